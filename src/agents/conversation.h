@@ -24,7 +24,7 @@ struct Question {
   FieldLimits limits{};                // limits on the fields of the schema
   std::string grammar{};
   bool coding = false;  // includes the language reference in the system prompt
-  int variant = 0;
+  int variant = 0;      // distinguishes otherwise equal questions (chat/chat.h)
   double temperature = 0.2;
 };
 

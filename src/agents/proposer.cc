@@ -14,6 +14,9 @@ using record::Mode;
 
 namespace {
 
+// Returns the question of the first attempt. In the reply, `place` is a path in the tree of the first parent,
+// and `from`, for crossover, one in the tree of the second (prompts/proposer.md). Only paths that exist are
+// allowed.
 Question first_question(Conversation& talk, const std::vector<lang::Program>& parents,
                         const std::string& literature) {
   const lang::Library& library = talk.tools().library;
@@ -24,12 +27,12 @@ Question first_question(Conversation& talk, const std::vector<lang::Program>& pa
       .schema = "proposer.json",
       .limits = {.counts = {{"units", {mode == Mode::kCrossover ? 0 : 1, talk.settings().most_units}}}},
       .temperature = talk.settings().temperature};
-  const auto limit = [&](const char* field, std::size_t parent) {
+  const auto allow_paths = [&](const char* field, std::size_t parent) {
     for (const edit::TreePlace& place : edit::places(parents[parent], library))
       q.limits.choices[field].push_back(place.path);
   };
-  if (mode != Mode::kScratch) limit("place", 0);
-  if (mode == Mode::kCrossover) limit("from", 1);
+  if (mode != Mode::kScratch) allow_paths("place", 0);
+  if (mode == Mode::kCrossover) allow_paths("from", 1);
   if (mode != Mode::kCrossover) q.limits.choices["from"] = {""};
   if (mode == Mode::kMutation) q.values["places"] = quoted("parent", places_text(parents[0], library));
   if (mode == Mode::kCrossover) {
@@ -41,8 +44,8 @@ Question first_question(Conversation& talk, const std::vector<lang::Program>& pa
   return q;
 }
 
-// Returns title and idea from a text of describe(). The lines on promises are left out, since they are
-// similar in all proposals.
+// Returns title and idea from a text of describe(). The lines on the place, the new units and the promised
+// properties are left out, since they are similar in all proposals.
 std::string core_of(const std::string& described) {
   std::size_t end = described.size();
   for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
@@ -89,7 +92,7 @@ Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Progr
   Error last;
   for (int attempt = 0; attempt < talk.settings().attempts; ++attempt) {
     ++talk.report().attempts;
-    q.variant = attempt;
+    q.variant = attempt;  // so that a repeated request gets a new reply and not a recorded one
     GABBRO_TRY(reply, talk.ask(q));
     Accepted accepted;
     const auto judged = [&]() -> Result<bool> {

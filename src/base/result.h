@@ -28,6 +28,8 @@ struct Error {
   Position at;
 };
 
+/// A value or an error. Functions that have nothing to return but may fail return Result<bool>, which then
+/// holds true.
 template <class T>
 using Result = tl::expected<T, Error>;
 

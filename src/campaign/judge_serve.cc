@@ -24,6 +24,7 @@
 
 namespace gabbro::campaign {
 
+// Both functions list the fields of a message, for writing and for reading (record/fields.h).
 template <class Io, record::Is<JudgeRequest> A>
 void fields(Io& io, A& a) {
   io("what", a.what);
@@ -87,6 +88,8 @@ bool write_all(const std::string& text) {
   return true;
 }
 
+// Answers requests (judge_wire.h). It knows the settings and the designs of its campaign from earlier
+// requests.
 class RequestHandler {
  public:
   /// Handles one request. Returns "" if it has no answer.
@@ -162,14 +165,14 @@ Result<JudgeRequest> parse_request(const std::string& line) { return read_line<J
 Result<JudgeReply> parse_reply(const std::string& line) { return read_line<JudgeReply>(line); }
 
 int serve_judge(double cpu_seconds) {
-  zoo::library();  // before any untrusted program is handled
-  sandbox::seal();
+  zoo::library();   // before any untrusted program is handled
+  sandbox::seal();  // from here on this process can start no other
   struct sigaction on_alarm {};
   on_alarm.sa_handler = exit_when_orphaned;
   on_alarm.sa_flags = SA_RESTART;
   sigaction(SIGALRM, &on_alarm, nullptr);
-  const itimerval second{{1, 0}, {1, 0}};
-  setitimer(ITIMER_REAL, &second, nullptr);
+  const itimerval every_second{{1, 0}, {1, 0}};
+  setitimer(ITIMER_REAL, &every_second, nullptr);
   // Exhausted memory is reported by the exit code. Writing a core file, or unwinding through an untrusted
   // program, would be of no use.
   std::set_new_handler([] { _exit(kOutOfMemory); });

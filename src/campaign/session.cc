@@ -1,5 +1,6 @@
 // One session of a campaign: it begins runs while there is a free worker and a budget, handles their results,
-// and records how it ended, also after an error.
+// and records how it ended, also after an error. A job is a run of a trial (its id is the trial's), a profile
+// (the negated id of its design), or a check of the machine (State::kMachineCheck).
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -32,6 +33,7 @@ class Campaign::Session {
       }
       if (executor_.running() == 0 && !is_idle()) {
         if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
+        // No run of another design is left that could show that the machine works.
         if (!end_ && s_.suspended) first_error_ = s_.suspended->error;
         break;
       }
@@ -165,7 +167,7 @@ class Campaign::Session {
     }
     for (const jobs::JobEnd& e : events.ended) {
       const bool is_asked = stop_level_ > 0;
-      ended_in_session_ += e.id > 0;
+      ended_in_session_ += e.id > 0;  // counts runs only
       is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, is_asked)
             : e.id < 0                   ? s_.handle_profile_end(e, is_asked)
                                          : s_.handle_run_end(e, is_asked));
@@ -208,8 +210,8 @@ class Campaign::Session {
   std::optional<Error> first_error_;
   int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
   std::int64_t ended_in_session_ = 0;  // number of runs
-  std::size_t comparisons_before_search_ =
-      0;  // number of comparisons when the search was last resumed after one
+  // The number of comparisons when the search was last resumed after one.
+  std::size_t comparisons_before_search_ = 0;
 };
 
 Result<SessionEnd> Campaign::run(const Budget& budget, jobs::Executor& executor,

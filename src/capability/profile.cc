@@ -8,6 +8,8 @@ namespace gabbro::capability {
 
 namespace {
 
+// Returns why `s` cannot be the score of `task` at this sequence length; "" if it can. A standard error of
+// accuracies in [0, 1] is at most 0.5.
 std::string score_misfit(const Task& task, std::int64_t length, const record::CapabilityScore& s) {
   if (s.task != task.name || s.length != length || s.chance != task.chance)
     return fmt::format("{} at {} tokens with chance {} instead of {} at {} with {}", s.task, s.length,

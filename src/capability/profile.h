@@ -1,4 +1,4 @@
-// Checks of a worker's word on the capability tasks of a design.
+// Checks the scores that a worker reports for the capability tasks of a design.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace gabbro::capability {
 
-/// Returns why the result cannot be that of the tasks asked for, of a design with this canonical hash; "": it
-/// can. Tasks have the lengths and the chance of task.h.
+/// Returns why `result` cannot belong to these tasks and to the design with this structural hash; "" if it
+/// can. Each finished task needs a score at every sequence length of its row in task.cc, with that row's
+/// accuracy of guessing. A result without scores (failed, refused or stopped) is possible.
 std::string misfit(const std::vector<std::string>& asked, const std::string& hash,
                    const record::CapabilityResult& result);
 

@@ -65,8 +65,8 @@ std::int64_t number_of(Connection& db, const char* sql) {
   return rows.next() ? rows.integer(0) : 0;
 }
 
-// Returns true if the file contains a journal, false if it is empty. Errors: the file is something else.
-Result<bool> has_journal(Connection& db, const std::string& path) {
+// Returns true if the file is a call log, false if it is empty. Errors: the file is something else.
+Result<bool> has_call_log(Connection& db, const std::string& path) {
   if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
   const std::int64_t application = number_of(db, "PRAGMA application_id");
   const std::int64_t schema = number_of(db, "PRAGMA user_version");
@@ -220,7 +220,7 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
     lock.emplace(std::move(*taken));
   }
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
-  GABBRO_TRY(known, has_journal(*connection, path));
+  GABBRO_TRY(known, has_call_log(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"); !ok)
     return tl::unexpected(ok.error());
   const std::string tables =
@@ -240,7 +240,7 @@ Result<std::unique_ptr<CallLog>> CallLog::read(const std::string& path) {
     return fail("store", fmt::format("{}: no such file", path),
                 "it is created when language models are called: `gabbro evolve --agents agents.toml`");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
-  GABBRO_TRY(known, has_journal(*connection, path));
+  GABBRO_TRY(known, has_call_log(*connection, path));
   if (!known)
     return fail("store", fmt::format("{}: nothing is recorded yet", path),
                 "no language model has been called");

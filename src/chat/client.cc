@@ -44,7 +44,7 @@ struct Client::Attempt {
   double pause = 0;  // seconds of delay that the server asked for
 };
 
-// The outcome of a call. `recorded` is true if the journal has it.
+// The outcome of a call. `recorded` is true if the call log has it.
 struct Client::Ended {
   Result<Reply> reply;
   bool recorded = false;
@@ -99,7 +99,7 @@ ChatRequest Client::redacted(ChatRequest request) const {
 
 // Returns the index of this question among equal questions. A question of a task is counted within this
 // process, so that a repeated task finds its earlier answers. A question without a task is counted over the
-// whole journal.
+// whole call log.
 int Client::number(const ChatRequest& request, const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto [at, added] = asked_.emplace(key, 0);
@@ -156,8 +156,8 @@ Result<std::int64_t> Client::reserve(const ChatRequest& request, int nth, const 
   }
 }
 
-// Makes attempts until one succeeds or no retry is allowed. The call is open in the journal and is settled on
-// return.
+// Makes attempts until one succeeds or no retry is allowed. The call is open in the call log and is settled
+// on return.
 Result<Reply> Client::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
                            const std::string& key, Amount most) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];

@@ -29,21 +29,21 @@ struct ClientOptions {
 /// Asks models over the network. For each request it draws a model of the role by the weights; the draw
 /// depends on the seed and the request's hash, so it is the same for an equal request. It rejects requests
 /// that exceed the model's context and waits for a free slot at the model's endpoint. It records the call in
-/// the journal with its maximum cost, sends it, retries with growing delays if that may help, and settles it.
-/// A call that exceeds the cap waits while other calls are in progress, since these may cost less than was
-/// reserved for them; then it fails with "cap". An endpoint that is down or refuses the key is paused (Gate),
-/// and other models of the role are used instead.
+/// the call log with its maximum cost, sends it, retries with growing delays if that may help, and settles
+/// it. A call that exceeds the cap waits while other calls are in progress, since these may cost less than
+/// was reserved for them; then it fails with "cap". An endpoint that is down or refuses the key is paused
+/// (CircuitBreaker), and other models of the role are used instead.
 ///
-/// A question of a task (other than task 0) that the journal already answers, under the same key and number,
-/// is answered from the journal. A killed task can thus be repeated without paying twice.
+/// A question of a task (other than task 0) that the call log already answers, under the same key and number,
+/// is answered from the call log. A killed task can thus be repeated without paying twice.
 ///
 /// The counted cost is never less than the true cost, provided that the server respects max_tokens and that
 /// its tokens have at least one byte. An attempt that times out or breaks off after it was sent counts with
 /// its maximum cost.
 class Client : public Chat {
  public:
-  /// Sets the journal's cap. The journal must outlive the desk. Errors: "chat key" (an environment variable
-  /// is not set), "store".
+  /// Sets the call log's cap. The call log must outlive the client. Errors: "chat key" (an environment
+  /// variable is not set), "store".
   static Result<std::unique_ptr<Client>> open(Config config, CallLog& log, ClientOptions options = {});
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -81,7 +81,7 @@ class Client : public Chat {
   std::vector<std::unique_ptr<CircuitBreaker>> breakers_;  // by endpoint
   std::atomic<bool> stopped_ = false;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // signals that a call was settled or the desk was stopped
+  std::condition_variable changed_;  // signals that a call was settled or the client was stopped
   int under_way_ = 0;
   std::map<std::string, int> asked_;  // number of times each question was asked, by its key
 };

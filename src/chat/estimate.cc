@@ -4,9 +4,10 @@ namespace gabbro::chat {
 
 namespace {
 
+// Returns the money for one expected call.
 double money_of(const Price& price, const Expected& e) {
-  constexpr double kPerToken = 1e-12;  // Prices are in millionths of millionths.
-  return kPerToken *
+  constexpr double kPriceUnit = 1e-12;  // prices are in millionths of a Micro (chat/config.h)
+  return kPriceUnit *
          ((e.input - e.cached) * static_cast<double>(price.input) +
           e.cached * static_cast<double>(price.cached) + e.output * static_cast<double>(price.output));
 }
@@ -17,6 +18,7 @@ std::vector<CostEstimate> estimate(const Config& config, const std::vector<Expec
   std::vector<CostEstimate> out;
   for (const Expected& e : expected) {
     double weights = 0, money = 0;
+    // A role's calls are divided among its models by their weights.
     for (const ChatModel& m : config.models) {
       weights += m.weight(e.role);
       money += m.weight(e.role) * money_of(m.price, e);

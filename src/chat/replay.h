@@ -12,7 +12,7 @@
 
 namespace gabbro::chat {
 
-/// Answers each question from the journal: with the same text, cost and seconds, or with the same error.
+/// Answers each question from the call log: with the same text, cost and seconds, or with the same error.
 /// Equal questions get their replies in the recorded order. A question that was asked again after a kill gets
 /// the last of its answers. Errors: "replay" if the question is not recorded, with its role, task and the
 /// beginning of the last message.

@@ -31,10 +31,10 @@ struct VariantRow {
   int done = 0, valid = 0;
   std::vector<double> attempts, repairs, calls, input, output, cost;  // per finished design
   std::vector<double> novelty, size;                                  // per valid design
-  std::map<std::string, int> causes;
+  std::map<std::string, int> causes;                                  // designs that failed, by cause
 };
 
-// Returns the distance to the nearest design of the zoo.
+// Returns the distance to the nearest design of the zoo, from 0 (equal) to 1 (no common part).
 double novelty(const std::string& program) {
   static const std::vector<evolve::Shape> known = [] {
     std::vector<evolve::Shape> shapes;
@@ -121,6 +121,7 @@ ordered_json json_of(const std::vector<double>& values) {
   return out;
 }
 
+// `whole`: every variant finished every design.
 void print_json(const std::vector<VariantRow>& rows, bool whole) {
   ordered_json out{{"whole", whole}, {"variants", ordered_json::array()}};
   for (const VariantRow& r : rows) {

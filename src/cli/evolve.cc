@@ -67,9 +67,9 @@ class Live {
 
  private:
   bool terminal_ = isatty(STDERR_FILENO) != 0;
-  double last_ = -1e9;
-  std::size_t rows_ = 0;
-  std::string warning_;  // last warning that was printed
+  double last_ = -1e9;    // seconds_now() of the last output
+  std::size_t rows_ = 0;  // lines of the view on the terminal
+  std::string warning_;   // last warning that was printed
 };
 
 void print_aa_test(const campaign::Campaign& c, const std::string& dir) {
@@ -113,15 +113,16 @@ bool asks_agents(const campaign::Campaign& c) {
                      [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
-// Returns a factory of judges. A judge is this program, started again only to screen programs.
+// Returns a factory of judges. A judge is this program, started again only to screen programs; the argument
+// of its hidden command `judge` is its limit of processor time.
 campaign::MakeJudge judges(const std::string& dir) {
   return [dir] {
-    constexpr const char* kSeconds = "60";
+    constexpr const char* kCpuSeconds = "60";
     std::error_code error;
     campaign::JudgeProcessOptions options;
-    options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kSeconds};
+    options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kCpuSeconds};
     options.log = dir + "/judge.log";
-    options.cpu_seconds = std::atof(kSeconds);
+    options.cpu_seconds = std::atof(kCpuSeconds);
     return campaign::judge_process(options);
   };
 }
@@ -293,7 +294,8 @@ int refuse_existing(const EvolveCommand& o) {
   return kUsage;
 }
 
-// Draws a text that nobody can know beforehand (CampaignPlan::secret).
+// Draws the text from which the seeds of the final comparison are drawn, so that nobody can know them when
+// programs are written (CampaignPlan::secret).
 std::string drawn_secret() {
   std::random_device device;
   const auto word = [&] { return std::uint64_t{device()} << 32 | device(); };
@@ -301,13 +303,13 @@ std::string drawn_secret() {
   return to_hex({high, word()});
 }
 
-// Repeats a recorded campaign with agents from its record.
+// Repeats a recorded campaign in a new folder. The agents' replies are read from its call log.
 int run_replay(EvolveCommand o) {
   const auto record = store::Store::read(campaign::CampaignPaths{o.replay}.store());
   if (!record) return failed("evolve", record.error());
-  const auto begun = record->campaign();
-  if (!begun) return failed("evolve", begun.error());
-  auto plan = campaign::parse_plan(*begun);
+  const auto recorded = record->campaign();
+  if (!recorded) return failed("evolve", recorded.error());
+  auto plan = campaign::parse_plan(*recorded);
   if (!plan) return failed("evolve", plan.error());
   if (!AgentSetup::is_there(o.replay))
     return failed("evolve", {"usage",
@@ -323,9 +325,9 @@ int run_replay(EvolveCommand o) {
   if (!c) return failed("evolve", c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
   // one.
-  const auto said = chat::CallLog::read(o.replay + "/calls.db");
-  if (!said) return failed("evolve", said.error());
-  if (const auto ok = (*said)->copy_to(o.dir + "/calls.db"); !ok) return failed("evolve", ok.error());
+  const auto calls = chat::CallLog::read(o.replay + "/calls.db");
+  if (!calls) return failed("evolve", calls.error());
+  if (const auto ok = (*calls)->copy_to(o.dir + "/calls.db"); !ok) return failed("evolve", ok.error());
   c->replay(campaign::recorded_actions(*record));
   o.workers = 1;
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
@@ -335,9 +337,9 @@ int run_replay(EvolveCommand o) {
 }  // namespace
 
 int run_evolve(const EvolveCommand& o) {
-  const campaign::CampaignPaths place{o.dir};
+  const campaign::CampaignPaths paths{o.dir};
   std::error_code error;
-  if (fs::exists(place.store(), error)) return refuse_existing(o);
+  if (fs::exists(paths.store(), error)) return refuse_existing(o);
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
@@ -365,15 +367,15 @@ int run_evolve(const EvolveCommand& o) {
   }
   const auto corpus = data::Corpus::open(plan.corpus);
   if (!corpus) return failed("evolve", corpus.error());
-  std::int64_t most = 0;
-  for (const evolve::Rung& r : settings->rungs) most = std::max(most, r.tokens);
-  warn_of_size(corpus->manifest(), most);
+  std::int64_t most_tokens = 0;
+  for (const evolve::Rung& r : settings->rungs) most_tokens = std::max(most_tokens, r.tokens);
+  warn_of_size(corpus->manifest(), most_tokens);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
   plan.secret = o.secret.empty() ? drawn_secret() : o.secret;
   plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
-  auto c = campaign::Campaign::create(place, plan, judges(o.dir));
+  auto c = campaign::Campaign::create(paths, plan, judges(o.dir));
   if (!c && is(c.error(), record::Cause::kBudget) && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(
         "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "

@@ -467,7 +467,7 @@ class Program {
   CLI::App app_;
   CommonOptions o_;
   Colour colour_ = Colour::kAuto;
-  Run chosen_ = nullptr;
+  Run chosen_ = nullptr;  // a command that takes CommonOptions
   DataOptions d_;
   TrainCommand t_;
   EvalCommand e_;
@@ -476,9 +476,9 @@ class Program {
   ProbeCommand p_;
   BenchCommand b_;
   CapabilitiesCommand c_;
-  std::function<int()> other_;  // a command with options of its own
-  std::vector<std::string> names_;
-  // subcommands by command
+  std::function<int()> other_;      // a command with options of its own
+  std::vector<std::string> names_;  // of all commands, for suggestions
+  // The subcommands of each command that has some.
   std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};
 };
 

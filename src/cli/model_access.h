@@ -12,7 +12,7 @@
 
 namespace gabbro::cli {
 
-/// The text of an agents.toml and its parsed parts.
+/// An agents.toml: its text, the tables on models, and the table on the pipeline of agents.
 struct AgentsConfig {
   std::string text;
   chat::Config models;
@@ -44,7 +44,7 @@ class ModelAccess {
   std::unique_ptr<chat::CallLog> log_;
   std::unique_ptr<chat::Client> client_;
   std::atomic<bool> stopped_ = false;
-  std::jthread watch_;  // A signal handler only sets a flag; this thread stops the desk.
+  std::jthread watch_;  // A signal handler only sets a flag; this thread stops the client.
 };
 
 }  // namespace gabbro::cli

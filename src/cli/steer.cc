@@ -33,8 +33,8 @@ Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
 }  // namespace
 
 int run_steer(const SteerCommand& c) {
-  auto words = asked(c);
-  if (!words) return failed("steer", words.error());
+  auto instructions = asked(c);
+  if (!instructions) return failed("steer", instructions.error());
   const auto store = store::Store::read(campaign::CampaignPaths{c.run}.store());
   if (!store) return failed("steer", store.error());
   if (c.veto > 0) {
@@ -52,10 +52,10 @@ int run_steer(const SteerCommand& c) {
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
-  for (std::size_t i = 0; i < words->size(); ++i) {
-    record::Steered& word = (*words)[i];
-    word.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
-    if (const auto ok = campaign::deliver(c.run, word); !ok) return failed("steer", ok.error());
+  for (std::size_t i = 0; i < instructions->size(); ++i) {
+    record::Steered& instruction = (*instructions)[i];
+    instruction.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
+    if (const auto ok = campaign::deliver(c.run, instruction); !ok) return failed("steer", ok.error());
   }
   const bool works = store::Store::is_written(campaign::CampaignPaths{c.run}.store());
   print("{}\n",

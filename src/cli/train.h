@@ -9,12 +9,12 @@
 namespace gabbro::cli {
 
 struct TrainCommand {
-  std::string file;
-  std::string params, tokens = "5M";
+  std::string file;                   // program whose last design is trained
+  std::string params, tokens = "5M";  // amounts (cli/report.h, parse_amount); params "": as written
   // Repetitions of the longest repetition, with which campaigns set the depth of designs (evolve/depth.h); 0:
   // as written.
   int blocks = 0;
-  std::string out;
+  std::string out;  // run folder; "": runs/NAME of the design
   bool json = false;
   jobs::WorkerLimits limits;
   record::TrialSpec spec;

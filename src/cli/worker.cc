@@ -20,13 +20,13 @@ namespace gabbro::cli {
 
 namespace {
 
-constexpr double kLook = 0.1;  // seconds between two polls for signals
-constexpr double kQuiet = 10;  // seconds between lines if output is not a terminal
+constexpr double kPollSeconds = 0.1;  // between two polls for signals
+constexpr double kLineSeconds = 10;   // between lines if output is not a terminal
 
 // Returns the beginning of a worker's log, at most 64 KiB.
 std::string beginning_of(const std::string& log) {
-  constexpr std::size_t kMost = 64 << 10;
-  std::string text(kMost, '\0');
+  constexpr std::size_t kMostBytes = 64 << 10;
+  std::string text(kMostBytes, '\0');
   std::ifstream file(log, std::ios::binary);
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
@@ -63,16 +63,21 @@ Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string&
   // may write anything.
   GABBRO_TRY(scratch, Scratch::make());
   const std::string log = scratch.file("log");
-  if (auto ok = executor->start({1, spec_file, result_file, limits, log, needs.reads, needs.device != "cpu"});
-      !ok)
-    return tl::unexpected(ok.error());
+  const jobs::Job job{.id = 1,
+                      .spec_file = spec_file,
+                      .result_file = result_file,
+                      .limits = limits,
+                      .log_file = log,
+                      .reads = needs.reads,
+                      .devices = needs.device != "cpu"};
+  if (auto ok = executor->start(job); !ok) return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
-    jobs::JobEvents news = executor->wait(kLook);
+    jobs::JobEvents events = executor->wait(kPollSeconds);
     bool stop = Signals::seen() > 0;
-    for (const jobs::Update& update : news.updates) stop |= progress && !progress(update.progress);
-    if (!news.ended.empty()) {
+    for (const jobs::Update& update : events.updates) stop |= progress && !progress(update.progress);
+    if (!events.ended.empty()) {
       put(stderr, beginning_of(log));
-      return std::move(news.ended[0]);
+      return std::move(events.ended[0]);
     }
     if (stop && !std::exchange(stopping, true)) executor->stop();
     if (Signals::seen() > 1 && !std::exchange(killing, true)) executor->kill();
@@ -90,7 +95,7 @@ void ProgressLine::show(const std::string& text) {
     put(stderr, printable_line(text));
     std::fflush(stderr);
     open_ = true;
-  } else if (seconds_now() - last_ >= kQuiet) {
+  } else if (seconds_now() - last_ >= kLineSeconds) {
     print(stderr, "{}\n", printable_line(text));
     last_ = seconds_now();
   }

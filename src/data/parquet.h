@@ -1,4 +1,5 @@
-// Reads Parquet files, if this gabbro was built with Arrow.
+// Reads Parquet files, if this gabbro was built with Arrow. Arrow is linked only to a plug-in that is loaded
+// on first use, so that other commands start without it.
 #pragma once
 
 #include <memory>
@@ -21,7 +22,7 @@ class ParquetFile {
   ParquetFile& operator=(ParquetFile&&) noexcept;
   ~ParquetFile();
 
-  /// Returns false at the end. Errors: "format" (damaged).
+  /// Moves the text of the next row to `text`; returns false at the end. Errors: "format" (damaged).
   Result<bool> next(std::string& text);
   /// Returns the share of the rows read so far, in [0, 1].
   [[nodiscard]] double share() const;

@@ -9,6 +9,7 @@ namespace gabbro::evolve {
 
 namespace {
 
+// Returns true for a repetition `n * X`.
 bool repeats(const lang::Expr& e) {
   return e.kind == lang::Expr::Kind::kBinary && e.text == "*" && e.args.size() == 2 &&
          e.args[0].kind == lang::Expr::Kind::kNumber;
@@ -26,6 +27,7 @@ void deepen(lang::Expr& e, double factor) {
   }
 }
 
+// Returns the iterations of the longest repetition in a stack, with nested ones multiplied; 1 without one.
 double longest(const lang::Expr& e) {
   if (repeats(e)) return e.args[0].number * longest(e.args[1]);
   double most = 1;
@@ -34,6 +36,7 @@ double longest(const lang::Expr& e) {
   return most;
 }
 
+// Gives every bare `LearnedPosition` of a stack the argument `size = length`.
 void fit_positions(lang::Expr& e, std::int64_t length) {
   if (e.kind == lang::Expr::Kind::kName && e.text == "LearnedPosition")
     e = edit::build::with(std::move(e), "size", edit::build::num(static_cast<double>(length)));
@@ -69,6 +72,7 @@ lang::Program deepened(const lang::Program& program, double factor) {
   for (lang::Item& item : out.items)
     if (auto* design = std::get_if<lang::Design>(&item.value)) {
       deepen(design->stack, factor);
+      // Instances that a design shares between places stand outside its stack.
       for (auto& share : design->shares) deepen(share.instance, factor);
     }
   return out;

@@ -12,7 +12,6 @@ namespace gabbro::evolve {
 /// integer of at least 1. For nested repetitions the outer one takes the factor, and the inner ones take what
 /// rounding leaves of it: by 2, [2 * [3 * X, Y]] becomes [4 * [3 * X, Y]]; by a third, it becomes [1 * [2 *
 /// X, Y]]. Only literal counts change; units that are not repeated stay as they are.
-/// stands once stays.
 lang::Program deepened(const lang::Program& program, double factor);
 
 /// Returns `program` with its longest repetition run `blocks` times; unchanged if `blocks` is 0.

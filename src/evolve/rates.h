@@ -1,5 +1,6 @@
 // Learning rates: offspring inherit and vary them; before a comparison every design gets the same small
-// search.
+// search. A rate is stored as a factor on the learning rate of its rung. Scores are bits per byte; lower is
+// better.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace gabbro::evolve {
 /// factor of two apart, around the rate that the design has at the rung below. Rates that differ by less
 /// train alike (muP transfers rates across widths: Yang et al. 2022, arXiv 2203.03466).
 constexpr int kLeastRates = 3, kMostRates = 5;
-/// The maximum for a design that a leader is compared with, once it was also tried at the leader's rate.
+/// The maximum for a design with which a leader is compared, once it was also tried at the leader's rate.
 constexpr int kMostRatesOfKnown = 8;
 
 /// Returns the factor that a search around `middle` tries next, given the scores of those tried (infinite: no
@@ -65,7 +66,7 @@ int further_rate_seeds(int seeds);
 std::optional<RunRequest> next_rate_run(const Population& population, const Leader& leader,
                                         std::uint64_t first_seed, int seeds, bool& settled);
 
-/// The number of runs that these searches still need: at least, and at most.
+/// Bounds of the number of runs that the searches before a comparison on `seeds` seeds still need.
 struct RateRuns {
   int least = 0, most = 0;
 };
@@ -84,7 +85,7 @@ bool is_rate_at_edge(const Population& population, const Individual& individual,
 /// One learning rate that was tried for a design at a rung.
 struct TriedRate {
   double factor = 1, bits = 0;  // a bits value of 0: no score
-  bool taken = false;
+  bool taken = false;           // it is the design's rate at the rung (Population::rate_of)
 };
 /// Returns the rates that were tried on the first seed of the search, in ascending order.
 std::vector<TriedRate> tried_rates(const Population& population, std::int64_t design, int rung);

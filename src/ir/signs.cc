@@ -8,6 +8,7 @@ namespace gabbro::ir {
 
 namespace {
 
+// Copies the live nodes of body 0 of `from` to `out`, whose body 0 is empty, and absorbs signs on the way.
 class Signs {
  public:
   Signs(const Graph& from, Graph& out)
@@ -32,6 +33,7 @@ class Signs {
   NodeId product(const Node& node) {
     for (int i = 0; i < 2; ++i) {
       const Node& factor = from_.node(0, node.in[i]);
+      // A constant with an index is symbolic: its value, and so its sign, depend on the width.
       const bool negative = factor.op == Op::kConst && factor.index < 0 && factor.value < 0;
       if (negative && takes_sign(node.in[1 - i]))
         return b_.times(b_.constant(-factor.value), map_[node.in[1 - i]]);
@@ -63,15 +65,15 @@ class Signs {
       case Op::kErf:
       case Op::kLookup:
         return takes_sign(n.in[0]);
-      default:
+      default:  // Ops that only rearrange elements (split, merge, pad ...) keep signs; all others do not.
         return info(n.op).kind == Kind::kAxes && takes_sign(n.in[0]);
     }
   }
 
   const Graph& from_;
   Builder b_;
-  std::vector<NodeId> map_;
-  std::vector<int> uses_;
+  std::vector<NodeId> map_;  // the copy of each node of `from`; -1 before it is copied
+  std::vector<int> uses_;    // readers of each node's value, results of the graph included
   std::vector<bool> live_;
 };
 

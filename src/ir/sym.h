@@ -11,7 +11,7 @@
 namespace gabbro::ir {
 
 /// The quantities that a design leaves open: `kWidth` is D, `kVocab` is V, `kContext` is T (the number of
-/// tokens seen so far).
+/// tokens seen so far). `kCall` marks an opaque factor, which only Sym::call makes.
 enum class Atom : std::uint8_t { kWidth, kVocab, kContext, kCall };
 
 /// Values of the atoms, in the order of the enum.
@@ -35,6 +35,7 @@ class Sym {
   Sym() = default;
   Sym(double constant);  // NOLINT: implicit, so that numbers convert to symbolic numbers
   static Sym atom(Atom atom);
+  /// Returns `fn` of `a`, or of `a` and `b` for kMax, kMin and kPow. The other functions ignore `b`.
   static Sym call(Fn fn, const Sym& a, const Sym& b = {});
 
   [[nodiscard]] bool is_constant() const;
@@ -42,8 +43,9 @@ class Sym {
   [[nodiscard]] double constant() const;
   [[nodiscard]] double eval(const SymEnv& env) const;
   [[nodiscard]] bool depends_on(Atom atom) const;
+  /// Returns a formula for people, with rounded coefficients.
   [[nodiscard]] std::string to_string() const;
-  /// Returns a text that is equal exactly if the values are equal; used for hashing.
+  /// Returns a text for hashing. Two texts are equal exactly if the polynomials are.
   [[nodiscard]] std::string key() const;
 
   friend Sym operator+(const Sym& a, const Sym& b);
@@ -55,11 +57,11 @@ class Sym {
   friend bool operator==(const Sym& a, const Sym& b);
 
  private:
-  struct Call;
+  struct Call;  // a function and its arguments
   struct Factor {
     Atom atom;
     double exponent;
-    std::shared_ptr<const Call> call;
+    std::shared_ptr<const Call> call;  // set exactly if `atom` is kCall
   };
   struct Term {
     double coefficient;

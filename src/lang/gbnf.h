@@ -11,8 +11,9 @@ namespace gabbro::lang {
 /// Indentation is spelled out for three nested blocks, which is all that unit bodies need.
 std::string gbnf();
 
-/// Does the same for one unit whose signature is fixed except for its hyperparameters. `inputs` and `results`
-/// (those after the first) are ports [t, D]. Comments may precede it.
+/// Does the same for one unit whose signature is fixed except for its hyperparameters. `inputs` are the names
+/// of its inputs. `results` are the names of its results after the first, which has none. All have the type
+/// [t, D]. Comment lines may precede the unit.
 std::string gbnf_unit(const std::string& name, const std::vector<std::string>& inputs,
                       const std::vector<std::string>& results);
 

@@ -12,13 +12,14 @@ namespace {
 
 constexpr std::size_t kMostWords = 48;
 
-// Words of questions and ordinary sentences, which are useless in a search for papers.
-constexpr std::array<std::string_view, 42> kEmptyWords{
+// Stop words: frequent words of questions and sentences, which are useless in a search for papers.
+constexpr std::array<std::string_view, 42> kStopWords{
     "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",    "can",   "do",
     "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",   "of",    "on",
     "or",   "paper", "that", "the",  "their", "there", "to",  "what", "when",  "which", "with",
     "we",   "i",     "me",   "this", "these", "why",   "not", "than", "papers"};
 
+// Returns true for letters in lower case, digits and all bytes of characters beyond ASCII.
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
@@ -51,6 +52,8 @@ std::string other_spelling(const std::string& word) {
   return {};
 }
 
+// Returns true for zero-width characters, direction marks, the byte-order mark and tag characters, with which
+// a text can hide instructions from a reader.
 bool is_invisible(std::uint32_t c) {
   return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) ||
          c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
@@ -68,6 +71,7 @@ std::size_t cut_at(std::string_view text, std::size_t size) {
     const auto at = text.rfind(mark, size - mark.size());
     if (at != std::string_view::npos && at >= size / 2) return at + mark.size();
   }
+  // Bytes of the form 10xxxxxx continue a character of UTF-8.
   while (size > 1 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
   return size;
 }
@@ -84,7 +88,7 @@ std::string match_expression(std::string_view query) {
   std::vector<std::string> words = words_of(clean(query));
   std::vector<std::string> kept;
   for (const std::string& w : words)
-    if (std::find(kEmptyWords.begin(), kEmptyWords.end(), w) == kEmptyWords.end()) kept.push_back(w);
+    if (std::find(kStopWords.begin(), kStopWords.end(), w) == kStopWords.end()) kept.push_back(w);
   if (!kept.empty()) words = std::move(kept);
   if (words.size() > kMostWords) words.resize(kMostWords);
   std::string out;

@@ -11,6 +11,7 @@ namespace gabbro::net {
 
 namespace {
 
+// The state that libcurl's callbacks share: the request, and what has arrived of the response.
 struct Exchange {
   const HttpRequest& request;
   const std::atomic<bool>* stop;
@@ -48,6 +49,7 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* t
   return size * count;
 }
 
+// Makes libcurl end the exchange by returning 1. The sizes and progress that libcurl passes are not needed.
 int is_stopped(void* from, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto* stop = static_cast<Exchange*>(from)->stop;
   return stop != nullptr && stop->load() ? 1 : 0;
@@ -66,18 +68,18 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   for (const auto& [name, value] : request.headers)
     lines = curl_slist_append(lines, fmt::format("{}: {}", name, value).c_str());
   const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(lines, curl_slist_free_all);
-  char words[CURL_ERROR_SIZE] = "";
+  char error_text[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(c, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+  curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");  // accepts all encodings that libcurl can decode
   curl_easy_setopt(c, CURLOPT_USERAGENT, "gabbro");
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);  // There are several threads, so libcurl must not use signals.
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(1000 * request.seconds));
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(1000 * request.connect_seconds));
-  curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
+  curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error_text);
   curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(c, CURLOPT_WRITEDATA, &x);
   curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
@@ -103,7 +105,7 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
                 fmt::format("{}: the response is larger than {} bytes", request.url, request.most_bytes));
   if (code != CURLE_OK)
     return fail(sent ? "net" : "net connect",
-                fmt::format("{}: {}", request.url, *words != 0 ? words : curl_easy_strerror(code)));
+                fmt::format("{}: {}", request.url, *error_text != 0 ? error_text : curl_easy_strerror(code)));
   long status = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   x.response.status = static_cast<int>(status);

@@ -7,7 +7,7 @@
 
 namespace gabbro::record {
 
-/// Collects the first number that is out of range as an error. NaN is always out of range.
+/// Keeps an error about the first number that is out of range. NaN is always out of range.
 class Ranges {
  public:
   template <class T>
@@ -25,7 +25,8 @@ class Ranges {
   Error error_;
 };
 
-// More than any machine holds, yet a product of two is far below the limit of 64 bits.
+// Limits of lengths (tokens), numbers of sequences, and threads. They are more than any machine holds, yet a
+// product of two is far below the limit of 64 bits.
 constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024;
 
 }  // namespace gabbro::record

@@ -1,4 +1,5 @@
-// Fields of task scores, which are part of the results of "eval" and "train".
+// Fields of task scores, which are part of the results of "eval" and "train". A field given to `later` is
+// missing in records of earlier versions.
 #pragma once
 
 #include "record/eval.h"

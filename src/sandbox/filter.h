@@ -8,8 +8,9 @@
 
 namespace gabbro::sandbox {
 
-/// A program for the kernel's packet filter (BPF). `own_id` and `own_group` list the instructions whose
-/// values must be set to the process id and its negative.
+/// A program for the kernel's packet filter (BPF). A process may send signals to itself and its group,
+/// whose ids are known only after the fork: `own_id` and `own_group` list the instructions whose values must
+/// be set to the process id and its negative.
 struct FilterProgram {
   std::vector<sock_filter> code;
   std::vector<std::size_t> own_id, own_group;

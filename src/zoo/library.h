@@ -1,4 +1,5 @@
-// The library against which every program is checked: the prelude and the zoo, parsed once.
+// The library against which every program is checked: the prelude (zoo/prelude.gab) and the zoo
+// (the other files of zoo/: known architectures and controls). The build embeds their texts in the program.
 #pragma once
 
 #include "lang/library.h"

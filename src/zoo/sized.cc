@@ -16,7 +16,8 @@ Result<lang::Subject> sized_design(const std::string& program, std::int64_t para
     lang::Library names = library();
     names.add(report.program);
     GABBRO_TRY(fit, lang::resize(names, *design, params, vocab));
-    // Other designs keep their own widths, and their sizes need not divide at this one.
+    // The program is checked again at the new width, at which its other designs may be invalid (a width that
+    // their heads do not divide, for example). They are removed.
     const std::string name = design->name;
     std::erase_if(report.program.items, [&](const lang::Item& item) {
       return std::holds_alternative<lang::Design>(item.value) && lang::item_name(item) != name;

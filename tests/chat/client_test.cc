@@ -1,4 +1,4 @@
-// Tests of the desk against a server that injects faults: retries, counted costs, and the cap.
+// Tests of the client against a server that injects faults: retries, counted costs, and the cap.
 #include "chat/client.h"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,7 @@ class DeskTest : public ::testing::Test {
     c.models = {m};
     return c;
   }
-  // Opens a desk whose clock advances only when it waits.
+  // Opens a client whose clock advances only when it waits.
   void open(const Config& config) {
     auto made = Client::open(config, *log,
                              {.seed = 1,
@@ -444,7 +444,7 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
   open(config);
   EXPECT_EQ(error_of(question("c")).message, "reply 8");  // A question without a task is asked each time.
 
-  // A replay of the journal gives the same replies and errors without a network.
+  // A replay of the call log gives the same replies and errors without a network.
   server.reset();
   auto played = Replay::open(path);
   ASSERT_TRUE(played.has_value());

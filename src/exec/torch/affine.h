@@ -12,24 +12,25 @@
 
 namespace gabbro::exec::torch {
 
-/// The results of a kAffine node whose operands are `in`, each of the form of its type with a batch (whose
-/// extent may be 1). In parallel over sequences and shared axes; the adjoint adds nothing up across them, so
-/// results do not depend on the number of threads. `marks`: states that the forward run leaves there for its
-/// adjoint, which else runs through all positions once more; null: it leaves none.
+/// Returns the results of a kAffine node. Each of its operands `in` has the dimensions of its type after a
+/// batch dimension, whose extent may be 1. Runs in parallel over sequences and shared axes. The adjoint sums
+/// nothing across them, so results do not depend on the number of threads. If `marks` is given, the forward
+/// run stores checkpoints of the state there; without them, the adjoint runs through all positions once more.
 std::vector<at::Tensor> run_affine(const ir::Graph& graph, const ir::Affine& affine,
                                    const std::vector<at::Tensor>& in, Sequence& sequence,
                                    at::Tensor* marks = nullptr);
 
-/// Bytes of the marks of `sequences` sequences of `length` positions.
+/// Returns the size of these checkpoints, in bytes, for `sequences` sequences of `length` positions at
+/// `width` bytes per element.
 std::int64_t mark_bytes(const ir::Graph& graph, const ir::Affine& affine, std::int64_t sequences,
                         std::int64_t length, std::int64_t width);
 
-/// The forward runs whose marks are kept, by adjoints: those of the same operands, as far as marks hold no
-/// more than these. O(nodes).
+/// Maps each adjoint to the forward run whose checkpoints it uses: one with the same operands, if its
+/// checkpoints take no more memory than the operands. O(nodes).
 std::map<ir::NodeId, ir::NodeId> marked_affines(const ir::Graph& graph, const std::vector<bool>& live);
 
-/// h = factor h + added along time: `factor` and `added` are [B, T, ...], with extents of 1 for those that
-/// all share.
+/// Returns h with h[t] = factor[t] h[t - 1] + added[t], or from the last position to the first if
+/// `backwards`. `factor` and `added` are [B, T, ...]; extents of 1 are broadcast to `sizes`.
 at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
                      const std::vector<std::int64_t>& sizes, bool backwards, const Sequence& sequence);
 

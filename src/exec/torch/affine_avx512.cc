@@ -1,3 +1,4 @@
+// The kernels of affine_kernel.h for processors with AVX-512. CMakeLists.txt sets the options.
 #define GABBRO_KERNEL_NAMESPACE affine_avx512
 namespace {
 constexpr int kBytes = 64;

@@ -1,3 +1,4 @@
+// The kernels of pair_kernel.h for all other processors. CMakeLists.txt sets the options.
 #define GABBRO_KERNEL_NAMESPACE pair_plain
 namespace {
 constexpr int kBytes = 16;

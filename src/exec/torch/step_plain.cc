@@ -1,3 +1,4 @@
+// The kernels of step_kernel.h for all other processors. CMakeLists.txt sets the options.
 #define GABBRO_KERNEL_NAMESPACE step_plain
 namespace {
 constexpr int kBytes = 16;
