@@ -36,8 +36,8 @@ std::string beginning_of(const std::string& log) {
 
 }  // namespace
 
-Needs needs_of_run(const std::string& folder, const std::string& device) {
-  Needs out{{folder}, device};
+Needs needs_of_run(const std::string& folder, const std::string& device, record::Engine engine) {
+  Needs out{{folder}, device, engine};
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto spec = text ? record::parse_spec(*text) : tl::unexpected(text.error());
   if (spec) out.reads.push_back(spec->corpus);
@@ -63,7 +63,8 @@ Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string&
   // may write anything.
   GABBRO_TRY(scratch, Scratch::make());
   const std::string log = scratch.file("log");
-  if (auto ok = executor->start({1, spec_file, result_file, limits, log, needs.reads, needs.device != "cpu"});
+  if (auto ok = executor->start({1, spec_file, result_file, limits, log, needs.reads, needs.device != "cpu",
+                                 needs.engine == record::Engine::kPyTorch, needs.gpus > 1});
       !ok)
     return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {

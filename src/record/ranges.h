@@ -26,6 +26,6 @@ class Ranges {
 };
 
 // More than any machine holds, yet a product of two is far below the limit of 64 bits.
-constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024;
+constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024, kMostGpus = 64;
 
 }  // namespace gabbro::record
