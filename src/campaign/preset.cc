@@ -46,9 +46,22 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("stop_fraction", r.stop_fraction);
   t("documents", r.documents);
   t("document_tokens", r.document_tokens);
+  std::string engine(record::word_of(r.engine));
+  t("engine", engine);
+  t("device", r.device);
+  t("gpus", r.gpus);
+  t("compile", r.compile);
+  if (const auto known = record::parse_word<record::Engine>(engine))
+    r.engine = *known;
+  else
+    t.fail(table.get("engine"), fmt::format("{}unknown engine '{}'", prefix, engine), "use cpu or pytorch");
+  if (r.engine == record::Engine::kCpu && (r.device != "cpu" || r.gpus != 1 || r.compile))
+    t.fail(&table, prefix + "device, gpus and compile are settings of the engine pytorch",
+           "add engine = \"pytorch\", or leave them out; `--device` is that of other rungs");
   const auto range = [&](const char* key, double value, double low, double high) {
     in_range(t, table, prefix, key, value, low, high);
   };
+  range("gpus", r.gpus, 1, 64);
   range("params", static_cast<double>(r.params), 1000, 1e12);
   range("tokens", static_cast<double>(r.tokens), static_cast<double>(r.sequences * r.length), 1e14);
   range("sequences", static_cast<double>(r.sequences), 1, 1e6);
@@ -215,7 +228,11 @@ std::string to_toml(const SearchSettings& s) {
                                 {"evidence", r.evidence},
                                 {"stop_fraction", r.stop_fraction},
                                 {"documents", r.documents},
-                                {"document_tokens", r.document_tokens}});
+                                {"document_tokens", r.document_tokens},
+                                {"engine", record::word_of(r.engine)},
+                                {"device", r.device},
+                                {"gpus", r.gpus},
+                                {"compile", r.compile}});
   const toml::table table{
       {"preset", s.preset},
       {"vocab", s.vocab},

@@ -32,7 +32,8 @@ constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space
 
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
 bool is_machine_failure(Cause error) {
-  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kTokenizer, Cause::kFormat, Cause::kIo, Cause::kDevice};
+  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kTokenizer, Cause::kFormat,
+                               Cause::kIo,     Cause::kDevice,    Cause::kPython};
   return std::find(std::begin(kCauses), std::end(kCauses), error) != std::end(kCauses);
 }
 
@@ -69,7 +70,10 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.output_rate = plan.settings.output_rate;
   spec.dtype = plan.settings.dtype.value_or(record::Dtype::kFloat32);
   spec.seed = begun.seed;
-  spec.device = plan.device;
+  spec.engine = r.engine;
+  spec.device = r.engine == record::Engine::kCpu ? plan.device : r.device;
+  spec.gpus = r.gpus;
+  spec.compile = r.compile;
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::is_verdict_run(begun)));
@@ -119,13 +123,16 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
     if (!fs::is_regular_file(fs::symlink_status(file, error)))
       if (const auto ok = clear_path(file); !ok) return ok;
   if (const auto ok = replace_file(spec_file, spec); !ok) return ok;
+  GABBRO_TRY(engine, record::engine_of(spec));
   return executor.start({id,
                          spec_file,
                          folder + "/result.json",
                          {seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
                          log,
                          reads,
-                         plan.device != "cpu"});
+                         engine.device != "cpu",
+                         engine.engine == record::Engine::kPyTorch,
+                         engine.gpus > 1});
 }
 
 bool Campaign::State::has_free_disk() const {

@@ -96,7 +96,7 @@ int run_eval(const EvalCommand& c) {
   const auto scratch = Scratch::make();
   if (!scratch) return failed("eval", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
-  Needs needs = needs_of_run(folder, spec.device);
+  Needs needs = needs_of_run(folder, spec.device, spec.engine);
   if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
   add_tasks(needs, spec.tasks);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("eval", ok.error());

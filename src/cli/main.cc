@@ -237,7 +237,14 @@ class Program {
                      "number of equal parts of the training after each of which the held-out text is scored, "
                      "as `valid_curve` of the result; 0: only at the end (default 0)")
         ->check(CLI::Range(0, 1000));
+    engine(train, s.engine);
     device(train, s.device);
+    train
+        ->add_option("--gpus", s.gpus,
+                     "number of processes of the engine pytorch that train together, each on its own GPU "
+                     "(default 1)")
+        ->check(CLI::Range(1, 64));
+    train->add_flag("--compile", s.compile, "use torch.compile where it is faster, with the engine pytorch");
     spelled_option(train, "--dtype", s.dtype,
                    "data type: float32, bf16 (for products with weights) or float64 (default float32)");
     train->add_option("--threads", s.threads, "number of worker threads (default 2)")
@@ -277,6 +284,7 @@ class Program {
         ->check(CLI::Range(0, 1 << 20));
     eval->add_option("--batch-tokens", s.batch, "batch size, in tokens (default 8192)")
         ->check(CLI::Range(1, 1 << 24));
+    engine(eval, s.engine);
     device(eval, s.device);
     eval->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
@@ -400,6 +408,12 @@ class Program {
     worker_limits(sub, c_.limits);
     sub->add_flag("--json", c_.json, "print one JSON object per file, one per line");
     sub->callback([this] { other_ = [this] { return run_capabilities(c_); }; });
+  }
+
+  static void engine(CLI::App* sub, record::Engine& engine) {
+    spelled_option(sub, "--engine", engine,
+                   "what runs the design: cpu (built in) or pytorch (a module in Python; docs/pytorch.md) "
+                   "(default cpu)");
   }
 
   static void device(CLI::App* sub, std::string& name) {

@@ -37,6 +37,7 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
     print("{}: {} with {} parameters (D = {}{}{}), {} tokens at {}tokens/s\n", printable_line(folder),
           r.design, human(static_cast<double>(r.params)), r.width, r.moved.empty() ? "" : ", ", r.moved,
           human(static_cast<double>(r.tokens)), human(r.tokens_per_second));
+  if (!r.engine.empty()) print("  {:<20}{}\n", "engine", printable_line(r.engine));
   if (r.bits_per_byte > 0) {
     const std::string interval = std::isfinite(r.bits_low)
                                      ? fmt::format("[{:.4f}, {:.4f}]", r.bits_low, r.bits_high)
@@ -88,6 +89,7 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--seed", before.seed, now.seed);
   compare("--dtype", before.dtype, now.dtype);
   compare("--rows", before.rows, now.rows);
+  compare("--engine", before.engine, now.engine);
   return out;
 }
 
@@ -161,7 +163,7 @@ int run_train(const TrainCommand& c) {
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
     if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());
 
-  Needs needs{{spec.corpus}, spec.device};
+  Needs needs{{spec.corpus}, spec.device, spec.engine, spec.gpus};
   add_tasks(needs, spec.tasks);
   const auto end = [&] {
     ProgressLine line;

@@ -29,6 +29,11 @@ struct Rung {
   double stop_fraction = 0;
   std::int64_t documents = 0;        // number of held-out documents scored; 0: all
   std::int64_t document_tokens = 0;  // number of leading tokens scored of each document; 0: all
+  // The engine of the runs here. The engine cpu runs on the device of the campaign.
+  record::Engine engine = record::Engine::kCpu;
+  std::string device = "cpu";  // of the engine pytorch
+  int gpus = 1;                // processes of a run of the engine pytorch
+  bool compile = false;        // the engine pytorch uses torch.compile where it is faster
 };
 
 /// Limits on a design's costs. The first three are multiples of the most expensive baseline at the first

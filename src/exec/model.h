@@ -84,6 +84,10 @@ class Model {
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;
   /// The state of the optimizer: moments named "m." or "v." plus the parameter's name, and "steps".
   [[nodiscard]] virtual std::vector<NamedArray> moments() const = 0;
+  /// Describes what ran where, if this depends on the machine: libraries, device, micro-batches. Else "".
+  [[nodiscard]] virtual std::string description() const { return ""; }
+  /// The most bytes held so far outside of this process. 0: none.
+  [[nodiscard]] virtual std::int64_t peak_bytes() const { return 0; }
   /// Restores weights and moments. Returns false, and changes nothing, if a name or a shape does not fit.
   virtual bool restore(const std::vector<NamedArray>& arrays) = 0;
 };

@@ -35,6 +35,8 @@ struct Job {
   // Files and folders that the job reads in addition to its spec: a corpus, benchmarks.
   std::vector<std::string> reads = {};
   bool devices = false;  // The job uses a GPU.
+  bool python = false;   // The job runs PyTorch in Python (jobs/python.h).
+  bool team = false;     // ... in several processes, which talk to each other.
 };
 
 /// The end of a worker. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an
@@ -70,7 +72,7 @@ class Executor {
   [[nodiscard]] virtual int slots() const = 0;
   [[nodiscard]] virtual int running() const = 0;
   /// Starts `job` in a free slot. An old result file is removed first. The worker may write only into the
-  /// folder of its result. Errors: "jobs" (no worker program, no process, no free slot), "sandbox".
+  /// folder of its result. Errors: "jobs" (no worker program, no process, no free slot), "sandbox", "python".
   virtual Result<bool> start(const Job& job) = 0;
   /// Returns the events since the last call. Waits for the first event, but at most `seconds`, and not past a
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "jobs/jobs.h"
 #include "jobs/process.h"
+#include "jobs/python.h"
 #include "record/job.h"
 
 namespace gabbro::jobs {
@@ -259,9 +260,17 @@ class Local : public Executor {
     rules.writes = {folder};
     rules.file_bytes = job.limits.folder_bytes;
     rules.devices = job.devices;
+    rules.loopback = job.team;
+    PythonSetup python;
+    if (job.python) {
+      GABBRO_TRY(found, find_python());
+      python = std::move(found);
+      rules.programs.insert(rules.programs.end(), python.folders.begin(), python.folders.end());
+    }
     GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, machine_));
     Launch launch{{options_.worker, job.spec_file, job.result_file}, job.log_file, options_.hidden};
     launch.variables = {"HOME=" + folder, "TMPDIR=" + folder, "GABBRO_BORDERS=" + machine_.text()};
+    launch.variables.insert(launch.variables.end(), python.variables.begin(), python.variables.end());
     launch.sandbox = &confined;
     GABBRO_TRY(process, start_process(launch));
     workers_.push_back(std::make_unique<Worker>(job, std::move(process)));

@@ -56,6 +56,7 @@ enum class Cause : std::uint8_t {
   kWeights,
   kMemory,
   kDevice,
+  kPython,     // an interpreter or a package that is missing
   kException,  // an error of a library
   kSpec,
   kResult,
@@ -114,21 +115,23 @@ enum class Cause : std::uint8_t {
 template <>
 struct Spelling<Cause> {
   static constexpr std::string_view kWhat = "cause";
-  static constexpr std::array<std::string_view, 92> kWords{
-      "",           "syntax",      "encoding",   "name",       "type",         "shape",       "time",
-      "range",      "length",      "batch",      "call",       "missing",      "reserved",    "share",
-      "unused",     "future",      "grad",       "interface",  "window",       "recursion",   "verify",
-      "limit",      "design",      "budget",     "edit",       "place",        "duplicate",   "same function",
-      "no mixing",  "no gradient", "not finite", "cost",       "size",         "screen died", "judge",
-      "corpus",     "tokenizer",   "format",     "checkpoint", "weights",      "memory",      "device",
-      "exception",  "spec",        "result",     "run",        "task",         "eval",        "bench",
-      "generate",   "text",        "score",      "worker",     "jobs",         "sandbox",     "brief",
-      "proposal",   "review",      "plan",       "unit",       "assembly",     "observation", "program",
-      "literature", "json",        "internal",   "agents",     "chat context", "chat down",   "chat key",
-      "chat reply", "cap",         "stopped",    "replay",     "store",        "event",       "progress",
-      "preset",     "campaign",    "scale",      "export",     "io",           "exists",      "locked",
-      "usage",      "library",     "pdf",        "parquet",    "fetch",        "net",         "net connect",
-      "net time"};
+  static constexpr std::array<std::string_view, 93> kWords{
+      "",           "syntax",      "encoding",     "name",          "type",       "shape",
+      "time",       "range",       "length",       "batch",         "call",       "missing",
+      "reserved",   "share",       "unused",       "future",        "grad",       "interface",
+      "window",     "recursion",   "verify",       "limit",         "design",     "budget",
+      "edit",       "place",       "duplicate",    "same function", "no mixing",  "no gradient",
+      "not finite", "cost",        "size",         "screen died",   "judge",      "corpus",
+      "tokenizer",  "format",      "checkpoint",   "weights",       "memory",     "device",
+      "python",     "exception",   "spec",         "result",        "run",        "task",
+      "eval",       "bench",       "generate",     "text",          "score",      "worker",
+      "jobs",       "sandbox",     "brief",        "proposal",      "review",     "plan",
+      "unit",       "assembly",    "observation",  "program",       "literature", "json",
+      "internal",   "agents",      "chat context", "chat down",     "chat key",   "chat reply",
+      "cap",        "stopped",     "replay",       "store",         "event",      "progress",
+      "preset",     "campaign",    "scale",        "export",        "io",         "exists",
+      "locked",     "usage",       "library",      "pdf",           "parquet",    "fetch",
+      "net",        "net connect", "net time"};
 };
 
 /// Returns true if the error has this code.

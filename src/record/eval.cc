@@ -24,6 +24,7 @@ void fields(Io& io, S& s) {
   io("batch", s.batch);
   io("device", s.device);
   io("threads", s.threads);
+  io.later("engine", s.engine);
 }
 
 template <class Io, Is<EvalResult> R>
@@ -48,6 +49,7 @@ void fields(Io& io, R& r) {
   io.later("held_out_hash", r.held_out_hash);
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);
+  io.later("engine", r.engine);
 }
 
 namespace {

@@ -49,6 +49,7 @@ struct EvalSpec {
   std::uint64_t limit = 0;            // maximum number of items of a task; 0: all
   std::int64_t length = 0;            // maximum context in tokens; 0: as in training
   std::int64_t batch = 8192;          // tokens per batch
+  Engine engine = Engine::kCpu;
   std::string device = "cpu";
   int threads = 2;
 };
@@ -72,6 +73,7 @@ struct EvalResult {
   std::string held_out_hash;          // as in TrialResult
   std::vector<TaskScore> tasks;
   double seconds = 0;
+  std::string engine;  // as in TrialResult
 };
 
 /// Returns why these cannot be the scores of the benchmarks asked for ("FILE" or "NAME=FILE"), in their

@@ -12,6 +12,16 @@ Result<std::string> job_of(const std::string& spec) {
   return job;
 }
 
+Result<JobEngine> engine_of(const std::string& spec) {
+  GABBRO_TRY(io, Reader::parse(spec, "spec"));
+  JobEngine out;
+  io.later("engine", out.engine);
+  io.later("device", out.device);
+  io.later("gpus", out.gpus);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
+  return out;
+}
+
 Result<JobOutcome> outcome_of(const std::string& result) {
   GABBRO_TRY(io, Reader::parse(result, "result"));
   JobOutcome out;

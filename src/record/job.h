@@ -13,6 +13,15 @@ namespace gabbro::record {
 /// the first specs had none. Errors: "spec".
 Result<std::string> job_of(const std::string& spec);
 
+/// The engine that a spec asks for, and its number of processes and device.
+struct JobEngine {
+  Engine engine = Engine::kCpu;
+  std::string device = "cpu";
+  int gpus = 1;
+};
+/// Reads these fields; jobs without engines have the default. Errors: "spec".
+Result<JobEngine> engine_of(const std::string& spec);
+
 /// The common fields of a result of any job.
 struct JobOutcome {
   Status status = Status::kFailed;

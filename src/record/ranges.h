@@ -25,8 +25,8 @@ class Ranges {
   Error error_;
 };
 
-// Limits of lengths (tokens), numbers of sequences, and threads. They are more than any machine holds, yet a
-// product of two is far below the limit of 64 bits.
-constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024;
+// Limits of lengths (tokens), numbers of sequences, threads and GPUs. They are more than any machine holds,
+// yet a product of two is far below the limit of 64 bits.
+constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024, kMostGpus = 64;
 
 }  // namespace gabbro::record

@@ -94,6 +94,14 @@ struct Spelling<Optimizer> {
   static constexpr std::array<std::string_view, 2> kWords{"adamw", "muon"};
 };
 
+/// The engine of a run: the backend on libtorch, or the design as a PyTorch module in Python (exec/pytorch).
+enum class Engine : std::uint8_t { kCpu, kPyTorch };
+template <>
+struct Spelling<Engine> {
+  static constexpr std::string_view kWhat = "engine";
+  static constexpr std::array<std::string_view, 2> kWords{"cpu", "pytorch"};
+};
+
 /// The purpose of a training run.
 enum class Purpose : std::uint8_t {
   kRung,         // a design's first run at a rung

@@ -81,6 +81,9 @@ void fields(Io& io, S& s) {
   io.later("corpus_hash", s.corpus_hash);
   io.later("optimizer", s.optimizer);
   io.later("valid_points", s.valid_points);
+  io.later("engine", s.engine);
+  io.later("gpus", s.gpus);
+  io.later("compile", s.compile);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -128,6 +131,7 @@ void fields(Io& io, R& r) {
   io.later("unread_tokens", r.unread_tokens);
   io.later("optimizer", r.optimizer);
   io.later_list("valid_curve", r.valid_curve);
+  io.later("engine", r.engine);
 }
 
 double nats_per_bit(const TrialResult& r) {
@@ -278,6 +282,8 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
                        r.input_rate, r.output_rate, spec.rate, spec.input_rate, spec.output_rate);
   if (r.optimizer != spec.optimizer)
     return fmt::format("trained with {} instead of {}", r.optimizer, spec.optimizer);
+  if ((spec.engine == Engine::kCpu) != r.engine.empty())
+    return fmt::format("ran on '{}' instead of the engine {}", r.engine, spec.engine);
   if (std::string why = misfit(spec.tasks, r.tasks); !why.empty()) return why;
   if (r.unread_tokens > spec.unread_tokens + spec.sequences * spec.length)
     return fmt::format("{} unread tokens instead of {}", r.unread_tokens, spec.unread_tokens);
@@ -315,6 +321,7 @@ Result<TrialSpec> parse_spec(const std::string& json) {
   in("document_tokens", s.document_tokens, std::uint64_t{0}, std::uint64_t{kMostParams});
   in("memory", s.memory, std::int64_t{0}, kMostBytes);
   in("checkpoint_seconds", s.checkpoint_seconds, 0.0, 1e12);
+  in("gpus", std::int64_t{s.gpus}, std::int64_t{1}, kMostGpus);
   for (const Hurdle& h : s.hurdles) in("tokens of a hurdle", h.tokens, std::int64_t{0}, kMostParams);
   if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
   return s;

@@ -41,7 +41,10 @@ struct TrialSpec {
   RateSchedule schedule = RateSchedule::kCosine;
   std::uint64_t seed = 1;   // of the initialisation and the data order
   std::uint64_t start = 0;  // of the initialisation alone; 0: `seed`
+  Engine engine = Engine::kCpu;
   std::string device = "cpu";
+  int gpus = 1;          // processes of the engine pytorch that train together, each on a GPU of its own
+  bool compile = false;  // The engine pytorch uses torch.compile where it is faster.
   Dtype dtype = Dtype::kFloat32;
   int threads = 2;
   std::int64_t rows = 0;              // sequences per micro-batch; 0: all
@@ -130,6 +133,7 @@ struct TrialResult {
   double rate = 0, input_rate = 1, output_rate = 1;
   double first_loss = 0, last_loss = 0;
   double train_seconds = 0, tokens_per_second = 0;
+  std::string engine;   // what ran where (exec::Model::description); empty: the engine cpu
   std::string sandbox;  // sandbox around the worker (sandbox::Machine::text); empty: not known
   // From the static facts, at the batch size and length of the spec (ir::token_costs).
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;

@@ -241,21 +241,30 @@ constexpr std::uint32_t kThread = 0x00010000;      // CLONE_THREAD
 
 bool has_filter() { return kProcessor != 0; }
 
-FilterProgram outer_filter(bool local_sockets) {
+FilterProgram outer_filter(Sockets sockets) {
   Assembler a;
+  const auto is_allowed = [&](int call) {
+    const bool connects = call == SYS_connect || call == SYS_socketpair;
+    const bool listens = call == SYS_bind || call == SYS_listen || call == SYS_accept || call == SYS_accept4;
+    return (sockets != Sockets::kNone && connects) ||
+           (sockets == Sockets::kLoopback && (connects || listens));
+  };
   for (const int call : kForbidden)
-    if (!local_sockets || (call != SYS_connect && call != SYS_socketpair)) a.refuse(call);
+    if (!is_allowed(call)) a.refuse(call);
   for (const int call : kNewer) a.refuse(call);
   // The flags of clone3 are in memory, where a filter cannot see them. Callers fall back to clone.
   a.refuse(kClone3, kUnknown);
   a.refuse_bits(SYS_clone, 0, kNamespaces);
-  if (local_sockets)
+  if (sockets == Sockets::kNone)
+    a.refuse(SYS_socket);
+  else
     a.look_at(SYS_socket, 0, [&] {
       a.allow_value(1);  // AF_UNIX
+      if (sockets == Sockets::kLoopback)
+        for (const std::uint32_t family : {2, 10, 16})
+          a.allow_value(family);  // AF_INET, AF_INET6, AF_NETLINK
       a.answer(kRefused);
     });
-  else
-    a.refuse(SYS_socket);
   a.only_itself(SYS_kill, 0, true, true);
   a.only_itself(SYS_tgkill, 0, false, false);
   a.only_itself(SYS_prlimit64, 0, true, false);

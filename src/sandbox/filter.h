@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace gabbro::sandbox {
@@ -19,11 +20,15 @@ struct FilterProgram {
 /// Returns true if there is a filter for this processor.
 bool has_filter();
 
-/// Refuses with EPERM: sockets (except local ones if `local_sockets` is true), other processes (ptrace, their
+/// The sockets that a process may have: none; local ones, which drivers of GPUs need; or also those of its
+/// own network namespace, in which there is only a loopback.
+enum class Sockets : std::uint8_t { kNone, kLocal, kLoopback };
+
+/// Refuses with EPERM: other sockets, other processes (ptrace, their
 /// memory, their limits, signals to them), leaving the process group, mounts, namespaces, kernel modules,
 /// BPF, keys, io_uring, memory that no limit counts (memfd, System V), changes of modes and owners of files,
 /// links, and device files.
-FilterProgram outer_filter(bool local_sockets);
+FilterProgram outer_filter(Sockets sockets);
 
 /// Refuses to start new processes (threads are allowed) and other programs.
 FilterProgram sealing_filter();

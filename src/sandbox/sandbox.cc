@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,11 +65,11 @@ std::uint64_t handled_files(int version) {
   return all;
 }
 
-int create_ruleset(int version) {
+int create_ruleset(int version, bool loopback = false) {
   RulesetAttributes a;
   a.files = handled_files(version);
-  if (version >= 4) a.network = 3;  // bind and connect of TCP
-  if (version >= 6) a.scopes = 3;   // abstract sockets, signals
+  if (version >= 4 && !loopback) a.network = 3;  // bind and connect of TCP
+  if (version >= 6) a.scopes = 3;                // abstract sockets, signals
   const std::size_t size = version >= 6 ? sizeof a : version >= 4 ? 16 : 8;
   return static_cast<int>(syscall(kCreateRuleset, &a, size, 0));
 }
@@ -121,6 +124,18 @@ bool enter_namespaces(bool with_user, const std::string& users, const std::strin
          write_all("/proc/self/gid_map", groups.data(), groups.size());
 }
 
+// Switches the loopback of a new network namespace on.
+bool raise_loopback() {
+  const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (any < 0) return false;
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", sizeof "lo");
+  request.ifr_flags = IFF_UP;
+  const bool up = ioctl(any, SIOCSIFFLAGS, &request) == 0;
+  close(any);
+  return up;
+}
+
 bool drop_capabilities() {
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   for (int c = 0; c < 64; ++c)
@@ -166,7 +181,7 @@ Machine try_out() {
     m.switched_off = true;
     return m;
   }
-  std::vector<sock_filter> filter = outer_filter(false).code;
+  std::vector<sock_filter> filter = outer_filter(Sockets::kNone).code;
   m.filter = has_filter() && works([&] {
                return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && install(filter.data(), filter.size(), 0);
              });
@@ -218,16 +233,22 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
   out.file_bytes_ = rules.file_bytes;
   out.address_bytes_ = rules.address_bytes;
   if (on.switched_off) return out;
+  out.loopback_ = rules.loopback;
+  if (rules.loopback && !on.network)
+    return fail("sandbox", "several processes of a run need a network namespace, which this machine lacks",
+                "use one process (gpus = 1), or switch the sandbox off with GABBRO_SANDBOX=off");
   out.users_ = map_of(geteuid());
   out.groups_ = map_of(getegid());
   if (on.filter) {
-    FilterProgram filter = outer_filter(rules.devices);
+    FilterProgram filter = outer_filter(rules.loopback  ? Sockets::kLoopback
+                                        : rules.devices ? Sockets::kLocal
+                                                        : Sockets::kNone);
     for (const sock_filter& i : filter.code) out.filter_.push_back({i.code, i.jt, i.jf, i.k});
     out.own_id_ = std::move(filter.own_id);
     out.own_group_ = std::move(filter.own_group);
   }
   if (on.landlock <= 0) return out;
-  const int r = out.ruleset_ = create_ruleset(on.landlock);
+  const int r = out.ruleset_ = create_ruleset(on.landlock, rules.loopback);
   if (r < 0)
     return fail("sandbox", fmt::format("cannot create a Landlock ruleset: {}", std::strerror(errno)));
   fcntl(r, F_SETFD, FD_CLOEXEC);
@@ -247,6 +268,7 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
 
 Sandbox::Sandbox(Sandbox&& other) noexcept
     : on_(other.on_),
+      loopback_(other.loopback_),
       file_bytes_(other.file_bytes_),
       address_bytes_(other.address_bytes_),
       ruleset_(std::exchange(other.ruleset_, -1)),
@@ -273,6 +295,7 @@ const char* Sandbox::enter(int on_death) {
   write_all("/proc/self/oom_score_adj", "500", 3);
   if (on_.switched_off) return nullptr;
   if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_)) return "namespaces";
+  if (loopback_ && !raise_loopback()) return "loopback";
   if (!drop_capabilities()) return "capabilities";
   // The kernel resets this signal when a process changes its credentials, for example by entering a user
   // namespace.

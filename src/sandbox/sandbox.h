@@ -46,12 +46,14 @@ struct Rules {
   std::uint64_t file_bytes = 0;       // maximum size of any file that it writes; 0: no limit
   std::uint64_t address_bytes = 0;    // maximum size of its address space; 0: no limit
   bool devices = false;               // allows GPUs, with the sockets that their drivers need
+  bool loopback = false;  // allows sockets among its own processes, in a network namespace of their own
 };
 
 /// A sandbox is prepared before the fork and entered after it. Entering uses only system calls.
 class Sandbox {
  public:
-  /// Errors: "sandbox" (the kernel refuses a border that it supported in `machine`).
+  /// Errors: "sandbox" (the kernel refuses a border that it supported in `machine`; a loopback is asked for,
+  /// but there are no network namespaces).
   static Result<Sandbox> prepare(const Rules& rules, const Machine& on);
   Sandbox(Sandbox&& other) noexcept;
   Sandbox& operator=(Sandbox&&) = delete;
@@ -71,6 +73,7 @@ class Sandbox {
   Sandbox() = default;
 
   Machine on_;
+  bool loopback_ = false;
   std::uint64_t file_bytes_ = 0, address_bytes_ = 0;
   int ruleset_ = -1;
   std::vector<Instruction> filter_;

@@ -1,6 +1,8 @@
 #include "trial/backend.h"
 
+#include "exec/pytorch/model.h"
 #include "exec/torch/model.h"
+#include "export/sized.h"
 
 namespace gabbro::trial {
 
@@ -18,6 +20,22 @@ exec::torch::Precision precision_of(record::Dtype dtype) {
   return dtype == record::Dtype::kBf16      ? Precision::kBFloat16
          : dtype == record::Dtype::kFloat64 ? Precision::kFloat64
                                             : Precision::kFloat32;
+}
+
+Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::string& program,
+                                  const lang::Subject& subject, const BackendOptions& o) {
+  if (!python) return fail("python", "this worker was started without Python");
+  GABBRO_TRY(module, gabbro::pytorch::module_of(program, subject));
+  return [=, module = std::move(module)](const ir::Graph& graph, std::uint64_t seed) {
+    exec::pytorch::ModelOptions options{
+        std::string(record::word_of(o.dtype)), o.threads, o.rows, o.compile, {}};
+    options.decode = [=](const std::vector<exec::NamedArray>& weights, const exec::TokenBatch& batch) {
+      const auto model = torch_backend({.threads = o.threads, .dtype = o.dtype})(graph, 0);
+      return model->restore(weights) ? model->decoded_losses(batch) : std::vector<float>();
+    };
+    return exec::pytorch::make_model(*python, graph, module, exec::torch::initial_weights(graph, seed),
+                                     options);
+  };
 }
 
 double rounding_of(record::Dtype dtype) { return dtype == record::Dtype::kBf16 ? 0x1.0p-9 : 0x1.0p-24; }

@@ -5,9 +5,12 @@
 #include <memory>
 #include <string>
 
+#include "base/result.h"
 #include "exec/model.h"
+#include "exec/pytorch/python.h"
 #include "exec/torch/model.h"
 #include "ir/graph.h"
+#include "lang/check.h"
 #include "record/spelling.h"
 
 namespace gabbro::trial {
@@ -20,11 +23,19 @@ struct BackendOptions {
   int threads = 1;
   std::int64_t rows = 0;  // sequences of a micro-batch; 0: all of the batch
   record::Dtype dtype = record::Dtype::kFloat32;
-  bool recompute = false;  // Recomputes activations for the gradient instead of keeping them.
+  bool compile = false;    // of the PyTorch backend alone: uses torch.compile where it is faster
+  bool recompute = false;  // of the torch backend alone: recomputes activations instead of keeping them
 };
 
 /// Returns the torch backend.
 MakeModel torch_backend(const BackendOptions& options = {});
+
+/// Returns the PyTorch backend for graphs of the last design of `program`, which `subject` holds at its size.
+/// Models start with the weights of the torch backend, to the bit, and decode through it. `python` must
+/// outlive them; its device counts, not that of the options. Errors: "export", why the design has no module;
+/// "python" if there is no `python`.
+Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::string& program,
+                                  const lang::Subject& subject, const BackendOptions& options);
 
 exec::torch::Precision precision_of(record::Dtype dtype);
 

@@ -20,39 +20,42 @@ namespace gabbro::trial {
 
 namespace {
 
+using exec::pytorch::Python;
 using record::OnProgress;
 
 struct Job {
   const char* name;
-  std::string (*run)(const std::string& spec, const OnProgress& progress);
+  std::string (*run)(const std::string& spec, const OnProgress& progress, Python* python);
 };
 
 // Does what every job does before it starts: reports an invalid spec or an unavailable device.
 template <class Spec, class Run>
 std::string start(const Result<Spec>& spec, Run&& run) {
   if (!spec) return record::failure(Spec::kJob, "spec", spec.error());
-  if (const auto ok = exec::torch::check_device(spec->device); !ok)
+  bool in_python = false;  // which has devices of its own
+  if constexpr (requires { spec->engine; }) in_python = spec->engine == record::Engine::kPyTorch;
+  if (const auto ok = exec::torch::check_device(in_python ? "cpu" : spec->device); !ok)
     return record::failure(Spec::kJob, "--device", ok.error());
   return to_json(run(*spec));
 }
 
-std::string train(const std::string& text, const OnProgress& progress) {
-  return start(record::parse_spec(text), [&](const auto& spec) { return run(spec, progress); });
+std::string train(const std::string& text, const OnProgress& progress, Python* python) {
+  return start(record::parse_spec(text), [&](const auto& spec) { return run(spec, progress, {}, python); });
 }
 
-std::string eval(const std::string& text, const OnProgress& progress) {
-  return start(record::parse_eval_spec(text), [&](const auto& spec) { return run(spec, progress); });
+std::string eval(const std::string& text, const OnProgress& progress, Python* python) {
+  return start(record::parse_eval_spec(text), [&](const auto& spec) { return run(spec, progress, python); });
 }
 
-std::string generate(const std::string& text, const OnProgress& progress) {
+std::string generate(const std::string& text, const OnProgress& progress, Python* /*python*/) {
   return start(record::parse_generate_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
-std::string bench(const std::string& text, const OnProgress& progress) {
+std::string bench(const std::string& text, const OnProgress& progress, Python* /*python*/) {
   return start(record::parse_bench_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
-std::string capabilities(const std::string& text, const OnProgress& progress) {
+std::string capabilities(const std::string& text, const OnProgress& progress, Python* /*python*/) {
   return start(record::parse_capability_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
@@ -91,7 +94,7 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
   return result;
 }
 
-std::string probe_programs(const std::string& text, const OnProgress& progress) {
+std::string probe_programs(const std::string& text, const OnProgress& progress, Python* /*python*/) {
   return start(record::parse_probe_spec(text), [&](const auto& spec) { return probe_all(spec, progress); });
 }
 
@@ -100,13 +103,13 @@ constexpr Job kJobs[] = {{"train", train},          {"eval", eval},   {"generate
 
 }  // namespace
 
-std::string run_job(const std::string& spec, const OnProgress& progress) {
+std::string run_job(const std::string& spec, const OnProgress& progress, Python* python) {
   const auto name = record::job_of(spec);
   if (!name) return record::failure("train", "spec", name.error());
   std::string known;
   try {
     for (const Job& job : kJobs) {
-      if (job.name == *name) return job.run(spec, progress);
+      if (job.name == *name) return job.run(spec, progress, python);
       known += fmt::format("{}{}", known.empty() ? "" : ", ", job.name);
     }
   } catch (const std::exception& e) {  // ATen throws if memory is short.

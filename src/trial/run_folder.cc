@@ -126,10 +126,15 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
                    std::move(weights), std::move(hash),    std::move(caution)};
 }
 
-Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads) {
-  auto model = exec::torch::make_model(
-      run.subject.elaboration.graph, 0,
-      {.device = device, .threads = threads, .precision = precision_of(run.spec.dtype)});
+Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads,
+                                              exec::pytorch::Python* python) {
+  const BackendOptions options{.device = device, .threads = threads, .dtype = run.spec.dtype};
+  MakeModel make = torch_backend(options);
+  if (python) {
+    GABBRO_TRY(made, pytorch_backend(python, run.spec.program, run.subject, options));
+    make = std::move(made);
+  }
+  std::unique_ptr<exec::Model> model = make(run.subject.elaboration.graph, 0);
   if (!model->restore(run.weights)) return fail("run", "the weights do not fit the design");
   return model;
 }

@@ -6,6 +6,7 @@
 
 #include "data/tokenizer.h"
 #include "exec/model.h"
+#include "exec/pytorch/python.h"
 #include "lang/check.h"
 #include "record/trial.h"
 
@@ -26,7 +27,9 @@ struct RunFolder {
 /// exists), "corpus", "io", "format" (truncated weights), and those of the design.
 Result<RunFolder> read_run(const std::string& folder, const std::string& corpus);
 
-/// Makes a model with the weights of the run. Errors: "run" if they do not fit.
-Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads);
+/// Makes a model with the weights of the run in the torch backend, or in the PyTorch backend if `python` is
+/// not null. Errors: "run" if they do not fit; those of pytorch_backend.
+Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads,
+                                              exec::pytorch::Python* python = nullptr);
 
 }  // namespace gabbro::trial

@@ -73,11 +73,14 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
   return true;
 }
 
-Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress) {
+Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress,
+                               exec::pytorch::Python* python) {
   GABBRO_TRY(tasks, read_tasks(spec.tasks, spec.limit));  // before any long work
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
-  GABBRO_TRY(model, model_of(run, spec.device, spec.threads));
+  GABBRO_TRY(model, model_of(run, spec.device, spec.threads,
+                             spec.engine == record::Engine::kPyTorch ? python : nullptr));
   EvalResult result;
+  result.engine = model->description();
   result.caution = run.caution;
   result.design = run.subject.name;
   result.hash = to_hex(run.subject.hash);
@@ -106,10 +109,10 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress)
 
 }  // namespace
 
-EvalResult run(const EvalSpec& spec, const OnProgress& progress) {
+EvalResult run(const EvalSpec& spec, const OnProgress& progress, exec::pytorch::Python* python) {
   const double start = seconds_now();
   EvalResult out;
-  if (auto result = run_checked(spec, progress))
+  if (auto result = run_checked(spec, progress, python))
     out = std::move(*result);
   else
     out.cause = format_error("eval", result.error());

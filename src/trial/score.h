@@ -10,6 +10,7 @@
 #include "eval/bits.h"
 #include "eval/likelihood.h"
 #include "exec/model.h"
+#include "exec/pytorch/python.h"
 #include "record/eval.h"
 #include "record/progress.h"
 
@@ -47,6 +48,8 @@ Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const dat
 
 /// Reads the run and scores its weights. Every error becomes a result with its cause, except that exceptions
 /// from ATen propagate.
-record::EvalResult run(const record::EvalSpec& spec, const record::OnProgress& progress = {});
+/// `python` is needed where the engine is "pytorch".
+record::EvalResult run(const record::EvalSpec& spec, const record::OnProgress& progress = {},
+                       exec::pytorch::Python* python = nullptr);
 
 }  // namespace gabbro::trial

@@ -178,8 +178,11 @@ Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResu
   const auto [held, most] = room_of(spec);
   result.memory_expected = held + step;
   if (result.memory_expected <= most) return true;
-  auto smaller =
-      torch_backend({spec.device, spec.threads, spec.rows, spec.dtype, true})(graph, start_of(spec));
+  auto smaller = torch_backend({.device = spec.device,
+                                .threads = spec.threads,
+                                .rows = spec.rows,
+                                .dtype = spec.dtype,
+                                .recompute = true})(graph, start_of(spec));
   const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length) + kFirstStep;
   if (held + recomputed > most)
     return fail(
@@ -203,8 +206,8 @@ void decide(TrialResult& result) {
     if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
 }
 
-Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
-                                const MakeModel& backend) {
+Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress, const MakeModel& given,
+                                exec::pytorch::Python* python) {
   TrialResult result;
   result.sandbox = borders();
   GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before any long work
@@ -223,6 +226,10 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
+  const bool in_python = !given && spec.engine == record::Engine::kPyTorch;
+  BackendOptions wanted{in_python ? "cpu" : spec.device, spec.threads, spec.rows, spec.dtype, spec.compile};
+  MakeModel backend = given ? given : torch_backend(wanted);
+  // The probe is of the program: it runs on a graph of another size, which has no module.
   GABBRO_TRY(probe, probed(graph, backend, spec));
   result.anchors.push_back(probe);
   if (!probe.holds) {
@@ -230,6 +237,10 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return result;
   }
 
+  if (in_python) {
+    GABBRO_TRY(made, pytorch_backend(python, spec.program, subject, wanted));
+    backend = std::move(made);
+  }
   if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
   std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
   if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
@@ -254,6 +265,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     return eval::bits_per_byte(*model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents)
         .value;
   };
+  if (spec.engine != record::Engine::kCpu) options.design += fmt::format(" engine={}", spec.engine);
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -268,7 +280,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
                                             {}});
       });
   if (!trained) return tl::unexpected(trained.error());
-  result.memory_seen = peak_resident_bytes();
+  result.memory_seen = peak_resident_bytes() + model->peak_bytes();
+  result.engine = model->description();
   result.curve = thinned(trained->curve, spec);
   for (const train::ValidPoint& p : trained->valid)
     result.valid_curve.push_back({p.tokens, std::isfinite(p.bits_per_byte) ? p.bits_per_byte : 0});
@@ -347,12 +360,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
 }  // namespace
 
-TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeModel& backend) {
+TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeModel& backend,
+                exec::pytorch::Python* python) {
   TrialResult failed;
   try {
-    auto result =
-        run_checked(spec, progress,
-                    backend ? backend : torch_backend({spec.device, spec.threads, spec.rows, spec.dtype}));
+    auto result = run_checked(spec, progress, backend, python);
     if (result) return std::move(*result);
     const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
     failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include "base/files.h"
+#include "exec/pytorch/python.h"
 #include "exec/torch/model.h"
 #include "record/job.h"
 #include "sandbox/sandbox.h"
@@ -40,6 +42,14 @@ class Reporter {
   std::chrono::steady_clock::time_point last_{};
 };
 
+// Starts the process that the engine "pytorch" needs. Null for other engines, and for a spec that is not
+// valid, which its job reports.
+Result<std::unique_ptr<exec::pytorch::Python>> start_python(const std::string& spec) {
+  const auto engine = record::engine_of(spec);
+  if (!engine || engine->engine != record::Engine::kPyTorch) return nullptr;
+  return exec::pytorch::Python::start({"", engine->gpus, engine->device});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -50,10 +60,13 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of file sizes fails and is reported
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
-  sandbox::seal();
   const auto spec = read_file(argv[1], kMostText);
-  const std::string result =
-      spec ? trial::run_job(*spec, Reporter()) : record::failure("train", argv[1], spec.error());
+  // Python starts first, since nothing can be started once the process is sealed.
+  const auto python = start_python(spec.value_or(""));
+  sandbox::seal();
+  const std::string result = !spec     ? record::failure("train", argv[1], spec.error())
+                             : !python ? record::failure("train", "--engine", python.error())
+                                       : trial::run_job(*spec, Reporter(), python->get());
   if (replace_file(argv[2], result)) return 0;
   std::fprintf(stderr, "gabbro-worker: cannot write %s\n", argv[2]);
   return 2;

@@ -54,8 +54,9 @@ class SandboxTest : public ::testing::Test {
   // Returns the exit code of a process that enters the sandbox and then calls `act`. 99: it could not enter.
   // Negative: it ended by a signal.
   int confined(const std::function<int()>& act, std::uint64_t file_bytes = 0, std::uint64_t address_bytes = 0,
-               const std::optional<Machine>& on = {}) {
+               const std::optional<Machine>& on = {}, bool loopback = false) {
     Rules rules;
+    rules.loopback = loopback;
     rules.reads = {folder / "given"};
     rules.writes = {folder / "own"};
     rules.file_bytes = file_bytes;
@@ -156,6 +157,50 @@ TEST_F(SandboxTest, TheNetworkIsOutOfReach) {
               0)
         << family;
   }
+}
+
+// Connects to a listener of its own; returns 0 if both ends meet.
+int meet_itself() {
+  const int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof here;
+  const auto address = reinterpret_cast<sockaddr*>(&here);
+  if (server < 0 || bind(server, address, size) != 0 || listen(server, 1) != 0) return 1;
+  if (getsockname(server, address, &size) != 0 || connect(client, address, size) != 0) return 2;
+  return accept(server, nullptr, nullptr) >= 0 ? 0 : 3;
+}
+
+TEST_F(SandboxTest, ALoopbackIsItsOwn) {
+  if (!machine().network) GTEST_SKIP() << machine().missing();
+  // A server of this process, which a process with a loopback of its own must not reach.
+  const int server = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in outside{};
+  outside.sin_family = AF_INET;
+  outside.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof outside;
+  const auto address = reinterpret_cast<sockaddr*>(&outside);
+  ASSERT_EQ(bind(server, address, size), 0);
+  ASSERT_EQ(listen(server, 1), 0);
+  ASSERT_EQ(getsockname(server, address, &size), 0);
+  const auto reaches = [&] {
+    const int s = socket(AF_INET, SOCK_STREAM, 0);
+    return connect(s, address, size) == 0 ? 1 : 0;
+  };
+  ASSERT_EQ(reaches(), 1);
+  EXPECT_NE(confined(meet_itself), 0);
+  EXPECT_EQ(confined(meet_itself, 0, 0, {}, true), 0);
+  EXPECT_EQ(confined(reaches, 0, 0, {}, true), 0);
+  EXPECT_EQ(confined([] { return socket(AF_PACKET, SOCK_RAW, 0) < 0 ? 0 : 1; }, 0, 0, {}, true), 0);
+  close(server);
+  Machine without = machine();
+  without.network = false;
+  Rules rules;
+  rules.loopback = true;
+  const auto refused = Sandbox::prepare(rules, without);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("network namespace"), std::string::npos);
 }
 
 TEST_F(SandboxTest, FilesOutsideItsFolderStayAsTheyAre) {

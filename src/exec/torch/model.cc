@@ -386,6 +386,15 @@ class LineAllocator final : public c10::Allocator {
 }  // namespace
 #endif
 
+std::vector<NamedArray> initial_weights(const ir::Graph& graph, std::uint64_t seed) {
+  const c10::InferenceMode no_autograd;
+  const Random random(seed);
+  std::vector<NamedArray> out;
+  for (const ir::Param& param : graph.params)
+    out.push_back(to_array(param.name, initial(graph, param, random)));
+  return out;
+}
+
 void keep_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);

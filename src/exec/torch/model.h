@@ -48,4 +48,7 @@ struct ModelOptions {
 /// `seed`. The graph is copied, its gradient built into the copy.
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options);
 
+/// Returns the weights with which a model of `graph` and `seed` starts, for backends that run elsewhere.
+std::vector<NamedArray> initial_weights(const ir::Graph& graph, std::uint64_t seed);
+
 }  // namespace gabbro::exec::torch

@@ -1,0 +1,16 @@
+// The module of a program at a size.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "export/export.h"
+#include "lang/check.h"
+
+namespace gabbro::pytorch {
+
+/// Returns the module of the last design of `program`, which `subject` holds at its size
+/// (zoo::sized_design). Comments of the program and the library become docstrings. Errors: as write_module.
+Result<Module> module_of(const std::string& program, const lang::Subject& subject);
+
+}  // namespace gabbro::pytorch

@@ -1,0 +1,218 @@
+// Runs with the engine pytorch through the real programs: the same text, the anchors, stops, damage.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include "base/files.h"
+#include "data/build.h"
+#include "pytorch/setup.h"
+#include "record/eval.h"
+#include "record/trial.h"
+
+namespace gabbro::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PyTorchRun : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    root = fs::path(::testing::TempDir()) / ("gabbro_pytorch" + std::to_string(getpid()));
+    fs::create_directories(root);
+    std::ofstream text(root / "a.txt");
+    for (int i = 0; i < 800; ++i)
+      text << "the stone of number " << i * 7919 % 1000
+           << " lies by the river under the bridge\n<|endoftext|>\n";
+    text.close();
+    data::BuildOptions options;
+    options.out = root / "corpus";
+    options.sources = {root / "a.txt"};
+    options.vocab = 320;
+    options.valid_share = 0.1;
+    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+    std::ofstream(root / "tiny.gab") << "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+  }
+  static void TearDownTestSuite() { fs::remove_all(root); }
+  void SetUp() override {
+    if (!use_python()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  }
+
+  static record::TrialSpec spec(const std::string& name) {
+    record::TrialSpec s;
+    s.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+    s.corpus = root / "corpus";
+    s.folder = root / name;
+    s.engine = record::Engine::kPyTorch;
+    s.tokens = 120 * 8 * 32;
+    s.sequences = 8;
+    s.length = 32;
+    s.rate = 1e-3;  // at fan-in 256; eight times as much at 32
+    s.threads = 1;
+    return s;
+  }
+  static std::string worker() { return fs::path(GABBRO_BINARY).parent_path() / "gabbro-worker"; }
+  static fs::path file(const char* name) { return root / name; }
+
+  static record::TrialResult result() {
+    const auto read = record::parse_result(read_file(root / "result.json").value_or(""));
+    EXPECT_TRUE(read.has_value()) << read.error().message;
+    return read ? *read : record::TrialResult{};
+  }
+  static record::TrialResult run(const record::TrialSpec& s) {
+    std::ofstream(root / "spec.json") << record::to_json(s);
+    fs::remove(root / "result.json");
+    const int code =
+        std::system((worker() + " " + (root / "spec.json").string() + " " + (root / "result.json").string() +
+                     " > /dev/null 2>" + (root / "log").string())
+                        .c_str());
+    EXPECT_EQ(code, 0);
+    return result();
+  }
+  // Starts the worker, sends `number` once there is a checkpoint, and waits for its end.
+  static void interrupt(const record::TrialSpec& s, int number) {
+    std::ofstream(root / "spec.json") << record::to_json(s);
+    fs::remove(root / "result.json");
+    const pid_t id = fork();
+    if (id == 0) {
+      setpgid(0, 0);
+      const int log = open((root / "log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      dup2(log, 1);
+      dup2(log, 2);
+      execl(worker().c_str(), "gabbro-worker", (root / "spec.json").c_str(), (root / "result.json").c_str(),
+            nullptr);
+      _exit(127);
+    }
+    const std::string checkpoint = s.folder + "/checkpoint.safetensors";
+    int status = 0;
+    for (int i = 0; i < 6000 && !fs::exists(checkpoint) && waitpid(id, &status, WNOHANG) == 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ASSERT_TRUE(fs::exists(checkpoint)) << read_file(root / "log").value_or("");
+    kill(-id, number);
+    waitpid(id, &status, 0);
+    kill(-id, SIGKILL);  // Python may outlive a killed worker by the step that it computes.
+  }
+  // Runs the command line; returns its exit status and what it printed.
+  static std::pair<int, std::string> gabbro(const std::string& arguments) {
+    const std::string out = root / "out";
+    const int status =
+        std::system((std::string(GABBRO_BINARY) + " " + arguments + " > " + out + " 2>&1").c_str());
+    return {WEXITSTATUS(status), read_file(out).value_or("")};
+  }
+
+  static fs::path root;
+};
+fs::path PyTorchRun::root;
+
+TEST_F(PyTorchRun, HoldsTheAnchorsAndScoresAsTheCpuEngine) {
+  const record::TrialSpec s = spec("good");
+  const record::TrialResult r = run(s);
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
+  EXPECT_EQ(r.anchors.size(), record::kAnchors.size());
+  for (const record::Anchor& a : r.anchors) EXPECT_TRUE(a.holds) << a.name << ": " << a.detail;
+  EXPECT_EQ(record::misfit(s, r), "");
+  EXPECT_NE(r.engine.find("PyTorch"), std::string::npos) << r.engine;
+  record::TrialSpec other = spec("cpu");
+  other.engine = record::Engine::kCpu;
+  const record::TrialResult cpu = run(other);
+  EXPECT_EQ(cpu.status, record::Status::kDone) << cpu.cause;
+  EXPECT_EQ(r.text_hash, cpu.text_hash);
+  EXPECT_EQ(r.held_out_hash, cpu.held_out_hash);
+  EXPECT_EQ(r.bigram_bits_per_byte, cpu.bigram_bits_per_byte);
+  EXPECT_NEAR(r.bits_per_byte, cpu.bits_per_byte, 1e-3);
+  ASSERT_EQ(r.curve.size(), cpu.curve.size());
+  for (std::size_t i = 0; i < r.curve.size(); ++i)
+    EXPECT_NEAR(r.curve[i].loss, cpu.curve[i].loss, 1e-3) << "at step " << i;
+  // A result of the wrong engine is not taken.
+  EXPECT_NE(record::misfit(other, r), "");
+  EXPECT_NE(record::misfit(s, cpu), "");
+}
+
+TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
+  record::TrialSpec s = spec("whole");
+  s.checkpoint_seconds = 0;
+  const record::TrialResult whole = run(s);
+  ASSERT_EQ(whole.status, record::Status::kDone) << whole.cause;
+  for (const int number : {SIGTERM, SIGKILL}) {
+    s.folder = root / ("signal" + std::to_string(number));
+    interrupt(s, number);
+    if (number == SIGTERM) EXPECT_EQ(result().status, record::Status::kStopped);
+    const record::TrialResult resumed = run(s);
+    EXPECT_EQ(resumed.status, record::Status::kDone) << resumed.cause;
+    EXPECT_EQ(resumed.weights_hash, whole.weights_hash);
+    EXPECT_EQ(resumed.text_hash, whole.text_hash);
+    EXPECT_EQ(resumed.bits_per_byte, whole.bits_per_byte);
+  }
+  // The checkpoint of another engine, and one that was changed, are refused.
+  s.engine = record::Engine::kCpu;
+  EXPECT_NE(run(s).cause.find("belongs to another run"), std::string::npos);
+  s.engine = record::Engine::kPyTorch;
+  const std::string checkpoint = s.folder + "/checkpoint.safetensors";
+  fs::resize_file(checkpoint, fs::file_size(checkpoint) - 1);
+  EXPECT_NE(run(s).cause.find("truncated"), std::string::npos);
+}
+
+TEST_F(PyTorchRun, EndsAtAHurdleSlow) {
+  record::TrialSpec s = spec("hurdle");
+  s.hurdles = {{40 * 8 * 32, 0.1}};
+  const record::TrialResult r = run(s);
+  EXPECT_EQ(r.status, record::Status::kHurdle) << r.cause;
+  EXPECT_EQ(r.tokens, 40 * 8 * 32);
+  EXPECT_EQ(record::misfit(s, r), "");
+}
+
+TEST_F(PyTorchRun, TrainsInEveryDtypeAndByParts) {
+  record::TrialSpec s = spec("bf16");
+  s.dtype = record::Dtype::kBf16;
+  s.rows = 3;
+  s.gpus = 2;
+  const record::TrialResult r = run(s);
+  EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
+  EXPECT_NE(r.engine.find("2 processes"), std::string::npos) << r.engine;
+}
+
+TEST_F(PyTorchRun, SaysWhyThereIsNoResult) {
+  record::TrialSpec s = spec("bad");
+  s.device = "cuda:99";
+  EXPECT_NE(run(s).cause.find("error[device]: cuda:99 is not available: PyTorch"), std::string::npos)
+      << result().cause;
+  s = spec("bad");
+  s.program = "design Tiny:\n    stack = [Blok, RMSNorm]\n";
+  EXPECT_NE(run(s).cause.find("Blok"), std::string::npos);
+  setenv("GABBRO_PYTHON", "/nowhere/python", 1);
+  EXPECT_NE(run(spec("bad")).cause.find("error[python]: cannot start /nowhere/python"), std::string::npos)
+      << result().cause;
+}
+
+// In its sandbox, by the command line; the weights are those of any run.
+TEST_F(PyTorchRun, FromTheCommandLine) {
+  const std::string folder = root / "command";
+  const auto [code, text] =
+      gabbro("train " + (root / "tiny.gab").string() + " --data " + (root / "corpus").string() +
+             " --engine pytorch --tokens 31k --seq 32 --batch 8 --lr 0.001 --threads 1 --out " + folder);
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_NE(text.find("PyTorch"), std::string::npos) << text;
+  const auto by_python = gabbro("eval " + folder + " --engine pytorch --threads 1 --json"),
+             by_cpu = gabbro("eval " + folder + " --threads 1 --json");
+  ASSERT_EQ(by_python.first, 0) << by_python.second;
+  ASSERT_EQ(by_cpu.first, 0) << by_cpu.second;
+  const auto json = [](const std::string& all) {
+    return record::parse_eval_result(all.substr(all.find('{')));
+  };
+  const auto a = json(by_python.second), b = json(by_cpu.second);
+  ASSERT_TRUE(a && b) << by_python.second << by_cpu.second;
+  EXPECT_NEAR(a->bits_per_byte, b->bits_per_byte, 1e-4);
+  EXPECT_EQ(a->weights_hash, b->weights_hash);
+  EXPECT_NE(a->engine, "");
+}
+
+}  // namespace
+}  // namespace gabbro::testing
