@@ -169,7 +169,7 @@ std::string model_card(const HfFolder& f) {
 
 Result<std::vector<std::string>> write_hf_folder(const HfFolder& f, const std::string& out) {
   std::vector<std::pair<std::string, std::string>> files{
-      {"model.py", f.module->source},
+      {"model.py", pytorch::model_text(*f.module)},
       {pytorch::kConfigurationFile, pytorch::configuration_text(*f.module)},
       {pytorch::kModelingFile, pytorch::modeling_text(*f.module)},
       {"config.json", config_json(f)},

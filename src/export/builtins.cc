@@ -33,6 +33,7 @@ Tensor inside(Writer& w, const Tensor& x, F&& f) {
   if (is_past(x)) return w.past_of(f(x.pairs->a), x.window);
   Tensor out = f(x);
   out.pairs = nullptr;
+  out.made = nullptr;
   return out;
 }
 
@@ -88,10 +89,12 @@ Value Writer::call_builtin(const Expr& call) {
     if (name == "detach")
       return value_of(pointwise({t}, kAtom, [](const auto& a) { return a[0] + ".detach()"; }, {kAtom}));
     if (name == "softplus")
-      return value_of(pointwise(
-          {numeric(t)}, kAtom,
-          [](const auto& a) { return fmt::format("F.softplus({}, threshold=50)", a[0]); }, {kLambda}));
-    return value_of(apply(std::string(function), t));
+      return value_of(
+          with_made(pointwise({numeric(t)}, kAtom,
+                              [](const auto& a) { return fmt::format("F.softplus({}, threshold=50)", a[0]); },
+                              {kLambda}),
+                    name, {numeric(t)}));
+    return value_of(with_made(apply(std::string(function), t), name, {numeric(t)}));
   }
   if (name == "linear") return linear(call);
   if (name == "param") return param(call);
@@ -103,7 +106,7 @@ Value Writer::call_builtin(const Expr& call) {
       const Number n = size_of(axis);
       out.axes = {axis};
       out.text = fmt::format("iota({}, {})", int_text(n.value, n.code), like());
-      return value_of(out);
+      return value_of(with_made(out, name, {}, {axis}));
     }
     if (name == "lag") {
       const Expr* window = argument(call, 0, "window");
@@ -138,20 +141,16 @@ Value Writer::call_builtin(const Expr& call) {
       const Number x = as_number(a), y = as_number(b);
       return value_of((larger ? x.value >= y.value : x.value <= y.value) ? x : y);
     }
-    if (left && right)
-      return value_of(
-          pointwise({numeric(tensor(a)), numeric(tensor(b))}, kAtom,
-                    [&](const auto& t) { return fmt::format("torch.{}({}, {})", name, t[0], t[1]); },
-                    {kLambda, kLambda}));
-    const Tensor x = numeric(tensor(left ? a : b));
-    const Number bound = as_number(left ? b : a);
-    if (larger && left && bound.value == 0) return value_of(apply("F.relu", x));
-    return value_of(pointwise({x}, kAtom,
-                              [&](const auto& t) {
-                                return fmt::format("{}.clamp({}={})", t[0], larger ? "min" : "max",
-                                                   bound.code.text);
-                              },
-                              {kAtom}));
+    const Tensor x = numeric(tensor(left ? a : b)), y = numeric(tensor(left ? b : a));
+    const bool both = left && right, is_relu = larger && !both && y.number == 0;
+    const auto text = [&](const auto& t) {
+      if (both) return fmt::format("torch.{}({}, {})", name, t[0], t[1]);
+      if (is_relu) return fmt::format("F.relu({})", t[0]);
+      return fmt::format("{}.clamp({}={})", t[0], larger ? "min" : "max", y.text);
+    };
+    const Tensor out = pointwise(both ? std::vector{x, y} : std::vector{x}, kAtom, text,
+                                 {both || is_relu ? kLambda : kAtom, kLambda});
+    return value_of(with_made(out, name, {x, y}));
   }
   const Value first = eval(call.args[0]);
   if (failed()) return {};
@@ -220,7 +219,7 @@ Value Writer::call_builtin(const Expr& call) {
     for (const int a : eval_axes(call.args[1]))
       if (!contains(x.axes, a)) added.push_back(a);
     if (added.empty()) return value_of(x);
-    return value_of(inside(*this, numeric(x), [&](const Tensor& t) {
+    const Tensor wide = inside(*this, numeric(x), [&](const Tensor& t) {
       Tensor extra;
       extra.axes = added;
       Tensor out = t;
@@ -234,7 +233,8 @@ Value Writer::call_builtin(const Expr& call) {
       out.rank = kAtom;
       out.is_number = false;
       return out;
-    }));
+    });
+    return value_of(with_made(wide, name, {x}));
   }
   if (name == "rename") {
     const int from = eval_axis(call.args[1]), to = eval_axis(call.args[2]);

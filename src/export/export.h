@@ -3,8 +3,9 @@
 // A program is walked once more, as elaboration walks it, with Python expressions as values. Named axes
 // become dimensions in the order in which they are declared, after batch and time; values over past positions
 // become [batch, t, s, ...] with a mask that overwrites, and softmax attention becomes
-// scaled_dot_product_attention; a scan becomes a function for its step. What two instances have in common
-// becomes one class; numbers in which they differ become arguments.
+// scaled_dot_product_attention; a scan becomes products over chunks of positions where its recurrence allows
+// it, and a function for its step otherwise. What two instances have in common becomes one class; numbers in
+// which they differ become arguments.
 #pragma once
 
 #include <cstdint>

@@ -51,6 +51,7 @@ Tensor Writer::tensor(const Value& value) {
   out.text = n.code.text;
   out.rank = n.code.rank;
   out.is_number = true;
+  out.number = n.value;
   return out;
 }
 
@@ -87,8 +88,9 @@ Value Writer::eval(const Expr& expr) {
     case Expr::Kind::kUnary: {
       const Value x = eval(expr.args[0]);
       if (x.kind != Value::Kind::kTensor) return value_of(negated(as_number(x)));
-      return value_of(
-          pointwise({numeric(tensor(x))}, kNegation, [](const auto& t) { return "-" + t[0]; }, {kNegation}));
+      const Tensor t = numeric(tensor(x));
+      return value_of(with_made(
+          pointwise({t}, kNegation, [](const auto& a) { return "-" + a[0]; }, {kNegation}), "neg", {t}));
     }
     case Expr::Kind::kCall: {
       const std::vector<Value> values = call_expr(expr);
@@ -119,10 +121,13 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     const Tensor base = numeric(tensor(a)), power = numeric(tensor(b));
     if (!right) {
       const double n = as_number(b).value;
+      if (n == 0.5) return value_of(with_made(apply("torch.sqrt", base), "sqrt", {base}));
       if (n <= 0 || n >= 1) return value_of(binary(op, base, power));
-      return value_of(pointwise({base, power}, kAtom,
-                                [](const auto& t) { return fmt::format("root({}, {})", t[0], t[1]); },
-                                {kLambda, kLambda}));
+      return value_of(
+          with_made(pointwise({base, power}, kAtom,
+                              [](const auto& t) { return fmt::format("root({}, {})", t[0], t[1]); },
+                              {kLambda, kLambda}),
+                    "**", {base, power}));
     }
     if (!left) {
       if (as_number(a).value > 0) return value_of(binary(op, base, power));
@@ -158,6 +163,7 @@ int Writer::eval_axis(const Expr& expr) {
 // ---- Names ----
 
 std::string Writer::python_of(const std::string& name) {
+  if (at_once_) return frame().python[name] = frame().root->fresh(name);
   auto [known, fresh] = frame().python.try_emplace(name);
   if (fresh) {
     known->second = frame().root->fresh(name);

@@ -158,26 +158,317 @@ constexpr Helper kHelpers[] = {
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, enable_gqa=True)
     return where_time(~wild, y.transpose(1, 2), torch.nan)
 )"},
+    {"blocks", R"py(def blocks(x, size):
+    """x [batch, time, ...] as [batch, blocks, size, ...], with zeros behind its end."""
+    return F.pad(x, (0, 0) * (x.dim() - 2) + (0, -x.shape[1] % size)).unflatten(1, (-1, size))
+)py"},
+    {"previous", R"py(def previous(x, first, documents=None, cache=None):
+    """x at the position before; `first` at the start of the document."""
+    slot = [] if cache is None else cache.slot()
+    moved = torch.cat((slot[0] if slot else torch.zeros_like(x[:, :1]), x[:, :-1]), 1)
+    if cache is not None:
+        slot[:] = [x[:, -1:].clone()]
+    return where_time(positions(x, documents, cache) > 0, moved, first)
+)py"},
+    {"affine_scan",
+     R"py(def affine_scan(a, b, first, documents=None, cache=None, times=torch.mul, plus=torch.add):
+    """The states S = a * S + b of a recurrence of elements; each document begins with `first`.
+
+    Blocks of about the square root of the time run side by side, and then in order, each with the state before it.
+    """
+    dtype = torch.promote_types(b.dtype, torch.float32)
+    a, b = torch.broadcast_tensors(a.to(dtype), b.to(dtype))
+    first = torch.as_tensor(first, dtype=dtype, device=b.device)
+    length = b.shape[1]
+    size = max(1, round(length**0.5))
+    initial, slot = first, [] if cache is None else cache.slot()
+    if slot:
+        initial = cache.continued(slot[0], first.expand_as(slot[0]))
+    if documents is not None:
+        at = positions(b, documents)
+        begun = plus(times(a[:, :1], initial.expand_as(b[:, 0])[:, None]), b[:, :1])
+        b = torch.cat((begun, where_time(at == 0, plus(times(a, first), b), b)[:, 1:]), 1)
+        at = blocks(at, size).view(len(at), -1, size, *(1,) * (b.dim() - 2))
+        starts, inside = at == 0, at > torch.arange(size, device=b.device).view(-1, *(1,) * (b.dim() - 2))
+    a, b = blocks(a, size), blocks(b, size)
+    state, factor, states, factors = b[:, :, 0], a[:, :, 0], [], []
+    for i in range(size):
+        if i > 0:
+            factor = times(a[:, :, i], factor)
+            state = plus(times(a[:, :, i], state), b[:, :, i])
+            if documents is not None:
+                state = torch.where(starts[:, :, i], b[:, :, i], state)
+        states.append(state)
+        factors.append(factor)
+    before = [initial.expand_as(b[:, 0, 0])]
+    for n in range(b.shape[1] - 1):
+        after = plus(times(factor[:, n], before[n]), state[:, n])
+        before.append(after if documents is None else torch.where(inside[:, n, -1], after, state[:, n]))
+    states = torch.stack(states, 2)
+    y = plus(times(torch.stack(factors, 2), torch.stack(before, 1)[:, :, None]), states)
+    if documents is not None:
+        y = torch.where(inside, y, states)
+    y = y.flatten(1, 2)[:, :length]
+    if cache is not None:
+        slot[:] = [y[:, -1].clone()]
+    return y
+)py"},
+    {"summed", R"py(def summed(log, at):
+    """Sums of logarithms [batch, chunks, i, ...] over the positions of the chunk and document up to i."""
+    if at is None:
+        return log.cumsum(2)
+    i = torch.arange(log.shape[2], device=log.device)
+    own = (i[:, None] >= i) & (i[:, None] - i <= at[..., None])
+    return torch.einsum("bnij,bnj...->bni...", own.to(log.dtype), log)
+)py"},
+    {"scalar_pairs", R"py(def scalar_pairs(q, k, log, at, strict, exclusive):
+    """q[i] . k[j] times the decay between j and i, [batch, chunks, heads, i, j], for the j <= i (or < i) of a chunk."""
+    i = torch.arange(q.shape[2], device=q.device)
+    seen = i[:, None] > i if strict else i[:, None] >= i
+    if at is not None:
+        seen = (seen & (i[:, None] - i <= at[..., None]))[:, :, None]
+    y = torch.einsum("bnihk,bnjhk->bnhij", q, k)
+    if log is None:
+        return torch.where(seen, y, 0)
+    log = log[..., 0]
+    past = summed(log, at)
+    now = past - log if exclusive else past
+    now, past = now.transpose(2, 3)[..., None], past.transpose(2, 3)[..., None, :]
+    return y * torch.where(seen, now - past, -torch.inf).exp()
+)py"},
+    {"channel_pairs", R"py(def channel_pairs(q, k, log, at, strict, exclusive):
+    """The same for a decay in each channel.
+
+    The two halves of a chunk meet at the end of the first one, so that no exponent is positive; and so on in each half.
+    """
+    b, n, size, h, _ = torch.broadcast_shapes(q.shape, k.shape, log.shape)
+    y = (torch.zeros_like if strict else torch.clone)((q * k).sum(-1)).transpose(2, 3)
+    y = y.expand(b, n, h, size)[..., None, None]
+    while y.shape[3] > 1:
+        half = y.shape[4]
+        i = torch.arange(half, device=q.device)
+        (_, q2), (k1, _), (past, now) = (x.unflatten(2, (-1, 2, half)).unbind(3) for x in (q, k, log))
+        past = past.flip(3).cumsum(3).flip(3) - past
+        now = now.cumsum(3) - now if exclusive else now.cumsum(3)
+        if at is not None:
+            first, second = at.unflatten(2, (-1, 2, half)).unbind(3)
+            past = torch.where((half - 1 - i <= first[..., -1:])[..., None, None], past, -torch.inf)
+            now = torch.where((second > i)[..., None, None], now, -torch.inf)
+        met = torch.einsum("bnmihk,bnmjhk->bnhmij", q2 * now.exp(), k1 * past.exp()).expand(b, n, h, -1, -1, -1)
+        upper = torch.cat((y[:, :, :, 0::2], torch.zeros_like(met)), -1)
+        y = torch.cat((upper, torch.cat((met, y[:, :, :, 1::2]), -1)), -2)
+    return y[:, :, :, 0]
+)py"},
+    {"Chunks", R"py(class Chunks:
+    """Time in chunks of `size` positions [batch, chunks, size, heads, channels], and what crosses their borders.
+
+    Operands that are not finite, or whose products would overflow, are left out, where 0 times one of them would be
+    NaN at positions that do not see it; positions that see it become NaN.
+    """
+
+    def __init__(self, key, decay, documents, cache, size, pairs, at=None):
+        self.dtype = torch.promote_types(key.dtype, torch.float32)
+        self.batch, self.length = key.shape[:2]
+        self.size = min(size, 1 << (self.length - 1).bit_length())
+        self.most = torch.finfo(self.dtype).max ** 0.45
+        self.cache, self.slot = cache, [] if cache is None else cache.slot()
+        self.at = (positions(key, documents, cache) if at is None else at).long().expand(self.batch, -1)
+        self.good = torch.ones_like(self.at, dtype=torch.bool)
+        self.pairs = pairs
+        self.start = None
+        if documents is not None:
+            i = torch.arange(self.size, device=key.device)
+            behind = self.at[:, -1:] + 1 + torch.arange(-self.length % self.size, device=key.device)
+            self.start = blocks(torch.cat((self.at, behind), 1), self.size)
+            self.enters = (self.start > i)[..., None, None]  # the document began before the chunk
+            self.stays = (self.size - 1 - i <= self.start[..., -1:])[..., None, None]  # it reaches its end
+            self.passes = (self.start[..., -1] > self.size - 1)[..., None, None, None]
+        self.log = decay
+        if decay is not None:
+            log = decay.expand(self.batch, self.length, *decay.shape[-2:]).to(self.dtype)
+            self.good = self.good & ~log.detach().isnan().flatten(2).any(2)
+            self.log = blocks(where_time(self.good, log, 0).clamp(min=-80), self.size)
+            upto = summed(self.log, self.start)
+            rest = upto[:, :, -1:] - upto
+            if documents is not None:
+                rest = torch.where(self.stays, rest, -torch.inf)
+            self.upto, self.before, self.rest = upto.exp(), (upto - self.log).exp(), rest.exp()
+
+    def cut(self, x, most=None):
+        x = x.expand(self.batch, self.length, *x.shape[-2:]).to(self.dtype)
+        good = x.detach().abs().amax((2, 3)) <= (most or self.most)
+        return blocks(where_time(good, x, 0), self.size), good
+
+    def written(self, x, most=None):
+        """An operand of what a position adds to the state, in chunks."""
+        x, good = self.cut(x, most)
+        self.good = self.good & good
+        return x
+
+    def added(self, key, value):
+        """What a chunk adds to the state at its end, [batch, chunks, heads, key, value]."""
+        if self.start is not None:
+            key = torch.where(self.stays, key, 0)
+        if self.log is not None and self.log.shape[-1] > 1:
+            key = key * self.rest
+        elif self.log is not None:
+            value = value * self.rest
+        return torch.einsum("bnjhk,bnjhv->bnhkv", key, value)
+
+    def entering(self, read, states, exclusive):
+        """What positions read of the state before the chunk."""
+        weight = None if self.log is None else self.before if exclusive else self.upto
+        channel = weight is not None and weight.shape[-1] > 1
+        y = torch.einsum("bnihk,bnhkv->bnihv", read * weight if channel else read, states)
+        if weight is not None and not channel:
+            y = y * weight
+        return y if self.start is None else torch.where(self.enters, y, 0)
+
+    def states(self, added, moved=None):
+        """The states before the chunks; `moved` [batch, chunks, heads, key, key] is what a chunk makes of them."""
+        state, states = torch.zeros_like(added[:, 0]), []
+        if self.slot:
+            state = self.cache.continued(self.slot[0], state)
+        kept = None if self.log is None else self.upto[:, :, -1, :, :, None]
+        for n in range(added.shape[1]):
+            states.append(state)
+            after = state if kept is None else kept[:, n] * state
+            if moved is not None:
+                after = after + moved[:, n] @ state
+            if self.start is not None:
+                after = torch.where(self.passes[:, n], after, 0)
+            state = after + added[:, n]
+        self.last = state
+        return torch.stack(states, 1)
+
+    def finish(self, y, readable, strict):
+        time = torch.arange(self.length, device=y.device)
+        last = torch.where(self.good, -1, time)
+        if strict:
+            last = F.pad(last, (1, -1), value=-1)
+        begins = (time - self.at).clamp(min=0)
+        touched = last.cummax(1).values >= begins
+        if self.cache is not None:  # positions that were left out are in the state for those that come
+            lost = torch.where(self.good, -1, time).amax(1) >= begins[:, -1]
+            self.slot[:] = [torch.where(lost.view(-1, 1, 1, 1), torch.nan, self.last)]
+        return where_time(readable & ~touched, y.flatten(1, 2)[:, : self.length], torch.nan)
+)py"},
+    {"linear_scan",
+     R"py(def linear_scan(read, key, value, decay=None, documents=None, cache=None, reads="after", pairs=scalar_pairs):
+    """read . S of the recurrence S = exp(decay) * S + key value, from chunks of positions.
+
+    Operands are [batch, time, heads, channels]; `decay` has a channel for each of the key's, or one. With
+    reads="before", the state before the step is read.
+    """
+    with torch.autocast(key.device.type, enabled=False):
+        chunks = Chunks(key, decay, documents, cache, 64 if pairs is scalar_pairs else 32, pairs)
+        key, value = chunks.written(key), chunks.written(value, torch.finfo(chunks.dtype).max)
+        read, readable = chunks.cut(read)
+        strict = reads == "before"
+        weights = pairs(read, key, chunks.log, chunks.start, strict, strict)
+        y = torch.einsum("bnhij,bnjhv->bnihv", weights, value)
+        y = y + chunks.entering(read, chunks.states(chunks.added(key, value)), strict)
+        return chunks.finish(y, readable, strict)
+)py"},
+    {"inverse", R"py(def inverse(lower):
+    """(I - lower)^-1 for strictly lower triangles, and where its rows are finite; others become 0."""
+    with torch.no_grad():
+        y = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device).expand(lower.shape).clone()
+        finite = torch.ones_like(lower[..., 0], dtype=torch.bool)
+        for i in range(1, lower.shape[-1]):
+            row = (lower[..., i : i + 1, :i] @ y[..., :i, :i]).squeeze(-2)
+            finite[..., i] = row.isfinite().all(-1)
+            y[..., i, :i] = torch.where(finite[..., i, None], row, 0)
+    if torch.is_grad_enabled():
+        y = y + y @ (lower - lower.detach()) @ y  # the derivative of an inverse
+    return y, finite
+)py"},
+    {"finite_rows", R"py(def finite_rows(x):
+    """x [batch, chunks, positions, heads, channels] without the positions at which it is not finite, and the others."""
+    good = x.detach().isfinite().flatten(3).all(3)
+    return torch.where(good[..., None, None], x, 0), good
+)py"},
+    {"delta_scan", R"py(def delta_scan(
+    read, key, row, value=None, decay=None, documents=None, cache=None, reads="after", rows="decayed", more=None,
+    pairs=scalar_pairs, at=None,
+):
+    """read . S of the recurrence S = exp(decay) * S + key (row . S + value), from chunks of positions.
+
+    `row` reads the state after its decay, or with rows="before" the state before the step; more=(key, value) adds a
+    product. Inside a chunk, what is written follows from a triangular system.
+    """
+    with torch.autocast(key.device.type, enabled=False):
+        chunks = Chunks(key, decay, documents, cache, 32, pairs, at)
+        limit = torch.finfo(chunks.dtype).max
+        key, row = chunks.written(key), chunks.written(row)
+        read, readable = chunks.cut(read)
+        strict, exclusive = reads == "before", rows == "before"
+        log, start = chunks.log, chunks.start
+        value = None if value is None else chunks.written(value, limit)
+        if more is not None:
+            more = chunks.written(more[0]), chunks.written(more[1], limit)
+            seen = torch.einsum("bnhij,bnjhv->bnihv", pairs(row, more[0], log, start, True, exclusive), more[1])
+            value = seen if value is None else value + seen
+        solved, regular = inverse(pairs(row, key, log, start, True, exclusive))
+        width = value.shape[-1]
+        weight = None if log is None else chunks.before if exclusive else chunks.upto
+        entering = row if weight is None else row * weight
+        if start is not None:
+            entering = torch.where(chunks.enters, entering, 0)
+        heads = max(solved.shape[2], value.shape[3], entering.shape[3])
+        both = [x.expand(*x.shape[:3], heads, -1) for x in (value, entering)]
+        both, good = finite_rows(torch.einsum("bnhij,bnjhv->bnihv", solved, torch.cat(both, -1)))
+        value, moved = both.split((width, both.shape[-1] - width), -1)
+        added = chunks.added(key, value)
+        if more is not None:
+            added = added + chunks.added(*more)
+        states = chunks.states(added, chunks.added(key, moved))
+        first = torch.einsum("bnjhk,bnhkv->bnjhv", moved, states)
+        value, also = finite_rows(value + (first if start is None else torch.where(chunks.enters, first, 0)))
+        good = good & also & regular.all(2)
+        chunks.good = chunks.good & good.flatten(1, 2)[:, : chunks.length]
+        y = torch.einsum("bnhij,bnjhv->bnihv", pairs(read, key, log, start, strict, strict), value)
+        if more is not None:
+            y = y + torch.einsum("bnhij,bnjhv->bnihv", pairs(read, more[0], log, start, strict, strict), more[1])
+        return chunks.finish(y + chunks.entering(read, states, strict), readable, strict)
+)py"},
+    {"delta_steps",
+     R"py(def delta_steps(read, keys, rows, values, decay=None, documents=None, cache=None, pairs=scalar_pairs):
+    """delta_scan of several steps for each position, one after the other; the decay is that of the first step."""
+    n = len(keys)
+    batch, length = keys[0].shape[:2]
+
+    def in_turn(xs):
+        return torch.stack([x.expand(batch, length, *x.shape[-2:]) for x in xs], 2).flatten(1, 2)
+
+    if decay is not None:
+        decay = in_turn([decay] + [torch.zeros_like(decay)] * (n - 1))
+    at = positions(keys[0], documents, cache)
+    at = (n * at[..., None] + torch.arange(n, device=at.device)).flatten(1)
+    if documents is not None:
+        documents = documents.repeat_interleave(n, 1)
+    keys, rows, values = in_turn(keys), in_turn(rows), in_turn(values)
+    return delta_scan(in_turn([read] * n), keys, rows, values, decay, documents, cache, pairs=pairs, at=at)[:, n - 1 :: n]
+)py"},
     {"scan", R"(def scan(step, states, inputs, documents=None, cache=None):
     """Runs a recurrence: the step takes states and inputs of a position, and returns states and outputs.
 
     States have at least single precision, also under autocast.
     """
-    batch, length = inputs[0].shape[:2]
+    batch = inputs[0].shape[0]
     inputs, states = ([x.to(torch.promote_types(x.dtype, torch.float32)) for x in xs] for xs in (inputs, states))
     first = states = [state.expand(batch, *state.shape) for state in states]
     slot = [] if cache is None else cache.slot()
     if slot:
         states = [cache.continued(old, state) for old, state in zip(slot, first)]
+    if documents is not None:
+        goes_on = F.pad(documents[:, 1:] == documents[:, :-1], (1, 0), value=True)
+        goes_on = [goes_on.view(*goes_on.shape, *(1,) * (state.dim() - 1)).unbind(1) for state in states]
     outputs, training = [], torch.is_grad_enabled()
     with torch.autocast(inputs[0].device.type, enabled=False):
         for t, now in enumerate(zip(*(x.unbind(1) for x in inputs))):
-            if documents is not None and t > 0:  # a document begins with the first states
-                same = documents[:, t] == documents[:, t - 1]
-                states = [
-                    torch.where(same.view((-1,) + (1,) * (old.dim() - 1)), state, old)
-                    for state, old in zip(states, first)
-                ]
+            if documents is not None:  # a document begins with the first states
+                states = [torch.where(same[t], state, old) for same, state, old in zip(goes_on, states, first)]
             if not training:
                 states = [state.detach() for state in states]
             states, output = step(*states, *now)

@@ -1,20 +1,19 @@
-// Writes statements: assignments, axes, loops and scans.
+// Writes statements: assignments, axes and loops.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "export/writer.h"
-#include "lang/inner_gradient.h"
 
 namespace gabbro::pytorch {
 
 void Writer::run_block(const std::vector<Stmt>& block) {
-  for (const Stmt& stmt : block) {
-    if (failed()) return;
-    run_stmt(stmt);
-  }
+  const auto around = std::pair(std::exchange(block_, &block), statement_);
+  for (statement_ = 0; statement_ < block.size() && !failed(); ++statement_) run_stmt(block[statement_]);
+  std::tie(block_, statement_) = around;
 }
 
 void Writer::run_stmt(const Stmt& stmt) {
@@ -112,6 +111,20 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   const bool is_attribute = x.text.starts_with("self.") && identifiers(x.text.substr(5)).size() == 1 &&
                             *identifiers(x.text.substr(5)).begin() == x.text.substr(5);
   if ((passed || is_attribute) && !frame().carries) return value;  // a name for it already
+  if (at_once_ && at_once_->names.contains(x.text)) {
+    // A contraction that was just written takes the name of the program.
+    Line& last = scope().lines.back();
+    for (AtOnce::Read& read : at_once_->reads)
+      if (read.name == x.text && read.fresh && last.targets[0] == x.text) {
+        Value out = value;
+        read.name = last.targets[0] = out.tensor.text = out.tensor.made_as = frame().root->fresh(name);
+        read.value = out.tensor;
+        at_once_->names.insert(read.name);
+        read.fresh = false;
+        return out;
+      }
+    return value;
+  }
   const std::string python = python_of(name);
   const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
   Tensor made = past ? x.pairs->a : x;
@@ -120,6 +133,8 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   Scope& here = before ? *scope().outer : scope();
   if (made.text != python) here.assign({python}, made.text);
   if (made.centred_as == made.text) made.centred_as = python;
+  if (made.made_as == made.text) made.made_as = python;
+  if (at_once_) at_once_->names.insert(python);
   made.text = python;
   made.rank = kAtom;
   if (differentiated_.contains(name) && in_scan())
@@ -258,7 +273,7 @@ void Writer::run_for(const Stmt& stmt) {
     const std::size_t setup = draft->setup.size(), hidden = frame().root->hidden.size();
     Value v;
     v.kind = Value::Kind::kNumber;
-    v.number = named(static_cast<double>(i), mark);
+    v.number = at_once_ ? literal(static_cast<double>(i)) : named(static_cast<double>(i), mark);
     bind(stmt.names[0], v);
     run_block(stmt.body);
     auto& names = frame().names;
@@ -277,7 +292,7 @@ void Writer::run_for(const Stmt& stmt) {
   for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i)
     frame().names[i].may_rebind = false;
   if (failed()) return;
-  bool uniform = n > 1 && draft->setup.size() == setup_before;
+  bool uniform = n > 1 && !at_once_ && draft->setup.size() == setup_before;
   const std::size_t each = n > 0 ? ends[1] - begin : 0;
   for (std::int64_t i = 1; i < n && uniform; ++i) {
     uniform = ends[i + 1] - ends[i] == each;
@@ -298,142 +313,6 @@ void Writer::run_for(const Stmt& stmt) {
   for (std::int64_t i = 0; i < n; ++i)
     for (std::size_t k = ends[i]; k < ends[i + 1]; ++k)
       replace_all(here.lines[k], mark, fmt::format("{}", i));
-}
-
-// ---- Scans ----
-
-namespace {
-
-struct Step {
-  Scope scope;
-  std::string name;
-  std::vector<std::string> states, nexts, firsts, targets;
-  std::map<std::string, std::string> outputs;  // of a target: the expression in the step
-  bool gradients = false;
-  std::string documents, like;
-};
-
-std::vector<std::string> render_step(const Step& step, const std::set<std::string>& read) {
-  std::vector<std::string> wanted, values;
-  for (const std::string& t : step.targets)
-    if (read.contains(t)) {
-      wanted.push_back(t);
-      values.push_back(step.outputs.at(t));
-    }
-  std::vector<Line> lines = step.scope.lines;
-  Line last;
-  last.is_return = true;
-  last.text = fmt::format("{}, {}", tuple_text(step.nexts, true), tuple_text(values, true));
-  lines.push_back(last);
-  std::set<std::string> inside;
-  std::vector<std::string> body = render(lines, inside, 4);
-  std::vector<std::string> names, passed;
-  for (const auto& [name, text] : step.scope.sequences)
-    if (inside.contains(name)) {
-      names.push_back(name);
-      passed.push_back(text);
-    }
-  if (names.empty()) {
-    names.emplace_back("_");
-    passed.push_back(step.like);
-  }
-  std::vector<std::string> out{""};
-  if (step.gradients) out.emplace_back("@torch.enable_grad()");
-  out.push_back(
-      fmt::format("def {}({}, {}):", step.name, fmt::join(step.states, ", "), fmt::join(names, ", ")));
-  out.insert(out.end(), body.begin(), body.end());
-  out.emplace_back("");
-  out.push_back(fmt::format("{} = scan({}, [{}], [{}], {})", tuple_text(wanted, true), step.name,
-                            fmt::join(step.firsts, ", "), fmt::join(passed, ", "), step.documents));
-  return out;
-}
-
-}  // namespace
-
-void Writer::run_scan(const Stmt& stmt) {
-  auto step = std::make_shared<Step>();
-  std::vector<std::vector<int>> state_axes;
-  const std::size_t first_state = frame().names.size();
-  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
-    frame().label = stmt.names[i];
-    std::vector<int> axes = eval_axes(stmt.types[i]);
-    std::sort(axes.begin(), axes.end());  // as values are, so that few have to be transposed
-    axes.insert(axes.begin(), frame().lifted.begin(), frame().lifted.end());
-    const Value init = eval(stmt.values[i]);
-    if (failed()) return;
-    if (init.kind == Value::Kind::kTensor) {
-      const Tensor x = numeric(init.tensor);
-      std::string text = aligned(x, Tensor::kNone, axes, kAtom);
-      if (x.axes.size() < axes.size()) text += fmt::format(".expand({})", size_list(axes));
-      step->firsts.push_back(text);
-    } else {
-      const Number n = as_number(init);
-      const std::string sizes = size_list(axes);
-      step->firsts.push_back(n.value == 0
-                                 ? fmt::format("{}.new_zeros({})", like(), sizes.empty() ? "()" : sizes)
-                                 : fmt::format("{}.new_full(({}{}), {})", like(), sizes,
-                                               axes.size() == 1 ? "," : "", n.code.text));
-    }
-    state_axes.push_back(std::move(axes));
-  }
-  step->documents = documents();
-  step->like = like();
-  step->name = frame().root->fresh("step");
-  step->scope.kind = Scope::Kind::kStep;
-  step->scope.outer = &scope();
-  Scope& outer = scope();
-  frame().scope = &step->scope;
-  ++frame().looping;
-  const auto saved = std::exchange(differentiated_, {});
-  for (const std::string& name : lang::differentiated_names(stmt.body)) differentiated_.insert(name);
-  step->gradients = !differentiated_.empty();
-  for (std::size_t i = 0; i < stmt.names.size(); ++i) {
-    Value v;
-    v.kind = Value::Kind::kTensor;
-    v.tensor.lead = Tensor::kBatch;
-    v.tensor.axes = state_axes[i];
-    v.tensor.text = python_of(stmt.names[i]);
-    step->states.push_back(v.tensor.text);
-    bind(stmt.names[i], assigned(stmt.names[i], v));
-    frame().names.back().may_rebind = true;
-  }
-  run_block(stmt.body);
-  const auto batched = [&](const Tensor& x, const std::string& text) {
-    return x.lead == Tensor::kBatch ? text
-                                    : fmt::format("{0}.expand(len({1}), *{0}.shape)", text, step->states[0]);
-  };
-  for (std::size_t i = 0; i < stmt.names.size() && !failed(); ++i) {
-    const Binding* b = find(stmt.names[i]);
-    const Tensor next = use(numeric(tensor(b->value)));
-    if (next.is_number) {
-      poison(fmt::format("state {} of a scan becomes a plain number", stmt.names[i]));
-      break;
-    }
-    step->nexts.push_back(batched(next, aligned(next, Tensor::kBatch, state_axes[i], kAtom)));
-  }
-  differentiated_ = saved;
-  --frame().looping;
-  frame().scope = &outer;
-  if (failed()) return;
-  for (std::size_t i = first_state; i < frame().names.size(); ++i) {
-    Binding& b = frame().names[i];
-    b.may_rebind = false;
-    if (b.value.kind != Value::Kind::kTensor) continue;
-    Tensor& x = b.value.tensor;
-    if (x.lead == Tensor::kTimes) continue;
-    const std::string text = x.text;
-    if (!step->outputs.contains(text)) {
-      step->targets.push_back(text);
-      step->outputs[text] = batched(x, text);
-      outer.names.insert(text);
-    }
-    x.lead = Tensor::kTimes;
-  }
-  Line line;
-  line.targets = step->targets;
-  line.step = &step->scope.lines;
-  line.scan = [step](const std::set<std::string>& read) { return render_step(*step, read); };
-  outer.lines.push_back(std::move(line));
 }
 
 }  // namespace gabbro::pytorch

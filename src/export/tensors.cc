@@ -47,6 +47,18 @@ std::shared_ptr<const Pairs> pairs_of(Pairs::Kind kind, Tensor a, Tensor b = {},
 
 }  // namespace
 
+Tensor with_made(Tensor x, std::string op, std::vector<Tensor> in, std::vector<int> over) {
+  if (x.lead == Tensor::kPairs) return x;
+  Made made{std::move(op), std::move(in), std::move(over)};
+  if (made.op == "+" || made.op == "-" || made.op == "*" || made.op == "/" || made.op == "neg" ||
+      made.op == "broadcast")
+    made.stateful = std::any_of(made.in.begin(), made.in.end(), is_stateful);
+  if (made.op == "state") made.stateful = true;
+  x.made = std::make_shared<const Made>(std::move(made));
+  x.made_as = x.text;
+  return x;
+}
+
 int Writer::dim(const Tensor& x, int axis) const {
   const auto at = std::find(x.axes.begin(), x.axes.end(), axis) - x.axes.begin();
   return static_cast<int>(at) - static_cast<int>(x.axes.size());
@@ -88,6 +100,7 @@ Tensor Writer::arranged(const Tensor& x, const std::vector<int>& axes) {
   }
   out.rank = kAtom;
   out.pairs = nullptr;
+  if (made_of(x)) out.made_as = out.text;
   return out;
 }
 
@@ -222,7 +235,7 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
       out.pairs = pairs_of(Pairs::Kind::kProduct, a, inverse);
     }
   }
-  return out;
+  return compares ? out : with_made(out, std::string(op), {a, b});
 }
 
 std::string Writer::size_list(const std::vector<int>& axes) {
@@ -264,6 +277,7 @@ Tensor Writer::reduce(const std::string& method, const Tensor& given, std::vecto
     y.rank = kAtom;
     y.axes = without(x.axes, axes);
     y.pairs = nullptr;
+    if (method == "sum" && !past) y = read_of(with_made(y, "dot", {x}, axes));
   }
   if (!past) return y;
   if (method == "sum") return sum_over_past(y);
@@ -358,7 +372,7 @@ Tensor Writer::dot(const Tensor& left, const Tensor& right, std::vector<int> ove
     out.window = a.lead == Tensor::kPairs ? a.window : b.window;
     out.pairs = pairs_of(Pairs::Kind::kDot, a, b, over);
   }
-  return out;
+  return read_of(with_made(out, "dot", {a, b}, over));
 }
 
 Tensor Writer::softmax(const Tensor& given, int over) {

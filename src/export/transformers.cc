@@ -1,5 +1,7 @@
 #include "export/transformers.h"
 
+#include <fmt/core.h>
+
 #include "base/hash.h"
 
 namespace gabbro::pytorch {
@@ -11,7 +13,13 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
     text.replace(at, from.size(), to);
 }
 
+std::string hash_of(const Module& module) { return to_hex(hash128(module.source)); }
+
 }  // namespace
+
+std::string model_text(const Module& module) {
+  return fmt::format("{}\n\nSOURCE_HASH = \"{}\"  # of the lines above\n", module.source, hash_of(module));
+}
 
 // In one process, transformers takes the model class of a configuration class that it knows, and
 // configuration classes of folders with one name are the same if their files are. So each design has a file
@@ -27,7 +35,7 @@ class GabbroConfig(PretrainedConfig):
     model_type = "gabbro"
     model_hash = "THE_HASH"  # of model.py
 )";
-  replace_all(text, "THE_HASH", to_hex(hash128(module.source)));
+  replace_all(text, "THE_HASH", hash_of(module));
   return text;
 }
 
@@ -41,8 +49,12 @@ from transformers.generation import utils
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .configuration_gabbro import GabbroConfig
-from .model import THE_DESIGN
+from .model import SOURCE_HASH, THE_DESIGN
 from .model import Cache as ModelCache
+
+# transformers 4 knows modules by the name of their folder alone.
+if SOURCE_HASH != "THE_HASH":
+    raise ImportError("the model.py of another folder of the same name is loaded; give the folders different names")
 
 # What `generate` calls the cache depends on the version of transformers.
 CACHE = "cache" if "cache" in utils.ALL_CACHE_NAMES else "past_key_values"
@@ -174,6 +186,7 @@ class GabbroForCausalLM(PreTrainedModel, GenerationMixin):
             input_ids = input_ids[:, cache.length :]
         return {"input_ids": input_ids, "attention_mask": attention_mask, CACHE: cache, "use_cache": use_cache}
 )";
+  replace_all(text, "THE_HASH", hash_of(module));
   replace_all(text, "THE_DESIGN", module.name);
   return text;
 }

@@ -11,8 +11,9 @@ namespace gabbro::pytorch {
 inline constexpr const char* kConfigurationFile = "configuration_gabbro.py";
 inline constexpr const char* kModelingFile = "modeling_gabbro.py";
 
-/// Returns the text of configuration_gabbro.py and of modeling_gabbro.py for `module`, whose source is
-/// model.py in the same folder. Parameters are named as in the module, after "model.".
+/// Returns the text of model.py, configuration_gabbro.py and modeling_gabbro.py, which are in one folder.
+/// Parameters are named as in the module, after "model.".
+std::string model_text(const Module& module);
 std::string configuration_text(const Module& module);
 std::string modeling_text(const Module& module);
 

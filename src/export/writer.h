@@ -28,6 +28,7 @@ using lang::Stmt;
 constexpr int kTime = 0, kPast = 1;  // axis ids, as in the graph
 
 struct Pairs;
+struct Made;
 
 /// A Python expression for a tensor: its leading dimensions and the named axes of the others, in order.
 struct Tensor {
@@ -39,9 +40,12 @@ struct Tensor {
   Number window{};       // of kPairs: infinite for all
   bool is_bool = false;  // of Python's type bool
   bool is_number = false;
+  double number = 0;  // of `is_number`
   // For the value with the text `centred_as`: what it is without its mean over the last axis.
   std::string centred, centred_as;
   std::shared_ptr<const Pairs> pairs;  // how a value over pairs was made, where that matters
+  std::shared_ptr<const Made> made;    // the same for other values; for the text `made_as`
+  std::string made_as;
 };
 
 /// kPast: a[s], where b is a of all positions that can be seen. kProduct: a * b. kDot: the contraction of a
@@ -51,6 +55,21 @@ struct Pairs {
   Tensor a, b;
   std::vector<int> over;
 };
+
+/// An operation: an arithmetic operator, "neg", a built-in function, "dot" of one or two values over axes, or
+/// "state" for the state of a scan before a step.
+struct Made {
+  std::string op;
+  std::vector<Tensor> in;
+  std::vector<int> over;
+  bool stateful = false;  // a sum of multiples of a state
+};
+
+/// Returns how x was made, or nullptr if that is not known.
+inline const Made* made_of(const Tensor& x) { return x.made && x.made_as == x.text ? x.made.get() : nullptr; }
+inline bool is_stateful(const Tensor& x) { return made_of(x) && made_of(x)->stateful; }
+/// Returns `x` with a record of how it was made.
+Tensor with_made(Tensor x, std::string op, std::vector<Tensor> in, std::vector<int> over = {});
 
 struct Instance;
 using InstancePtr = std::shared_ptr<const Instance>;
@@ -163,6 +182,24 @@ struct SharedModule {
   std::string attribute, module;
 };
 
+/// A scan that is written at all positions at once (scans.cc): its states, and where the program contracts
+/// them.
+struct AtOnce {
+  struct State {
+    std::string symbol;  // the name of the state before each step
+    std::vector<int> axes;
+    Tensor next, first;  // after the step, and at the start of a document
+  };
+  struct Read {
+    std::string name;
+    Tensor value;
+    bool fresh = true;  // no name of the program yet
+  };
+  std::vector<State> states;
+  std::vector<Read> reads;
+  std::set<std::string> names;  // assigned in the step
+};
+
 struct FunctionText {
   const lang::Function* function = nullptr;
   std::string name, text;  // the text without "def " and the name
@@ -237,9 +274,19 @@ class Writer {
   void run_axis(const Stmt& stmt);
   void run_assign(const Stmt& stmt);
   void run_for(const Stmt& stmt);
-  void run_scan(const Stmt& stmt);
   Value assigned(const std::string& name, const Value& value);  // emits the statement
   int new_axis(const std::string& name, const Number& size);
+
+  // ---- Scans (scans.cc, affine.cc) ----
+  void run_scan(const Stmt& stmt);
+  /// Writes a scan as operations on all positions, if the recurrence of each of its states has a known form.
+  /// Otherwise returns false and changes nothing.
+  bool run_at_once(const Stmt& stmt);
+  void run_steps(const Stmt& stmt);
+  /// Returns the axes of a state in the order of the module.
+  std::vector<int> state_axes(const Stmt& stmt, std::size_t state);
+  /// In a scan that is written at once, gives a contraction of a state a name.
+  Tensor read_of(Tensor contraction);
 
   // ---- Calls (calls.cc, builtins.cc) ----
   std::vector<Value> call_expr(const Expr& expr);
@@ -314,6 +361,9 @@ class Writer {
   std::vector<FunctionText> functions_;
   std::vector<Value> returned_;
   std::map<std::string, double> free_values_;
+  AtOnce* at_once_ = nullptr;
+  const std::vector<Stmt>* block_ = nullptr;  // the block being written, and the statement in it
+  std::size_t statement_ = 0;
   std::vector<std::string> targets_;      // Python names for the results of the call being evaluated
   std::set<std::string> differentiated_;  // names of the step that an inner gradient is taken by
 };

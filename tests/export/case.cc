@@ -25,7 +25,6 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr int kVocab = 11;
-const std::vector<std::vector<int>> kRows = {{3, 5}, {1, 4, 3}};  // lengths of documents
 
 class Arrays {
  public:
@@ -75,7 +74,7 @@ Json initial_json(const ir::Graph& graph, const ir::Param& param) {
 }  // namespace
 
 std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
-                       const std::vector<int>& widths) {
+                       const std::vector<int>& widths, const Rows& all_rows) {
   lang::Library library = zoo::library();
   library.add(program);
   const lang::Design* design = lang::last_design(program);
@@ -103,7 +102,7 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
   for (const Tensor& p : params) gradients.emplace_back(p.data.size(), 0.0);
   std::vector<double> logits, seeds;
   Json tokens, documents;
-  for (const std::vector<int>& row : kRows) {
+  for (const std::vector<int>& row : all_rows) {
     std::vector<std::int64_t> row_tokens, row_documents;
     std::int64_t number = 0;
     for (const int length : row) {
@@ -132,7 +131,7 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
   const ir::Facts facts = ir::derive_facts(e.graph);
   json["state"] = {{"time", static_cast<int>(env.context)}, {"elements", facts.state_bytes.eval(env) / 4}};
   Arrays arrays(folder + "/arrays.bin");
-  const auto rows = static_cast<std::int64_t>(kRows.size());
+  const auto rows = static_cast<std::int64_t>(all_rows.size());
   const auto length = static_cast<std::int64_t>(seeds.size()) / rows / kVocab;
   arrays.add(json["logits"], {rows, length, kVocab}, logits);
   arrays.add(json["seeds"], {rows, length, kVocab}, seeds);

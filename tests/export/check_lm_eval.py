@@ -88,7 +88,7 @@ def by_gabbro(gabbro, run, tasks, work):
             file.write_text(json.dumps(item) + "\n")
             arguments += ["--task", f"{name}-{i}={file}"]
     said = subprocess.run(arguments, capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
+    assert said.returncode == 0, said.stdout + said.stderr
     scores = json.loads(said.stdout)["tasks"]
     return {score["name"]: {m["name"]: m["value"] for m in score["metrics"] if not m.get("group")} for score in scores}
 

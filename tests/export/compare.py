@@ -61,7 +61,7 @@ def check_values(case):
     errors = {"logits": difference(logits, case.array(case.json["logits"]))}
     (logits * case.array(case.json["seeds"])).sum().backward()
     want = {key: case.array(entry) for key, entry in case.json["gradients"].items()}
-    largest = max(g.abs().max().item() for g in want.values())
+    largest = max(g.nan_to_num(0, 0, 0).abs().max().item() for g in want.values())
     worst = 0.0
     for key, parameter in model.named_parameters():
         got = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -190,7 +190,7 @@ def leaks(case, run, dtypes):
         model = case.model(dtype)
         with torch.no_grad():
             for documents in (case.documents, None):
-                for row, t in ((0, 4), (1, 2)):
+                for row, t in ((0, case.tokens.shape[1] // 2), (1, case.tokens.shape[1] // 4)):
                     tokens = case.tokens.clone()
                     tokens[tokens == 0] = 1
                     before = tokens.clone()

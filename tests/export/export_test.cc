@@ -46,9 +46,10 @@ class Cases {
   }
 
   void add(const lang::Program& program, const std::string& name,
-           const std::vector<int>& widths = {16, 32, 48, 64, 96, 128}) {
+           const std::vector<int>& widths = {16, 32, 48, 64, 96, 128},
+           const Rows& rows = {{3, 5}, {1, 4, 3}}) {
     SCOPED_TRACE(name + "\n" + lang::print(program));
-    const std::string wrong = write_case(program, folder_ + "/" + name, 5, widths);
+    const std::string wrong = write_case(program, folder_ + "/" + name, 5, widths, rows);
     if (wrong.starts_with("skip: ")) return;
     EXPECT_EQ(wrong, "");
     if (wrong.empty()) ++count_;
@@ -104,6 +105,39 @@ TEST(ExportAgrees, OnTheZoo) {
   cases.compare();
 }
 
+// Rows of several chunks, in which documents begin and end inside chunks, at their borders, and beyond them.
+const Rows kLongRows = {{3, 64, 7, 1, 5}, {80}};
+
+// The design of one block of a file of the zoo, with its units.
+lang::Program one_block(const std::string& file, const std::string& stack) {
+  lang::Program program = *zoo::program(file);
+  std::erase_if(program.items,
+                [](const lang::Item& item) { return std::holds_alternative<lang::Design>(item.value); });
+  const lang::ParseResult parsed = lang::parse("design Long:\n    stack = [" + stack + "]\n");
+  program.items.push_back(parsed.program.items[0]);
+  return program;
+}
+
+TEST(ExportAgrees, OnRowsOfSeveralChunks) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("long");
+  for (const auto& [file, unit] :
+       std::vector<std::pair<std::string, std::string>>{{"mamba2", "Mamba2"},
+                                                        {"gated_deltanet", "GatedDeltaNet"},
+                                                        {"rwkv6", "RWKV6"},
+                                                        {"rwkv7", "RWKV7"},
+                                                        {"deltaproduct", "DeltaProduct"},
+                                                        {"kda", "KDA"},
+                                                        {"mlstm", "MLSTM"},
+                                                        {"mamba", "Mamba"},
+                                                        {"gsa", "GSA"},
+                                                        {"rwkv4", "RWKV4"},
+                                                        {"sliding", "Attention(window=16)"}})
+    cases.add(one_block(file + ".gab", "LayerNorm, " + unit), file, {16}, kLongRows);
+  EXPECT_EQ(cases.count(), 11);
+  cases.compare();
+}
+
 // Formulas over x, y: [t, D], z: [t, h, k] and p: [D], beside the samples of the op table.
 constexpr const char* kFormulas =
     "mean(past(x), over=s); mean(past(x, 3) * y, over=s); mean(past(z), over=[s, h]); cumsum(x); "
@@ -117,7 +151,8 @@ constexpr const char* kFormulas =
     "sum(lookup(param([h, k], init=normal(1)), lag(), over=h) * past(z), over=s); abs(x) + log_sigmoid(y); "
     "sum(softmax(dot(z, past(take(z, h, 0)), over=k) * k ** -0.5, over=s) * past(take(z, h, 1)), over=s); "
     "sum(softmax(dot(past(z), z, over=[h, k]) / 3, over=s) * past(sum(z, over=[h, k])), over=s); "
-    "sum(softmax(softmax(past(x), over=s), over=s) * past(y), over=s); "
+    "sum(softmax(softmax(past(x), over=s), over=s) * past(y), over=s); maximum(x, 0) ** 0.5; maximum(y, 0) "
+    "** 0.3; "
     "sum(exp(past(x)) * past(y), over=s) / sum(exp(past(x)), over=s); "
     "sum(softmax(past(x, 5) + x, over=s) * softmax(past(y, 5), over=s), over=s)";
 

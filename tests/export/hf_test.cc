@@ -228,7 +228,8 @@ TEST(HuggingFace, HarnessAgreesWithEvalSlow) {
     GTEST_SKIP() << kPython << " cannot import lm_eval; run ./dev setup --pytorch";
   const Folder folder("harness");
   const std::string gabbro = GABBRO_BINARY, here = folder.path;
-  const auto built = run(gabbro + " data build --out " + here + "/corpus --vocab 600 " + kSource + "/docs");
+  const auto built =
+      run(gabbro + " data build --out " + here + "/corpus --vocab 600 --valid 0.3 " + kSource + "/docs/*.md");
   ASSERT_EQ(built.first, 0) << built.second;
   const auto tokenizer = data::Tokenizer::load(here + "/corpus/tokenizer.model");
   ASSERT_TRUE(tokenizer.has_value());
