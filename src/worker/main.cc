@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   sandbox::seal();
   const auto spec = read_file(argv[1], kMostText);
+  // Without a spec, the kind of the job is unknown, so the failure is that of the commonest kind.
   const std::string result =
       spec ? trial::run_job(*spec, Reporter()) : record::failure("train", argv[1], spec.error());
   if (replace_file(argv[2], result)) return 0;
