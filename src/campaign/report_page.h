@@ -31,10 +31,11 @@ struct Content {
   std::vector<Funnel> funnel;
   std::vector<StrategyRow> strategies;
   CampaignVerdict verdict;
-  std::string dir;
-  std::function<std::string(std::int64_t task)> talk;  // may be empty
+  std::string dir;  // folder of the campaign
+  // Returns the conversation that led to the design of an agents' task, as plain text; may be empty.
+  std::function<std::string(std::int64_t task)> talk;
   std::optional<record::ScaleStudy> study;
-  std::string out{};
+  std::string out{};  // the HTML of the page so far
 
   [[nodiscard]] const evolve::Population& population() const { return reading.population; }
 
@@ -44,6 +45,7 @@ struct Content {
   }
   void heading(std::string_view text) { add("<h2>{}</h2>\n", escape(text)); }
   void paragraph(std::string_view text) { add("<p>{}</p>\n", prose(text)); }
+  /// Adds a remark in a paler colour.
   void soft(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
   void figure(const Figure& f) {
     if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, prose(f.caption));
@@ -63,6 +65,7 @@ class Table {
     }
     text_ += "</tr></thead>\n<tbody>\n";
   }
+  /// If `own`, the row is highlighted, as that of the leader is.
   void row(const std::vector<std::string>& cells, bool own = false) {
     text_ += own ? "<tr class=\"own\">" : "<tr>";
     for (std::size_t k = 0; k < cells.size(); ++k)
@@ -82,6 +85,7 @@ class Table {
 /// Formats bits per byte; "-" if there is no score.
 inline std::string bits_text(double bits) { return bits > 0 ? fmt::format("{:.4f}", bits) : "-"; }
 
+/// Formats the bits per byte of a design at a rung; "-" if it has no score there, or if `design` is 0.
 inline std::string bits_at(const evolve::Population& p, std::int64_t design, int rung) {
   if (design == 0) return "-";
   const evolve::Standing s = p.standing(p.individual(design), rung);

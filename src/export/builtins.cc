@@ -12,6 +12,7 @@ namespace gabbro::pytorch {
 
 namespace {
 
+// Returns the i-th argument without a keyword, or the one with the keyword `name`; null if there is neither.
 const Expr* argument(const Expr& call, std::size_t i, std::string_view name = {}) {
   for (std::size_t k = 0; k < call.args.size(); ++k)
     if (call.keywords[k].empty() && i-- == 0) return &call.args[k];
@@ -27,7 +28,8 @@ Value value_of(Number number) {
 
 bool is_past(const Tensor& x) { return x.pairs && x.pairs->kind == Pairs::Kind::kPast; }
 
-// Returns x with what `f` writes for the value before its pairs are made, if it depends on s alone.
+// Applies `f`, which writes an operation on elements, to x. If x is past(a), `f` is applied to a, which has
+// no pairs [t, s], and the result is past(f(a)): the same value at a lower cost.
 template <class F>
 Tensor inside(Writer& w, const Tensor& x, F&& f) {
   if (is_past(x)) return w.past_of(f(x.pairs->a), x.window);
@@ -58,6 +60,7 @@ constexpr std::pair<std::string_view, std::string_view> kUnary[] = {{"exp", "tor
                                                                     {"softplus", ""},
                                                                     {"detach", ""}};
 
+// Computes these functions of a number that is known when the module is written.
 double scalar(std::string_view name, double x) {
   if (name == "exp") return std::exp(x);
   if (name == "log") return std::log(x);

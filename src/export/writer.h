@@ -221,7 +221,7 @@ class Writer {
   std::vector<int> eval_axes(const Expr& expr);
   int eval_axis(const Expr& expr);
   Number as_number(const Value& value);
-  Value poison(std::string message, std::string hint = {});
+  Value poison(std::string message, std::string hint = {});  // records the first error, returns kPoison
   [[nodiscard]] bool failed() const { return error_.has_value(); }
 
   // ---- Tensors (tensors.cc) ----

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   // Python starts first, since nothing can be started once the process is sealed.
   const auto python = start_python(spec.value_or(""));
   sandbox::seal();
+  // Without a spec, the kind of the job is unknown, so the failure is that of the commonest kind.
   const std::string result = !spec     ? record::failure("train", argv[1], spec.error())
                              : !python ? record::failure("train", "--engine", python.error())
                                        : trial::run_job(*spec, Reporter(), python->get());

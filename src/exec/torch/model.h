@@ -19,33 +19,38 @@ enum class Precision : std::uint8_t {
   kFloat64,   // for comparisons: weights are kept in float32 between runs
 };
 
-/// "float32", "bf16", "float64".
+/// Parses "float32", "bf16" and "float64"; returns nullopt for other names.
 std::optional<Precision> precision_of(std::string_view name);
 
-/// Whether models can run on `device`. Errors: "device": not "cpu", "cuda" or "cuda:N"; no such GPU here.
+/// Returns true if models can run on `device`. Errors: "device" (not "cpu", "cuda" or "cuda:N", or no such
+/// GPU here).
 Result<bool> check_device(const std::string& device);
 
-/// Lets the process keep freed memory: large tensors come and go with every step, and handing their pages
-/// back each time costs about a tenth of it; and lets what was freed serve for what is as large. To be called
-/// first in main. Nothing happens without glibc.
+/// Makes the allocator keep and reuse freed memory. Large tensors come and go with every step, and returning
+/// their pages to the system each time costs about a tenth of the step. Must be called first in main. Has no
+/// effect without glibc.
 void keep_memory();
 
 struct ModelOptions {
   std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
   Precision precision = Precision::kFloat32;
-  // Recurrences in parallel over chunks of positions where their form allows it; nullopt: step by step.
+  // Runs recurrences in parallel over chunks of positions where their form allows it (ir/chunk.h); nullopt:
+  // all run step by step.
   std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
-  bool programs = true;  // steps of all other recurrences without calls of ATen (step_program.h), on the CPU
-  bool convolutions =
-      true;  // sums over the past with weights by distance as convolutions, on the CPU; else pair by pair
-  std::int64_t rows = 0;  // sequences at a time; the gradient is summed over parts of a batch. 0: all
-  bool recompute =
-      false;  // compute activations again for the gradient instead of keeping them (ir/recompute.h)
+  // Runs the steps of all other recurrences without calls of ATen (step_program.h), on the CPU.
+  bool programs = true;
+  // Computes sums over the past whose weights depend only on the distance as convolutions, on the CPU;
+  // otherwise pair by pair.
+  bool convolutions = true;
+  // The size of a micro-batch, in sequences, over which the gradient is accumulated; 0: the whole batch.
+  std::int64_t rows = 0;
+  // Recomputes activations for the gradient instead of keeping them (ir/recompute.h).
+  bool recompute = false;
 };
 
-/// A model of `graph` (one output: logits [t, V]), whose weights start as Param::init says, drawn from
-/// `seed`. The graph is copied, its gradient built into the copy.
+/// Returns a model of `graph`, whose single output must be the logits [t, V]. Weights are initialised as
+/// their Param::init says, drawn from `seed`. The graph is copied, and its gradient is built into the copy.
 std::unique_ptr<Model> make_model(const ir::Graph& graph, std::uint64_t seed, const ModelOptions& options);
 
 /// Returns the weights with which a model of `graph` and `seed` starts, for backends that run elsewhere.

@@ -1,4 +1,4 @@
-// Memory of one thread for kernels.
+// Scratch memory of one thread for kernels.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace gabbro::exec::torch {
 
-/// `numbers` numbers, not set to anything, from the start of a cache line on.
+/// An uninitialised array of `numbers` elements that begins at a cache line.
 template <class T>
 class Scratch {
  public:
