@@ -20,14 +20,13 @@
 #include "data/corpus.h"
 #include "data/tokenizer.h"
 #include "export/export.h"
+#include "export/sized.h"
 #include "ir/canonical.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "record/trial.h"
 #include "train/safetensors.h"
-#include "zoo/embedded.h"
-#include "zoo/library.h"
 #include "zoo/sized.h"
 
 namespace gabbro::cli {
@@ -154,13 +153,7 @@ struct Written {
 
 Result<Written> write_design(const Source& source) {
   GABBRO_TRY(subject, zoo::sized_design(source.program, source.params, source.vocab));
-  lang::Library library = zoo::library();
-  const lang::Program program = lang::parse(source.program).program;
-  library.add(program);
-  std::vector<const lang::Program*> programs{&program};
-  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) programs.push_back(zoo::program(entry.file));
-  GABBRO_TRY(module,
-             pytorch::write_module(library, *lang::last_design(program), subject.elaboration, programs));
+  GABBRO_TRY(module, pytorch::module_of(source.program, subject));
   return Written{std::move(subject), std::move(module)};
 }
 
