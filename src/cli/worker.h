@@ -6,6 +6,7 @@
 
 #include "jobs/jobs.h"
 #include "record/progress.h"
+#include "record/spelling.h"
 
 namespace gabbro::cli {
 
