@@ -296,7 +296,7 @@ TEST_F(Data, LongTextsAreEncodedInParts) {
       tokenizer->encode(c.text, tokens);
       EXPECT_TRUE(tokenizer->decode(tokens) == c.text) << c.what;
       tokenizer->encode_part(c.text, true, whole);
-      if (c.same) EXPECT_TRUE(tokens == whole) << c.what;
+      EXPECT_TRUE(!c.same || tokens == whole) << c.what;
     }
   }
 }
