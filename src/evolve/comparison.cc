@@ -414,6 +414,7 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   std::int64_t trained = 0, behind = 0;
   for (auto& [score, row] : rows) {
     add_interval(p, c, out.run, out.complete, row);
+    row.difference.high += rate_loss(p, {c.rung, c.design}, row.design);
     trained += row.trained, behind += row.difference.below_zero();
     const Individual& known = p.individual(row.design);
     if (is_control(known)) {

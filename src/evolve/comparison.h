@@ -87,9 +87,11 @@ std::vector<FailedRun> failed_runs(const Population& population, std::int64_t de
 /// A design compared with the leader: a baseline, a control, or an ablation of the leader.
 struct ComparisonRow {
   std::int64_t design = 0;
-  Interval difference;   // the leader's score minus its own; unbounded until the comparison is complete
-  int ended = 0;         // seeds on which its run and the leader's have ended
-  bool trained = false;  // has scores on enough seeds, or may still get them
+  // The leader's score minus its own; unbounded until the comparison is complete. Its upper end includes what
+  // the design would gain at the rate that its own scores would choose (rate_loss).
+  Interval difference;
+  int ended = 0;                       // seeds on which its run and the leader's have ended
+  bool trained = false;                // has scores on enough seeds, or may still get them
   std::vector<FailedRun> failed_runs;  // of this design
 };
 

@@ -36,7 +36,7 @@ using RateScores = std::map<std::uint64_t, std::map<double, double>>;
 /// score of its seed; a cliff therefore hardly bends the curve elsewhere. Each score is one run: the lowest
 /// of them is often a lucky one at a wrong rate, and costs two to three times as much.
 ///
-/// `expected` is the factor that is expected before any run, within a standard deviation of one octave: the
+/// `expected` is the factor that is expected before any run, within a standard deviation of two octaves: the
 /// less the scores tell, the nearer the result lies to it. Designs that are compared are thus trained alike
 /// unless their scores speak against it (docs/campaigns.md, "Learning rates").
 ///
@@ -44,6 +44,13 @@ using RateScores = std::map<std::uint64_t, std::map<double, double>>;
 /// curve upwards it is the expected factor, or that of the best on the first seed. Requires a finite score on
 /// the first seed.
 double fitted_rate(const RateScores& scores, std::optional<double> expected = {});
+
+/// Returns what `rate` costs against the rate that the scores alone would choose, by the same parabola, in
+/// bits per byte; at least 0.
+double rate_loss(const RateScores& scores, double rate);
+/// The same for the rate of a design in the comparison with a leader. The leader's lead over the design has
+/// to exceed it.
+double rate_loss(const Population& population, const Leader& leader, std::int64_t design);
 
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
