@@ -143,16 +143,14 @@ class RemoteModel : public Model {
     return python_.call(head.dump(), arrays);
   }
 
+  // A batch may have room for more rows than it has.
   static std::vector<Array> arrays_of(const TokenBatch& batch) {
     std::vector<Array> out;
+    const auto bytes = static_cast<std::size_t>(batch.sequences * batch.length) * sizeof(std::int64_t);
     for (const auto& [name, values] :
          {std::pair{"tokens", &batch.tokens}, {"targets", &batch.targets}, {"starts", &batch.starts}})
       if (!values->empty())
-        out.push_back({name,
-                       "int64",
-                       {batch.sequences, batch.length},
-                       values->data(),
-                       values->size() * sizeof(std::int64_t)});
+        out.push_back({name, "int64", {batch.sequences, batch.length}, values->data(), bytes});
     return out;
   }
 
