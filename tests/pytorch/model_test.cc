@@ -77,10 +77,11 @@ class PyTorchModel : public ::testing::Test {
     return out;
   }
 
-  // Trains a design in both, and expects losses that differ by less than 1e-3.
+  // Trains a design in both, in float64, and expects losses that differ by less than 1e-3. In float32,
+  // AdamW's first updates make some designs (gla) amplify rounding within three steps, in either engine.
   static void expect_equal_training(const std::string& name, std::uint64_t steps) {
     SCOPED_TRACE(name);
-    Pair p = pair(zoo_text(name));
+    Pair p = pair(zoo_text(name), {.dtype = record::Dtype::kFloat64});
     expect_equal(p.torch->weights(), p.pytorch->weights());
     double first = 0, last = 0;
     for (std::uint64_t step = 0; step < steps; ++step) {
