@@ -21,7 +21,7 @@ std::vector<int> Writer::state_axes(const Stmt& stmt, std::size_t state) {
 }
 
 void Writer::run_scan(const Stmt& stmt) {
-  if (at_once_) {
+  if (inside_at_once_) {
     poison("a scan in the step of another");
     return;
   }
@@ -56,21 +56,23 @@ std::tuple<T...> copied(const std::tuple<T&...>& fields) {
   return fields;
 }
 
-// Keeps what writing a scan changes.
+// Keeps what writing a scan changes. Frames outside of the unit do not change: references to them stay valid.
 class Snapshot {
  public:
-  explicit Snapshot(Writer& w) : w_(w), fields_(tied(w)) {
-    for (const auto& frame : w.frames_) {
-      frames_.push_back(*frame);
-      if (frame->draft) drafts_.try_emplace(frame->draft, *frame->draft);
-      for (Scope* s : {frame->root, frame->scope})
+  explicit Snapshot(Writer& w) : w_(w), fields_(tied(w)), first_(w.frames_.size() - 1) {
+    while (w.frames_[first_].get() != &w.owner()) --first_;
+    for (std::size_t i = first_; i < w.frames_.size(); ++i) {
+      const Frame& frame = *w.frames_[i];
+      frames_.push_back(frame);
+      if (frame.draft) drafts_.try_emplace(frame.draft, *frame.draft);
+      for (Scope* s : {frame.root, frame.scope})
         for (; s; s = s->outer) scopes_.try_emplace(s, *s);
     }
   }
   void restore() {
     tied(w_) = std::move(fields_);
-    w_.frames_.resize(frames_.size());
-    for (std::size_t i = 0; i < frames_.size(); ++i) *w_.frames_[i] = std::move(frames_[i]);
+    w_.frames_.resize(first_ + frames_.size());
+    for (std::size_t i = 0; i < frames_.size(); ++i) *w_.frames_[first_ + i] = std::move(frames_[i]);
     for (auto& [draft, saved] : drafts_) *draft = std::move(saved);
     for (auto& [scope, saved] : scopes_) *scope = std::move(saved);
     w_.error_ = {};
@@ -79,6 +81,7 @@ class Snapshot {
  private:
   Writer& w_;
   decltype(copied(tied(std::declval<Writer&>()))) fields_;
+  std::size_t first_;
   std::vector<Frame> frames_;
   std::map<Draft*, Draft> drafts_;
   std::map<Scope*, Scope> scopes_;
@@ -576,6 +579,7 @@ bool Writer::run_at_once(const Stmt& stmt) {
     scan.states.push_back(std::move(state));
   }
   at_once_ = &scan;
+  inside_at_once_ = true;
   ++frame().looping;
   for (std::size_t i = 0; i < stmt.names.size(); ++i) {
     Value v;
@@ -618,6 +622,7 @@ bool Writer::run_at_once(const Stmt& stmt) {
     }
   }
   at_once_ = nullptr;
+  inside_at_once_ = false;
   if (!done) {
     before.restore();
     return false;

@@ -99,15 +99,16 @@ Writer::Called Writer::call(const InstancePtr& instance, const std::vector<Tenso
                             const std::string& path, const std::string& module) {
   if (instance->shared_path.empty() || without_params_.contains(instance->shared_path))
     return call_at(instance, inputs, width, path, module);
-  const auto shared = shared_modules_.find(instance->shared_path);
   const int first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
   std::vector<Tensor> x = inputs;
   for (Tensor& t : x) std::replace(t.axes.begin(), t.axes.end(), width, first);
   const bool saved = std::exchange(frame().shared, true);
   const std::size_t before = weights_.size();
-  Called called = call_at(instance, x, first, instance->shared_path, shared->second.module);
+  const std::string shared_module = shared_modules_.at(instance->shared_path).module;
+  Called called = call_at(instance, x, first, instance->shared_path, shared_module);
   frame().shared = saved;
   if (failed()) return {};
+  const auto shared = shared_modules_.find(instance->shared_path);
   if (weights_.size() == before && shared->second.draft->setup[shared->second.setup].text.empty())
     without_params_.insert(instance->shared_path);
   Setup& setup = shared->second.draft->setup[shared->second.setup];
@@ -152,6 +153,7 @@ Writer::Called Writer::call_at(const InstancePtr& instance, const std::vector<Te
 Writer::Called Writer::call_unit(const InstancePtr& instance, const std::vector<Tensor>& inputs, int width,
                                  const std::string& path, const std::string& module) {
   const lang::Unit& unit = *instance->unit;
+  AtOnce* const around = std::exchange(at_once_, nullptr);
   Draft draft;
   draft.unit = &unit;
   draft.attributes.insert("D");
@@ -218,6 +220,7 @@ Writer::Called Writer::call_unit(const InstancePtr& instance, const std::vector<
   }
   returned_ = saved;
   targets_ = targets;
+  at_once_ = around;
   frames_.pop_back();
   return out;
 }

@@ -361,7 +361,8 @@ class Writer {
   std::vector<FunctionText> functions_;
   std::vector<Value> returned_;
   std::map<std::string, double> free_values_;
-  AtOnce* at_once_ = nullptr;
+  AtOnce* at_once_ = nullptr;  // nullptr also in the functions and units that its step calls
+  bool inside_at_once_ = false;
   const std::vector<Stmt>* block_ = nullptr;  // the block being written, and the statement in it
   std::size_t statement_ = 0;
   std::vector<std::string> targets_;      // Python names for the results of the call being evaluated
