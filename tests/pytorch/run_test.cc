@@ -144,7 +144,9 @@ TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
   for (const int number : {SIGTERM, SIGKILL}) {
     s.folder = root / ("signal" + std::to_string(number));
     interrupt(s, number);
-    if (number == SIGTERM) EXPECT_EQ(result().status, record::Status::kStopped);
+    if (number == SIGTERM) {
+      EXPECT_EQ(result().status, record::Status::kStopped);
+    }
     const record::TrialResult resumed = run(s);
     EXPECT_EQ(resumed.status, record::Status::kDone) << resumed.cause;
     EXPECT_EQ(resumed.weights_hash, whole.weights_hash);

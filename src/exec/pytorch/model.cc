@@ -144,15 +144,13 @@ class RemoteModel : public Model {
   }
 
   static std::vector<Array> arrays_of(const TokenBatch& batch) {
+    // The vectors may have room for more sequences, as those of a last batch do.
+    const std::size_t bytes = static_cast<std::size_t>(batch.sequences * batch.length) * sizeof(std::int64_t);
     std::vector<Array> out;
     for (const auto& [name, values] :
          {std::pair{"tokens", &batch.tokens}, {"targets", &batch.targets}, {"starts", &batch.starts}})
       if (!values->empty())
-        out.push_back({name,
-                       "int64",
-                       {batch.sequences, batch.length},
-                       values->data(),
-                       values->size() * sizeof(std::int64_t)});
+        out.push_back({name, "int64", {batch.sequences, batch.length}, values->data(), bytes});
     return out;
   }
 
