@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 
 from . import messages
-from .model import Model, check_device, is_out_of_memory
+from .model import DeviceError, Model, check_device, is_out_of_memory
 from .team import Team
 
 
@@ -29,7 +29,7 @@ class Server:
         if call == "hello":
             return {}, []
         if call == "open":
-            torch.set_num_threads(head["threads"])
+            torch.set_num_threads(max(1, head["threads"] // self.team.size))
             self.models[number] = Model(head, self.team)
             return {}, []
         model = self.models[number]
@@ -59,9 +59,11 @@ COLLECTIVE = ("open", "close", "restore", "step")
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line. The whole traceback goes to the log."""
-    traceback.print_exception(error)
+    """An error in one line. The whole traceback goes to the log, unless the line says all."""
     text = str(error).strip().split("\n")[0] or type(error).__name__
+    if isinstance(error, DeviceError):
+        return text
+    traceback.print_exception(error)
     if is_out_of_memory(error):
         return f"out of memory, even with one row at a time: {text}"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

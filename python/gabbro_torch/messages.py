@@ -35,6 +35,8 @@ def read(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
         flat = torch.frombuffer(body, dtype=dtype, count=count, offset=offset) if count else torch.empty(0, dtype=dtype)
         arrays[about["name"]] = flat.view(about["shape"])
         offset += count * dtype.itemsize
+    if offset != body_size:
+        raise ValueError(f"a message has {body_size} bytes, but its arrays have {offset}")
     return head, arrays
 
 

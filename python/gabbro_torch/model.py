@@ -68,15 +68,19 @@ def load_module(source: str, name: str) -> nn.Module:
     return module
 
 
+class DeviceError(ValueError):
+    """There is no such device."""
+
+
 def check_device(device: str) -> None:
-    """Raises ValueError if there is no such device."""
+    """Raises DeviceError if there is no such device."""
     kind = torch.device(device)
     if kind.type == "cpu":
         return
     count = torch.cuda.device_count()
     if kind.type != "cuda" or (kind.index or 0) >= count:
         hint = "list the GPUs with nvidia-smi" if torch.version.cuda else "this PyTorch was built without CUDA"
-        raise ValueError(f"{device} is not available: PyTorch {torch.__version__} finds {count} GPUs; {hint}")
+        raise DeviceError(f"{device} is not available: PyTorch {torch.__version__} finds {count} GPUs; {hint}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

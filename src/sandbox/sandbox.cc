@@ -258,6 +258,8 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
     allow(r, on.landlock, path, kReadFile | kWriteFile | kTruncate);
   if (rules.devices)
     for (const char* path : kDevices) allow(r, on.landlock, path, kWriting | kDevice);
+  // gloo (torch.distributed) lists these devices, and fails if it cannot.
+  if (rules.loopback) allow_folder(r, on.landlock, "/sys/bus/pci/devices");
   for (const std::string& path : rules.programs) allow(r, on.landlock, path, kReading | kExecute);
   for (const std::string& path : rules.reads) allow_folder(r, on.landlock, path);
   for (const std::string& path : rules.writes)

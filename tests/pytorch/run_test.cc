@@ -17,6 +17,7 @@
 #include "pytorch/setup.h"
 #include "record/eval.h"
 #include "record/trial.h"
+#include "sandbox/sandbox.h"
 
 namespace gabbro::testing {
 namespace {
@@ -192,6 +193,16 @@ TEST_F(PyTorchRun, SaysWhyThereIsNoResult) {
   setenv("GABBRO_PYTHON", "/nowhere/python", 1);
   EXPECT_NE(run(spec("bad")).cause.find("error[python]: cannot start /nowhere/python"), std::string::npos)
       << result().cause;
+}
+
+TEST_F(PyTorchRun, TrainsWithTwoProcessesInTheSandboxSlow) {
+  if (!sandbox::machine().network) GTEST_SKIP() << "this machine has no network namespaces";
+  const auto [code, text] =
+      gabbro("train " + file("tiny.gab").string() + " --data " + file("corpus").string() +
+             " --engine pytorch --gpus 2 --tokens 31k --seq 32 --batch 8 --lr 0.001 --threads 2 --out " +
+             file("two").string());
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_NE(text.find("2 processes"), std::string::npos) << text;
 }
 
 // In its sandbox, by the command line; the weights are those of any run.
