@@ -145,8 +145,6 @@ class RemoteModel : public Model {
 
   // A batch may have room for more rows than it has.
   static std::vector<Array> arrays_of(const TokenBatch& batch) {
-    // The vectors may have room for more sequences, as those of a last batch do.
-    const std::size_t bytes = static_cast<std::size_t>(batch.sequences * batch.length) * sizeof(std::int64_t);
     std::vector<Array> out;
     const auto bytes = static_cast<std::size_t>(batch.sequences * batch.length) * sizeof(std::int64_t);
     for (const auto& [name, values] :
