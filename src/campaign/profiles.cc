@@ -86,7 +86,7 @@ Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool
     cause = ended.cause;
   }
   if (stopped) {
-    if (stop_requested || ++restart_counts[ended.id] < kTries) return true;
+    if (stop_requested || ++end_counts[ended.id].crashes < kTries) return true;
     cause = fmt::format("stopped {} times without a request", kTries);
   }
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause, record::Cause::kWorker);

@@ -31,9 +31,10 @@ namespace {
 constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
 
 // Returns true if a run failed because of something that every run needs: its text, the disk or the device.
+// kText stands for another held-out text than that of the known architectures.
 bool is_machine_failure(Cause error) {
-  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kTokenizer, Cause::kFormat,
-                               Cause::kIo,     Cause::kDevice,    Cause::kPython};
+  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kText,   Cause::kTokenizer, Cause::kFormat,
+                               Cause::kIo,     Cause::kDevice, Cause::kPython};
   return std::find(std::begin(kCauses), std::end(kCauses), error) != std::end(kCauses);
 }
 
@@ -141,6 +142,13 @@ bool Campaign::State::has_free_disk() const {
   return error || disk.available >= kMinFreeDisk;
 }
 
+// Returns the limit of time of a run, which is proportional to its work, thorough checks included.
+double Campaign::State::seconds_limit(const record::TrialBegun& begun) const {
+  constexpr double kRecheckCost = 4;
+  return plan.settings.worker_seconds * std::max(1.0, training_cost(begun.rung) / training_cost(0)) *
+         (evolve::rechecks(begun) ? kRecheckCost : 1);
+}
+
 // Returns true if hurdles (early-stopping thresholds) apply to a run. They apply to runs of the search whose
 // design a strategy proposed.
 bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) const {
@@ -171,12 +179,8 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
       spec.text_hash = t.text_hash;
       break;
     }
-  // Work relative to other runs, thorough checks included.
-  constexpr double kRecheckCost = 4;
-  const double scale = std::max(1.0, training_cost(begun.rung) / training_cost(0)) *
-                       (evolve::rechecks(begun) ? kRecheckCost : 1);
-  if (const auto ok = submit_job(begun.id, spec.folder, to_json(spec), plan.settings.worker_seconds * scale,
-                                 {plan.corpus}, executor);
+  if (const auto ok =
+          submit_job(begun.id, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
       !ok)
     return ok;
   running[begun.id] = {begun.id, {}};
@@ -233,7 +237,8 @@ std::string Campaign::State::why_implausible(const record::TrialResult& r, const
   return "";
 }
 
-// Returns why `r` is the result of another run of the same design, on another seed or text, or "".
+// Returns why `r` is the result of another run of the same design, on another seed or text or at another
+// learning rate, or "". Training is deterministic, so a run that is repeated gives the same weights.
 std::string Campaign::State::why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const {
   // Different seeds read different texts, unless the corpus is almost empty.
   const auto seeds_have_different_texts = [&] {
@@ -249,7 +254,8 @@ std::string Campaign::State::why_repeated(const record::TrialResult& r, const ev
     if (id == trial.begun.id || !t.ended || t.status != record::Status::kDone ||
         t.begun.rung != trial.begun.rung)
       continue;
-    if (t.weights_hash == r.weights_hash)
+    const bool is_same = t.begun.seed == trial.begun.seed && t.begun.rate == trial.begun.rate;
+    if (!is_same && t.weights_hash == r.weights_hash)
       return fmt::format("it has the weights of run {}: {}", id, r.weights_hash);
     if (t.begun.seed != trial.begun.seed && t.text_hash == r.text_hash && seeds_have_different_texts())
       return fmt::format("it was trained on the text of run {}: {}", id, r.text_hash);
@@ -279,24 +285,24 @@ std::string Campaign::State::why_wrong_cost(const record::TrialResult& r, const 
                      known, first.name);
 }
 
-// Returns why `r` was scored on the wrong held-out text, or "". The text must be that of the runs of known
+// Returns why a run was scored on the wrong held-out text, or "". The text must be that of the runs of known
 // architectures on the same documents. Without such a run, nothing is refused.
-std::string Campaign::State::why_wrong_held_out_text(const record::TrialResult& r,
-                                                     const evolve::Trial& trial) const {
-  if (r.status != record::Status::kDone || r.held_out_hash.empty()) return "";
+std::string Campaign::State::why_wrong_held_out_text(const std::string& hash,
+                                                     const record::TrialBegun& begun) const {
+  if (hash.empty()) return "";
   // Verdict runs are scored on more documents than those of the search. Rungs may use the same ones.
-  const auto documents_scored = [&](const evolve::Trial& t) {
-    const Rung& own = this->rung(t.begun.rung);
-    return std::pair(evolve::documents_of(own, evolve::is_verdict_run(t)), own.document_tokens);
+  const auto documents_scored = [&](const record::TrialBegun& b) {
+    const Rung& own = this->rung(b.rung);
+    return std::pair(evolve::documents_of(own, evolve::is_verdict_run(b)), own.document_tokens);
   };
   for (const evolve::Trial& t : population.trials()) {
     // Results of older versions have no such hashes.
     if (t.status != record::Status::kDone || t.held_out_hash.empty() || !is_trusted(t) ||
-        documents_scored(t) != documents_scored(trial))
+        documents_scored(t.begun) != documents_scored(begun))
       continue;
-    if (t.held_out_hash != r.held_out_hash)
-      return fmt::format("run {} was scored on held-out text {}, but run {} on {}", trial.begun.id,
-                         r.held_out_hash, t.begun.id, t.held_out_hash);
+    if (t.held_out_hash != hash)
+      return fmt::format("run {} was scored on held-out text {}, but run {} on {}", begun.id, hash,
+                         t.begun.id, t.held_out_hash);
   }
   return "";
 }
@@ -324,8 +330,9 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   return is_known(design) || is_replicate(design);
 }
 
-// Handles the end of a run. A run that ended unasked and without a result, or that its worker reports as
-// stopped, is restarted a limited number of times before it counts as failed.
+// Handles the end of a run. A run that ended unasked and without a result, that its worker reports as
+// stopped, or whose checkpoint cannot be read, is begun again a limited number of times before it counts as
+// failed.
 Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool stop_requested) {
   constexpr int kTries = 3;
   running.erase(ended.id);
@@ -333,28 +340,35 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   const evolve::Trial& trial = population.trial(ended.id);
   std::optional<Result<record::TrialResult>> result;  // parsed once, since it may be megabytes
   if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
-  const bool is_stopped =
-      ended.kind == Kind::kStopped || (result && *result && (*result)->status == record::Status::kStopped);
+  const auto has_status = [&](record::Status status) {
+    return result && *result && (*result)->status == status;
+  };
+  const bool is_stopped = ended.kind == Kind::kStopped || has_status(record::Status::kStopped);
   // A worker that is killed from outside, or whose disk is full, crashes as one does whose design is at
   // fault.
+  const bool is_crash = ended.kind == Kind::kCrash && !is_trusted(trial);
   // A limit of time is the clock's, which a busy machine reaches earlier; a verdict run goes on from its
   // checkpoint.
-  const bool is_late = ended.kind == Kind::kTimeLimit && is_verdict_run(trial);
-  const bool is_crash = (ended.kind == Kind::kCrash || is_late) && !is_trusted(trial);
-  if (!is_stopped && !is_crash) return handle_result(ended, result);
+  const bool is_late = ended.kind == Kind::kTimeLimit && is_verdict_run(trial) && !is_trusted(trial);
+  // A crash of the machine or a fault of its disk may damage a file that the run can do without.
+  const bool is_unreadable = has_status(record::Status::kFailed) && (*result)->error == Cause::kCheckpoint;
+  if (!is_stopped && !is_crash && !is_late && !is_unreadable) return handle_result(ended, result);
   tidy_folder(trial);
+  if (is_unreadable)
+    if (const auto ok = clear_path(paths.trial(ended.id) + "/checkpoint.safetensors"); !ok) return ok;
   if (stop_requested) return true;  // a later session resumes it
-  if (++restart_counts[ended.id] < kTries) {
+  EndCounts& counts = end_counts[ended.id];
+  if (++(is_late ? counts.late : is_unreadable ? counts.checkpoints : counts.crashes) < kTries) {
     restarts.push_back(trial.begun);
     return true;
   }
-  if (is_late) return handle_result(ended, result);
+  if (is_late || is_unreadable) return handle_result(ended, result);
   const std::string cause =
       is_crash ? ended.cause : fmt::format("stopped {} times without a request", kTries);
   record::TrialEnded event{ended.id, record::RunEnd::kCrash, ended.seconds,
                            record::failure("train", cause, Cause::kWorker)};
   return is_trusted(trial) ? handle_failure(trial, std::move(event), cause, Cause::kWorker)
-                           : doubt(std::move(event));
+                           : doubt({std::move(event), cause, Cause::kWorker});
 }
 
 Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
@@ -366,12 +380,12 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
   Cause error = Cause::kWorker;
   if (parsed) {
     const Result<record::TrialResult>& result = *parsed;
-    if (result)
-      if (const std::string why = why_wrong_held_out_text(*result, trial); !why.empty())
+    if (result && result->status == record::Status::kDone)
+      if (const std::string why = why_wrong_held_out_text(result->held_out_hash, trial.begun); !why.empty())
         return handle_failure(trial,
                               {ended.id, record::RunEnd::kCrash, ended.seconds,
                                record::failure("train", record::inconsistent(why).message, Cause::kWorker)},
-                              "the held-out text changed: " + why, Cause::kCorpus);
+                              "the held-out text changed: " + why, Cause::kText);
     const std::string why = result ? why_implausible(*result, trial) : result.error().message;
     if (!why.empty()) {
       event.end = record::RunEnd::kCrash;
@@ -395,40 +409,26 @@ Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
     event.result = record::failure("train", cause, error);
   }
   if (!cause.empty()) return handle_failure(trial, event, cause, error);
-  if (suspended && suspended->design != trial.begun.design) {
-    restarts.insert(restarts.end(), suspended->runs.begin(), suspended->runs.end());
-    suspended.reset();
-  }
   return record_end(std::move(event));
 }
 
 // Handles a failed run. A failure that is not the design's own fault is no verdict on it: it is an error, it
-// is not recorded, and the run is restarted when the campaign resumes. But only the worker reports whose
-// fault it is, so a single design's report does not end a campaign.
+// is not recorded, and the run is begun again when the campaign resumes. But only the worker reports whose
+// fault it is, which is not believed without a check unless its design is known.
 Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record::TrialEnded event,
                                              const std::string& cause, Cause error) {
-  const Individual& design = population.individual(trial.begun.design);
-  const bool trusted = is_trusted(trial);
+  if (!is_trusted(trial))
+    return may_be_machine_failure(error) ? doubt({std::move(event), cause, error})
+                                         : record_end(std::move(event));
   const std::string hint =
       fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", paths.dir);
-  if (is_machine_failure(error)) {
-    const Error reported{"campaign", fmt::format("no run can be trained: {}", cause), hint, {}};
-    const std::int64_t id = trial.begun.design;
-    if (trusted || (suspended && suspended->design != id)) return tl::unexpected(reported);
-    // A run of another design has ended well since the first report, so this report is now taken as the
-    // design's own failure.
-    if (++machine_reports[event.id] == 1) {
-      if (!suspended) suspended = Suspended{id, reported, {}};
-      suspended->runs.push_back(trial.begun);
-      return true;
-    }
-  } else if (trusted && !failed_by_losses(event, error)) {
+  if (is_machine_failure(error))
+    return fail("campaign", fmt::format("no run can be trained: {}", cause), hint);
+  if (!failed_by_losses(event, error))
     return fail("campaign",
-                fmt::format("the baseline {} could not be trained: {}", design.created.name, cause),
+                fmt::format("the baseline {} could not be trained: {}",
+                            population.individual(trial.begun.design).created.name, cause),
                 hint + "; if a limit of the preset is the cause, start another campaign");
-  } else if (may_be_machine_failure(error)) {
-    return doubt(std::move(event));
-  }
   return record_end(std::move(event));
 }
 
@@ -442,66 +442,97 @@ Result<bool> Campaign::State::record_end(record::TrialEnded event) {
   return true;
 }
 
-// Suspends a failure until a check of the machine has decided whose it is.
-Result<bool> Campaign::State::doubt(record::TrialEnded event) {
+// Holds a failure back until a check of the machine has decided whose it is.
+Result<bool> Campaign::State::doubt(Doubted failure) {
   const auto& designs = population.individuals();
-  if (std::none_of(designs.begin(), designs.end(), evolve::is_known)) return record_end(std::move(event));
-  running[event.id] = {event.id, {}};
-  doubted.push_back(std::move(event));
+  if (std::none_of(designs.begin(), designs.end(), evolve::is_known))
+    return record_end(std::move(failure.event));
+  const std::int64_t id = failure.event.id;
+  tidy_folder(population.trial(id));  // the check needs space on the same disk
+  running[id] = {id, {}};
+  doubted.push_back(std::move(failure));
   return true;
 }
 
-// Starts a few steps of a known architecture. They take the memory of a whole run, and some seconds.
+// Starts a few steps of a known architecture at the rung of the first failure that waits. They take the
+// memory of a whole run, and some seconds. The check judges the failures that are like the first one and
+// happened before it began; the others wait for a check of their own.
 Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
   constexpr std::int64_t kSteps = 4;
-  for (const record::TrialEnded& e : doubted)
-    checked_rung = std::max(checked_rung, population.trial(e.id).begun.rung);
+  const auto begun_of = [&](const Doubted& d) -> const record::TrialBegun& {
+    return population.trial(d.event.id).begun;
+  };
+  const record::TrialBegun first = begun_of(doubted.front());
+  const auto waits = std::stable_partition(doubted.begin(), doubted.end(), [&](const Doubted& d) {
+    return begun_of(d).rung == first.rung &&
+           evolve::is_verdict_run(begun_of(d)) == evolve::is_verdict_run(first);
+  });
+  machine_check = {first, {std::move_iterator(doubted.begin()), std::move_iterator(waits)}};
+  doubted.erase(doubted.begin(), waits);
   const auto& designs = population.individuals();
   const Individual& known = *std::find_if(designs.begin(), designs.end(), evolve::is_known);
-  GABBRO_TRY(spec, spec_of(plan, known.created,
-                           {kMachineCheck, known.created.id, checked_rung, plan.seed,
-                            record::Purpose::kBaseline, population.rate_of(known, checked_rung)}));
+  const record::TrialBegun begun{
+      kMachineCheck, known.created.id,           first.rung,
+      plan.seed,     record::Purpose::kBaseline, population.rate_of(known, first.rung)};
+  GABBRO_TRY(spec, spec_of(plan, known.created, begun));
   std::error_code error;
   spec.folder = fs::absolute(paths.trial(kMachineCheck), error);
+  fs::remove_all(spec.folder, error);  // an earlier process may have left it
   spec.tokens = std::min(spec.tokens, kSteps * spec.sequences * spec.length);
-  spec.valid_documents = 1;
-  return submit_job(kMachineCheck, spec.folder, to_json(spec), plan.settings.worker_seconds, {plan.corpus},
-                    executor);
+  // The hash of the held-out text is that of the documents that were scored.
+  const bool is_of_text = std::any_of(machine_check->runs.begin(), machine_check->runs.end(),
+                                      [](const Doubted& d) { return d.error == Cause::kText; });
+  spec.valid_documents =
+      is_of_text
+          ? static_cast<std::uint64_t>(evolve::documents_of(rung(first.rung), evolve::is_verdict_run(first)))
+          : 1;
+  return submit_job(kMachineCheck, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
 }
 
-// Handles the end of a check. If its worker left a result, whatever that says, the failures up to its rung
-// are those of their designs.
+// Handles the end of a check. If its worker trained and read the right text, the failures that it judges are
+// those of their designs; but a run whose worker reported a failure of the machine is begun again once.
 Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested) {
-  const int rung_of_check = std::exchange(checked_rung, -1);
+  MachineCheck check = std::move(machine_check).value();
+  machine_check.reset();
   std::error_code error;
   fs::remove_all(paths.trial(kMachineCheck), error);
-  if (stop_requested) return true;  // a later session begins the runs again
+  if (stop_requested) {  // a later check judges them, or a later session begins them again
+    doubted.insert(doubted.begin(), std::move_iterator(check.runs.begin()),
+                   std::move_iterator(check.runs.end()));
+    return true;
+  }
   std::string cause = ended.cause.empty() ? "its worker stopped without a request" : ended.cause;
   bool works = false;
+  const Doubted* failed = &check.runs.front();
   if (ended.kind == jobs::JobEnd::Kind::kResult) {
     const auto result = record::parse_result(ended.result);
     if (result) cause = result->cause;
-    works = result && result->status != record::Status::kStopped && !may_be_machine_failure(result->error);
+    works = result && result->status != record::Status::kStopped && record::speaks_of_design(*result);
+    const auto of_text = std::find_if(check.runs.begin(), check.runs.end(),
+                                      [](const Doubted& d) { return d.error == Cause::kText; });
+    if (works && of_text != check.runs.end() &&
+        !why_wrong_held_out_text(result->held_out_hash, check.begun).empty()) {
+      works = false;
+      failed = &*of_text;
+      cause = "they were scored on held-out text " + result->held_out_hash;
+    }
   }
-  if (!works) {
-    const evolve::Trial& trial = population.trial(doubted.front().id);
-    const auto failed = record::outcome_of(doubted.front().result);
+  if (!works)
     return fail(
         "campaign",
-        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps of a "
-                    "baseline: {}",
-                    trial.begun.id, trial.begun.design, failed ? failed->cause : "", cause),
-        fmt::format("check the memory that is left, the worker and its libraries, then continue with "
-                    "`gabbro resume {}`; nothing was lost",
+        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps "
+                    "of a baseline: {}",
+                    failed->event.id, population.trial(failed->event.id).begun.design, failed->cause, cause),
+        fmt::format("check the corpus, the disk and the memory that are left, the worker and its "
+                    "libraries, then continue with `gabbro resume {}`; nothing was lost",
                     paths.dir));
-  }
-  for (record::TrialEnded& e : std::exchange(doubted, {})) {
-    if (population.trial(e.id).begun.rung > rung_of_check) {
-      doubted.push_back(std::move(e));
-      continue;
-    }
-    running.erase(e.id);
-    if (const auto ok = record_end(std::move(e)); !ok) return ok;
+  for (Doubted& d : check.runs) {
+    const std::int64_t id = d.event.id;
+    running.erase(id);
+    if (is_machine_failure(d.error) && ++end_counts[id].reports == 1)
+      restarts.push_back(population.trial(id).begun);
+    else if (const auto ok = record_end(std::move(d.event)); !ok)
+      return ok;
   }
   return true;
 }

@@ -33,9 +33,7 @@ class Campaign::Session {
       }
       if (executor_.running() == 0 && !is_idle()) {
         if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
-        // No run of another design is left that could show that the machine works.
-        if (!end_ && s_.suspended) first_error_ = s_.suspended->error;
-        break;
+        if (!begin_last_check()) break;
       }
       show();
       wait_for_workers();
@@ -49,11 +47,9 @@ class Campaign::Session {
     s_.asked_to_stop = stop_;
     // State that an earlier session of this process left here follows from the record again.
     s_.restarts.clear();
-    s_.restart_counts.clear();
-    s_.machine_reports.clear();
-    s_.suspended.reset();
+    s_.end_counts.clear();
     s_.doubted.clear();
-    s_.checked_rung = -1;
+    s_.machine_check.reset();
     s_.running.clear();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
@@ -80,9 +76,11 @@ class Campaign::Session {
       out.total_trials = static_cast<double>(budget_.trials), out.trials = out.total_trials - trials;
     return out;
   }
+  [[nodiscard]] bool has_begun_all_trials() const {
+    return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials;
+  }
   [[nodiscard]] bool has_used_all_trials() const {
-    return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials &&
-           s_.restarts.empty() && s_.doubted.empty();
+    return has_begun_all_trials() && s_.restarts.empty() && !s_.awaits_machine_check();
   }
   // Returns true if a worker may be needed later, although none is now: the campaign is paused, or agents are
   // working.
@@ -95,7 +93,7 @@ class Campaign::Session {
   void watch_limits() {
     const bool is_late = has_time_budget() && seconds_left() <= 0;
     if ((is_late || has_used_all_trials()) && !end_) end_ = SessionEnd::kBudget;
-    if (is_late) stop_workers(1);
+    if (is_late && !is_last_check_) stop_workers(1);
     if (const int asked = stop_(); asked > stop_level_) {
       end_ = SessionEnd::kSignal;
       if (s_.agents) s_.agents->pool->stop();
@@ -126,7 +124,17 @@ class Campaign::Session {
     return begin_decided();
   }
 
+  // A budget may end before the machine was checked. The check takes some seconds, and nothing else tells
+  // whether no worker works any more. Returns false if there is nothing to check.
+  bool begin_last_check() {
+    if (end_ != SessionEnd::kBudget || first_error_ || !s_.needs_machine_check()) return false;
+    is_last_check_ = true;
+    stop_level_ = 0;  // nobody has asked this check to stop
+    return is_ok(s_.start_machine_check(executor_));
+  }
+
   bool begin_decided() {
+    if (has_begun_all_trials()) return false;
     const RemainingBudget rest = left();
     if (phase_ == Phase::kSearch) phase_ = s_.phase(rest);
     const auto wanted = s_.decide(phase_, rest);
@@ -209,6 +217,7 @@ class Campaign::Session {
   std::optional<SessionEnd> end_;  // set: nothing more is begun
   std::optional<Error> first_error_;
   int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
+  bool is_last_check_ = false;         // the budget is spent; a check of the machine runs
   std::int64_t ended_in_session_ = 0;  // number of runs
   // The number of comparisons when the search was last resumed after one.
   std::size_t comparisons_before_search_ = 0;

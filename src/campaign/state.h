@@ -111,8 +111,19 @@ struct Campaign::State {
   Result<bool> record_end(record::TrialEnded event);
   // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
   static constexpr std::int64_t kMachineCheck = 0;
-  Result<bool> doubt(record::TrialEnded event);
-  [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && checked_rung < 0; }
+  // A failure of a run that may be its design's or the machine's.
+  struct Doubted {
+    record::TrialEnded event;
+    std::string cause;
+    record::Cause error = record::Cause::kNone;  // as reported by the worker
+  };
+  struct MachineCheck {
+    record::TrialBegun begun;   // the run that it stands for
+    std::vector<Doubted> runs;  // those that it judges
+  };
+  Result<bool> doubt(Doubted failure);
+  [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && !machine_check; }
+  [[nodiscard]] bool awaits_machine_check() const { return !doubted.empty() || machine_check; }
   Result<bool> start_machine_check(jobs::Executor& executor);
   Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
@@ -122,10 +133,12 @@ struct Campaign::State {
   [[nodiscard]] std::string why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string why_wrong_design(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
-  [[nodiscard]] std::string why_wrong_held_out_text(const record::TrialResult& r,
-                                                    const evolve::Trial& trial) const;
+  // The same for the hash of the held-out text on which a run was scored.
+  [[nodiscard]] std::string why_wrong_held_out_text(const std::string& hash,
+                                                    const record::TrialBegun& begun) const;
   void tidy_folder(const evolve::Trial& trial) const;
   [[nodiscard]] bool has_free_disk() const;
+  [[nodiscard]] double seconds_limit(const record::TrialBegun& begun) const;
   [[nodiscard]] double expected_seconds(int r) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
@@ -148,24 +161,21 @@ struct Campaign::State {
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
   std::vector<record::TrialBegun> restarts;
-  std::map<std::int64_t, int> machine_reports;  // failures of the machine reported by a run's worker, by run
-  std::map<std::int64_t, int> restart_counts;   // in this session, by job
-  // Runs of one design whose workers report a failure of the machine (the corpus, the disk, the device), not
-  // of the design. The report of one design is not believed at once. If a run of another design ends well,
-  // these runs are begun again. If a run of another design reports such a failure too, the session ends with
-  // it.
-  struct Suspended {
-    std::int64_t design = 0;
-    Error error;
-    std::vector<record::TrialBegun> runs;
+  // Counts the ends of a job in this session, by what they may be due to. One cause does not use up the tries
+  // of another.
+  struct EndCounts {
+    int crashes = 0;      // without a result, or stopped without a request
+    int late = 0;         // at its limit of time
+    int checkpoints = 0;  // with a checkpoint that cannot be read
+    int reports = 0;      // with the report of a failure of the machine, although the machine works
   };
-  std::optional<Suspended> suspended;
-  // Failures of runs whose workers left no result, however often they were started. Either the design is at
-  // fault, or the machine: something kills workers, or they cannot start. Nothing is recorded before a few
-  // steps of a known architecture, at the highest rung of these runs, have shown that workers work. Until
-  // then the runs are in `running`.
-  std::vector<record::TrialEnded> doubted;
-  int checked_rung = -1;  // of the check in progress; -1: there is none
+  std::map<std::int64_t, EndCounts> end_counts;  // by job
+  // Runs whose workers left no result, however often they were started, or reported a failure of the machine
+  // (the corpus, the disk, the device). Either the design is at fault, or the machine: only the worker says
+  // which, and the design may have taken it over. Nothing is recorded before a few steps of a known
+  // architecture have shown that workers work. Until then the runs are in `running`.
+  std::vector<Doubted> doubted;               // those that wait for a check
+  std::optional<MachineCheck> machine_check;  // the check in progress
   struct RunDurations {
     double total_seconds = 0;
     int runs = 0;

@@ -91,7 +91,9 @@ Result<bool> save(const std::string& path, const exec::Model& model, const Train
 
 Result<bool> resume(const std::string& path, exec::Model& model, const Batches& batches, TrainResult& result,
                     const std::string& run) {
-  GABBRO_TRY(file, load_arrays(path));
+  auto loaded = load_arrays(path);
+  if (!loaded) return fail("checkpoint", loaded.error().message, "remove it to start again");
+  ArrayFile& file = *loaded;
   if (file.metadata["run"] != run)
     return fail("checkpoint",
                 fmt::format("{} belongs to another run: {}; this one is {}", path, file.metadata["run"], run),

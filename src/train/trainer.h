@@ -71,8 +71,8 @@ using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, 
 /// with bit-identical results to a run that was never interrupted. A loss that is not finite, diverges, or is
 /// above a hurdle ends the run; this is a result and not an error. Hurdles are not part of a run's identity:
 /// if a checkpoint is past a hurdle that it fails, the run is truncated at the hurdle, and the result is that
-/// of a run that had the hurdle from the start. Errors: "checkpoint" and "format" (the file belongs to
-/// another run, design or text, or is damaged; it is left unchanged), "io", "budget" (no tokens, or a split
+/// of a run that had the hurdle from the start. Errors: "checkpoint" (the file belongs to another run, design
+/// or text, is damaged, or cannot be read; it is left unchanged), "io", "budget" (no tokens, or a split
 /// shorter than one window).
 Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
                           const TrainOptions& options, const TrainProgress& progress = {});

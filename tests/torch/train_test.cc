@@ -157,7 +157,7 @@ TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
   EXPECT_EQ(train::train(*model("[Residual, RMSNorm]"), split("train"), kEnd, o).error().code, "checkpoint")
       << "of another design";
   fs::resize_file(o.checkpoint, fs::file_size(o.checkpoint) / 2);
-  EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "format") << "cut short";
+  EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "checkpoint") << "cut short";
 }
 
 TEST_F(Training, IsScoredAlongTheWayWithoutBeingChanged) {

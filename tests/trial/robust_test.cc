@@ -202,7 +202,7 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
     std::ofstream(o.checkpoint, std::ios::binary) << whole.substr(0, size);
     const auto result = train::train(*model(), split(), kEnd, o);
     ASSERT_FALSE(result.has_value()) << size;
-    EXPECT_EQ(result.error().code, "format") << size;
+    EXPECT_EQ(result.error().code, "checkpoint") << size;
     EXPECT_TRUE(contains(result.error().message, o.checkpoint)) << result.error().message;
     EXPECT_EQ(fs::file_size(o.checkpoint), size) << "nothing is overwritten";
   }
