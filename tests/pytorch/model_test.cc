@@ -117,10 +117,8 @@ TEST_F(PyTorchModel, TrainsAsTheCpuEngine) {
   for (const char* name : {"llama", "gla"}) expect_equal_training(name, 6);
 }
 
-TEST_F(PyTorchModel, TrainsTwelveDesignsAsTheCpuEngineSlow) {
-  for (const char* name : {"gpt2", "llama", "alibi", "mla", "mamba2", "retnet", "gla", "rwkv6", "hgrn2",
-                           "gated_deltanet", "hyena", "ttt_linear"})
-    expect_equal_training(name, 200);
+TEST_F(PyTorchModel, TrainsAttentionAsTheCpuEngineSlow) {
+  for (const char* name : {"gpt2", "llama", "alibi", "mla"}) expect_equal_training(name, 200);
 }
 
 TEST_F(PyTorchModel, FollowsMuonAsTheCpuEngine) {
