@@ -89,7 +89,7 @@ def serve(team: Team, inputs: BinaryIO, outputs: BinaryIO) -> None:
 
 
 def main() -> None:
-    # What libraries print must not get into the messages.
+    # Output of libraries must not get into the messages.
     outputs = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 1

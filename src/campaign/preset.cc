@@ -29,6 +29,18 @@ void in_range(TomlTable& t, const toml::table& table, const std::string& prefix,
            fmt::format("{}{} is {:g}, outside {:g} to {:g}", prefix, key, value, low, high), "");
 }
 
+// Reads an enum, whose key is its name.
+template <record::Spelled E>
+void read_word(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key, E& value,
+               const char* hint) {
+  std::string word(record::word_of(value));
+  t(key, word);
+  if (const auto known = record::parse_word<E>(word))
+    value = *known;
+  else
+    t.fail(table.get(key), fmt::format("{}unknown {} '{}'", prefix, key, word), hint);
+}
+
 void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& error) {
   const std::string prefix = fmt::format("rung {}: ", number);
   TomlTable t(table, prefix, "preset", error);
@@ -46,15 +58,10 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("stop_fraction", r.stop_fraction);
   t("documents", r.documents);
   t("document_tokens", r.document_tokens);
-  std::string engine(record::word_of(r.engine));
-  t("engine", engine);
+  read_word(t, table, prefix, "engine", r.engine, "use cpu or pytorch");
   t("device", r.device);
   t("gpus", r.gpus);
   t("compile", r.compile);
-  if (const auto known = record::parse_word<record::Engine>(engine))
-    r.engine = *known;
-  else
-    t.fail(table.get("engine"), fmt::format("{}unknown engine '{}'", prefix, engine), "use cpu or pytorch");
   if (r.engine == record::Engine::kCpu && (r.device != "cpu" || r.gpus != 1 || r.compile))
     t.fail(&table, prefix + "device, gpus and compile are settings of the engine pytorch",
            "add engine = \"pytorch\", or leave them out; `--device` is that of other rungs");
@@ -103,8 +110,7 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     if (s.dtype) dtype = record::word_of(*s.dtype);
     t("dtype", dtype);
     s.dtype = record::parse_word<record::Dtype>(dtype);
-    std::string optimizer(record::word_of(s.optimizer));
-    t("optimizer", optimizer);
+    read_word(t, parsed, "", "optimizer", s.optimizer, "use adamw or muon");
     t("input_rate", s.input_rate);
     t("output_rate", s.output_rate);
     const auto names = evolve::strategy_names();
@@ -125,10 +131,6 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     range("blocks", s.blocks, 0, 1000);
     range("input_rate", s.input_rate, 1e-3, 1e3);
     range("output_rate", s.output_rate, 1e-3, 1e3);
-    if (const auto known = record::parse_word<record::Optimizer>(optimizer))
-      s.optimizer = *known;
-    else
-      t.fail(parsed.get("optimizer"), fmt::format("unknown optimizer '{}'", optimizer), "use adamw or muon");
     if (!s.dtype && dtype != "auto")
       t.fail(parsed.get("dtype"), fmt::format("unknown dtype '{}'", dtype),
              "use float32, bf16, float64 or auto");

@@ -125,15 +125,15 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
       if (const auto ok = clear_path(file); !ok) return ok;
   if (const auto ok = replace_file(spec_file, spec); !ok) return ok;
   GABBRO_TRY(engine, record::engine_of(spec));
-  return executor.start({id,
-                         spec_file,
-                         folder + "/result.json",
-                         {seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
-                         log,
-                         reads,
-                         engine.device != "cpu",
-                         engine.engine == record::Engine::kPyTorch,
-                         engine.gpus > 1});
+  return executor.start({.id = id,
+                         .spec_file = spec_file,
+                         .result_file = folder + "/result.json",
+                         .limits = {seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+                         .log_file = log,
+                         .reads = reads,
+                         .devices = engine.device != "cpu",
+                         .python = engine.engine == record::Engine::kPyTorch,
+                         .team = engine.gpus > 1});
 }
 
 bool Campaign::State::has_free_disk() const {

@@ -201,12 +201,9 @@ class Program {
         ->check(CLI::Range(0, 1000));
     train->add_option("--tokens", t_.tokens, "number of training tokens (default 5M)");
     train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (default 0.003)")->check(above_zero);
-    train
-        ->add_option_function<std::string>(
-            "--optimizer",
-            [&s](const std::string& word) { s.optimizer = *record::parse_word<record::Optimizer>(word); },
-            "rule that updates the weights: adamw, or muon for the matrices within the stack (default adamw)")
-        ->check(CLI::IsMember(record::words<record::Optimizer>()));
+    spelled_option(
+        train, "--optimizer", s.optimizer,
+        "rule that updates the weights: adamw, or muon for the matrices within the stack (default adamw)");
     train
         ->add_option("--input-rate", s.input_rate,
                      "factor on the learning rate of the input embedding table (default 1)")

@@ -122,6 +122,13 @@ std::optional<double> fitted(const Tried& search, std::optional<double> expected
   return fitted_rate(search.scores, expected);
 }
 
+// Returns the first run of the leader's comparison, before which its rates were found; kNoTrial if it has not
+// begun.
+std::int64_t first_run_of_comparison(const Population& p, const Leader& leader) {
+  const record::ComparisonBegun* c = comparison_of(p, leader);
+  return c ? first_run_of(p, *c) : Population::kNoTrial;
+}
+
 // Returns the rate of a leader in its comparison, from trials with ids smaller than `before`.
 double rate_of_leader(const Population& p, const Leader& leader, std::int64_t before) {
   const Individual& i = p.individual(leader.design);
@@ -235,16 +242,13 @@ double rate_loss(const RateScores& scores, double rate) {
 
 double rate_loss(const Population& p, const Leader& leader, std::int64_t design) {
   if (!p.settings().tune_rates || design == leader.design) return 0;
-  const record::ComparisonBegun* c = comparison_of(p, leader);
-  const Tried search =
-      tried(p, p.individual(design), leader.rung, {}, c ? first_run_of(p, *c) : Population::kNoTrial);
+  const Tried search = tried(p, p.individual(design), leader.rung, {}, first_run_of_comparison(p, leader));
   return std::isfinite(search.lowest()) ? rate_loss(search.scores, compared_rate(p, leader, design)) : 0;
 }
 
 double compared_rate(const Population& p, const Leader& leader, std::int64_t design) {
   const Individual& i = p.individual(design);
-  const record::ComparisonBegun* c = comparison_of(p, leader);
-  const std::int64_t before = c ? first_run_of(p, *c) : Population::kNoTrial;
+  const std::int64_t before = first_run_of_comparison(p, leader);
   if (!p.settings().tune_rates) return p.rate_of(i, leader.rung, before);
   const double expected = rate_of_leader(p, leader, before);
   if (design == leader.design) return expected;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "exec/model.h"
@@ -32,7 +33,14 @@ struct MatrixView {
   std::int64_t rows = 1, columns = 1;
 };
 
-inline MatrixView matrix_view(const ir::Graph& graph, const ir::Param& param) {
+/// Returns the matrix that Muon updates, or nothing for a parameter that AdamW updates. Muon is for matrices
+/// within the stack. The embedding tables and what has a single row or column, whose orthogonalisation would
+/// only fix its length, are left to AdamW.
+inline std::optional<MatrixView> muon_view(const ir::Graph& graph, const ir::Param& param,
+                                           const Update& update) {
+  if (update.rule != Rule::kMuon || param.fan_in.empty() || param.role == ir::Role::kInput ||
+      param.role == ir::Role::kOutput)
+    return std::nullopt;
   MatrixView out;
   for (const bool is_column : {false, true})
     for (int i = 0; i < param.axes.size(); ++i) {
@@ -41,14 +49,8 @@ inline MatrixView matrix_view(const ir::Graph& graph, const ir::Param& param) {
       out.order.push_back(i);
       (is_column ? out.columns : out.rows) *= graph.axes[param.axes[i]].size;
     }
+  if (out.rows == 1 || out.columns == 1) return std::nullopt;
   return out;
-}
-
-/// Returns true if Muon updates the parameter. Muon is for matrices within the stack. The embedding tables
-/// and what has a single row or column, whose orthogonalisation would only fix its length, are left to AdamW.
-inline bool is_for_muon(const ir::Param& param, const MatrixView& view, const Update& update) {
-  return update.rule == Rule::kMuon && !param.fan_in.empty() && param.role != ir::Role::kInput &&
-         param.role != ir::Role::kOutput && view.rows > 1 && view.columns > 1;
 }
 
 /// Returns the factor on the orthogonal matrix by which Muon updates a parameter.

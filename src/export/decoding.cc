@@ -25,7 +25,7 @@ constexpr Helper kDecoding[] = {
         self.next, self.before, self.batch, self.recalled = 0, self.length, len(tokens), None
         self.length += tokens.shape[1]
         self.time = torch.arange(self.before, self.length, device=tokens.device)[None]
-        # Where the document of the last position began, and where those of the new ones do, [batch or 1, time].
+        # The starts of the documents of the last position and of the new ones, [batch or 1, time].
         self.start = self.first[:, -1:] if self.before > 0 else torch.zeros_like(self.time[:, :1])
         self.first = self.start.expand(-1, tokens.shape[1])
         if documents is not None:

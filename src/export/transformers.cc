@@ -56,7 +56,7 @@ from .model import Cache as ModelCache
 if SOURCE_HASH != "THE_HASH":
     raise ImportError("the model.py of another folder of the same name is loaded; give the folders different names")
 
-# What `generate` calls the cache depends on the version of transformers.
+# The name of the cache in `generate` depends on the version of transformers.
 CACHE = "cache" if "cache" in utils.ALL_CACHE_NAMES else "past_key_values"
 
 

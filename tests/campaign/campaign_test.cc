@@ -1538,7 +1538,7 @@ TEST(Campaign, DesignsThatBlameTheMachineEndNothing) {
     }
 }
 
-// Where the machine is at fault, the session ends with the reason, and no design is judged by it.
+// If the machine is at fault, the session ends with the reason, and no design is judged by it.
 TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
   SKIP_UNDER_SANITIZERS();
   for (const auto& [how, error] : kBlames) {

@@ -85,11 +85,11 @@ class RemoteModel : public Model {
       rates.push_back(rate_of(graph_, param, update));
       decays.push_back(decay_of(param, update));
       json matrix;  // null where AdamW updates the parameter
-      if (const MatrixView view = matrix_view(graph_, param); is_for_muon(param, view, update))
-        matrix = {{"order", view.order},
-                  {"rows", view.rows},
-                  {"columns", view.columns},
-                  {"size", muon_size(view, update)},
+      if (const auto view = muon_view(graph_, param, update))
+        matrix = {{"order", view->order},
+                  {"rows", view->rows},
+                  {"columns", view->columns},
+                  {"size", muon_size(*view, update)},
                   {"momentum", kMuonMomentum}};
       muon.push_back(std::move(matrix));
     }

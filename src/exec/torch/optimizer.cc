@@ -55,8 +55,8 @@ void apply(const ir::Graph& graph, Parameters& parameters, const std::vector<at:
   for (std::size_t i = 0; i < parameters.weights.size(); ++i) {
     const ir::Param& param = graph.params[i];
     const double rate = rate_of(graph, param, update), decay = decay_of(param, update);
-    if (const MatrixView view = matrix_view(graph, param); is_for_muon(param, view, update)) {
-      muon(parameters.weights[i], parameters.first[i], gradient[i] * factor, view, rate, decay, update);
+    if (const auto view = muon_view(graph, param, update)) {
+      muon(parameters.weights[i], parameters.first[i], gradient[i] * factor, *view, rate, decay, update);
       continue;
     }
     Group& group = groups[{rate, decay}];
