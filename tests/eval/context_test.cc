@@ -6,9 +6,9 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
 
-#include "data/build.h"
+#include "data/made_corpus.h"
 
 namespace gabbro::eval {
 namespace {
@@ -47,20 +47,12 @@ class Context : public ::testing::Test {
   static constexpr std::int64_t kEnd = 2;
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_context" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
+    std::ostringstream text;
     for (int d = 0; d < 12; ++d) {
       for (int i = 0; i < 150 + 40 * d; ++i) text << "word" << (i * i + d) % 97 << (i % 9 == 8 ? ".\n" : " ");
       text << "\n<|endoftext|>\n";
     }
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 280;
-    options.valid_share = 0.5;
-    const auto built = data::build_corpus(options, {});
-    ASSERT_TRUE(built.has_value()) << built.error().message;
+    testing::make_corpus(root, text.str(), 280, 0.5);
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 

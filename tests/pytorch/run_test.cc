@@ -13,11 +13,13 @@
 #include <thread>
 
 #include "base/files.h"
-#include "data/build.h"
+#include "cli/run.h"
+#include "data/made_corpus.h"
 #include "pytorch/setup.h"
 #include "record/eval.h"
 #include "record/trial.h"
 #include "sandbox/sandbox.h"
+#include "worker/tiny.h"
 
 namespace gabbro::testing {
 namespace {
@@ -28,19 +30,8 @@ class PyTorchRun : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_pytorch" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
-    for (int i = 0; i < 800; ++i)
-      text << "the stone of number " << i * 7919 % 1000
-           << " lies by the river under the bridge\n<|endoftext|>\n";
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
-    std::ofstream(root / "tiny.gab") << "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+    make_corpus(root, stone_text());
+    std::ofstream(root / "tiny.gab") << kTiny;
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
   void SetUp() override {
@@ -48,36 +39,15 @@ class PyTorchRun : public ::testing::Test {
   }
 
   static record::TrialSpec spec(const std::string& name) {
-    record::TrialSpec s;
-    s.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
-    s.corpus = root / "corpus";
+    record::TrialSpec s = tiny_spec(root);
     s.folder = root / name;
     s.engine = record::Engine::kPyTorch;
-    s.tokens = 120 * 8 * 32;
-    s.sequences = 8;
-    s.length = 32;
-    s.rate = 1e-3;  // at fan-in 256; eight times as much at 32
-    s.threads = 1;
     return s;
   }
-  static std::string worker() { return fs::path(GABBRO_BINARY).parent_path() / "gabbro-worker"; }
   static fs::path file(const char* name) { return root / name; }
 
-  static record::TrialResult result() {
-    const auto read = record::parse_result(read_file(root / "result.json").value_or(""));
-    EXPECT_TRUE(read.has_value()) << read.error().message;
-    return read ? *read : record::TrialResult{};
-  }
-  static record::TrialResult run(const record::TrialSpec& s) {
-    std::ofstream(root / "spec.json") << record::to_json(s);
-    fs::remove(root / "result.json");
-    const int code =
-        std::system((worker() + " " + (root / "spec.json").string() + " " + (root / "result.json").string() +
-                     " > /dev/null 2>" + (root / "log").string())
-                        .c_str());
-    EXPECT_EQ(code, 0);
-    return result();
-  }
+  static record::TrialResult result() { return result_in(root); }
+  static record::TrialResult run(const record::TrialSpec& s) { return run_worker(root, record::to_json(s)); }
   // Starts the worker, sends `number` once there is a checkpoint, and waits for its end.
   static void interrupt(const record::TrialSpec& s, int number) {
     std::ofstream(root / "spec.json") << record::to_json(s);
@@ -88,8 +58,8 @@ class PyTorchRun : public ::testing::Test {
       const int log = open((root / "log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       dup2(log, 1);
       dup2(log, 2);
-      execl(worker().c_str(), "gabbro-worker", (root / "spec.json").c_str(), (root / "result.json").c_str(),
-            nullptr);
+      execl(worker_path().c_str(), "gabbro-worker", (root / "spec.json").c_str(),
+            (root / "result.json").c_str(), nullptr);
       _exit(127);
     }
     const std::string checkpoint = s.folder + "/checkpoint.safetensors";
@@ -100,13 +70,6 @@ class PyTorchRun : public ::testing::Test {
     kill(-id, number);
     waitpid(id, &status, 0);
     kill(-id, SIGKILL);  // Python may outlive a killed worker by the step that it computes.
-  }
-  // Runs the command line; returns its exit status and what it printed.
-  static std::pair<int, std::string> gabbro(const std::string& arguments) {
-    const std::string out = root / "out";
-    const int status =
-        std::system((std::string(GABBRO_BINARY) + " " + arguments + " > " + out + " 2>&1").c_str());
-    return {WEXITSTATUS(status), read_file(out).value_or("")};
   }
 
   static fs::path root;
@@ -215,13 +178,13 @@ TEST_F(PyTorchRun, FromTheCommandLine) {
   EXPECT_NE(text.find("PyTorch"), std::string::npos) << text;
   const auto by_python = gabbro("eval " + folder + " --engine pytorch --threads 1 --json"),
              by_cpu = gabbro("eval " + folder + " --threads 1 --json");
-  ASSERT_EQ(by_python.first, 0) << by_python.second;
-  ASSERT_EQ(by_cpu.first, 0) << by_cpu.second;
+  ASSERT_EQ(by_python.code, 0) << by_python.text;
+  ASSERT_EQ(by_cpu.code, 0) << by_cpu.text;
   const auto json = [](const std::string& all) {
     return record::parse_eval_result(all.substr(all.find('{')));
   };
-  const auto a = json(by_python.second), b = json(by_cpu.second);
-  ASSERT_TRUE(a && b) << by_python.second << by_cpu.second;
+  const auto a = json(by_python.text), b = json(by_cpu.text);
+  ASSERT_TRUE(a && b) << by_python.text << by_cpu.text;
   EXPECT_NEAR(a->bits_per_byte, b->bits_per_byte, 1e-4);
   EXPECT_EQ(a->weights_hash, b->weights_hash);
   EXPECT_NE(a->engine, "");

@@ -8,9 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sstream>
 
 #include "base/random.h"
-#include "data/build.h"
+#include "data/made_corpus.h"
 #include "eval/bits.h"
 #include "exec/torch/model.h"
 #include "lang/check.h"
@@ -31,21 +32,14 @@ class Training : public ::testing::Test {
 
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_training" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
+    std::ostringstream text;
     Random random(1);
     static const std::vector<std::string> kNouns{"stone", "river", "bridge", "tower", "garden", "road"};
     for (int i = 0; i < 600; ++i)
       for (std::int64_t n = 1 + random.below(6); n >= 0; --n)
         text << "the " << random.pick(kNouns) << " lies by the " << random.pick(kNouns)
              << (n == 0 ? "\n<|endoftext|>\n" : "\n");
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+    testing::make_corpus(root, text.str());
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 

@@ -10,12 +10,13 @@
 #include <fstream>
 
 #include "base/random.h"
-#include "data/build.h"
+#include "data/made_corpus.h"
 #include "ir/builder.h"
 #include "lang/check.h"
 #include "trial/anchors.h"
 #include "trial/lying_model.h"
 #include "trial/trial.h"
+#include "worker/tiny.h"
 #include "zoo/library.h"
 
 namespace gabbro::testing {
@@ -27,32 +28,11 @@ class Faults : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_faults" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
-    for (int i = 0; i < 800; ++i)
-      text << "the stone of number " << i * 7919 % 1000
-           << " lies by the river under the bridge\n<|endoftext|>\n";
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+    make_corpus(root, stone_text());
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  static record::TrialSpec spec() {
-    record::TrialSpec s;
-    s.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
-    s.corpus = root / "corpus";
-    s.tokens = 80 * 8 * 32;
-    s.sequences = 8;
-    s.length = 32;
-    s.rate = 1e-3;
-    s.threads = 1;
-    return s;
-  }
+  static record::TrialSpec spec() { return tiny_spec(root, 80); }
 
   // The lies begin with the trial; the probe before it gets an honest backend. The probe's models are small,
   // the trial's is not.

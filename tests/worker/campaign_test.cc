@@ -8,12 +8,13 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "agents/pieces.h"
 #include "base/random.h"
 #include "chat/server.h"
 #include "cli/run.h"
-#include "data/build.h"
+#include "data/made_corpus.h"
 #include "evolve/population.h"
 #include "record/event.h"
 #include "store/store.h"
@@ -27,11 +28,10 @@ class RealCampaign : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_campaign" + std::to_string(getpid()));
-    fs::create_directories(root);
     // Every sentence repeats its noun some words later, which a bigram model cannot predict.
     Random random(3);
     const std::vector<std::string> nouns{"stone", "river", "bridge", "tower", "garden", "road"};
-    std::ofstream text(root / "text.txt");
+    std::ostringstream text;
     for (int i = 0; i < 800; ++i) {
       for (std::int64_t n = 1 + random.below(6); n >= 0; --n) {
         const std::string& noun = random.pick(nouns);
@@ -39,14 +39,7 @@ class RealCampaign : public ::testing::Test {
       }
       text << "<|endoftext|>\n";
     }
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "text.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    const auto built = data::build_corpus(options, {});
-    ASSERT_TRUE(built.has_value()) << built.error().message;
+    testing::make_corpus(root, text.str());
     std::ofstream(root / "small.toml") << R"(
 blocks = 1
 baselines = ["llama", "mamba2"]
@@ -278,7 +271,7 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   std::ofstream(root / "more.txt") << "the well is called well by all\n<|endoftext|>\n";
   data::BuildOptions options;
   options.out = root / "other";
-  options.sources = {root / "text.txt", root / "more.txt"};
+  options.sources = {root / "a.txt", root / "more.txt"};
   options.tokenizer = root / "corpus/tokenizer.model";
   options.valid_share = 0.1;
   ASSERT_TRUE(data::build_corpus(options, {}));

@@ -15,8 +15,9 @@
 #include <thread>
 
 #include "base/files.h"
-#include "data/build.h"
+#include "data/made_corpus.h"
 #include "record/trial.h"
+#include "worker/tiny.h"
 
 extern char** environ;
 
@@ -59,18 +60,8 @@ class WorkerProcess : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_process" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
-    for (int i = 0; i < 800; ++i)
-      text << "the stone of number " << i * 7919 % 1000 << " lies by the river\n<|endoftext|>\n";
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
-    std::ofstream(root / "tiny.gab") << "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
+    testing::make_corpus(root, testing::stone_text());
+    std::ofstream(root / "tiny.gab") << testing::kTiny;
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 

@@ -6,12 +6,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
-#include "data/build.h"
+#include "data/made_corpus.h"
 #include "evolve/screen.h"
 #include "lang/parser.h"
 #include "record/trial.h"
+#include "worker/tiny.h"
 #include "zoo/library.h"
 
 namespace gabbro {
@@ -23,48 +23,18 @@ class Worker : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_worker" + std::to_string(getpid()));
-    fs::create_directories(root);
-    std::ofstream text(root / "a.txt");
-    for (int i = 0; i < 800; ++i)
-      text << "the stone of number " << i * 7919 % 1000
-           << " lies by the river under the bridge\n<|endoftext|>\n";
-    text.close();
-    data::BuildOptions options;
-    options.out = root / "corpus";
-    options.sources = {root / "a.txt"};
-    options.vocab = 320;
-    options.valid_share = 0.1;
-    ASSERT_TRUE(data::build_corpus(options, {}).has_value());
+    testing::make_corpus(root, testing::stone_text());
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
   static record::TrialSpec spec(const std::string& name) {
-    record::TrialSpec s;
-    s.program = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
-    s.corpus = root / "corpus";
+    record::TrialSpec s = testing::tiny_spec(root);
     s.folder = root / name;
-    s.tokens = 120 * 8 * 32;
-    s.sequences = 8;
-    s.length = 32;
-    s.rate = 1e-3;  // at fan-in 256; eight times as much at 32
-    s.threads = 1;
     return s;
   }
 
   static record::TrialResult run(const record::TrialSpec& s) { return run_text(record::to_json(s)); }
-  static record::TrialResult run_text(const std::string& text) {
-    std::ofstream(root / "spec.json") << text;
-    fs::remove(root / "result.json");
-    const std::string worker = fs::path(GABBRO_BINARY).parent_path() / "gabbro-worker";
-    const int code = std::system((worker + " " + (root / "spec.json").string() + " " +
-                                  (root / "result.json").string() + " > /dev/null")
-                                     .c_str());
-    EXPECT_EQ(code, 0);
-    std::ifstream file(root / "result.json");
-    const auto result = record::parse_result({std::istreambuf_iterator<char>(file), {}});
-    EXPECT_TRUE(result.has_value()) << result.error().message;
-    return result ? *result : record::TrialResult{};
-  }
+  static record::TrialResult run_text(const std::string& text) { return testing::run_worker(root, text); }
 
   static fs::path root;
 };
