@@ -82,7 +82,7 @@ class Model {
   virtual std::vector<float> decoded_losses(const TokenBatch& /*batch*/) { return {}; }
   /// The weights, named as the graph's parameters.
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;
-  /// The state of the optimizer: moments named "m." or "v." plus the parameter's name, and "steps".
+  /// The state of the optimizer: moments named "m/" or "v/" plus the parameter's name, and "steps".
   [[nodiscard]] virtual std::vector<NamedArray> moments() const = 0;
   /// Describes what ran where, if this depends on the machine: libraries, device, micro-batches. Else "".
   [[nodiscard]] virtual std::string description() const { return ""; }
