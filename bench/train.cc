@@ -20,6 +20,7 @@
 #include "exec/torch/profile.h"
 #include "lang/check.h"
 #include "lang/resize.h"
+#include "paths.h"
 #include "zoo/library.h"
 
 namespace {
@@ -43,7 +44,7 @@ struct Sized {
 
 Result<std::string> read_design(const std::string& name) {
   const bool is_path = name.find('.') != std::string::npos || name.find('/') != std::string::npos;
-  const std::string path = is_path ? name : GABBRO_SOURCE_DIR "/zoo/" + name + ".gab";
+  const std::string path = is_path ? name : source_path("/zoo/") + name + ".gab";
   std::ifstream file(path);
   if (!file) return fail("io", "cannot read " + path, "give the name of a file of zoo/ or a path");
   return std::string(std::istreambuf_iterator<char>(file), {});

@@ -31,8 +31,11 @@ endif()
 
 find_program(GABBRO_CCACHE ccache)
 if(GABBRO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # With precompiled headers it asks for this: a changed macro of theirs is not looked for in the sources.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${GABBRO_CCACHE})
+  # With precompiled headers it asks for this sloppiness: a changed macro of theirs is not looked for in the sources. Paths
+  # relative to the checkout let all checkouts share what one has compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${GABBRO_CCACHE})
+  add_compile_options(-ffile-prefix-map=${CMAKE_BINARY_DIR}=.)
 endif()
 
 # gabbro_precompile(target header...): for targets whose files spend most of their compilation on these headers.

@@ -15,6 +15,11 @@ function(gabbro_add_main name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} Threads::Threads)
 endfunction()
 
+# Where the tests find the sources and the programs. No other file is compiled with a path of this checkout.
+configure_file(${CMAKE_CURRENT_SOURCE_DIR}/tests/paths.cc.in ${CMAKE_BINARY_DIR}/generated/paths.cc @ONLY)
+add_library(test_paths STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/generated/paths.cc)
+target_include_directories(test_paths PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/tests)
+
 # One binary test_<folder> per folder of tests/, linked with every library. ctest knows it twice: `<folder>` without
 # the tests whose name contains Slow, and `<folder>_slow` (label slow) with those alone.
 set(gabbro_torch_folders torch trial worker pytorch)  # their tests need libtorch and the worker
@@ -42,9 +47,7 @@ function(gabbro_add_test folder)
   set(binary test_${folder})
   add_executable(${binary} ${ARGN})
   target_include_directories(${binary} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/tests)
-  target_link_libraries(${binary} PRIVATE ${gabbro_libraries} nlohmann_json::nlohmann_json GTest::gtest_main Threads::Threads)
-  target_compile_definitions(${binary} PRIVATE
-    GABBRO_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GABBRO_BINARY="${CMAKE_BINARY_DIR}/gabbro")
+  target_link_libraries(${binary} PRIVATE ${gabbro_libraries} test_paths nlohmann_json::nlohmann_json GTest::gtest_main Threads::Threads)
   if(folder IN_LIST gabbro_torch_folders)
     target_link_libraries(${binary} PRIVATE ${gabbro_torch_libraries})
     add_dependencies(${binary} gabbro-worker)
@@ -116,6 +119,5 @@ function(gabbro_add_tool kind file)
   string(REGEX REPLACE "^${kind}_|_${kind}$" "" name ${name})
   add_executable(${kind}_${name} ${file})
   target_include_directories(${kind}_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/tests)
-  target_compile_definitions(${kind}_${name} PRIVATE GABBRO_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
-  target_link_libraries(${kind}_${name} PRIVATE ${gabbro_libraries} ${ARGN} Threads::Threads)
+  target_link_libraries(${kind}_${name} PRIVATE ${gabbro_libraries} test_paths ${ARGN} Threads::Threads)
 endfunction()

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
+#include "paths.h"
 #include "pretend.h"
 #include "sandbox/sandbox.h"
 #include "zoo/library.h"
@@ -24,7 +25,7 @@ namespace {
 
 JudgeProcessOptions real(const Folder& folder) {
   JudgeProcessOptions out;
-  out.command = {GABBRO_BINARY, "judge", "20"};
+  out.command = {gabbro_path(), "judge", "20"};
   out.log = folder / "judge.log";
   out.cpu_seconds = 20;
   out.address_bytes = std::uint64_t{2} << 30;

@@ -12,6 +12,7 @@
 
 #include "chat/client.h"
 #include "chat/server.h"
+#include "paths.h"
 
 namespace gabbro::chat {
 namespace {
@@ -63,7 +64,7 @@ class CommandTest : public ::testing::Test {
   std::string gabbro(const std::string& arguments) {
     const std::string out = folder / "out";
     const int status =
-        std::system(fmt::format("no_proxy=127.0.0.1 {} {} > {} 2>&1", GABBRO_BINARY, arguments, out).c_str());
+        std::system(fmt::format("no_proxy=127.0.0.1 {} {} > {} 2>&1", gabbro_path(), arguments, out).c_str());
     code = WEXITSTATUS(status);
     std::ifstream file(out);
     return {std::istreambuf_iterator<char>(file), {}};

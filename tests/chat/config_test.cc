@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "chat/estimate.h"
+#include "paths.h"
 
 namespace gabbro::chat {
 namespace {
@@ -107,7 +108,7 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
 }
 
 TEST(Config, TheExampleOfTheDocumentationIsOne) {
-  std::ifstream file(GABBRO_SOURCE_DIR "/docs/agents.md");
+  std::ifstream file(source_path("/docs/agents.md"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::size_t from = text.find("```toml\n"), to = text.find("```\n", from + 8);
   ASSERT_NE(to, std::string::npos);

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "cli/run.h"
+#include "paths.h"
 #include "record/trial.h"
 
 namespace gabbro {
@@ -220,7 +221,7 @@ TEST(Cli, ALimitOfFileSizesIsSaid) {
   std::filesystem::remove_all(folder);
   const std::string design =
       write_program("limited.gab", "design M:\n    stack = [Block(mixer=Attention)]\n");
-  const Output out = run_command("(ulimit -f 0; " GABBRO_BINARY " export --format torch --out " + folder +
+  const Output out = run_command("(ulimit -f 0; " + gabbro_path() + " export --format torch --out " + folder +
                                  " " + design + ") 2>&1");
   EXPECT_EQ(out.code, 2) << out.text;
   EXPECT_NE(out.text.find("cannot write " + folder), std::string::npos) << out.text;
@@ -264,7 +265,7 @@ TEST(Cli, DataBuildsAndInspectsCorpora) {
 }
 
 TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
-  if (!std::filesystem::exists(std::string(GABBRO_BINARY "-worker")))
+  if (!std::filesystem::exists(worker_path()))
     GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   const std::string dir = testing::TempDir() + "moved_corpus", run = dir + "/run";
   std::filesystem::remove_all(dir);
@@ -299,7 +300,7 @@ TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
 
 // A design compared with a copy of itself is trained, and nothing is claimed.
 TEST(Cli, AScaleOfOneFunctionClaimsNothing) {
-  if (!std::filesystem::exists(std::string(GABBRO_BINARY "-worker")))
+  if (!std::filesystem::exists(worker_path()))
     GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   const std::string dir = testing::TempDir() + "scale_copy";
   std::filesystem::remove_all(dir);
@@ -312,7 +313,7 @@ TEST(Cli, AScaleOfOneFunctionClaimsNothing) {
                    write_program("stones.txt", text))
                 .code,
             0);
-  const std::string llama = GABBRO_SOURCE_DIR "/zoo/llama.gab";
+  const std::string llama = source_path("/zoo/llama.gab");
   std::string copy = *read_file(llama, 1 << 20);
   copy.replace(copy.find("design Llama"), 12, "design Copy");
   const std::string options =
@@ -358,7 +359,7 @@ TEST(Cli, AScaleOfOneFunctionClaimsNothing) {
 TEST(Cli, ProgramsOfTheDocumentationCheck) {
   int programs = 0;
   for (const char* file : {"README.md", "docs/language.md", "docs/commands.md", "docs/grammar.md"}) {
-    std::ifstream in(std::string(GABBRO_SOURCE_DIR "/") + file);
+    std::ifstream in(source_path("/") + file);
     ASSERT_TRUE(in.good()) << file;
     std::string program;
     bool inside = false;

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "cli/run.h"
+#include "paths.h"
 
 namespace gabbro {
 namespace {
@@ -128,7 +129,7 @@ TEST(Help, TheReferenceOfCommandsHasTheSameOptions) {
   Commands commands;
   add_commands("", commands);
   ASSERT_GT(commands.size(), 30U);
-  const auto page = read_file(GABBRO_SOURCE_DIR "/docs/commands.md");
+  const auto page = read_file(source_path("/docs/commands.md"));
   ASSERT_TRUE(page);
   const std::vector<Section> sections = sections_of(*page);
   for (const auto& [command, options] : commands) {

@@ -9,6 +9,7 @@
 #include "../lang/hostile.h"
 #include "cli/run.h"
 #include "folder.h"
+#include "paths.h"
 
 namespace gabbro {
 namespace {
@@ -22,7 +23,7 @@ Output limited(const std::string& arguments, int seconds) {
 #else
   const std::string memory = "ulimit -v 4000000; ";
 #endif
-  return run_command(fmt::format("{}ulimit -t {}; {} {} 2>&1", memory, seconds, GABBRO_BINARY, arguments));
+  return run_command(fmt::format("{}ulimit -t {}; {} {} 2>&1", memory, seconds, gabbro_path(), arguments));
 }
 
 class HostileCli : public FolderTest {
@@ -46,8 +47,7 @@ TEST_F(HostileCli, CampaignsOutliveDesigns) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "its bounds of time are those of a program without sanitizers";
 #endif
-  if (!fs::exists(std::string(GABBRO_BINARY "-worker")))
-    GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
+  if (!fs::exists(worker_path())) GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   std::string text;
   for (int i = 0; i < 300; ++i)
     text += fmt::format("the stone of number {} lies under the old bridge\n<|endoftext|>\n", i * 7919);

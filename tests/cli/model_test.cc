@@ -27,6 +27,7 @@
 #include "lang/gbnf_matcher.h"
 #include "lang/parser.h"
 #include "net/http.h"
+#include "paths.h"
 #include "zoo/library.h"
 
 namespace gabbro {
@@ -34,7 +35,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string kSource = GABBRO_SOURCE_DIR, kPython = kSource + "/.venv-model/bin/python";
+const std::string kSource = source_path(), kPython = kSource + "/.venv-model/bin/python";
 
 int free_port() {
   const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <string>
 
+#include "paths.h"
+
 namespace gabbro {
 
 struct Output {
@@ -25,7 +27,7 @@ inline Output run_command(const std::string& command) {
 
 /// Runs `gabbro ARGUMENTS`. Standard error goes to where `errors` sends it: to the output, or elsewhere.
 inline Output gabbro(const std::string& arguments, const std::string& errors = "2>&1") {
-  return run_command(GABBRO_BINARY " " + arguments + " " + errors);
+  return run_command(gabbro_path() + " " + arguments + " " + errors);
 }
 
 }  // namespace gabbro

@@ -16,6 +16,7 @@
 #include "folder.h"
 #include "lang/check.h"
 #include "lang/printer.h"
+#include "paths.h"
 #include "zoo/library.h"
 
 namespace gabbro {
@@ -36,7 +37,7 @@ class StrangeText : public FolderTest {
   // Returns both outputs of `gabbro arguments`. The test fails if they contain anything that should be
   // escaped.
   std::string gabbro(const std::string& arguments, int code = 0) {
-    const auto [ended, out] = run_command("timeout 60 " GABBRO_BINARY " " + arguments + " 2>&1");
+    const auto [ended, out] = run_command("timeout 60 " + gabbro_path() + " " + arguments + " 2>&1");
     EXPECT_EQ(ended, code) << arguments << "\n" << out;
     EXPECT_EQ(printable(out), out) << arguments;
     EXPECT_FALSE(out.empty()) << arguments;
@@ -141,7 +142,7 @@ TEST_F(StrangeText, OfACorpusIsEscaped) {
 // All output goes through one function; no other code writes to the terminal.
 TEST(Terminal, IsWrittenToInOnePlace) {
   int files = 0;
-  for (const auto& entry : fs::directory_iterator(GABBRO_SOURCE_DIR "/src/cli")) {
+  for (const auto& entry : fs::directory_iterator(source_path("/src/cli"))) {
     if (entry.path().extension() != ".cc" || entry.path().filename() == "terminal.cc") continue;
     ++files;
     std::ifstream in(entry.path());

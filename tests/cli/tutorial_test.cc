@@ -7,12 +7,14 @@
 #include <iterator>
 #include <string>
 
+#include "paths.h"
+
 namespace gabbro {
 namespace {
 
 // The test builds the corpus debian (which needs a mirror of Debian's packages) and takes some minutes.
 TEST(Tutorial, RunsAsItStandsSlow) {
-  const std::filesystem::path source = GABBRO_SOURCE_DIR, binary = GABBRO_BINARY;
+  const std::filesystem::path source = source_path(), binary = gabbro_path();
   std::ifstream file(source / "docs/tutorial.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "gabbro_tutorial";

@@ -10,6 +10,7 @@
 #include "evolve/identity.h"
 #include "evolve/screen.h"
 #include "lang/parser.h"
+#include "paths.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
 
@@ -53,7 +54,7 @@ struct Pair {
 
 std::vector<Pair> pairs() {
   std::vector<Pair> out;
-  for (const auto& file : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/tests/evolve/identity")) {
+  for (const auto& file : std::filesystem::directory_iterator(source_path("/tests/evolve/identity"))) {
     std::ifstream in(file.path());
     Pair p{file.path().stem().string(), "", "", ""};
     std::getline(in, p.why);

@@ -16,6 +16,7 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
+#include "paths.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
 #include "zoo/sized.h"
@@ -25,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kSource = GABBRO_SOURCE_DIR;
+const std::string kSource = source_path();
 const std::string kPython = kSource + "/.venv/bin/python";
 
 bool has_torch() {
@@ -240,8 +241,7 @@ TEST(Export, MovesElementsThereAndBack) {
 std::pair<int, std::string> gabbro(const std::string& arguments) {
   const std::string out =
       (fs::temp_directory_path() / ("gabbro-export-out-" + std::to_string(getpid()))).string();
-  const int status =
-      std::system((std::string(GABBRO_BINARY) + " " + arguments + " > " + out + " 2>&1").c_str());
+  const int status = std::system((gabbro_path() + " " + arguments + " > " + out + " 2>&1").c_str());
   std::stringstream text;
   text << std::ifstream(out).rdbuf();
   fs::remove(out);

@@ -18,6 +18,7 @@
 #include "data/tokenizer_json.h"
 #include "exec/reference/reference.h"
 #include "ir/canonical.h"
+#include "paths.h"
 #include "record/trial.h"
 #include "train/safetensors.h"
 #include "zoo/sized.h"
@@ -28,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-const std::string kSource = GABBRO_SOURCE_DIR;
+const std::string kSource = source_path();
 const std::string kPython = kSource + "/.venv/bin/python";
 
 bool has_transformers() {
@@ -197,7 +198,7 @@ TEST(HuggingFace, LoadsWhatIsExportedSlow) {
     const std::string here = folder.path + "/" + std::to_string(i);
     write_run(here, kPrograms[i], tokenizer);
     const auto [status, text] =
-        run(std::string(GABBRO_BINARY) + " export " + here + "/run --format hf --out " + here + "/hf");
+        run(gabbro_path() + " export " + here + "/run --format hf --out " + here + "/hf");
     ASSERT_EQ(status, 0) << text;
     folders += " " + here;
     const std::string card = read(here + "/hf/README.md");
@@ -213,8 +214,8 @@ TEST(HuggingFace, RefusesAnotherVocabulary) {
   const Folder folder("vocabulary");
   write_run(folder.path, kPrograms[0], tokenizer_of(500));
   std::ofstream(folder.path + "/corpus/tokenizer.model", std::ios::binary) << tokenizer_of(501).bytes();
-  const auto [status, text] = run(std::string(GABBRO_BINARY) + " export " + folder.path +
-                                  "/run --format hf --out " + folder.path + "/hf");
+  const auto [status, text] =
+      run(gabbro_path() + " export " + folder.path + "/run --format hf --out " + folder.path + "/hf");
   EXPECT_EQ(status, 2);
   EXPECT_NE(text.find("another vocabulary"), std::string::npos) << text;
   EXPECT_FALSE(fs::exists(folder.path + "/hf"));
@@ -222,12 +223,12 @@ TEST(HuggingFace, RefusesAnotherVocabulary) {
 
 // The items of three kinds of benchmarks, as lm-evaluation-harness and `gabbro eval` score them.
 TEST(HuggingFace, HarnessAgreesWithEvalSlow) {
-  const std::string worker = fs::path(GABBRO_BINARY).parent_path() / "gabbro-worker";
+  const std::string worker = worker_path();
   if (!fs::exists(worker)) GTEST_SKIP() << worker << " was not built: gabbro eval needs the torch backend";
   if (std::system((kPython + " -W ignore -c 'import lm_eval' 2>/dev/null").c_str()) != 0)
     GTEST_SKIP() << kPython << " cannot import lm_eval; run ./dev setup --pytorch";
   const Folder folder("harness");
-  const std::string gabbro = GABBRO_BINARY, here = folder.path;
+  const std::string gabbro = gabbro_path(), here = folder.path;
   const auto built =
       run(gabbro + " data build --out " + here + "/corpus --vocab 600 --valid 0.3 " + kSource + "/docs/*.md");
   ASSERT_EQ(built.first, 0) << built.second;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "lang/check.h"
+#include "paths.h"
 #include "zoo/library.h"
 
 namespace gabbro::lang {
@@ -60,7 +61,7 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
 
 TEST(Text, Cases) {
   int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/tests/lang/cases")) {
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("/tests/lang/cases"))) {
     if (entry.path().extension() != ".test") continue;
     std::vector<Case> cases = read_cases(entry.path());
     std::string rewritten;

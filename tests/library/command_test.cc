@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "paths.h"
 #include "server.h"
 
 namespace gabbro::library {
@@ -26,8 +27,8 @@ class Command : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   Output run(const std::string& arguments) {
-    const std::string command = "XDG_DATA_HOME=" + folder_ + "/data NO_COLOR=1 " GABBRO_BINARY " library " +
-                                arguments + " >" + folder_ + "/out 2>" + folder_ + "/err";
+    const std::string command = "XDG_DATA_HOME=" + folder_ + "/data NO_COLOR=1 " + gabbro_path() +
+                                " library " + arguments + " >" + folder_ + "/out 2>" + folder_ + "/err";
     const int status = std::system(command.c_str());
     const auto read = [&](const char* name) {
       std::ifstream in(folder_ + "/" + name);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "library/paper.h"
+#include "paths.h"
 
 namespace gabbro::library {
 namespace {
@@ -45,7 +46,7 @@ TEST(Papers, AtLeastTwoHundredWithoutDoublesOrGaps) {
 
 TEST(Papers, EveryMixerOfTheZooHasItsPaper) {
   std::set<std::string> files, linked;
-  for (const auto& entry : std::filesystem::directory_iterator(GABBRO_SOURCE_DIR "/zoo"))
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("/zoo")))
     if (entry.path().extension() == ".gab") files.insert(entry.path().filename().string());
   ASSERT_GE(files.size(), 30u);
   for (const Paper& p : built_in())

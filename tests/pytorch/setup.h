@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <string>
 
+#include "paths.h"
+
 namespace gabbro::testing {
 
-inline const std::string kSource = GABBRO_SOURCE_DIR;
+inline const std::string kSource = source_path();
 inline const std::string kPython = kSource + "/.venv/bin/python";
 
 /// Sets the variables that exec::pytorch::Python reads. Returns false if there is no PyTorch.

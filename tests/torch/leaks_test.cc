@@ -12,6 +12,7 @@
 #include "edit/edit.h"
 #include "lang/check.h"
 #include "lang/parser.h"
+#include "paths.h"
 #include "torch/hostile.h"
 #include "torch/leak_case.h"
 #include "zoo/embedded.h"
@@ -44,7 +45,7 @@ void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, 
 // multiplied by 0 or sums began before the document.
 TEST(Leaks, ProgramsThatReadWhatIsMasked) {
   int files = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(GABBRO_SOURCE_DIR) / "tests/torch/leaks")) {
+  for (const auto& entry : fs::directory_iterator(source_path("/tests/torch/leaks"))) {
     SCOPED_TRACE(entry.path().filename().string());
     std::ifstream file(entry.path());
     const std::string text{std::istreambuf_iterator<char>(file), {}};

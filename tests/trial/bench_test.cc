@@ -8,6 +8,7 @@
 
 #include "cli/run.h"
 #include "lang/check.h"
+#include "paths.h"
 #include "record/bench.h"
 #include "trial/bench.h"
 #include "trial/job.h"
@@ -112,7 +113,7 @@ Output command(const std::string& arguments) {
 }
 
 TEST(Bench, Command) {
-  const std::string zoo = GABBRO_SOURCE_DIR "/zoo/", wrong = ::testing::TempDir() + "/bench_wrong.gab";
+  const std::string zoo = source_path("/zoo/"), wrong = ::testing::TempDir() + "/bench_wrong.gab";
   std::ofstream(wrong) << "design M:\n    stack = [Blok, Blik]\n";
   const auto [code, text] = command(wrong + " " + zoo + "llama.gab --params 300k --vocab 512");
   EXPECT_EQ(code, 1) << "one of two";

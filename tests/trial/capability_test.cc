@@ -8,6 +8,7 @@
 
 #include "capability/task.h"
 #include "cli/run.h"
+#include "paths.h"
 #include "record/capability.h"
 #include "trial/capabilities.h"
 #include "trial/job.h"
@@ -238,7 +239,7 @@ TEST(Capabilities, RecordsSurviveTheirJson) {
 Output command(const std::string& arguments) { return gabbro("capabilities " + arguments); }
 
 TEST(Capabilities, Command) {
-  const std::string llama = GABBRO_SOURCE_DIR "/zoo/llama.gab ", wrong = ::testing::TempDir() + "/wrong.gab";
+  const std::string llama = source_path("/zoo/llama.gab "), wrong = ::testing::TempDir() + "/wrong.gab";
   std::ofstream(wrong) << "design M:\n    stack = [Blok]\n";
   const auto [code, text] = command(wrong + " " + llama + "--tasks s3,parity --steps 3");
   EXPECT_EQ(code, 1) << "one of two";

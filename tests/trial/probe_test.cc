@@ -14,6 +14,7 @@
 #include "ir/builder.h"
 #include "lang/check.h"
 #include "lang/printer.h"
+#include "paths.h"
 #include "trial/lying_model.h"
 #include "zoo/embedded.h"
 #include "zoo/library.h"
@@ -338,7 +339,7 @@ TEST(Probe, SameSeedSameNumbersAndErrorsOfPrograms) {
 Output command(const std::string& arguments) { return gabbro("probe " + arguments, "2>/dev/null"); }
 
 TEST(Probe, Command) {
-  const std::string zoo = GABBRO_SOURCE_DIR "/zoo/", folder = ::testing::TempDir();
+  const std::string zoo = source_path("/zoo/"), folder = ::testing::TempDir();
   const auto [code, text] = command(zoo + "llama.gab");
   EXPECT_EQ(code, 0) << text;
   EXPECT_NE(text.find("13 checks hold"), std::string::npos) << text;

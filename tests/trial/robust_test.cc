@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "data/build.h"
 #include "lang/check.h"
+#include "paths.h"
 #include "train/batches.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -342,7 +343,7 @@ bool killed(const record::TrialSpec& s, Random& random) {
   const fs::path folder = s.folder, checkpoint = folder / "checkpoint.safetensors";
   fs::create_directories(folder);
   std::ofstream(folder / "spec.json") << record::to_json(s);
-  const std::string worker = fs::path(GABBRO_BINARY).parent_path() / "gabbro-worker";
+  const std::string worker = worker_path();
   std::error_code none;
   const auto before = fs::last_write_time(checkpoint, none);
   const pid_t child = fork();

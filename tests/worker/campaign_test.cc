@@ -16,6 +16,7 @@
 #include "cli/run.h"
 #include "data/made_corpus.h"
 #include "evolve/population.h"
+#include "paths.h"
 #include "record/event.h"
 #include "store/store.h"
 
@@ -74,7 +75,7 @@ documents = 8
     const pid_t child = fork();
     if (child == 0) {
       const std::string command =
-          std::string("exec ") + GABBRO_BINARY + " " + arguments + " >>" + (root / "log").string() + " 2>&1";
+          std::string("exec ") + gabbro_path() + " " + arguments + " >>" + (root / "log").string() + " 2>&1";
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(127);
     }

@@ -16,6 +16,7 @@
 
 #include "base/files.h"
 #include "data/made_corpus.h"
+#include "paths.h"
 #include "record/trial.h"
 #include "worker/tiny.h"
 
@@ -68,7 +69,7 @@ class WorkerProcess : public ::testing::Test {
   // Starts `gabbro train` on more tokens than a test has time for.
   static pid_t start(const std::string& name, std::vector<std::string> more = {},
                      const std::string& out = "") {
-    std::vector<std::string> words{GABBRO_BINARY,
+    std::vector<std::string> words{gabbro_path(),
                                    "train",
                                    root / "tiny.gab",
                                    "--data",
@@ -91,7 +92,7 @@ class WorkerProcess : public ::testing::Test {
     posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     pid_t id = 0;
-    EXPECT_EQ(posix_spawn(&id, GABBRO_BINARY, &actions, nullptr, argv.data(), environ), 0);
+    EXPECT_EQ(posix_spawn(&id, gabbro_path().c_str(), &actions, nullptr, argv.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     return id;
   }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "paths.h"
 #include "record/eval.h"
 #include "record/trial.h"
 
@@ -27,10 +28,6 @@ inline record::TrialSpec tiny_spec(const std::filesystem::path& root, std::int64
   s.rate = 1e-3;  // at fan-in 256; eight times as much at 32
   s.threads = 1;
   return s;
-}
-
-inline std::string worker_path() {
-  return std::filesystem::path(GABBRO_BINARY).parent_path() / "gabbro-worker";
 }
 
 /// Returns what the worker left in `root`/result.json.
