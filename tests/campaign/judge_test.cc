@@ -113,9 +113,9 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_in_process(), 12, [](int) {});
+  here.follow(*judge_in_process(), 6, [](int) {});
   const auto judge = judge_process(real(folder));
-  apart.follow(*judge, 12, [](int) {});
+  apart.follow(*judge, 6, [](int) {});
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
   EXPECT_EQ(judge->sandbox(), sandbox::machine().text());

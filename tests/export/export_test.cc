@@ -186,8 +186,8 @@ TEST(ExportAgrees, OnEveryOp) {
   cases.compare();
 }
 
-TEST(ExportAgrees, OnRandomDesigns) { compare_random(0, 15); }
-TEST(ExportAgrees, OnRandomDesignsSlow) { compare_random(15, 385); }
+TEST(ExportAgrees, OnRandomDesigns) { compare_random(0, 8); }
+TEST(ExportAgrees, OnRandomDesignsSlow) { compare_random(8, 392); }
 
 pytorch::Module exported(const std::string& text) {
   const lang::CheckReport report = lang::check(text, zoo::library());
