@@ -55,7 +55,7 @@ constexpr int kClone3 = 435;
 constexpr int kOfSockets[] = {SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect};
 
 constexpr int kForbidden[] = {
-    // Other processes.
+    // Other processes. Of the calls that take the id of one, these are not needed for the process itself.
     SYS_ptrace,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
@@ -70,6 +70,7 @@ constexpr int kForbidden[] = {
     SYS_sched_setattr,
     SYS_migrate_pages,
     SYS_move_pages,
+    SYS_get_robust_list,
     // Leaving the process group, which is how a worker and its descendants are killed.
     SYS_setsid,
     SYS_setpgid,
@@ -257,6 +258,7 @@ class Assembler {
 };
 
 constexpr std::uint32_t kNamespaces = 0x7E020000;  // CLONE_NEW*
+constexpr std::uint32_t kParent = 0x00008000;      // CLONE_PARENT: a child of the process's own parent
 constexpr std::uint32_t kThread = 0x00010000;      // CLONE_THREAD
 
 }  // namespace
@@ -269,7 +271,7 @@ FilterProgram outer_filter(Sockets sockets) {
   for (const int call : kNewer) a.refuse(call);
   // The flags of clone3 are in memory, where a filter cannot see them. Callers fall back to clone.
   a.refuse(kClone3, kUnknown);
-  a.refuse_bits(SYS_clone, 0, kNamespaces);
+  a.refuse_bits(SYS_clone, 0, kNamespaces | kParent);
   if (sockets == Sockets::kLoopback) {
     // TCP, and the list of the namespace's network interfaces.
     a.only_sockets(SYS_socket, {{AF_INET, SOCK_STREAM, 0},
@@ -289,12 +291,14 @@ FilterProgram outer_filter(Sockets sockets) {
   a.only_itself(SYS_kill, 0, true, true);
   a.only_itself(SYS_tgkill, 0, false, false);
   a.only_itself(SYS_prlimit64, 0, true, false);
-  // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER.
-  a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 0x59616d61});
+  a.only_itself(SYS_sched_setaffinity, 0, true, false);
+  // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SCHED_CORE,
+  // PR_SET_PTRACER.
+  a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 62, 0x59616d61});
   // F_SETOWN, F_SETSIG, F_SETOWN_EX would send signals to other processes.
   a.refuse_values(SYS_fcntl, 1, {8, 10, 15});
-  // Values: TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
-  a.refuse_values(SYS_ioctl, 1, {0x5412, 0x541C, 0x8901, 0x8902});
+  // Values: TIOCSPGRP, TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
+  a.refuse_values(SYS_ioctl, 1, {0x5410, 0x5412, 0x541C, 0x8901, 0x8902});
   a.answer(SECCOMP_RET_ALLOW);
   return std::move(a.out);
 }

@@ -25,7 +25,7 @@ bool has_filter();
 /// given an address: every server that listens at a path of the file system would be in reach.
 enum class Sockets : std::uint8_t { kNone, kPairs, kLoopback };
 
-/// Refuses with EPERM: other sockets, other processes (ptrace, their memory, their limits,
+/// Refuses with EPERM: other sockets, other processes (ptrace, their memory, their limits, their processors,
 /// signals to them), leaving the process group, mounts, namespaces, kernel modules, BPF, keys, io_uring,
 /// memory that no limit counts (memfd, System V), changes of modes and owners of files, links, and device
 /// files.

@@ -363,12 +363,17 @@ bool passes(std::string_view variable) {
                                          "ASAN_OPTIONS",
                                          "UBSAN_OPTIONS",
                                          "LSAN_OPTIONS"};
+  // A process may set the processors of its first thread alone, so OpenMP cannot bind its threads.
+  constexpr std::string_view kBinding[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"};
   constexpr std::string_view kBegins[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
                                           "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
                                           "PYTORCH_",  "MALLOC_", "NVIDIA_"};
-  return std::find(std::begin(kWhole), std::end(kWhole), variable) != std::end(kWhole) ||
-         std::any_of(std::begin(kBegins), std::end(kBegins),
-                     [&](std::string_view b) { return variable.starts_with(b); });
+  const auto is_in = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), variable) != std::end(names);
+  };
+  return is_in(kWhole) ||
+         (!is_in(kBinding) && std::any_of(std::begin(kBegins), std::end(kBegins),
+                                          [&](std::string_view b) { return variable.starts_with(b); }));
 }
 
 }  // namespace gabbro::sandbox

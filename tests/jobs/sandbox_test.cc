@@ -333,6 +333,33 @@ TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
     return syscall(SYS_process_vm_readv, parent, &none, 1, &none, 1, 0);
   });
   expect_refused("its limits", [&] { return prlimit(parent, RLIMIT_CPU, nullptr, nullptr); });
+  cpu_set_t cores;
+  ASSERT_EQ(sched_getaffinity(0, sizeof cores, &cores), 0);
+  expect_refused("its processors", [&] { return sched_setaffinity(parent, sizeof cores, &cores); });
+  EXPECT_EQ(confined([&] {
+              return sched_setaffinity(0, sizeof cores, &cores) == 0 &&
+                             sched_setaffinity(getpid(), sizeof cores, &cores) == 0
+                         ? 0
+                         : 1;
+            }),
+            0)
+      << "its own";
+  expect_refused("its scheduler", [&] {
+    const sched_param none{};
+    return sched_setscheduler(parent, SCHED_IDLE, &none);
+  });
+  expect_refused("its priority", [&] { return setpriority(PRIO_PROCESS, parent, 19); });
+  expect_refused("its disk", [&] { return syscall(SYS_ioprio_set, 1, parent, 3 << 13); });
+  expect_refused("its pages",
+                 [&] { return syscall(SYS_move_pages, parent, 0, nullptr, nullptr, nullptr, 0); });
+  expect_refused("its locks", [&] {
+    void* head = nullptr;
+    std::size_t size = 0;
+    return syscall(SYS_get_robust_list, parent, &head, &size);
+  });
+  expect_refused("its core", [&] { return prctl(62 /* PR_SCHED_CORE */, 2, parent, 0, 0); });
+  expect_refused("its terminal", [&] { return ioctl(0, TIOCSPGRP, &parent); });
+  expect_refused("a child for it", [] { return syscall(SYS_clone, 0x8000 | SIGCHLD, 0, 0, 0, 0); });
   expect_refused("signals by way of a descriptor", [&] { return fcntl(0, F_SETOWN, parent); });
   expect_refused("another session", [] { return setsid(); });
   expect_refused("a group of its own", [] {
@@ -433,8 +460,8 @@ TEST(Variables, OnlyKnownOnesPass) {
   for (const char* yes :
        {"PATH", "OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH", "MKL_NUM_THREADS", "GABBRO_KERNELS"})
     EXPECT_TRUE(passes(yes)) << yes;
-  for (const char* no :
-       {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK", "GABBRO_TEST_KEY", "LCX", ""})
+  for (const char* no : {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK",
+                         "GABBRO_TEST_KEY", "LCX", "", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
     EXPECT_FALSE(passes(no)) << no;
 }
 
