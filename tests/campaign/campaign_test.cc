@@ -1231,6 +1231,17 @@ TEST(Campaign, ASecondProcessIsRefused) {
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another campaign"), std::string::npos) << second.error().message;
   EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
+  EXPECT_TRUE(Campaign::is_open({folder / "run"}));
+  // No file in the folder is the lock: each may be removed or replaced.
+  const std::string record = folder / "run/campaign.db";
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "run"))
+    if (entry.is_regular_file() && entry.path() != record) std::filesystem::remove(entry.path());
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  std::filesystem::copy_file(record, record + ".copy");
+  std::filesystem::rename(record + ".copy", record);
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  std::filesystem::remove(record);
+  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
   EXPECT_FALSE(Campaign::open({folder / "nowhere"}, quick_judge));
 }
 
