@@ -137,6 +137,33 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   }
 }
 
+TEST(Judge, KnowsWhichDesignsAreUntrainable) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const auto judge = judge_process(real(folder));
+  const auto text = [](const std::string& sum) {
+    return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
+           "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
+  };
+  const evolve::Offspring factors = offspring(text(
+                              "    return cumsum(u * exp(0.8 * position())) * exp(-0.8 * position())\n")),
+                          decay = offspring(
+                              text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n"));
+  Course course;
+  const auto known = judge->screen(factors, course.population);
+  ASSERT_TRUE(known) << known.error().message;
+  course.add(*known);
+  const auto verdict = [&](const evolve::Population& population) {
+    const auto created = judge->screen(decay, population);
+    return created ? "" : created.error().code;
+  };
+  EXPECT_EQ(verdict(course.population), "same function");
+  const evolve::Population before = course.population;
+  course.population.set_untrainable({1});
+  EXPECT_EQ(verdict(course.population), "");
+  EXPECT_EQ(verdict(before), "same function");
+}
+
 // A campaign that resumes its final comparison requests nothing else first.
 TEST(Judge, IsAskedForAblationsFirst) {
   SKIP_UNDER_SANITIZERS();
