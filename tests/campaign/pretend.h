@@ -75,7 +75,6 @@ class Pretend : public jobs::Executor {
                        .kind = jobs::JobEnd::Kind::kResult,
                        .result = {},
                        .cause = {},
-                       .lost_for_numbers = false,
                        .seconds = 1,
                        .peak_bytes = 0};
     if (stopped_) {
