@@ -124,9 +124,9 @@ std::vector<double> losses_in_float64(const Evidence& e, const exec::TokenBatch&
   return {losses.begin(), losses.end()};
 }
 
-// The reference engine is slow, so it computes few positions. The whole row is compared with the CPU engine in
-// float64, since a design may be another function in float32 where numbers underflow late in a text. Over many
-// positions, rounding may be amplified.
+// The reference engine is slow, so it computes few positions. The whole row is compared with the CPU engine
+// in float64, since a design may be another function in float32 where numbers underflow late in a text. Over
+// many positions, rounding may be amplified.
 Anchor engines_agree(const Evidence& e) {
   const std::int64_t few = std::min(kPositions, e.sample.length);
   const auto [from, length] =
