@@ -18,11 +18,19 @@ Side Division::side_of(const std::string& text) {
   const HeldOutText::Found found = known_.find(plain);
   counts_.same += found.overlap == Overlap::kSame;
   counts_.inside += found.overlap == Overlap::kInside;
-  if (found.overlap == Overlap::kSame || (by_name_ && found.overlap == Overlap::kInside))
-    return Side::kNeither;
+  if (!trains(found)) return Side::kNeither;
   known_.train(found);
   trained_.push_back(plain.identity);
   return Side::kTrain;
+}
+
+bool Division::trains(const std::string& text) const {
+  const Plain plain = plain_of(text);
+  return (by_name_ || !is_held_out(plain.identity)) && trains(known_.find(plain));
+}
+
+bool Division::trains(const HeldOutText::Found& found) const {
+  return found.overlap == Overlap::kNone || (!by_name_ && found.overlap == Overlap::kInside);
 }
 
 bool Division::hold(const std::string& text) { return hold(plain_of(text).identity); }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "data/heads.h"
+#include "data/text_bytes.h"
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
 #include "eval/bits.h"
@@ -220,6 +221,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
+  if (const auto ok = data::check_bytes(held_out, tokenizer, spec.valid_documents); !ok)
+    return tl::unexpected(ok.error());
   if (spec.document_tokens > 0)
     held_out.keep(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
@@ -266,6 +269,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
         .value;
   };
   if (spec.engine != record::Engine::kCpu) options.design += fmt::format(" engine={}", spec.engine);
+  if (spec.valid_points > 0)
+    options.design += fmt::format(" scored={}/{}", spec.valid_documents, spec.document_tokens);
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,

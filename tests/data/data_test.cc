@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "data/build.h"
+#include "data/heads.h"
 #include "data/held_out.h"
 #include "data/tokenizer.h"
 
@@ -644,6 +645,48 @@ TEST_F(Data, DocumentsThatCannotBeAreRefused) {
   EXPECT_NE(refused(borders, 3, 0).find("document 2 has 0 bytes"), std::string::npos);
   EXPECT_NE(refused(borders, 3, borders[3] - 1).find("bytes of text instead of"), std::string::npos);
   EXPECT_NE(refused(borders, 3, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
+}
+
+// Hashes and sums fit, but the bytes by which scores are divided are not those of the text.
+TEST_F(Data, BytesThatTheTextDoesNotHaveAreRefused) {
+  ASSERT_TRUE(build_corpus(options_for(root, write("a.txt", babble_file(40, 5))), {}).has_value());
+  const std::string folder = root / "corpus", file = folder + "/valid.documents";
+  Manifest manifest = Corpus::open(folder)->manifest();
+  const auto checked = [&] {
+    const auto ok = Corpus::open(folder)->verify();
+    return ok ? std::string() : ok.error().message;
+  };
+  EXPECT_EQ(checked(), "");
+  std::vector<std::uint64_t> borders(fs::file_size(file) / sizeof(std::uint64_t));
+  std::ifstream(file, std::ios::binary)
+      .read(reinterpret_cast<char*>(borders.data()), static_cast<std::streamsize>(fs::file_size(file)));
+  for (std::size_t i = 1; i < borders.size(); i += 2) borders[i] *= 2;
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(borders.data()),
+             static_cast<std::streamsize>(borders.size() * sizeof(std::uint64_t)));
+  for (SplitInfo& s : manifest.splits)
+    if (s.name == "valid") s.documents_hash = *hash_file(file), s.bytes *= 2;
+  write("corpus/manifest.json", to_json(manifest));
+  EXPECT_NE(checked().find("document 1 is said to have"), std::string::npos) << checked();
+}
+
+// U+FFFD is a character like others. The next one has four bytes, each a token of its own.
+TEST_F(Data, HeadsCountTheBytesOfWholeCharacters) {
+  std::string odd;
+  for (int i = 0; i < 30; ++i) odd += "\xEF\xBF\xBD\xF0\x9F\x98\x80";
+  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 5)));
+  o.valid_sources = {write("v.txt", odd + "\n")};
+  ASSERT_TRUE(build_corpus(o, {}).has_value());
+  const auto split = Corpus::open(o.out)->split("valid");
+  const auto tokenizer = Tokenizer::load(o.out + "/tokenizer.model");
+  ASSERT_TRUE(split && tokenizer);
+  ASSERT_EQ(split->document(0).end, 30U * 7 + 2) << "every byte is a token";
+  for (std::uint64_t tokens = 1; tokens < 100; ++tokens) {
+    const std::uint64_t in = tokens % 7, whole = tokens - in + (in == 0 ? 0 : in <= 3 ? 3 : 7);
+    const Document head = heads(*split, *tokenizer, 0, tokens).front();
+    EXPECT_EQ(head.end, whole) << tokens;
+    EXPECT_EQ(head.bytes, whole) << tokens;
+  }
 }
 
 // The pipes have no writer, so a reader would block forever.
