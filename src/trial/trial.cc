@@ -207,6 +207,26 @@ void decide(TrialResult& result) {
     if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
 }
 
+// Returns the windows with which the first documents begin, as they are scored. What is left of a window
+// after a short document is filled with the beginning of the next ones.
+exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, std::int64_t sequences,
+                               std::int64_t length) {
+  exec::TokenBatch out{sequences, length, {}, {}, {}};
+  for (std::int64_t row = 0; row < sequences; ++row) {
+    std::vector<std::int64_t> tokens(1, end);
+    for (std::size_t d = static_cast<std::size_t>(row); static_cast<std::int64_t>(tokens.size()) <= length;
+         ++d) {
+      const data::Document document = held_out.document(d % held_out.documents());
+      const std::size_t before = tokens.size();
+      tokens.resize(before + document.end - document.begin);
+      held_out.read(document.begin, {tokens.data() + before, tokens.size() - before});
+    }
+    out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.begin() + length);
+    out.targets.insert(out.targets.end(), tokens.begin() + 1, tokens.begin() + length + 1);
+  }
+  return out;
+}
+
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress, const MakeModel& given,
                                 exec::pytorch::Python* python) {
   TrialResult result;
@@ -357,7 +377,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
   for (record::Anchor& a :
        anchors({spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0),
-                batches.batch(1), fmt::format("{:016x}", text_again)}))
+                batches.batch(1), first_windows(held_out, tokenizer.end(), options.sequences, options.length),
+                fmt::format("{:016x}", text_again)}))
     result.anchors.push_back(std::move(a));
   decide(result);
   return result;

@@ -21,8 +21,8 @@
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "paths.h"
-#include "torch/hostile.h"
 #include "zoo/embedded.h"
+#include "zoo/hostile_unit.h"
 #include "zoo/library.h"
 #include "zoo/sized.h"
 
