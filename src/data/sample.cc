@@ -49,7 +49,8 @@ class Sample {
 
 }  // namespace
 
-Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options, Ticker& ticker,
+Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
+                                             Ticker& ticker,
                                              const std::function<bool(const std::string&)>& takes) {
   Sample sample(options.sample_bytes);
   BuildProgress state{.stage = "reading a sample"};
