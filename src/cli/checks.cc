@@ -27,6 +27,11 @@ std::string not_negative(const std::string& text) {
   return value && *value >= 0 ? "" : text + ": expected a number of at least 0";
 }
 
+std::string fraction(const std::string& text) {
+  const auto value = number(text);
+  return value && *value >= 0 && *value <= 1 ? "" : text + ": expected a number from 0 to 1";
+}
+
 std::string known_device(const std::string& text) {
   const bool is_one = text == "cpu" || text == "cuda" ||
                       (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&

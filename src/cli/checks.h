@@ -11,6 +11,7 @@ namespace gabbro::cli {
 
 std::string above_zero(const std::string& text);
 std::string not_negative(const std::string& text);
+std::string fraction(const std::string& text);
 /// Accepts cpu, cuda or cuda:N. The worker reports if the machine does not have the device.
 std::string known_device(const std::string& text);
 

@@ -323,7 +323,7 @@ class Program {
     generate
         ->add_option("--top-p", s.top_p,
                      "sample only from the likeliest tokens that together have this probability (default 1)")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(fraction);
     generate->add_option("--seed", s.seed, "random seed for sampling (default 1)");
     device(generate, s.device);
     generate->add_option("--threads", s.threads, "number of worker threads (default 1)")
@@ -444,6 +444,7 @@ class Program {
   void context(CLI::App* sub) {
     sub->add_option("--context", o_.context,
                     "context length T for which costs are given, in tokens (default 2048)")
+        ->check(above_zero)  // a range contains what is not a number
         ->check(CLI::Range(1.0, 1e15));
   }
 

@@ -75,27 +75,44 @@ void add(TaskScore& score, const char* name, MetricEstimate e, std::uint64_t ite
 }
 
 void add_groups(TaskScore& score, const BenchmarkTask& task, const std::vector<double>& right) {
-  std::map<std::string, std::vector<double>> groups;
+  struct Group {
+    std::vector<double> right;
+    std::vector<std::size_t> questions;
+    std::map<std::size_t, std::size_t> numbers;  // of the task's questions, within the group
+  };
+  std::map<std::string, Group> groups;
   for (std::size_t i = 0; i < right.size(); ++i)
-    for (const std::string& group : task.items[i].groups) groups[group].push_back(right[i]);
-  for (const auto& [group, values] : groups) add(score, "acc", mean(values), values.size(), group);
+    for (const std::string& name : task.items[i].groups) {
+      Group& group = groups[name];
+      group.right.push_back(right[i]);
+      const auto number = group.numbers.try_emplace(task.items[i].question, group.numbers.size()).first;
+      group.questions.push_back(number->second);
+    }
+  for (const auto& [name, group] : groups)
+    add(score, "acc", mean(group.right, group.questions), group.right.size(), name);
 }
 
 void summarise(TaskScore& score, const BenchmarkTask& task, const Answers& a) {
   const std::size_t n = task.items.size();
+  std::vector<std::size_t> questions;
+  for (const BenchmarkItem& item : task.items) questions.push_back(item.question);
   const auto any = [](const std::vector<double>& x) {
     return std::any_of(x.begin(), x.end(), [](double v) { return v > 0; });
   };
-  add(score, "acc", mean(a.right), n);
-  if (task.kind == TaskKind::kChoice) add(score, "acc_norm", mean(a.right_by_length), n);
-  if (task.kind == TaskKind::kWord) add(score, "perplexity", perplexity(a.gold), n);
-  if (task.correlation) add(score, "mcc", bootstrap(a.pairs, matthews), n);
+  add(score, "acc", mean(a.right, questions), n);
+  if (task.kind == TaskKind::kChoice) add(score, "acc_norm", mean(a.right_by_length, questions), n);
+  if (task.kind == TaskKind::kWord) add(score, "perplexity", perplexity(a.gold, questions), n);
+  if (task.correlation) add(score, "mcc", bootstrap(a.pairs, matthews, questions), n);
   if (task.f1) {
     const auto labels = static_cast<int>(task.items[0].choices.size());
-    add(score, "f1", bootstrap(a.pairs, [&](std::span<const Pair> p) { return f1_of(p, labels); }), n);
+    add(score, "f1",
+        bootstrap(
+            a.pairs, [&](std::span<const Pair> p) { return f1_of(p, labels); }, questions),
+        n);
   }
-  if (task.kind != TaskKind::kWord && task.kind != TaskKind::kPairs) add(score, "gold_nats", mean(a.gold), n);
-  if (task.kind != TaskKind::kWord && any(a.ties)) add(score, "ties", mean(a.ties), n);
+  if (task.kind != TaskKind::kWord && task.kind != TaskKind::kPairs)
+    add(score, "gold_nats", mean(a.gold, questions), n);
+  if (task.kind != TaskKind::kWord && any(a.ties)) add(score, "ties", mean(a.ties, questions), n);
   add_groups(score, task, a.right);
 }
 

@@ -1,23 +1,41 @@
 #include "eval/metrics.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <vector>
 
 #include "base/random.h"
 
 namespace gabbro::eval {
 
-MetricEstimate mean(std::span<const double> x) {
-  const auto n = static_cast<double>(x.size());
-  double sum = 0, square = 0;
-  for (const double v : x) sum += v;
-  const double value = sum / n;
-  for (const double v : x) square += (v - value) * (v - value);
-  return {value, std::sqrt(square / (n - 1) / n)};
+namespace {
+
+std::size_t cluster_of(Clusters clusters, std::size_t item) {
+  return clusters.empty() ? item : clusters[item];
 }
 
-MetricEstimate perplexity(std::span<const double> nats) {
-  const MetricEstimate m = mean(nats);
+std::size_t count_of(Clusters clusters, std::size_t items) {
+  return clusters.empty() ? items : *std::max_element(clusters.begin(), clusters.end()) + 1;
+}
+
+}  // namespace
+
+MetricEstimate mean(std::span<const double> x, Clusters clusters) {
+  const auto n = static_cast<double>(x.size());
+  double sum = 0;
+  for (const double v : x) sum += v;
+  const double value = sum / n;
+  std::vector<double> deviations(count_of(clusters, x.size()));
+  for (std::size_t i = 0; i < x.size(); ++i) deviations[cluster_of(clusters, i)] += x[i] - value;
+  double square = 0;
+  for (const double v : deviations) square += v * v;
+  const auto count = static_cast<double>(deviations.size());
+  return {value, std::sqrt(square * count / (count - 1)) / n};
+}
+
+MetricEstimate perplexity(std::span<const double> nats, Clusters clusters) {
+  const MetricEstimate m = mean(nats, clusters);
   const double value = std::exp(-m.value);
   return {value, value * m.error};
 }
@@ -53,18 +71,24 @@ double f1_of(std::span<const Pair> pairs, int labels) {
 }
 
 MetricEstimate bootstrap(std::span<const Pair> pairs,
-                         const std::function<double(std::span<const Pair>)>& statistic) {
+                         const std::function<double(std::span<const Pair>)>& statistic, Clusters clusters) {
   constexpr int kResamples = 1000;
   constexpr std::uint64_t kSeed = 1234;
   Random random(kSeed);
+  std::vector<std::vector<Pair>> drawn(count_of(clusters, pairs.size()));
+  for (std::size_t i = 0; i < pairs.size(); ++i) drawn[cluster_of(clusters, i)].push_back(pairs[i]);
   std::vector<double> values;
-  std::vector<Pair> sample(pairs.size());
+  std::vector<Pair> sample;
   for (int i = 0; i < kResamples; ++i) {
-    for (Pair& p : sample) p = random.pick(pairs);
+    sample.clear();
+    for (std::size_t k = 0; k < drawn.size(); ++k) {
+      const std::vector<Pair>& cluster = random.pick(drawn);
+      sample.insert(sample.end(), cluster.begin(), cluster.end());
+    }
     values.push_back(statistic(sample));
   }
   const double deviation = mean(values).error * std::sqrt(static_cast<double>(kResamples));
-  return {statistic(pairs), pairs.size() > 1 ? deviation : NAN};
+  return {statistic(pairs), drawn.size() > 1 ? deviation : NAN};
 }
 
 }  // namespace gabbro::eval

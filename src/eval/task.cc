@@ -4,11 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -226,9 +226,15 @@ BenchmarkItem item_of(const TaskForm& form, const json& object) {
 bool for_training(const json& object) {
   const auto split = object.find("split");
   if (split == object.end() || !split->is_string()) return false;
-  const std::string name = split->get<std::string>();
-  return name == "train" || name == "training" || name.starts_with("train_") || name.starts_with("train-") ||
-         name.ends_with("_train");
+  std::string name = split->get<std::string>();
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (std::size_t at = 0; (at = name.find("train", at)) != std::string::npos; ++at) {
+    const std::string after = name.substr(at + 5, 3);
+    const bool begins = at == 0 || std::isalpha(static_cast<unsigned char>(name[at - 1])) == 0;
+    const bool ends = after.empty() || std::isalpha(static_cast<unsigned char>(after[0])) == 0;
+    if (begins && (ends || after == "ing")) return true;
+  }
+  return false;
 }
 
 // Keeps the first of equal choices, and lets `gold` point to it. Returns whether there were equal choices.
@@ -248,9 +254,10 @@ bool merge_equal(BenchmarkItem& item) {
   return merged;
 }
 
+// Returns a hash of the choices that does not depend on their order.
 std::uint64_t hash_of(const BenchmarkItem& item) {
-  std::uint64_t hash = 0;
-  for (const AnswerChoice& c : item.choices) hash = mix(mix(hash, hash64(c.context)), hash64(c.continuation));
+  std::uint64_t hash = item.choices.size();
+  for (const AnswerChoice& c : item.choices) hash += mix(hash64(c.context), hash64(c.continuation));
   return hash;
 }
 
@@ -268,7 +275,7 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
   BenchmarkTask task;
   task.name = source.name;
   std::optional<TaskForm> form;
-  std::set<std::uint64_t> hashes;
+  std::map<std::uint64_t, std::size_t> questions;
   GABBRO_TRY(lines, data::Lines::open(source.file));
   const auto wrong = [&](const std::string& what, const std::string& hint = "") {
     return fail("task", fmt::format("{}:{}: {}", source.file, lines.number(), what), hint);
@@ -307,7 +314,9 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
       continue;
     }
     task.counts.equal += merged ? 1 : 0;
-    task.counts.repeated += hashes.insert(hash_of(item)).second ? 0 : 1;
+    const auto [question, is_new] = questions.try_emplace(hash_of(item), questions.size());
+    item.question = question->second;
+    task.counts.repeated += is_new ? 0 : 1;
     task.items.push_back(std::move(item));
   }
   if (!form || task.items.empty())

@@ -28,6 +28,7 @@ struct BenchmarkItem {
   std::vector<AnswerChoice> choices;  // all different
   int gold = 0;
   std::vector<std::string> groups;  // such as "term: island_effects"
+  std::size_t question = 0;         // Items with the same choices, in any order, ask the same question.
 };
 
 struct BenchmarkTask {

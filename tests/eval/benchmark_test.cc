@@ -248,7 +248,7 @@ TEST_F(Benchmarks, ConstantScoresCountAsGuesses) {
   const auto make = [&](TaskKind kind, int choices, const std::vector<int>& gold, bool mcc, bool f1) {
     BenchmarkTask task{"set", kind, {}, {}, mcc, f1};
     for (const int g : gold) {
-      task.items.push_back({{}, g, {"uid: u"}});
+      task.items.push_back({{}, g, {"uid: u"}, task.items.size()});
       for (int c = 0; c < choices; ++c)
         task.items.back().choices.push_back(choice("the", " x" + std::to_string(c)));
     }

@@ -70,6 +70,27 @@ TEST(Metrics, BootstrapGivesTheErrorOfAMean) {
   EXPECT_EQ(bootstrap(p, share).error, e.error);
 }
 
+// Items that ask the same tell nothing new: each value counts, but the errors are those of the questions.
+TEST(Metrics, RepeatedItemsNarrowNoError) {
+  const std::vector<double> once{1, 0, 1, 1, 0.5, 0};
+  const std::vector<Pair> pairs{{1, 2}, {1, 1}, {0, 1}, {0, 1}, {1, 2}, {0, 2}};
+  std::vector<double> twice;
+  std::vector<Pair> pairs_twice;
+  std::vector<std::size_t> questions;
+  for (std::size_t i = 0; i < 12; ++i) {
+    twice.push_back(once[i % 6]), pairs_twice.push_back(pairs[i % 6]);
+    questions.push_back(i % 6);
+  }
+  EXPECT_DOUBLE_EQ(mean(twice, questions).value, mean(once).value);
+  EXPECT_DOUBLE_EQ(mean(twice, questions).error, mean(once).error);
+  EXPECT_LT(mean(twice).error, 0.75 * mean(once).error);
+  EXPECT_DOUBLE_EQ(perplexity(twice, questions).error, perplexity(once).error);
+  EXPECT_DOUBLE_EQ(bootstrap(pairs_twice, matthews, questions).error, bootstrap(pairs, matthews).error);
+  const std::vector<std::size_t> one_question(6, 0);
+  EXPECT_FALSE(std::isfinite(mean(once, one_question).error));
+  EXPECT_FALSE(std::isfinite(bootstrap(pairs, matthews, one_question).error));
+}
+
 // ---- Sampling ----
 
 TEST(Sampling, CutsByRankAndByShare) {
@@ -170,23 +191,28 @@ TEST_F(Tasks, CountsWhatIsNotAsItShouldBe) {
   const auto task = read(R"({"query": "q", "choices": ["a", "b", "c", "b"], "gold": 3}
 {"query": "q", "choices": ["a", "a", "b"], "gold": 2}
 {"query": "q", "choices": ["a", "b", "c"], "gold": 0, "split": "train"}
+{"query": "q", "choices": ["a", "b", "c"], "gold": 0, "split": "TRAIN"}
+{"query": "q", "choices": ["a", "b", "c"], "gold": 0, "split": "train[:50%]"}
+{"query": "q", "choices": ["a", "b", "c"], "gold": 0, "split": "xl.Training"}
 {"query": "q", "choices": ["a", "a"], "gold": 1}
 {"query": "q", "choices": ["a"], "gold": 0}
 {"query": "q", "choices": ["a", "b", "c"], "gold": 1}
+{"query": "r", "choices": ["c", "b", "a"], "gold": 1, "split": "constrained"}
 {"query": "r", "choices": ["a", "b", "c"], "gold": 1}
 )");
   ASSERT_TRUE(task.has_value()) << task.error().message;
-  ASSERT_EQ(task->items.size(), 4U);
-  const std::vector<int> gold{1, 1, 1, 1};
-  const std::vector<std::size_t> choices{3, 2, 3, 3};
-  for (std::size_t i = 0; i < 4; ++i) {
+  ASSERT_EQ(task->items.size(), 5U);
+  const std::vector<int> gold{1, 1, 1, 1, 1};
+  const std::vector<std::size_t> choices{3, 2, 3, 3, 3}, questions{0, 1, 0, 2, 2};
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(task->items[i].question, questions[i]) << i;
     EXPECT_EQ(task->items[i].gold, gold[i]) << i;
     EXPECT_EQ(task->items[i].choices.size(), choices[i]) << i;
   }
-  EXPECT_EQ(task->counts.training, 1U);
+  EXPECT_EQ(task->counts.training, 4U);
   EXPECT_EQ(task->counts.single, 2U);
   EXPECT_EQ(task->counts.equal, 2U);
-  EXPECT_EQ(task->counts.repeated, 1U);  // The first and the last but one ask the same.
+  EXPECT_EQ(task->counts.repeated, 2U) << "the first and the third ask the same, and the last two";
   const auto words = read(R"({"context": "a", "continuation": "b"})");
   EXPECT_EQ(words->items.size(), 1U);
   EXPECT_EQ(words->counts.single, 0U);
