@@ -101,8 +101,10 @@ struct LocalOptions {
 /// group. Standard input is empty. Standard output is read as progress; other lines are ignored, and output
 /// beyond some megabytes per second waits in the pipe. Workers run with OMP_WAIT_POLICY=PASSIVE. Limits are
 /// checked twenty times per second by the monotonic clock, so a worker may exceed one by what it uses in that
-/// time. When a worker ends, every process that it started is killed, including those that left its group. If
-/// this process dies, its workers are told to stop. Errors: "jobs" (no slots, no worker program).
+/// time. Where more than a second passes between two checks, as on a machine that stood still, one second
+/// counts towards the limit of time. When a worker ends, every process that it started is killed, including
+/// those that left its group. If this process dies, its workers are told to stop. Errors: "jobs" (no slots,
+/// no worker program).
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options);
 
 }  // namespace gabbro::jobs

@@ -135,6 +135,10 @@ class Pretend : public jobs::Executor {
     r.status = record::Status::kDone;
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
+    if (spec.valid_documents == 1) {
+      r.documents = {{r.bits_per_byte, 1000}};
+      r.valid_documents = 1, r.valid_bytes = 1000;
+    }
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
     r.width = 16;
