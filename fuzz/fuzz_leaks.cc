@@ -24,9 +24,9 @@
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
-#include "torch/hostile.h"
 #include "torch/leak_case.h"
 #include "zoo/embedded.h"
+#include "zoo/hostile_unit.h"
 #include "zoo/library.h"
 
 namespace {

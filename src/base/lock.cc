@@ -10,12 +10,11 @@
 
 namespace gabbro {
 
-Result<Lock> Lock::take(const std::string& path) {
-  int file = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0) return fail("io", fmt::format("{}: {}", path, std::strerror(errno)));
+Result<Lock> Lock::take(const std::string& folder) {
+  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return fail("io", fmt::format("{}: {}", folder, std::strerror(errno)));
   Lock out(file);
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", path + ": another process holds the lock");
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", folder + ": another process holds the lock");
   return out;
 }
 

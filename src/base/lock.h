@@ -8,12 +8,12 @@
 
 namespace gabbro {
 
-/// A lock that at most one process of this machine holds, on an existing folder or on a file. A missing file
-/// is created and stays. Errors of `take`: "locked" (another process holds it), "io" with the system's
-/// message.
+/// A lock on an existing folder, which one process of this machine holds at most. It is the folder's own,
+/// whatever is removed from the folder or replaced in it. Errors of `take`: "locked" (another process holds
+/// it), "io" with the system's message.
 class Lock {
  public:
-  static Result<Lock> take(const std::string& path);
+  static Result<Lock> take(const std::string& folder);
   Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
   Lock& operator=(Lock&&) = delete;
   ~Lock();

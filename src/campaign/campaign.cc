@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/lock.h"
 #include "campaign/preset.h"
 #include "campaign/state.h"
 #include "evolve/comparison.h"
@@ -74,6 +73,19 @@ Result<bool> Campaign::State::create_initial_designs() {
   return record(events);
 }
 
+namespace {
+
+// One process at a time works in the folder.
+Result<Lock> lock_of(const CampaignPaths& paths) {
+  auto lock = Lock::take(paths.dir);
+  if (!lock && is(lock.error(), record::Cause::kLocked))
+    return fail("store", fmt::format("{}: another campaign is writing to it", paths.dir),
+                "wait for it, stop it, or choose another folder");
+  return lock;
+}
+
+}  // namespace
+
 Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan& plan,
                                   const MakeJudge& judge) {
   std::error_code error;
@@ -89,12 +101,7 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
     return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMostSeed));
   fs::create_directories(paths.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", paths.dir, error.message()));
-  // One process at a time, whose temporary files are not removed by another.
-  const auto lock = Lock::take(paths.dir);
-  if (!lock && is(lock.error(), record::Cause::kLocked))
-    return fail("campaign", "another `gabbro evolve` is starting a campaign in " + paths.dir,
-                "choose another --dir");
-  if (!lock) return tl::unexpected(lock.error());
+  GABBRO_TRY(lock, lock_of(paths));
   if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = paths.store() + ".new";
@@ -108,15 +115,21 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   }
   if (fs::exists(temporary + "-wal", error))
     return fail("io", "cannot complete " + temporary, "check that the disk is not full");
-  fs::remove(temporary + ".lock");
   fs::rename(temporary, paths.store(), error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", paths.store(), error.message()));
-  return open(paths, judge);
+  return open_locked(std::move(lock), paths, judge);
 }
 
 Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeJudge& judge) {
-  GABBRO_TRY(file, paths.existing_store());
-  GABBRO_TRY(store, store::Store::open(file));
+  if (const auto file = paths.existing_store(); !file) return tl::unexpected(file.error());
+  GABBRO_TRY(lock, lock_of(paths));
+  return open_locked(std::move(lock), paths, judge);
+}
+
+bool Campaign::is_open(const CampaignPaths& paths) { return !Lock::take(paths.dir); }
+
+Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, const MakeJudge& judge) {
+  GABBRO_TRY(store, store::Store::open(paths.store()));
   GABBRO_TRY(begun, store.campaign());
   const auto named = [&](Error wrong) {
     wrong.message = paths.store() + ": " + wrong.message;
@@ -125,6 +138,7 @@ Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeJudge& jud
   auto plan = parse_plan(begun);
   if (!plan) return named(plan.error());
   auto state = std::make_unique<State>(paths, std::move(*plan), std::move(store), judge);
+  state->lock.emplace(std::move(lock));
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);

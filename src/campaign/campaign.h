@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lock.h"
 #include "campaign/judge.h"
 #include "edit/codebook.h"
 #include "evolve/ladder.h"
@@ -94,6 +95,8 @@ class Campaign {
   /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
   /// "event".
   static Result<Campaign> open(const CampaignPaths& paths, const MakeJudge& judge = judge_in_process);
+  /// Returns true if a process works on the campaign.
+  static bool is_open(const CampaignPaths& paths);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
@@ -124,6 +127,7 @@ class Campaign {
   struct State;
   class Session;
   explicit Campaign(std::unique_ptr<State> state);
+  static Result<Campaign> open_locked(Lock lock, const CampaignPaths& paths, const MakeJudge& judge);
   std::unique_ptr<State> state_;
 };
 

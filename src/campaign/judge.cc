@@ -153,8 +153,8 @@ class ProcessJudge : public Judge {
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest request{"screen", lang::print(offspring.program), "", offspring.parent,
-                               offspring.second_parent};
+    const JudgeRequest request{"screen", lang::print(offspring.program), untrainable(population),
+                               offspring.parent, offspring.second_parent};
     auto created = design(answer(request, &population.settings(), &population), request.text);
     if (created) created->provenance = offspring.provenance;
     return created;
@@ -168,8 +168,9 @@ class ProcessJudge : public Judge {
   Result<std::string> equal_known(const record::DesignCreated& created,
                                   const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(reply, answer({"equal", record::to_json(record::Event(created)), "", 0, 0},
-                             &population.settings(), &population));
+    GABBRO_TRY(reply,
+               answer({"equal", record::to_json(record::Event(created)), untrainable(population), 0, 0},
+                      &population.settings(), &population));
     if (reply.texts.size() != 1) return fail("judge", "the answer has no name");
     return reply.texts[0];
   }
@@ -189,6 +190,10 @@ class ProcessJudge : public Judge {
   [[nodiscard]] std::string sandbox() const override { return sandbox::machine().text(); }
 
  private:
+  static std::string untrainable(const evolve::Population& population) {
+    return fmt::format("{}", fmt::join(population.untrainable(), " "));
+  }
+
   // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
   static Result<record::DesignCreated> design(const Result<JudgeReply>& reply, const std::string& program) {
     if (!reply) return tl::unexpected(reply.error());

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <iterator>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "campaign/judge.h"
@@ -102,6 +104,11 @@ class RequestHandler {
       return "";
     }
     if (request->what == "known") return add_design(request->text);
+    if (request->what == "equal" || request->what == "screen") {
+      std::istringstream ids(request->more);
+      using Ids = std::istream_iterator<std::int64_t>;
+      population_.set_untrainable({Ids(ids), Ids()});
+    }
     if (request->what == "equal") return equal_known(request->text);
     const lang::ParseResult parsed = lang::parse(request->text);
     if (!parsed.errors.empty()) return to_line(JudgeReply{parsed.errors.front(), {}});

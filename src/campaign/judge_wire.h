@@ -10,8 +10,9 @@
 namespace gabbro::campaign {
 
 /// A request. Requests with `what` "settings" (text: TOML), "forget" and "known" (text: a design as its
-/// event) have no answer. "equal" (text: a design as its event), "screen", "measure" and "ablations" (text: a
-/// program; more: the ancestor, or empty) have one.
+/// event) have no answer. The others have one: "equal" (text: a design as its event), "screen", "measure" and
+/// "ablations" (text: a program). `more` is the ancestor of "ablations", or empty; of "equal" and "screen"
+/// the ids of Population::untrainable, with spaces between them.
 struct JudgeRequest {
   std::string what, text, more;
   std::int64_t parent = 0, second_parent = 0;

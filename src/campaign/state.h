@@ -155,6 +155,7 @@ struct Campaign::State {
 
   CampaignPaths paths;
   CampaignPlan plan;
+  std::optional<Lock> lock;  // of the folder; a campaign that is being created has it in `create`
   store::Store store;
   evolve::Population population;
   edit::CodeBook book;

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
-#include "base/lock.h"
 #include "record/cause.h"
 #include "sqlite/sqlite.h"
 
@@ -201,24 +200,12 @@ std::string request_key(const ChatRequest& request) {
 struct CallLog::Database {
   std::unique_ptr<Connection> connection;
   std::mutex mutex;
-  // Lock of the writer. A process that opens the file for writing marks open calls as lost, so no other
-  // writer may be active.
-  std::optional<Lock> lock;
 };
 
 CallLog::CallLog(std::unique_ptr<Database> database) : db_(std::move(database)) {}
 CallLog::~CallLog() = default;
 
 Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
-  std::optional<Lock> lock;
-  if (path != ":memory:") {
-    auto taken = Lock::take(path + ".lock");
-    if (!taken && is(taken.error(), record::Cause::kLocked))
-      return fail("store", fmt::format("{}: another process is using it for calls", path),
-                  "wait for it, stop it, or choose another folder");
-    if (!taken) return fail("store", taken.error().message, "check that the folder exists and is writable");
-    lock.emplace(std::move(*taken));
-  }
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
   GABBRO_TRY(known, has_call_log(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"); !ok)
@@ -230,7 +217,6 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
   });
   if (!made) return tl::unexpected(made.error());
   auto database = std::make_unique<Database>();
-  if (lock) database->lock.emplace(std::move(*lock));
   database->connection = std::move(connection);
   return std::unique_ptr<CallLog>(new CallLog(std::move(database)));
 }

@@ -60,16 +60,16 @@ struct Exchange {
   std::string reply;
 };
 
-/// Reads and writes the call log. May be used from several threads of a process. One process writes and holds
-/// the lock PATH.lock; others may read at the same time (WAL). Each change is on disk when the function
-/// returns. Errors, "store": those of SQLite. If a file was opened and later cannot be read, the process
-/// ends, as for the record of a campaign.
+/// Reads and writes the call log. May be used from several threads of a process. One process writes, which
+/// locks the folder (base/lock.h); others may read at the same time (WAL). Each change is on disk when the
+/// function returns. Errors, "store": those of SQLite. If a file was opened and later cannot be read, the
+/// process ends, as for the record of a campaign.
 class CallLog {
  public:
   static constexpr int kSchema = 1;
 
-  /// Opens `path` for writing and creates it if it does not exist. Calls that are still open become lost.
-  /// Errors, "store": missing folder, another process that writes the file, a file of another program,
+  /// Opens `path` for writing and creates it if it does not exist. Calls that are still open become lost, so
+  /// the caller must hold the lock of the folder. Errors, "store": missing folder, a file of another program,
   /// another schema version.
   static Result<std::unique_ptr<CallLog>> open(const std::string& path);
   /// Opens an existing file for reading. Errors, "store": as for `open`, and a missing file.

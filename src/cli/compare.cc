@@ -42,6 +42,10 @@ Result<Run> read_run(const std::string& folder) {
   Run out{folder, std::move(*result), {}};
   if (const auto asked = read_file(folder + "/spec.json", kMostText))
     if (auto spec = record::parse_spec(*asked)) out.spec = std::move(*spec);
+  if (out.spec && out.result.status == record::Status::kDone)
+    if (const std::string why = record::misfit(*out.spec, out.result); !why.empty())
+      return fail("run", fmt::format("{}: spec.json and result.json are of different runs: {}", folder, why),
+                  "train the run again");
   return out;
 }
 
@@ -103,13 +107,17 @@ std::string caveat(const Run& run, const Run& first) {
   differ("input rate", of.input_rate, against.input_rate);
   differ("output rate", of.output_rate, against.output_rate);
   if (!run.spec || !first.spec) {
-    add("spec.json is missing, so the schedule, weight decay and dtype are not compared");
+    add("spec.json is missing, so the schedule, weight decay, dtype and engine are not compared");
     return out;
   }
   const record::TrialSpec &asked = *run.spec, &other = *first.spec;
   differ("schedule", asked.schedule, other.schedule);
   differ("weight decay", asked.decay, other.decay);
   differ("dtype", asked.dtype, other.dtype);
+  differ("engine", asked.engine, other.engine);
+  differ("device", asked.device, other.device);
+  differ("compile", asked.compile, other.compile);
+  differ("rows", asked.rows, other.rows);
   differ("batches of", asked.sequences * asked.length, other.sequences * other.length);
   differ("length", asked.length, other.length);
   return out;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "record/cause.h"
 
 namespace gabbro::cli {
 
@@ -31,6 +32,12 @@ Result<std::unique_ptr<ModelAccess>> ModelAccess::open(const std::string& config
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return fail("io", fmt::format("cannot create folder {}: {}", dir, error.message()));
+  auto lock = Lock::take(dir);
+  if (!lock && is(lock.error(), record::Cause::kLocked))
+    return fail("store", fmt::format("{}: another process is using it for calls", dir),
+                "wait for it, stop it, or choose another folder");
+  if (!lock) return tl::unexpected(lock.error());
+  out->lock_.emplace(std::move(*lock));
   GABBRO_TRY(log, chat::CallLog::open(dir + "/calls.db"));
   out->log_ = std::move(log);
   GABBRO_TRY(client, chat::Client::open(std::move(read.models), *out->log_));

@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "agents/settings.h"
+#include "base/lock.h"
 #include "chat/call_log.h"
 #include "chat/client.h"
 
@@ -41,6 +43,7 @@ class ModelAccess {
  private:
   ModelAccess() = default;
   agents::AgentSettings settings_;
+  std::optional<Lock> lock_;  // of the folder
   std::unique_ptr<chat::CallLog> log_;
   std::unique_ptr<chat::Client> client_;
   std::atomic<bool> stopped_ = false;

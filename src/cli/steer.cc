@@ -54,7 +54,7 @@ int run_steer(const SteerCommand& c) {
     instruction.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
     if (const auto ok = campaign::deliver(c.run, instruction); !ok) return failed("steer", ok.error());
   }
-  const bool works = store::Store::is_written(campaign::CampaignPaths{c.run}.store());
+  const bool works = campaign::Campaign::is_open({c.run});
   print("{}\n",
         works ? "delivered; the campaign applies it within a second" : "stored; `gabbro resume` applies it");
   return kValid;

@@ -82,6 +82,10 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--lr", before.rate, now.rate);
   compare("--optimizer", before.optimizer, now.optimizer);
   compare("--valid-points", before.valid_points, now.valid_points);
+  if (now.valid_points > 0) {  // The curve of held-out scores is of one text.
+    compare("--valid-documents", before.valid_documents, now.valid_documents);
+    compare("--document-tokens", before.document_tokens, now.document_tokens);
+  }
   compare("--input-rate", before.input_rate, now.input_rate);
   compare("--output-rate", before.output_rate, now.output_rate);
   compare("--decay", before.decay, now.decay);

@@ -65,9 +65,17 @@ Result<Sources> find_and_tell(const std::vector<std::string>& paths, const Build
   return found;
 }
 
-Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& options, Ticker& ticker) {
+// Trains a vocabulary on the training text, or loads the given one. A vocabulary that had seen held-out text
+// would lower its score.
+Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& options,
+                                 const Division& division, Ticker& ticker) {
   if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
-  GABBRO_TRY(sample, sample_text(sources, options, ticker));
+  GABBRO_TRY(sample, sample_text(sources, options, ticker,
+                                 [&](const std::string& text) { return division.trains(text); }));
+  if (sample.empty()) {  // Nothing is left to train on. The build fails below and says why.
+    GABBRO_TRY(all, sample_text(sources, options, ticker, [](const std::string&) { return true; }));
+    sample = std::move(all);
+  }
   if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
     return no_text();
   if (!ticker.tick({.stage = "training the tokenizer"}, true)) return stopped();
@@ -95,11 +103,9 @@ Result<bool> read_held_out(const Sources& sources, const BuildOptions& options, 
 
 // Writes the documents of `sources` to `train` and `valid`, and those of `held_out` to `valid`.
 Result<bool> write_splits(const Sources& sources, const Sources& held_out, const BuildOptions& options,
-                          const Tokenizer& tokenizer, Ticker& ticker, SplitWriter& train,
-                          SplitWriter& valid) {
-  const bool by_name = !options.valid_sources.empty();
-  Division division(by_name ? std::nullopt : std::optional(options.valid_share));
-  if (auto ok = read_held_out(by_name ? held_out : sources, options, ticker, division); !ok) return ok;
+                          const Tokenizer& tokenizer, Division& division, Ticker& ticker,
+                          SplitWriter& train, SplitWriter& valid) {
+  const bool by_name = division.is_by_name();
   Encoder encoder(options, tokenizer, ticker);
   const auto encode = [&](const Sources& from, const std::string& stage,
                           const std::function<SplitWriter*(const std::string&)>& choose) -> Result<bool> {
@@ -142,7 +148,11 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
     GABBRO_TRY(found, find_and_tell(options.valid_sources, options, ticker));
     held_out = std::move(found);
   }
-  GABBRO_TRY(tokenizer, make_tokenizer(sources, options, ticker));
+  const bool by_name = !options.valid_sources.empty();
+  Division division(by_name ? std::nullopt : std::optional(options.valid_share));
+  if (auto ok = read_held_out(by_name ? held_out : sources, options, ticker, division); !ok)
+    return tl::unexpected(ok.error());
+  GABBRO_TRY(tokenizer, make_tokenizer(sources, options, division, ticker));
   Manifest manifest;
   manifest.vocab = tokenizer.vocab();
   manifest.sources = sources.files;
@@ -155,7 +165,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   const bool wide = manifest.vocab > 65536;
   SplitWriter train(folder, "train", wide, options.shard_tokens),
       valid(folder, "valid", wide, options.shard_tokens);
-  if (auto ok = write_splits(sources, held_out, options, tokenizer, ticker, train, valid); !ok)
+  if (auto ok = write_splits(sources, held_out, options, tokenizer, division, ticker, train, valid); !ok)
     return tl::unexpected(ok.error());
   for (SplitWriter* writer : {&train, &valid}) {
     GABBRO_TRY(info, writer->close());

@@ -21,7 +21,7 @@ struct BuildOptions {
   SourceOptions source;
   int vocab = 4096;
   std::string tokenizer;                  // path of a tokenizer.model to use instead of training one
-  std::uint64_t sample_bytes = 16 << 20;  // bytes of text from which the vocabulary is trained
+  std::uint64_t sample_bytes = 16 << 20;  // bytes of training text from which the vocabulary is trained
   std::uint64_t shard_tokens = 1 << 27;
   int threads = 2;
   std::string cache;  // folder for packages of `debian`; empty: see debian/fetch.h
@@ -30,7 +30,7 @@ struct BuildOptions {
 /// The progress of a build: `share` is the completed share of the stage in [0, 1]; the counts are totals so
 /// far.
 struct BuildProgress {
-  // "Debian packages", "reading a sample", "training the tokenizer", "reading held-out text", "encoding
+  // "Debian packages", "reading held-out text", "reading a sample", "training the tokenizer", "encoding
   // train" or "encoding valid"
   std::string stage;
   double share = 0;

@@ -17,6 +17,8 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "data/text_bytes.h"
+#include "data/tokenizer.h"
 
 namespace gabbro::data {
 
@@ -314,7 +316,9 @@ Result<bool> Corpus::verify() const {
       if (auto ok = check(shard.file, shard.hash); !ok) return ok;
     if (auto ok = check(s.name + ".documents", s.documents_hash); !ok) return ok;
   }
-  return true;
+  GABBRO_TRY(held_out, split("valid"));
+  GABBRO_TRY(tokenizer, Tokenizer::load(folder_ + "/tokenizer.model"));
+  return check_bytes(held_out, tokenizer, 0);
 }
 
 }  // namespace gabbro::data

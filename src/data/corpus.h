@@ -93,7 +93,8 @@ class Corpus {
   [[nodiscard]] Result<Split> split(const std::string& name) const;
   /// Returns the files that `split` does not compare with their hashes.
   [[nodiscard]] std::vector<std::string> unchecked() const;
-  /// Reads every file and compares its hash with the manifest. Errors: "corpus", with the name of the file.
+  /// Reads every file and compares its hash with the manifest, and the bytes of held-out documents with their
+  /// text (text_bytes.h). Errors: "corpus", with the name of the file or the number of the document.
   [[nodiscard]] Result<bool> verify() const;
 
  private:

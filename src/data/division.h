@@ -27,6 +27,8 @@ class Division {
   void finish() { known_.finish(); }
   /// Returns where a document of the sources belongs, and counts it.
   Side side_of(const std::string& text);
+  /// Returns true if a document of the sources belongs to the training text, without counting it.
+  [[nodiscard]] bool trains(const std::string& text) const;
   /// Says whether a document that is held out by name is kept, and counts it.
   bool hold(const std::string& text);
 
@@ -43,6 +45,7 @@ class Division {
 
  private:
   bool hold(std::uint64_t identity);
+  [[nodiscard]] bool trains(const HeldOutText::Found& found) const;
   [[nodiscard]] bool is_held_out(std::uint64_t identity) const { return by_name_ || identity < bound_; }
 
   bool by_name_;

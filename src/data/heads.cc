@@ -6,9 +6,20 @@ namespace gabbro::data {
 
 namespace {
 
-// SentencePiece decodes bytes that are not a character to this.
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 constexpr std::uint64_t kCharacter = 4;  // maximum bytes of a character
+
+// Returns how many tokens that stand for bytes the last character of `ids` still lacks.
+std::size_t lacking(const std::vector<int>& ids, const Tokenizer& tokenizer) {
+  std::size_t out = 0;
+  for (const int id : ids) {
+    const int byte = tokenizer.byte_of(id).value_or(0);
+    if (byte >= 0xC0)
+      out = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : 1;
+    else
+      out -= out > 0;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -23,13 +34,10 @@ std::vector<Document> heads(const Split& split, const Tokenizer& tokenizer, std:
       std::vector<std::int64_t> wide(tokens + kCharacter - 1);
       split.read(document.begin, wide);
       std::vector<int> ids(wide.begin(), wide.begin() + static_cast<std::ptrdiff_t>(tokens));
-      std::string text = tokenizer.decode(ids);
-      while (text.ends_with(kReplacement) && ids.size() < wide.size()) {
+      for (std::size_t more = lacking(ids, tokenizer); more > 0; --more)
         ids.push_back(static_cast<int>(wide[ids.size()]));
-        text = tokenizer.decode(ids);
-      }
       document.end = document.begin + ids.size();
-      document.bytes = text.size();
+      document.bytes = tokenizer.decode(ids).size();
     }
     out.push_back(document);
   }

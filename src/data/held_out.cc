@@ -1,8 +1,10 @@
 #include "data/held_out.h"
 
 #include <utf8.h>
+#include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -11,7 +13,7 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kWindow = 64;            // bytes of plain text
+constexpr std::size_t kWindow = 64;            // bytes of folded text
 constexpr std::size_t kFirst = 8;              // windows that are kept of each document
 constexpr std::size_t kMostWindows = 2 << 20;  // windows that are kept beyond those
 constexpr std::size_t kMaybe = 1 << 25;        // bits
@@ -22,9 +24,63 @@ constexpr char32_t kSpaceMark = 0x2581;
 
 bool is_most(std::size_t found, std::size_t of) { return of >= kFewest && 4 * found >= 3 * of; }
 
+// The folded form of each character of ASCII is a lower-case letter, a digit, or 0 for all others.
+constexpr std::array<char, 128> kFoldedAscii = [] {
+  std::array<char, 128> out{};
+  for (char c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = c;
+  for (char c = 'a'; c <= 'z'; ++c) {
+    out[static_cast<std::size_t>(c)] = c;
+    out[static_cast<std::size_t>(c - 'a' + 'A')] = c;
+  }
+  return out;
+}();
+
+// Keeps the letters and digits of a text in one form, whatever their case, accents or Unicode form. The
+// number with which a line begins is left out, since copies may have their lines numbered.
+class Folder {
+ public:
+  void add_ascii(char c) {
+    if (const char folded = kFoldedAscii[static_cast<std::size_t>(c)]; folded == 0)
+      place_ = c == '\n' || c == '\r' ? Place::kLineStart : place_ == Place::kNumber ? Place::kText : place_;
+    else if (passes(folded <= '9'))
+      folded_ += folded;
+  }
+  void add(char32_t c) {
+    std::array<utf8proc_int32_t, 32> parts;  // 18 are the most
+    constexpr int kForm = UTF8PROC_CASEFOLD | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_IGNORE;
+    int boundary = 0;
+    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(),
+                                               static_cast<utf8proc_option_t>(kForm), &boundary);
+    for (utf8proc_ssize_t i = 0; i < count; ++i) {
+      const utf8proc_category_t category = utf8proc_category(parts[static_cast<std::size_t>(i)]);
+      const bool digit = category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+      const bool letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+      if ((digit || letter) && passes(digit))
+        utf8::unchecked::append(static_cast<char32_t>(parts[static_cast<std::size_t>(i)]),
+                                std::back_inserter(folded_));
+    }
+  }
+  std::string take() { return std::move(folded_); }
+  void reserve(std::size_t bytes) { folded_.reserve(bytes); }
+
+ private:
+  enum class Place { kLineStart, kNumber, kText };
+  bool passes(bool digit) {
+    if (digit && place_ != Place::kText) {
+      place_ = Place::kNumber;
+      return false;
+    }
+    place_ = Place::kText;
+    return true;
+  }
+
+  std::string folded_;
+  Place place_ = Place::kLineStart;
+};
+
 // Returns the distinct hashes of the windows of a text for which `is_chosen` says so, sorted.
 template <class IsChosen>
-std::vector<std::uint64_t> windows_of(const std::string& plain, const IsChosen& is_chosen) {
+std::vector<std::uint64_t> windows_of(const std::string& folded, const IsChosen& is_chosen) {
   constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15;
   static const std::uint64_t kLeaving = [] {
     std::uint64_t power = 1;
@@ -33,9 +89,9 @@ std::vector<std::uint64_t> windows_of(const std::string& plain, const IsChosen& 
   }();
   std::vector<std::uint64_t> out;
   std::uint64_t rolling = 0;
-  for (std::size_t i = 0; i < plain.size(); ++i) {
-    rolling = rolling * kBase + static_cast<unsigned char>(plain[i]) + 1;
-    if (i >= kWindow) rolling -= kLeaving * (static_cast<unsigned char>(plain[i - kWindow]) + 1);
+  for (std::size_t i = 0; i < folded.size(); ++i) {
+    rolling = rolling * kBase + static_cast<unsigned char>(folded[i]) + 1;
+    if (i >= kWindow) rolling -= kLeaving * (static_cast<unsigned char>(folded[i - kWindow]) + 1);
     if (i + 1 < kWindow) continue;
     if (const std::uint64_t hash = mix(0, rolling); is_chosen(hash)) out.push_back(hash);
   }
@@ -45,10 +101,10 @@ std::vector<std::uint64_t> windows_of(const std::string& plain, const IsChosen& 
 }
 
 // Returns the windows with hashes up to `bound`, and at least those with the `kFirst` smallest hashes.
-std::vector<std::uint64_t> windows_to_keep(const std::string& plain, std::uint64_t bound) {
+std::vector<std::uint64_t> windows_to_keep(const std::string& folded, std::uint64_t bound) {
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
   for (std::uint64_t wider = bound;; wider = wider > kAll / 16 ? kAll : 16 * wider + 15) {
-    auto out = windows_of(plain, [&](std::uint64_t hash) { return hash <= wider; });
+    auto out = windows_of(folded, [&](std::uint64_t hash) { return hash <= wider; });
     if (out.size() < kFirst && wider < kAll) continue;
     const auto chosen =
         static_cast<std::size_t>(std::upper_bound(out.begin(), out.end(), bound) - out.begin());
@@ -59,29 +115,38 @@ std::vector<std::uint64_t> windows_to_keep(const std::string& plain, std::uint64
 
 }  // namespace
 
-std::string plain_of(const std::string& text) {
-  std::string plain;
-  plain.reserve(text.size());
+Plain plain_of(const std::string& text) {
+  std::string visible;
+  Folder folder;
+  visible.reserve(text.size());
+  folder.reserve(text.size());
   for (auto at = text.begin(); at != text.end();) {
+    if (*at > ' ' && *at < '\x7f') {
+      visible += *at;
+      folder.add_ascii(*at++);
+      continue;
+    }
     const auto from = at;
     const char32_t c = utf8::unchecked::next(at);
-    if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) plain.append(from, at);
+    if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) visible.append(from, at);
+    if (c < 0x80)
+      folder.add_ascii(static_cast<char>(c));
+    else
+      folder.add(c);
   }
-  return plain;
+  return {hash64(visible), folder.take()};
 }
-
-std::uint64_t identity_of(const std::string& plain) { return hash64(plain); }
 
 HeldOutText::HeldOutText() : maybe_(kMaybe, false) {}
 
-std::vector<std::uint64_t> HeldOutText::candidates(const std::string& plain) const {
-  return windows_of(plain, [&](std::uint64_t hash) { return hash <= bound_ || maybe_[hash % kMaybe]; });
+std::vector<std::uint64_t> HeldOutText::candidates(const std::string& folded) const {
+  return windows_of(folded, [&](std::uint64_t hash) { return hash <= bound_ || maybe_[hash % kMaybe]; });
 }
 
-bool HeldOutText::is_nearly_known(const std::string& plain) const {
+bool HeldOutText::is_nearly_known(const std::string& folded) const {
   std::size_t own = 0, known = 0;  // chosen windows
   std::unordered_map<std::uint32_t, std::uint32_t> shared;
-  for (const std::uint64_t hash : candidates(plain)) {
+  for (const std::uint64_t hash : candidates(folded)) {
     const auto place = places_.find(hash);
     const bool found = place != places_.end();
     own += hash <= bound_;
@@ -90,16 +155,16 @@ bool HeldOutText::is_nearly_known(const std::string& plain) const {
   }
   return is_most(known, own) || std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
            const Document& earlier = documents_[s.first];
-           return 2 * earlier.bytes >= plain.size() && is_most(s.second, earlier.windows);
+           return 2 * earlier.bytes >= folded.size() && is_most(s.second, earlier.windows);
          });
 }
 
-bool HeldOutText::add(const std::string& plain) {
-  if (!whole_.insert(identity_of(plain)).second) return true;
-  if (is_nearly_known(plain)) return false;
+bool HeldOutText::add(const Plain& plain) {
+  if (!whole_.insert(plain.identity).second) return true;
+  if (is_nearly_known(plain.folded)) return false;
   const auto document = static_cast<std::uint32_t>(documents_.size());
-  const std::vector<std::uint64_t> windows = windows_to_keep(plain, bound_);
-  documents_.push_back({plain.size(), static_cast<std::uint32_t>(windows.size())});
+  const std::vector<std::uint64_t> windows = windows_to_keep(plain.folded, bound_);
+  documents_.push_back({plain.folded.size(), static_cast<std::uint32_t>(windows.size())});
   for (const std::uint64_t hash : windows) {
     windows_.push_back({hash, document});
     places_.try_emplace(hash, Place{document, 1});
@@ -162,16 +227,16 @@ void HeldOutText::finish() {
   windows_ = std::move(counting);
 }
 
-HeldOutText::Found HeldOutText::find(const std::string& plain) const {
+HeldOutText::Found HeldOutText::find(const Plain& plain) const {
   Found out;
-  if (whole_.contains(identity_of(plain))) {
+  if (whole_.contains(plain.identity)) {
     out.overlap = Overlap::kSame;
     return out;
   }
   if (places_.empty()) return out;
   std::size_t own = 0, known = 0;  // chosen windows that are no boilerplate, and those held out
   std::unordered_map<std::uint32_t, std::uint32_t> shared;  // windows in common, by held-out document
-  for (const std::uint64_t hash : candidates(plain)) {
+  for (const std::uint64_t hash : candidates(plain.folded)) {
     const auto place = places_.find(hash);
     const bool found = place != places_.end();
     if (found && place->second.count == 0) continue;

@@ -10,12 +10,18 @@
 
 namespace gabbro::data {
 
-/// Returns `text` without white space, invisible characters and U+2581 (the space of SentencePiece). Formats
-/// differ in line ends and byte order marks.
-std::string plain_of(const std::string& text);
+/// A text in the forms in which it is compared.
+struct Plain {
+  /// The hash by which a document is compared as a whole: without white space, invisible characters and
+  /// U+2581 (the space of SentencePiece). Formats differ in line ends and byte order marks.
+  std::uint64_t identity = 0;
+  /// The letters and digits alone, without case, accents and differences of Unicode form, and without the
+  /// numbers with which lines begin. Copies may be quoted, numbered, hyphenated or set in tables.
+  std::string folded;
+};
 
-/// Returns the hash by which a document is compared as a whole, where `plain` is from `plain_of`.
-std::uint64_t identity_of(const std::string& plain);
+/// O(bytes).
+Plain plain_of(const std::string& text);
 
 enum class Overlap {
   kNone,
@@ -24,20 +30,20 @@ enum class Overlap {
 };
 
 /// The texts of held-out documents. Whole documents are known by one hash each. Parts are known by the hashes
-/// of windows of 64 bytes of plain text: of one in 16, chosen by its content (fewer where there are more than
-/// 2 million of them), and of at least eight of each document. One document is inside another if at least
-/// three quarters of its windows are, and if it has at least four. A held-out document of 70 bytes is so
-/// found inside others; a part of a longer one has enough windows from about 250 bytes on. A window that
+/// of windows of 64 bytes of folded text: of one in 16, chosen by its content (fewer where there are more
+/// than 2 million of them), and of at least eight of each document. One document is inside another if at
+/// least three quarters of its windows are, and if it has at least four. A held-out document of 70 bytes is
+/// so found inside others; a part of a longer one has enough windows from about 250 bytes on. A window that
 /// occurs in more than eight held-out documents is boilerplate and does not count for those of which such
-/// windows are less than a quarter. Texts in which every window was edited (letter case, Unicode forms) are
-/// not recognised.
+/// windows are less than a quarter. Texts in which every window was edited (other words, look-alike letters,
+/// HTML entities) are not recognised, nor are parts that hardly have letters or digits.
 class HeldOutText {
  public:
   HeldOutText();
-  /// Adds a document by its plain text. The same text counts once. Returns false, and adds only the hash of
+  /// Adds a document. The same text counts once. Returns false, and adds only the hash of
   /// the whole, if the document is nearly one that was added: three quarters of it stand in earlier ones, or
   /// it contains three quarters of one that is at least half as long. O(bytes).
-  bool add(const std::string& plain);
+  bool add(const Plain& plain);
   /// Prepares `find`, after the last `add`.
   void finish();
 
@@ -45,8 +51,8 @@ class HeldOutText {
     Overlap overlap = Overlap::kNone;
     std::vector<std::uint64_t> windows;  // hashes of the windows in common, without boilerplate
   };
-  /// Says how a document with this plain text overlaps with the held-out ones. O(bytes).
-  [[nodiscard]] Found find(const std::string& plain) const;
+  /// Says how a document overlaps with the held-out ones. O(bytes).
+  [[nodiscard]] Found find(const Plain& plain) const;
   /// Notes that a document is trained on, where `found` is from `find`.
   void train(const Found& found);
 
@@ -73,9 +79,9 @@ class HeldOutText {
     std::size_t bytes = 0;
     std::uint32_t windows = 0;  // those that count
   };
-  [[nodiscard]] bool is_nearly_known(const std::string& plain) const;
+  [[nodiscard]] bool is_nearly_known(const std::string& folded) const;
   // Returns the hashes of the windows of a text that are chosen by their content or may be known.
-  [[nodiscard]] std::vector<std::uint64_t> candidates(const std::string& plain) const;
+  [[nodiscard]] std::vector<std::uint64_t> candidates(const std::string& folded) const;
   void halve();
 
   std::unordered_set<std::uint64_t> whole_;

@@ -49,8 +49,8 @@ class Sample {
 
 }  // namespace
 
-Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
-                                             Ticker& ticker) {
+Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options, Ticker& ticker,
+                                             const std::function<bool(const std::string&)>& takes) {
   Sample sample(options.sample_bytes);
   BuildProgress state{.stage = "reading a sample"};
   const auto documents = open_documents(sources, options.source);
@@ -58,7 +58,8 @@ Result<std::vector<std::string>> sample_text(const Sources& sources, const Build
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
     if (!more) return sample.take();
-    for (std::size_t from = 0; from < text.size();) {
+    const bool taken = takes(text);
+    for (std::size_t from = 0; taken && from < text.size();) {
       const std::size_t line = text.find('\n', std::min(from + kPiece, text.size() - 1));
       const std::size_t end = line == std::string::npos ? text.size() : line + 1;
       sample.add(std::string_view(text).substr(from, end - from));

@@ -175,6 +175,11 @@ void Tokenizer::encode_part(std::string_view part, bool first, std::vector<int>&
   out.insert(out.end(), tokens.begin(), tokens.end());
 }
 
+std::optional<unsigned char> Tokenizer::byte_of(int id) const {
+  if (!model_->processor.IsByte(id)) return std::nullopt;
+  return static_cast<unsigned char>(std::stoi(model_->processor.IdToPiece(id).substr(3), nullptr, 16));  // <0xE2>
+}
+
 std::string Tokenizer::decode(const std::vector<int>& ids) const {
   std::string out;
   const auto status = model_->processor.Decode(ids, &out);

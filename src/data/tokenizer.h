@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ class Tokenizer {
   /// Appends the tokens of a part. `first`: the text begins with it.
   void encode_part(std::string_view part, bool first, std::vector<int>& out) const;
   [[nodiscard]] std::string decode(const std::vector<int>& ids) const;
+  /// Returns the byte for which a token stands that is one byte of a character, or nullopt for other tokens.
+  [[nodiscard]] std::optional<unsigned char> byte_of(int id) const;
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
  private:

@@ -173,6 +173,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
                      .ended = false,
                      .status = {},
                      .cause = {},
+                     .lost_for_numbers = false,
                      .bits = 0,
                      .at_hurdles = {},
                      .flops = 0,
@@ -205,6 +206,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.ended = true;
   trial.status = status;
   trial.cause = result.cause;
+  trial.lost_for_numbers = ended.end == record::RunEnd::kResult && record::is_lost_for_numbers(result);
+  note_trainable(trial.begun.design);
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
@@ -244,6 +247,15 @@ Result<Trial*> Population::ending(std::int64_t id) {
   Trial& trial = trials_[static_cast<std::size_t>(id - 1)];
   if (trial.ended) return tl::unexpected(unexpected(fmt::format("second result of trial {}", id)));
   return &trial;
+}
+
+void Population::note_trainable(std::int64_t design) {
+  const std::vector<std::int64_t>& runs = individual(design).trials;
+  if (std::all_of(runs.begin(), runs.end(),
+                  [&](std::int64_t id) { return !trial(id).ended || trial(id).lost_for_numbers; }))
+    untrainable_.insert(design);
+  else
+    untrainable_.erase(design);
 }
 
 void Population::spend(Trial& trial, double flops) {
@@ -318,7 +330,8 @@ const KnownDesign* Population::known_trained(const std::string& identity) const 
 std::vector<KnownDesign> Population::known_traces(const std::string& fingerprint) const {
   std::vector<KnownDesign> out;
   const auto [first, last] = traces_.equal_range(fingerprint);
-  for (auto at = first; at != last; ++at) out.push_back(at->second);
+  for (auto at = first; at != last; ++at)
+    if (!untrainable_.contains(at->second.id)) out.push_back(at->second);
   return out;
 }
 

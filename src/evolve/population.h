@@ -26,6 +26,7 @@ struct Trial {
   bool ended = false;
   record::Status status = record::Status::kFailed;  // status of its result once it has ended
   std::string cause;
+  bool lost_for_numbers = false;   // record::is_lost_for_numbers, of a result that its worker reported
   double bits = 0;                 // bits per byte, when done
   std::vector<double> at_hurdles;  // mean training loss before each of Settings::hurdles that it reached
   double flops = 0;                // FLOPs that its training took
@@ -156,8 +157,13 @@ class Population {
   /// Returns the oldest design with this identity (evolve/identity.h); null if there is none. Callers must
   /// not pass "".
   [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
-  /// Returns all designs with a fingerprint, oldest first.
+  /// Returns all designs with a fingerprint, oldest first, without those that are untrainable: an offspring
+  /// that is equal to one of them in exact arithmetic may be trained.
   [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
+  /// Returns the designs of which every run that ended was lost for its numbers.
+  [[nodiscard]] const std::set<std::int64_t>& untrainable() const { return untrainable_; }
+  /// Sets them, where the runs are not known.
+  void set_untrainable(std::set<std::int64_t> designs) { untrainable_ = std::move(designs); }
   /// Returns a design's learning rate at a rung, as a factor on the rung's rate. It is the rate of the best
   /// run there, among runs on the same seed as the first one. Without a score it is the rate of the first
   /// run; without runs, the rate at the rung below, or the one the design was created with. If `before` is
@@ -207,6 +213,7 @@ class Population {
   Result<Trial*> ending(std::int64_t trial);
   void spend(Trial& trial, double flops);
   void leave_out_seen(Trial& trial) const;
+  void note_trainable(std::int64_t design);
 
   SearchSettings settings_;
   std::vector<Individual> individuals_;
@@ -214,6 +221,7 @@ class Population {
   std::int64_t attempts_ = 0;
   std::map<std::string, KnownDesign, std::less<>> trained_;  // the oldest design of each identity
   std::multimap<std::string, KnownDesign, std::less<>> traces_;
+  std::set<std::int64_t> untrainable_;
   std::map<std::string, double, std::less<>> spent_;
   std::vector<AgentTask> tasks_;
   std::vector<std::int64_t> ended_tasks_;

@@ -116,13 +116,12 @@ constexpr Helper kDecoding[] = {
     return y
 )"},
     {"attend", R"(def attend(q, key, value, seen, scale=None):
-    """Attention of a few positions to those that they see; values that are not finite as in `attention`."""
-    most = torch.finfo(q.dtype).max ** 0.48
-    tame = (key.abs().amax((2, 3)) <= most) & value.flatten(2).sum(2).isfinite()
-    wild = (seen & ~tame[:, None]).any(2) | ~(q.abs().amax((2, 3)) <= most)
-    q, k, v = q.transpose(1, 2), where_time(tame, key, 0).transpose(1, 2), where_time(tame, value, 0).transpose(1, 2)
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], scale=scale, enable_gqa=True)
-    return where_time(~wild, y.transpose(1, 2), torch.nan)
+    """Attention of a few positions to those that they see, as in `attention`."""
+    q, key, value, asks, tells = comparable(q, key, value, scale)
+    good = asks & (~seen | tells[:, None]).all(2)
+    q, k, v = q.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], scale=1.0, enable_gqa=True)
+    return where_time(good, y.transpose(1, 2), torch.nan)
 )"},
 };
 

@@ -133,30 +133,40 @@ constexpr Helper kHelpers[] = {
         count = count.clamp(max=window)
     return running_sum(x, documents, cache, window) / count.view(count.shape + (1,) * (x.dim() - 2))
 )"},
+    {"comparable", R"(def comparable(q, key, value, scale):
+    """Operands of attention with a scale of 1, of which no product overflows, and what was overwritten for that.
+
+    Kernels add a mask to scores, and multiply values by 0, also where a position does not see. A score is at most
+    the sum of |q| times the largest |key|. Returns q, key, value, and where q [batch, t], and key and value
+    [batch, s], are as given.
+    """
+    most = torch.finfo(q.dtype).max ** 0.48
+    q = q if scale is None else q * scale
+    asks = (q.detach().abs().sum(-1) <= most).all(2)
+    tells = (key.detach().abs().amax((2, 3)) <= most) & value.detach().isfinite().flatten(2).all(2)
+    return where_time(asks, q, 0), where_time(tells, key, 0), where_time(tells, value, 0), asks, tells
+)"},
     {"attention", R"(def attention(q, key, value, documents=None, cache=None, window=None, scale=None):
     """Softmax attention over the past: q [batch, time, heads, k], keys and values of as many or fewer heads.
 
-    Keys and values that are not finite (or would overflow) are left out, where 0 times one of them would be NaN
-    at positions that do not see it; positions that do see it become NaN.
+    Where scores might overflow or values are not finite, positions that see them become NaN.
     """
     if cache is not None:
         keys, values = past(key, cache, window), past(value, cache, window)
         if cache.before > 0:
             return attend(q, keys, values, cache.visible(window), scale)
-    most = torch.finfo(q.dtype).max ** 0.48
     at = positions(key, documents).long()
     back = at if window is None else at.clamp(max=window - 1)
-    tame = (key.detach().abs().amax((2, 3)) <= most) & value.detach().flatten(2).sum(2).isfinite()
+    q, key, value, asks, tells = comparable(q, key, value, scale)
     time = torch.arange(key.shape[1], device=key.device)
-    wild = torch.where(tame, -1, time).cummax(1).values >= time - back
-    wild = wild | ~(q.detach().abs().amax((2, 3)) <= most)
-    q, k, v = q.transpose(1, 2), where_time(tame, key, 0).transpose(1, 2), where_time(tame, value, 0).transpose(1, 2)
+    good = asks & (torch.where(tells, -1, time).cummax(1).values < time - back)
+    q, k, v = q.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     if documents is None and window is None:
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0, enable_gqa=True)
     else:
         seen = visible(key, documents, window=window)[:, None]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, enable_gqa=True)
-    return where_time(~wild, y.transpose(1, 2), torch.nan)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=1.0, enable_gqa=True)
+    return where_time(good, y.transpose(1, 2), torch.nan)
 )"},
     {"blocks", R"py(def blocks(x, size):
     """x [batch, time, ...] as [batch, blocks, size, ...], with zeros behind its end."""
@@ -227,9 +237,9 @@ constexpr Helper kHelpers[] = {
     seen = i[:, None] > i if strict else i[:, None] >= i
     if at is not None:
         seen = (seen & (i[:, None] - i <= at[..., None]))[:, :, None]
-    y = torch.einsum("bnihk,bnjhk->bnhij", q, k)
+    y = torch.where(seen, torch.einsum("bnihk,bnjhk->bnhij", q, k), 0)
     if log is None:
-        return torch.where(seen, y, 0)
+        return y
     log = log[..., 0]
     past = summed(log, at)
     now = past - log if exclusive else past
@@ -252,9 +262,12 @@ constexpr Helper kHelpers[] = {
         now = now.cumsum(3) - now if exclusive else now.cumsum(3)
         if at is not None:
             first, second = at.unflatten(2, (-1, 2, half)).unbind(3)
-            past = torch.where((half - 1 - i <= first[..., -1:])[..., None, None], past, -torch.inf)
-            now = torch.where((second > i)[..., None, None], now, -torch.inf)
+            reaches, enters = half - 1 - i <= first[..., -1:], second > i
+            past = torch.where(reaches[..., None, None], past, -torch.inf)
+            now = torch.where(enters[..., None, None], now, -torch.inf)
         met = torch.einsum("bnmihk,bnmjhk->bnhmij", q2 * now.exp(), k1 * past.exp()).expand(b, n, h, -1, -1, -1)
+        if at is not None:
+            met = torch.where((enters[..., None] & reaches[..., None, :])[:, :, None], met, 0)
         upper = torch.cat((y[:, :, :, 0::2], torch.zeros_like(met)), -1)
         y = torch.cat((upper, torch.cat((met, y[:, :, :, 1::2]), -1)), -2)
     return y[:, :, :, 0]
@@ -262,15 +275,14 @@ constexpr Helper kHelpers[] = {
     {"Chunks", R"py(class Chunks:
     """Time in chunks of `size` positions [batch, chunks, size, heads, channels], and what crosses their borders.
 
-    Operands that are not finite, or whose products would overflow, are left out, where 0 times one of them would be
-    NaN at positions that do not see it; positions that see it become NaN.
+    What is not finite is overwritten before a product in which other positions multiply it by 0; positions that see
+    it become NaN. Products of finite operands are overwritten where a position does not see.
     """
 
     def __init__(self, key, decay, documents, cache, size, pairs, at=None):
         self.dtype = torch.promote_types(key.dtype, torch.float32)
         self.batch, self.length = key.shape[:2]
         self.size = min(size, 1 << (self.length - 1).bit_length())
-        self.most = torch.finfo(self.dtype).max ** 0.45
         self.cache, self.slot = cache, [] if cache is None else cache.slot()
         self.at = (positions(key, documents, cache) if at is None else at).long().expand(self.batch, -1)
         self.good = torch.ones_like(self.at, dtype=torch.bool)
@@ -286,7 +298,7 @@ constexpr Helper kHelpers[] = {
         self.log = decay
         if decay is not None:
             log = decay.expand(self.batch, self.length, *decay.shape[-2:]).to(self.dtype)
-            self.good = self.good & ~log.detach().isnan().flatten(2).any(2)
+            self.good = self.good & (log.detach() < torch.inf).flatten(2).all(2)
             self.log = blocks(where_time(self.good, log, 0).clamp(min=-80), self.size)
             upto = summed(self.log, self.start)
             rest = upto[:, :, -1:] - upto
@@ -294,14 +306,14 @@ constexpr Helper kHelpers[] = {
                 rest = torch.where(self.stays, rest, -torch.inf)
             self.upto, self.before, self.rest = upto.exp(), (upto - self.log).exp(), rest.exp()
 
-    def cut(self, x, most=None):
+    def cut(self, x):
         x = x.expand(self.batch, self.length, *x.shape[-2:]).to(self.dtype)
-        good = x.detach().abs().amax((2, 3)) <= (most or self.most)
+        good = x.detach().isfinite().flatten(2).all(2)
         return blocks(where_time(good, x, 0), self.size), good
 
-    def written(self, x, most=None):
+    def written(self, x):
         """An operand of what a position adds to the state, in chunks."""
-        x, good = self.cut(x, most)
+        x, good = self.cut(x)
         self.good = self.good & good
         return x
 
@@ -362,7 +374,7 @@ constexpr Helper kHelpers[] = {
     """
     with torch.autocast(key.device.type, enabled=False):
         chunks = Chunks(key, decay, documents, cache, 64 if pairs is scalar_pairs else 32, pairs)
-        key, value = chunks.written(key), chunks.written(value, torch.finfo(chunks.dtype).max)
+        key, value = chunks.written(key), chunks.written(value)
         read, readable = chunks.cut(read)
         strict = reads == "before"
         weights = pairs(read, key, chunks.log, chunks.start, strict, strict)
@@ -380,6 +392,7 @@ constexpr Helper kHelpers[] = {
             finite[..., i] = row.isfinite().all(-1)
             y[..., i, :i] = torch.where(finite[..., i, None], row, 0)
     if torch.is_grad_enabled():
+        lower = torch.where(lower.isfinite(), lower, 0)
         y = y + y @ (lower - lower.detach()) @ y  # the derivative of an inverse
     return y, finite
 )py"},
@@ -399,14 +412,13 @@ constexpr Helper kHelpers[] = {
     """
     with torch.autocast(key.device.type, enabled=False):
         chunks = Chunks(key, decay, documents, cache, 32, pairs, at)
-        limit = torch.finfo(chunks.dtype).max
         key, row = chunks.written(key), chunks.written(row)
         read, readable = chunks.cut(read)
         strict, exclusive = reads == "before", rows == "before"
         log, start = chunks.log, chunks.start
-        value = None if value is None else chunks.written(value, limit)
+        value = None if value is None else chunks.written(value)
         if more is not None:
-            more = chunks.written(more[0]), chunks.written(more[1], limit)
+            more = chunks.written(more[0]), chunks.written(more[1])
             seen = torch.einsum("bnhij,bnjhv->bnihv", pairs(row, more[0], log, start, True, exclusive), more[1])
             value = seen if value is None else value + seen
         solved, regular = inverse(pairs(row, key, log, start, True, exclusive))
@@ -417,7 +429,8 @@ constexpr Helper kHelpers[] = {
             entering = torch.where(chunks.enters, entering, 0)
         heads = max(solved.shape[2], value.shape[3], entering.shape[3])
         both = [x.expand(*x.shape[:3], heads, -1) for x in (value, entering)]
-        both, good = finite_rows(torch.einsum("bnhij,bnjhv->bnihv", solved, torch.cat(both, -1)))
+        both, known = finite_rows(torch.cat(both, -1))
+        both, good = finite_rows(torch.einsum("bnhij,bnjhv->bnihv", solved, both))
         value, moved = both.split((width, both.shape[-1] - width), -1)
         added = chunks.added(key, value)
         if more is not None:
@@ -425,7 +438,7 @@ constexpr Helper kHelpers[] = {
         states = chunks.states(added, chunks.added(key, moved))
         first = torch.einsum("bnjhk,bnhkv->bnjhv", moved, states)
         value, also = finite_rows(value + (first if start is None else torch.where(chunks.enters, first, 0)))
-        good = good & also & regular.all(2)
+        good = good & known & also & regular.all(2)
         chunks.good = chunks.good & good.flatten(1, 2)[:, : chunks.length]
         y = torch.einsum("bnhij,bnjhv->bnihv", pairs(read, key, log, start, strict, strict), value)
         if more is not None:

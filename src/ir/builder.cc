@@ -24,10 +24,12 @@ bool same(const Node& a, const Node& b) {
          std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value);
 }
 
-// Returns true if `v` is zero or a normal float32, the type that training computes in.
+// Returns true if `v` is beyond the largest float32, the type that training computes in.
+bool overflows(double v) { return std::abs(v) > std::numeric_limits<float>::max(); }
+
+// Returns true if `v` is zero or a normal float32.
 bool is_float(double v) {
-  using Limits = std::numeric_limits<float>;
-  return v == 0 || (std::abs(v) >= Limits::min() && std::abs(v) <= Limits::max());
+  return v == 0 || (std::abs(v) >= std::numeric_limits<float>::min() && !overflows(v));
 }
 
 bool commutes(Op op) { return op == Op::kAdd || op == Op::kMul || op == Op::kDot; }
@@ -101,11 +103,16 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
   // Returns the node that computes an operand; a kept operand is opaque.
   const auto inside = [&](NodeId id) { return is_kept(id) ? Node{.op = Op::kArg} : node(id); };
   if (op.scalar && n.op != Op::kDetach) {
-    bool constants = true;
-    for (int i = 0; i < op.arity; ++i) constants = constants && is_plain_constant(n.in[i]);
+    bool constants = true, in_range = true;
+    for (int i = 0; i < op.arity; ++i) {
+      constants = constants && is_plain_constant(n.in[i]);
+      in_range = in_range && !overflows(node(n.in[i]).value);
+    }
     if (constants) {
       const auto value = [&](int i) { return i < op.arity ? node(n.in[i]).value : 0.0; };
-      return use(constant(op.scalar(value(0), value(1), value(2), n.value)));
+      const double folded = op.scalar(value(0), value(1), value(2), n.value);
+      if (!in_range || !overflows(folded)) return use(constant(folded));
+      overflow_ = folded;
     }
   }
   switch (n.op) {
@@ -120,9 +127,13 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
         if (is_constant(c, 0)) return use(fit(c, n.type));
         const Node inner = inside(x);
         if (inner.op != Op::kMul) continue;
-        for (int i = 0; i < 2; ++i)  // c * (d * y) = (c d) * y
-          if (const NodeId d = inner.in[i]; is_plain_constant(d) && is_float(node(c).value * node(d).value))
-            return use(times(constant(node(c).value * node(d).value), inner.in[1 - i]));
+        for (int i = 0; i < 2; ++i) {  // c * (d * y) = (c d) * y
+          const NodeId d = inner.in[i];
+          if (!is_plain_constant(d)) continue;
+          const double factor = node(c).value * node(d).value;
+          if (is_float(factor)) return use(times(constant(factor), inner.in[1 - i]));
+          if (std::isfinite(factor) && overflows(factor)) overflow_ = factor;
+        }
       }
       break;
     case Op::kMax:

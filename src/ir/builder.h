@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,9 @@ class Builder {
     return std::find(kept_.begin(), kept_.end(), id) != kept_.end();
   }
   void set_line(std::int32_t line) { line_ = line; }
+  /// Returns, once, the latest number outside of float32 that constants within it would have been folded to.
+  /// Such an operation is left as it is.
+  std::optional<double> take_overflow() { return std::exchange(overflow_, std::nullopt); }
 
  private:
   Result<NodeId> simplify(const Node& node, bool& done);
@@ -66,6 +70,7 @@ class Builder {
   std::vector<std::pair<std::uint64_t, NodeId>> seen_;
   std::size_t seen_count_ = 0;
   std::vector<NodeId> kept_;
+  std::optional<double> overflow_;
 };
 
 /// Copies `node` of another graph and replaces its operands, those of a scan included, by map[operand]. `b`'s

@@ -202,15 +202,27 @@ Flops count_flops(const Costs& c) {
   return out;
 }
 
-Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bool fast_convolution) {
-  Sym total =
-      to_sym(graph, flops.once) + (to_sym(graph, flops.pairs) + to_sym(graph, flops.repeated)) * positions;
-  for (const auto& [window, monomials] : flops.windowed)
-    total += to_sym(graph, monomials) * Sym(static_cast<double>(window));
+// Whose costs are counted: of the tokens of a text on average, or of its last token.
+enum class Counted : std::uint8_t { kMean, kLast };
+
+// Returns how many positions of a window are seen. Those of a window longer than the text are the text's. A
+// token at t sees min(t, window) of T, counted as a continuous number; so the mean of `all` is T / 2.
+Sym positions(std::int32_t window, Counted counted) {
   const Sym context = Sym::atom(Atom::kContext);
-  // Three FFTs of length 2T at 2.5 N log2 N operations each, spread over T tokens.
-  const Sym convolution =
-      fast_convolution ? Sym::call(Sym::Fn::kLog, context) * Sym(15 / std::log(2.0)) : Sym(2) * context;
+  const Sym last = window == kAll ? context : Sym::call(Sym::Fn::kMin, context, Sym(window));
+  return counted == Counted::kLast ? last : last - last * last * Sym(0.5) / context;
+}
+
+Sym total_flops(const Graph& graph, const Flops& flops, Counted counted) {
+  Sym total = to_sym(graph, flops.once) +
+              (to_sym(graph, flops.pairs) + to_sym(graph, flops.repeated)) * positions(kAll, counted);
+  for (const auto& [window, monomials] : flops.windowed)
+    total += to_sym(graph, monomials) * positions(window, counted);
+  const Sym context = Sym::atom(Atom::kContext);
+  // In training, three FFTs of length 2T at 2.5 N log2 N operations each, spread over T tokens.
+  const Sym convolution = counted == Counted::kMean
+                              ? Sym::call(Sym::Fn::kLog, context) * Sym(15 / std::log(2.0))
+                              : Sym(2) * context;
   if (!flops.convolved.empty()) total += to_sym(graph, flops.convolved) * convolution;
   return total;
 }
@@ -219,7 +231,7 @@ Sym total_flops(const Graph& graph, const Flops& flops, const Sym& positions, bo
 // input alone.
 struct StateSize {
   Monomials fixed;
-  Monomials growing;
+  std::map<std::int32_t, Monomials> kept;  // latest positions kept, kAll for all of them -> elements of each
 };
 
 // Returns one flag per state of a scan: true if a later step reads it and the results that are read depend on
@@ -274,13 +286,7 @@ StateSize count_state(const Costs& c) {
       if (!running && (reduces_past || c.side[id] != kKey || needed[id])) needed[in] = true;
     }
   }
-  for (const auto& [id, count] : kept) {
-    const AxisList axes = sizes_of(c, nodes[id].type.axes);
-    if (count == kAll)
-      out.growing[axes] += 1;
-    else
-      out.fixed[axes] += count;
-  }
+  for (const auto& [id, count] : kept) out.kept[count][sizes_of(c, nodes[id].type.axes)] += 1;
   return out;
 }
 
@@ -360,15 +366,17 @@ Facts derive_facts(const Graph& graph) {
   f.params = params_formula(graph);
   const Sym context = Sym::atom(Atom::kContext);
   const Flops flops = count_flops(costs);
-  f.forward_flops = total_flops(graph, flops, context * Sym(0.5), true);
+  f.forward_flops = total_flops(graph, flops, Counted::kMean);
   f.train_flops = f.forward_flops * Sym(kTrainPerForward);
-  f.decode_flops = total_flops(graph, flops, context, false);
+  f.decode_flops = total_flops(graph, flops, Counted::kLast);
   f.step_forward_flops = to_sym(graph, flops.step);
   f.step_train_flops = f.step_forward_flops * Sym(kTrainPerForward);
   const StateSize state = count_state(costs);
   constexpr double kBytes = 4;
-  f.state_bytes = (to_sym(graph, state.fixed) + to_sym(graph, state.growing) * context) * Sym(kBytes);
-  f.state_grows = !state.growing.empty();
+  f.state_bytes = to_sym(graph, state.fixed) * Sym(kBytes);
+  for (const auto& [count, monomials] : state.kept)
+    f.state_bytes += to_sym(graph, monomials) * positions(count, Counted::kLast) * Sym(kBytes);
+  f.state_grows = state.kept.contains(kAll);
   f.complexity = !flops.pairs.empty() ? "O(T²)" : !flops.convolved.empty() ? "O(T log T)" : "O(T)";
   const Depth depth = depth_of_body(graph, 0, body.outputs, graph.env.context);
   f.parallel_depth = Sym(depth.ops) + Sym(depth.logs / std::log(2.0)) * Sym::call(Sym::Fn::kLog, context) +

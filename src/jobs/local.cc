@@ -265,6 +265,7 @@ class Local : public Executor {
     rules.writes = {folder};
     rules.file_bytes = job.limits.folder_bytes;
     rules.devices = job.devices;
+    rules.shared_bytes = job.limits.bytes;
     rules.loopback = job.team;
     PythonSetup python;
     if (job.python) {

@@ -460,7 +460,7 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
     std::array<double, 2> out{};
     for (std::size_t i = 0; i < n; ++i) {
       const auto v = e.eval_static(expr->args[i], "an initial value");
-      if (!v) return {};
+      if (!v || !e.is_in_range(v->value, expr->args[i].at)) return {};
       out[i] = v->value;
     }
     return out;
@@ -474,7 +474,9 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
     return v ? std::optional(ir::Init{ir::Init::Kind::kUniform, (*v)[0], (*v)[1]}) : std::nullopt;
   }
   const auto v = e.eval_static(*expr, "an initial value");
-  return v ? std::optional(ir::Init{ir::Init::Kind::kConstant, v->value, 0}) : std::nullopt;
+  return v && e.is_in_range(v->value, expr->at)
+             ? std::optional(ir::Init{ir::Init::Kind::kConstant, v->value, 0})
+             : std::nullopt;
 }
 
 Value run_param(Elaborator& e, const Expr& call) {

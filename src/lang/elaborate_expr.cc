@@ -118,15 +118,22 @@ std::int32_t Elaborator::symbol(const ir::Sym& sym) {
   return index;
 }
 
+Value Elaborator::out_of_range(double value, Position at) {
+  return error(at, "range", fmt::format("{:g} is outside the range of training (float32, 3.4e38)", value));
+}
+
+bool Elaborator::is_in_range(double value, Position at) {
+  if (!std::isfinite(value) || std::abs(value) <= std::numeric_limits<float>::max()) return true;
+  out_of_range(value, at);
+  return false;
+}
+
 NodeId Elaborator::tensor(const Value& value, Position at) {
   if (value.poison()) return -1;
   if (value.kind == Value::Kind::kTensor) return use(value, at);
   if (is_number(value)) {
     const Static n = as_static(*this, value);
-    if (std::isfinite(n.value) && std::abs(n.value) > std::numeric_limits<float>::max()) {
-      error(at, "range", fmt::format("{:g} is outside the range of training (float32, 3.4e38)", n.value));
-      return -1;
-    }
+    if (!is_in_range(n.value, at)) return -1;
     return builder().constant(n.value, symbol(n.sym));
   }
   if (value.kind == Value::Kind::kInstance)
@@ -192,6 +199,8 @@ Value Elaborator::eval_name(const Expr& expr) {
 Value Elaborator::eval(const Expr& expr) {
   if (gave_up_ || !spend(1, expr.at)) return {};
   Value value = eval_kind(expr);
+  if (const auto folded = contexts_.empty() ? std::nullopt : builder().take_overflow())
+    return out_of_range(*folded, expr.at);
   constexpr std::size_t kLongest = 2000;
   if (value.kind == Value::Kind::kStatic && !is_short(value.number.sym, kLongest, expr.at)) return {};
   if (surveying()) survey(expr, value);
@@ -303,8 +312,11 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
   if (op == "**") {
     const NodeId base = tensor(a, at.at);
     if (base < 0) return {};
-    if (is_number(b) && as_static(*this, b).sym.is_constant())
-      return emit(at.at, {.op = Op::kPow, .in = {base, -1, -1}, .value = as_static(*this, b).value});
+    if (is_number(b) && as_static(*this, b).sym.is_constant()) {
+      const double exponent = as_static(*this, b).value;
+      if (!is_in_range(exponent, at.at)) return {};
+      return emit(at.at, {.op = Op::kPow, .in = {base, -1, -1}, .value = exponent});
+    }
     const NodeId exponent = tensor(b, at.at);  // a ** b = exp(b log a)
     if (exponent < 0) return {};
     const Value log = emit(at.at, {.op = Op::kLog, .in = {base, -1, -1}});

@@ -131,6 +131,10 @@ class Elaborator {
   std::optional<AxisList> eval_axes(const Expr& expr, std::string_view what);
   std::optional<AxisId> eval_axis(const Expr& expr, std::string_view what);
   NodeId tensor(const Value& value, Position at);  // -1 after an error
+  /// Reports a number that float32 cannot hold.
+  Value out_of_range(double value, Position at);
+  /// Returns true if float32 can hold `value`, and reports it otherwise. `all` is infinite, and allowed.
+  bool is_in_range(double value, Position at);
   NodeId eval_tensor(const Expr& expr) { return tensor(eval(expr), expr.at); }
   std::int32_t symbol(const ir::Sym& sym);  // index in the graph's table, or -1 for a constant
   Value make(NodeId node) const;

@@ -264,6 +264,11 @@ bool is_refused_for_score(const TrialResult& r) {
   return is_worse && misfit(scored).empty();
 }
 
+bool is_lost_for_numbers(const TrialResult& r) {
+  return (r.status == Status::kFailed || r.status == Status::kRefused) && speaks_of_design(r) &&
+         !is_refused_for_score(r);
+}
+
 std::string misfit(const TrialSpec& spec, const TrialResult& r) {
   constexpr double kSize = 0.02;  // relative tolerance of the number of parameters
   if (std::string why = misfit(r); !why.empty() || r.status == Status::kStopped) return why;

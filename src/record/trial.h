@@ -164,6 +164,9 @@ bool speaks_of_design(const TrialResult& result);
 /// Returns true if a run was refused for its score alone: it was trained, scored and checked, and all that
 /// does not hold is that it is better than bigrams. Its score and documents are valid.
 bool is_refused_for_score(const TrialResult& result);
+/// Returns true if a run was lost for its numbers: its losses diverged or were not finite, or an anchor other
+/// than "better than bigrams" does not hold.
+bool is_lost_for_numbers(const TrialResult& result);
 /// Returns why a result is impossible; "" if it is possible. A worker wrote it, so its numbers are checked
 /// against each other, and its anchors against the status.
 std::string misfit(const TrialResult& result);

@@ -1,7 +1,10 @@
 #include "sandbox/filter.h"
 
 #include <linux/audit.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -43,18 +46,16 @@ constexpr int kNewer[] = {424 /* pidfd_send_signal */,
                           448 /* process_mrelease */,
                           452 /* fchmodat2 */,
                           463 /* setxattrat */,
-                          467 /* open_tree_attr */};
+                          466 /* removexattrat */,
+                          467 /* open_tree_attr */,
+                          469 /* file_setattr */};
 constexpr int kClone3 = 435;
 
+// Without `socket`, these only apply to descriptors that were left open.
+constexpr int kOfSockets[] = {SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect};
+
 constexpr int kForbidden[] = {
-    // Network. Without `socket`, these only apply to descriptors that were left open.
-    SYS_socketpair,
-    SYS_bind,
-    SYS_listen,
-    SYS_accept,
-    SYS_accept4,
-    SYS_connect,
-    // Other processes.
+    // Other processes. Of the calls that take the id of one, these are not needed for the process itself.
     SYS_ptrace,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
@@ -69,6 +70,7 @@ constexpr int kForbidden[] = {
     SYS_sched_setattr,
     SYS_migrate_pages,
     SYS_move_pages,
+    SYS_get_robust_list,
     // Leaving the process group, which is how a worker and its descendants are killed.
     SYS_setsid,
     SYS_setpgid,
@@ -176,9 +178,7 @@ class Assembler {
   void look_at(int call, int i, const Decide& decide) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 0);
     const std::size_t jump = out.code.size() - 1;
-    // Loads the lower half of the argument. Both processors are little-endian.
-    add(BPF_LD | BPF_W | BPF_ABS,
-        static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i)));
+    load(i);
     decide();
     out.code[jump].jf = static_cast<std::uint8_t>(out.code.size() - jump - 1);
   }
@@ -198,6 +198,24 @@ class Assembler {
       if (zero) allow_value(0);
       out.own_id.push_back(allow_value(0));
       if (group) out.own_group.push_back(allow_value(0));
+      answer(kRefused);
+    });
+  }
+  struct SocketKind {
+    std::uint32_t family, type, protocol;
+  };
+  /// Allows a call that makes sockets only for sockets of these kinds.
+  void only_sockets(int call, std::initializer_list<SocketKind> kinds) {
+    look_at(call, 0, [&] {
+      for (const SocketKind& kind : kinds) {
+        load(0);
+        add(BPF_JMP | BPF_JEQ | BPF_K, kind.family, 0, 6);
+        load(1);
+        add(BPF_ALU | BPF_AND | BPF_K, 0xF);  // without SOCK_CLOEXEC and SOCK_NONBLOCK
+        add(BPF_JMP | BPF_JEQ | BPF_K, kind.type, 0, 3);
+        load(2);
+        allow_value(kind.protocol);
+      }
       answer(kRefused);
     });
   }
@@ -227,6 +245,11 @@ class Assembler {
   FilterProgram out;
 
  private:
+  // Loads the lower half of an argument. Both processors are little-endian.
+  void load(int i) {
+    add(BPF_LD | BPF_W | BPF_ABS,
+        static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i)));
+  }
   void number() { add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)); }
   void add(int code, std::uint32_t value, int when = 0, int unless = 0) {
     out.code.push_back({static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(when),
@@ -235,6 +258,7 @@ class Assembler {
 };
 
 constexpr std::uint32_t kNamespaces = 0x7E020000;  // CLONE_NEW*
+constexpr std::uint32_t kParent = 0x00008000;      // CLONE_PARENT: a child of the process's own parent
 constexpr std::uint32_t kThread = 0x00010000;      // CLONE_THREAD
 
 }  // namespace
@@ -243,37 +267,38 @@ bool has_filter() { return kProcessor != 0; }
 
 FilterProgram outer_filter(Sockets sockets) {
   Assembler a;
-  const auto is_allowed = [&](int call) {
-    const bool connects = call == SYS_connect || call == SYS_socketpair;
-    const bool listens = call == SYS_bind || call == SYS_listen || call == SYS_accept || call == SYS_accept4;
-    return (sockets != Sockets::kNone && connects) ||
-           (sockets == Sockets::kLoopback && (connects || listens));
-  };
-  for (const int call : kForbidden)
-    if (!is_allowed(call)) a.refuse(call);
+  for (const int call : kForbidden) a.refuse(call);
   for (const int call : kNewer) a.refuse(call);
   // The flags of clone3 are in memory, where a filter cannot see them. Callers fall back to clone.
   a.refuse(kClone3, kUnknown);
-  a.refuse_bits(SYS_clone, 0, kNamespaces);
-  if (sockets == Sockets::kNone)
+  a.refuse_bits(SYS_clone, 0, kNamespaces | kParent);
+  if (sockets == Sockets::kLoopback) {
+    // TCP, and the list of the namespace's network interfaces.
+    a.only_sockets(SYS_socket, {{AF_INET, SOCK_STREAM, 0},
+                                {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+                                {AF_INET6, SOCK_STREAM, 0},
+                                {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+                                {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}});
+  } else {
     a.refuse(SYS_socket);
+    for (const int call : kOfSockets) a.refuse(call);
+  }
+  // Datagrams of a pair could be sent to other addresses.
+  if (sockets == Sockets::kNone)
+    a.refuse(SYS_socketpair);
   else
-    a.look_at(SYS_socket, 0, [&] {
-      a.allow_value(1);  // AF_UNIX
-      if (sockets == Sockets::kLoopback)
-        for (const std::uint32_t family : {2, 10, 16})
-          a.allow_value(family);  // AF_INET, AF_INET6, AF_NETLINK
-      a.answer(kRefused);
-    });
+    a.only_sockets(SYS_socketpair, {{AF_UNIX, SOCK_STREAM, 0}, {AF_UNIX, SOCK_SEQPACKET, 0}});
   a.only_itself(SYS_kill, 0, true, true);
   a.only_itself(SYS_tgkill, 0, false, false);
   a.only_itself(SYS_prlimit64, 0, true, false);
-  // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SET_PTRACER.
-  a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 0x59616d61});
+  a.only_itself(SYS_sched_setaffinity, 0, true, false);
+  // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SCHED_CORE,
+  // PR_SET_PTRACER.
+  a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 62, 0x59616d61});
   // F_SETOWN, F_SETSIG, F_SETOWN_EX would send signals to other processes.
   a.refuse_values(SYS_fcntl, 1, {8, 10, 15});
-  // Values: TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
-  a.refuse_values(SYS_ioctl, 1, {0x5412, 0x541C, 0x8901, 0x8902});
+  // Values: TIOCSPGRP, TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
+  a.refuse_values(SYS_ioctl, 1, {0x5410, 0x5412, 0x541C, 0x8901, 0x8902});
   a.answer(SECCOMP_RET_ALLOW);
   return std::move(a.out);
 }

@@ -20,14 +20,15 @@ struct FilterProgram {
 /// Returns true if there is a filter for this processor.
 bool has_filter();
 
-/// The sockets that a process may have: none; local ones, which drivers of GPUs need; or also those of its
-/// own network namespace, in which there is only a loopback.
-enum class Sockets : std::uint8_t { kNone, kLocal, kLoopback };
+/// The sockets that a process may have: none; pairs, which are connected to each other for good; or also TCP
+/// in its own network namespace, in which there is only a loopback. No process has local sockets that can be
+/// given an address: every server that listens at a path of the file system would be in reach.
+enum class Sockets : std::uint8_t { kNone, kPairs, kLoopback };
 
-/// Refuses with EPERM: other sockets, other processes (ptrace, their
-/// memory, their limits, signals to them), leaving the process group, mounts, namespaces, kernel modules,
-/// BPF, keys, io_uring, memory that no limit counts (memfd, System V), changes of modes and owners of files,
-/// links, and device files.
+/// Refuses with EPERM: other sockets, other processes (ptrace, their memory, their limits, their processors,
+/// signals to them), leaving the process group, mounts, namespaces, kernel modules, BPF, keys, io_uring,
+/// memory that no limit counts (memfd, System V), changes of modes and owners of files, links, and device
+/// files.
 FilterProgram outer_filter(Sockets sockets);
 
 /// Refuses to start new processes (threads are allowed) and other programs.

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -75,9 +76,9 @@ int create_ruleset(int version, bool loopback = false) {
 }
 
 // Returns true if the path exists and was allowed.
-bool allow(int ruleset, int version, const std::string& path, std::uint64_t rights) {
+bool allow(int ruleset, int version, const char* path, std::uint64_t rights) {
   PathRule rule{};
-  rule.folder = open(path.c_str(), O_PATH | O_CLOEXEC);
+  rule.folder = open(path, O_PATH | O_CLOEXEC);
   if (rule.folder < 0) return false;
   struct stat about {};
   rule.allowed = rights & handled_files(version);
@@ -94,16 +95,18 @@ constexpr const char* kDescriptions[] = {"/proc",          "/sys/devices/system"
                                          "/sys/kernel/mm", "/etc/ld.so.cache",    "/etc/ld.so.preload",
                                          "/etc/localtime", "/etc/alternatives",   "/dev/zero",
                                          "/dev/random",    "/dev/urandom"};
-constexpr const char* kDevices[] = {
-    "/dev/nvidia0",     "/dev/nvidia1",          "/dev/nvidia2", "/dev/nvidia3",   "/dev/nvidia4",
-    "/dev/nvidia5",     "/dev/nvidia6",          "/dev/nvidia7", "/dev/nvidiactl", "/dev/nvidia-uvm",
-    "/dev/nvidia-caps", "/dev/nvidia-uvm-tools", "/dev/shm"};
+constexpr const char* kDevices[] = {"/dev/nvidia0",    "/dev/nvidia1",     "/dev/nvidia2",
+                                    "/dev/nvidia3",    "/dev/nvidia4",     "/dev/nvidia5",
+                                    "/dev/nvidia6",    "/dev/nvidia7",     "/dev/nvidiactl",
+                                    "/dev/nvidia-uvm", "/dev/nvidia-caps", "/dev/nvidia-uvm-tools"};
+constexpr const char* kSharedMemory = "/dev/shm";
 
 void allow_folder(int ruleset, int version, const std::string& path) {
-  allow(ruleset, version, path, kReading);
+  allow(ruleset, version, path.c_str(), kReading);
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
-    if (std::error_code ignored; entry->is_symlink(ignored)) allow(ruleset, version, entry->path(), kReading);
+    if (std::error_code ignored; entry->is_symlink(ignored))
+      allow(ruleset, version, entry->path().c_str(), kReading);
 }
 
 // ---- Steps between fork and exec ----
@@ -116,12 +119,25 @@ bool write_all(const char* path, const char* text, std::size_t size) {
   return written;
 }
 
-bool enter_namespaces(bool with_user, const std::string& users, const std::string& groups) {
-  if (unshare((with_user ? CLONE_NEWUSER : 0) | CLONE_NEWNET | CLONE_NEWIPC) != 0) return false;
+bool enter_namespaces(bool with_user, const std::string& users, const std::string& groups, bool with_mounts) {
+  if (unshare((with_user ? CLONE_NEWUSER : 0) | (with_mounts ? CLONE_NEWNS : 0) | CLONE_NEWNET |
+              CLONE_NEWIPC) != 0)
+    return false;
   if (!with_user) return true;
   return write_all("/proc/self/uid_map", users.data(), users.size()) &&
          write_all("/proc/self/setgroups", "deny", 4) &&
          write_all("/proc/self/gid_map", groups.data(), groups.size());
+}
+
+// Hides the machine's /dev/shm behind an empty one, in a new mount namespace that others do not see.
+bool mount_shared_memory(const std::string& options) {
+  return mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) == 0 &&
+         mount("tmpfs", kSharedMemory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) == 0;
+}
+
+// The number of files is limited too, since their names and entries do not count as size.
+std::string shared_memory_of(std::uint64_t bytes) {
+  return fmt::format("mode=700,nr_inodes=4096,size={}", bytes > 0 ? std::to_string(bytes) : "50%");
 }
 
 // Switches the loopback of a new network namespace on.
@@ -194,8 +210,13 @@ Machine try_out() {
     if (ruleset >= 0) close(ruleset);
   }
   const std::string users = map_of(geteuid()), groups = map_of(getegid());
-  m.network = works([&] { return enter_namespaces(false, "", ""); });
-  if (!m.network) m.network = m.needs_user = works([&] { return enter_namespaces(true, users, groups); });
+  m.network = works([&] { return enter_namespaces(false, "", "", false); });
+  if (!m.network)
+    m.network = m.needs_user = works([&] { return enter_namespaces(true, users, groups, false); });
+  const std::string shared = shared_memory_of(1 << 20);
+  m.mounts = m.network && works([&] {
+               return enter_namespaces(m.needs_user, users, groups, true) && mount_shared_memory(shared);
+             });
   return m;
 }
 
@@ -234,14 +255,17 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
   out.address_bytes_ = rules.address_bytes;
   if (on.switched_off) return out;
   out.loopback_ = rules.loopback;
-  if (rules.loopback && !on.network)
-    return fail("sandbox", "several processes of a run need a network namespace, which this machine lacks",
+  if (rules.loopback && (!on.network || (rules.devices && !on.mounts)))
+    return fail("sandbox",
+                fmt::format("several processes of a run need a {} namespace, which this machine lacks",
+                            on.network ? "mount" : "network"),
                 "use one process (gpus = 1), or switch the sandbox off with GABBRO_SANDBOX=off");
+  if (rules.devices && on.mounts) out.shared_ = shared_memory_of(rules.shared_bytes);
   out.users_ = map_of(geteuid());
   out.groups_ = map_of(getegid());
   if (on.filter) {
     FilterProgram filter = outer_filter(rules.loopback  ? Sockets::kLoopback
-                                        : rules.devices ? Sockets::kLocal
+                                        : rules.devices ? Sockets::kPairs
                                                         : Sockets::kNone);
     for (const sock_filter& i : filter.code) out.filter_.push_back({i.code, i.jt, i.jf, i.k});
     out.own_id_ = std::move(filter.own_id);
@@ -260,10 +284,10 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
     for (const char* path : kDevices) allow(r, on.landlock, path, kWriting | kDevice);
   // gloo (torch.distributed) lists these devices, and fails if it cannot.
   if (rules.loopback) allow_folder(r, on.landlock, "/sys/bus/pci/devices");
-  for (const std::string& path : rules.programs) allow(r, on.landlock, path, kReading | kExecute);
+  for (const std::string& path : rules.programs) allow(r, on.landlock, path.c_str(), kReading | kExecute);
   for (const std::string& path : rules.reads) allow_folder(r, on.landlock, path);
   for (const std::string& path : rules.writes)
-    if (!allow(r, on.landlock, path, kWriting))
+    if (!allow(r, on.landlock, path.c_str(), kWriting))
       return fail("sandbox", fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   return out;
 }
@@ -278,7 +302,8 @@ Sandbox::Sandbox(Sandbox&& other) noexcept
       own_id_(std::move(other.own_id_)),
       own_group_(std::move(other.own_group_)),
       users_(std::move(other.users_)),
-      groups_(std::move(other.groups_)) {}
+      groups_(std::move(other.groups_)),
+      shared_(std::move(other.shared_)) {}
 
 Sandbox::~Sandbox() {
   if (ruleset_ >= 0) close(ruleset_);
@@ -296,7 +321,12 @@ const char* Sandbox::enter(int on_death) {
   // If memory is short, the kernel should kill this process before the one that started it.
   write_all("/proc/self/oom_score_adj", "500", 3);
   if (on_.switched_off) return nullptr;
-  if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_)) return "namespaces";
+  const bool shares = !shared_.empty();
+  if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_, shares)) return "namespaces";
+  if (shares && !mount_shared_memory(shared_)) return "shared memory";
+  // Rules follow files, not their paths, so this one cannot be made before.
+  if (shares && ruleset_ >= 0 && !allow(ruleset_, on_.landlock, kSharedMemory, kWriting))
+    return "shared memory";
   if (loopback_ && !raise_loopback()) return "loopback";
   if (!drop_capabilities()) return "capabilities";
   // The kernel resets this signal when a process changes its credentials, for example by entering a user
@@ -333,12 +363,17 @@ bool passes(std::string_view variable) {
                                          "ASAN_OPTIONS",
                                          "UBSAN_OPTIONS",
                                          "LSAN_OPTIONS"};
+  // A process may set the processors of its first thread alone, so OpenMP cannot bind its threads.
+  constexpr std::string_view kBinding[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"};
   constexpr std::string_view kBegins[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
                                           "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
                                           "PYTORCH_",  "MALLOC_", "NVIDIA_"};
-  return std::find(std::begin(kWhole), std::end(kWhole), variable) != std::end(kWhole) ||
-         std::any_of(std::begin(kBegins), std::end(kBegins),
-                     [&](std::string_view b) { return variable.starts_with(b); });
+  const auto is_in = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), variable) != std::end(names);
+  };
+  return is_in(kWhole) ||
+         (!is_in(kBinding) && std::any_of(std::begin(kBegins), std::end(kBegins),
+                                          [&](std::string_view b) { return variable.starts_with(b); }));
 }
 
 }  // namespace gabbro::sandbox

@@ -3,8 +3,8 @@
 //
 // Several independent borders of the kernel confine it, as far as the machine supports them: no new
 // privileges and no capabilities; a filter of system calls (seccomp); Landlock on files, sockets and signals;
-// its own network and IPC namespace. `machine` finds out by trying which are available. `Machine::missing`
-// reports every border that is missing.
+// its own network and IPC namespace, and with a GPU its own mounts. `machine` finds out by trying which are
+// available. `Machine::missing` reports every border that is missing.
 #pragma once
 
 #include <sys/types.h>
@@ -24,6 +24,7 @@ struct Machine {
   int landlock = 0;           // version of the Landlock interface; 0: none
   bool network = false;       // supports its own network namespace
   bool needs_user = false;    // ... inside its own user namespace
+  bool mounts = false;        // ... and its own mounts, and thus a /dev/shm
   bool switched_off = false;  // by GABBRO_SANDBOX=off
 
   /// Lists the borders in use: "no new privileges, no capabilities, system calls filtered, files by Landlock
@@ -45,15 +46,18 @@ struct Rules {
   std::vector<std::string> writes;    // folders in which files may be created, written, renamed and removed
   std::uint64_t file_bytes = 0;       // maximum size of any file that it writes; 0: no limit
   std::uint64_t address_bytes = 0;    // maximum size of its address space; 0: no limit
-  bool devices = false;               // allows GPUs, with the sockets that their drivers need
-  bool loopback = false;  // allows sockets among its own processes, in a network namespace of their own
+  // Allows GPUs, pairs of sockets, and a /dev/shm of its own, which ends with its last process. A machine
+  // without mount namespaces has none for it.
+  bool devices = false;
+  std::uint64_t shared_bytes = 0;  // maximum size of that /dev/shm; 0: half of the machine's memory
+  bool loopback = false;           // allows TCP among its own processes, in a network namespace of their own
 };
 
 /// A sandbox is prepared before the fork and entered after it. Entering uses only system calls.
 class Sandbox {
  public:
   /// Errors: "sandbox" (the kernel refuses a border that it supported in `machine`; a loopback is asked for,
-  /// but there are no network namespaces).
+  /// but there are no network namespaces, or GPUs for it and no mount namespaces).
   static Result<Sandbox> prepare(const Rules& rules, const Machine& on);
   Sandbox(Sandbox&& other) noexcept;
   Sandbox& operator=(Sandbox&&) = delete;
@@ -80,6 +84,7 @@ class Sandbox {
   // Indices of the instructions that compare with the id of the process, and with its negative.
   std::vector<std::size_t> own_id_, own_group_;
   std::string users_, groups_;  // id maps of the user namespace
+  std::string shared_;          // options of its /dev/shm; empty: it has none
 };
 
 /// From here on, prevents this process from starting processes and executing programs. Returns false if there

@@ -4,11 +4,9 @@
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <type_traits>
 
 #include "base/damaged.h"
-#include "base/lock.h"
 #include "sqlite/sqlite.h"
 #include "store/fold.h"
 
@@ -25,19 +23,6 @@ constexpr std::int64_t kApplication = 0x47414242;  // "GABB", in the file's head
 
 double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-// The lock has a file of its own, since SQLite uses the locks of the database file.
-std::string lock_file(const std::string& path) { return path + ".lock"; }
-
-// Takes the lock for writing.
-Result<Lock> lock_of(const std::string& path) {
-  auto lock = Lock::take(lock_file(path));
-  if (lock) return lock;
-  if (is(lock.error(), record::Cause::kLocked))
-    return fail("store", fmt::format("{}: another campaign is writing to it", path),
-                "wait for it, stop it, or choose another folder");
-  return fail("store", lock.error().message, "check that the folder exists and is writable");
 }
 
 std::int64_t number_of(Connection& db, const char* sql) {
@@ -181,7 +166,6 @@ E event_at(Connection& db, std::int64_t id) {
 }  // namespace
 
 struct Store::Database {
-  std::optional<Lock> lock;  // held by the writer
   std::unique_ptr<Connection> connection;
 };
 
@@ -191,7 +175,6 @@ Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Result<Store> Store::open(const std::string& path) {
-  GABBRO_TRY(lock, lock_of(path));
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
   GABBRO_TRY(known, has_record(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
@@ -207,12 +190,10 @@ Result<Store> Store::open(const std::string& path) {
   }
   // Older records lack this index. It only speeds up `sessions`.
   if (auto ok = connection->script(kSessionIndex); !ok) return tl::unexpected(ok.error());
-  return Store(std::make_unique<Database>(Database{std::move(lock), std::move(connection)}));
+  return Store(std::make_unique<Database>(Database{std::move(connection)}));
 }
 
 const std::string& Store::path() const { return db_->connection->path(); }
-
-bool Store::is_written(const std::string& path) { return !Lock::take(lock_file(path)); }
 
 Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))
@@ -224,7 +205,7 @@ Result<Store> Store::read(const std::string& path) {
   GABBRO_TRY(known, has_record(*connection, path));
   if (!known)
     return fail("store", fmt::format("{}: nothing is recorded yet", path), "the campaign has not started");
-  return Store(std::make_unique<Database>(Database{std::nullopt, std::move(connection)}));
+  return Store(std::make_unique<Database>(Database{std::move(connection)}));
 }
 
 Result<bool> Store::append(const Event& event) { return append(std::vector<Event>{event}); }

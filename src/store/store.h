@@ -60,19 +60,17 @@ struct TaskRow {
 
 /// The file of one campaign. Every append is one transaction that holds the events and the changes of the
 /// tables. It is on disk when the call returns (WAL, synchronous = FULL), so that a killed process loses
-/// nothing that was appended. There is one writer, which holds the lock of PATH.lock, and there may be
+/// nothing that was appended. There is one writer, which locks the folder (base/lock.h), and there may be
 /// readers at any time, each of which sees the record as it was when it opened it. If a file was opened but
 /// then cannot be read (a failing disk, changes by hand), any query throws Damaged.
 class Store {
  public:
   static constexpr int kSchema = 8;
 
-  /// Opens `path` for writing, and creates it if it does not exist. Errors: "store" if it is not the file of
-  /// a campaign, has another schema (both numbers are given), has another writer, or if there is no disk
-  /// space or no permission.
+  /// Opens `path` for writing, and creates it if it does not exist. The caller holds the lock of the folder.
+  /// Errors: "store" if it is not the file of a campaign, has another schema (both numbers are given), or if
+  /// there is no disk space or no permission.
   static Result<Store> open(const std::string& path);
-  /// Returns true if a process has the file open for writing.
-  static bool is_written(const std::string& path);
   /// Opens an existing file for reading, as it is now: all queries see the same events, whatever a writer
   /// appends meanwhile. The writer does not wait for readers. Errors: "store".
   static Result<Store> read(const std::string& path);

@@ -20,7 +20,9 @@ struct Evidence {
   exec::Model& model;  // the model that was scored
   int vocab = 0;
   exec::TokenBatch sample, other;  // two batches of text of the run
-  std::string text_hash;           // hash of the corpus text of the run's batches, read again after the run
+  exec::TokenBatch
+      scored;             // windows of held-out documents as they are scored, in the same shape; may be empty
+  std::string text_hash;  // hash of the corpus text of the run's batches, read again after the run
 };
 
 /// Checks each anchor and reports its numbers (docs/verdict.md explains the limits):

@@ -162,7 +162,8 @@ LeakVerdict LeakCheck::future(double batches) {
   return out;
 }
 
-// Cuts the text into documents of random lengths, at least two per row.
+// Cuts the text into documents of random lengths, at least two per row. Every other one begins as the first
+// row does, where the anchors put the beginning of a real document.
 exec::TokenBatch LeakCheck::documents() {
   exec::TokenBatch out = texts_.text;
   out.starts.assign(out.tokens.size(), 0);
@@ -170,7 +171,11 @@ exec::TokenBatch LeakCheck::documents() {
     std::int64_t start = 0;
     const std::int64_t forced = 1 + random_.below(std::max<std::int64_t>(1, out.length - 1));
     for (std::int64_t t = 1; t < out.length; ++t) {
-      if (t == forced || random_.chance(1.5 / static_cast<double>(out.length))) start = t;
+      if (t == forced || random_.chance(1.5 / static_cast<double>(out.length))) {
+        start = t;
+        if (random_.chance(0.5))
+          std::copy_n(texts_.text.tokens.begin(), out.length - t, out.tokens.begin() + row * out.length + t);
+      }
       out.starts[index(out, row, t)] = start;
     }
   }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "data/corpus.h"
 #include "data/heads.h"
+#include "data/text_bytes.h"
 #include "eval/benchmark.h"
 #include "eval/bits.h"
 #include "train/safetensors.h"
@@ -56,6 +57,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
                                                     : run.spec.valid_documents;
   if (!spec.whole)
     result.document_tokens = spec.document_tokens > 0 ? spec.document_tokens : run.spec.document_tokens;
+  if (const auto ok = data::check_bytes(split, run.tokenizer, documents); !ok) return ok;
   if (result.document_tokens > 0)
     split.keep(data::heads(split, run.tokenizer, documents, result.document_tokens));
   bool going = true;

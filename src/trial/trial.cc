@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "data/heads.h"
+#include "data/text_bytes.h"
 #include "data/tokenizer.h"
 #include "eval/bigram.h"
 #include "eval/bits.h"
@@ -206,6 +207,26 @@ void decide(TrialResult& result) {
     if (!a.holds && result.cause.empty()) result.cause = a.name + ": " + a.detail;
 }
 
+// Returns the windows with which the first documents begin, as they are scored. What is left of a window
+// after a short document is filled with the beginning of the next ones.
+exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, std::int64_t sequences,
+                               std::int64_t length) {
+  exec::TokenBatch out{sequences, length, {}, {}, {}};
+  for (std::int64_t row = 0; row < sequences; ++row) {
+    std::vector<std::int64_t> tokens(1, end);
+    for (std::size_t d = static_cast<std::size_t>(row); static_cast<std::int64_t>(tokens.size()) <= length;
+         ++d) {
+      const data::Document document = held_out.document(d % held_out.documents());
+      const std::size_t before = tokens.size();
+      tokens.resize(before + document.end - document.begin);
+      held_out.read(document.begin, {tokens.data() + before, tokens.size() - before});
+    }
+    out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.begin() + length);
+    out.targets.insert(out.targets.end(), tokens.begin() + 1, tokens.begin() + length + 1);
+  }
+  return out;
+}
+
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress, const MakeModel& given,
                                 exec::pytorch::Python* python) {
   TrialResult result;
@@ -220,6 +241,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
+  if (const auto ok = data::check_bytes(held_out, tokenizer, spec.valid_documents); !ok)
+    return tl::unexpected(ok.error());
   if (spec.document_tokens > 0)
     held_out.keep(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
@@ -266,6 +289,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
         .value;
   };
   if (spec.engine != record::Engine::kCpu) options.design += fmt::format(" engine={}", spec.engine);
+  if (spec.valid_points > 0)
+    options.design += fmt::format(" scored={}/{}", spec.valid_documents, spec.document_tokens);
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -352,7 +377,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
   for (record::Anchor& a :
        anchors({spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0),
-                batches.batch(1), fmt::format("{:016x}", text_again)}))
+                batches.batch(1), first_windows(held_out, tokenizer.end(), options.sequences, options.length),
+                fmt::format("{:016x}", text_again)}))
     result.anchors.push_back(std::move(a));
   decide(result);
   return result;

@@ -336,7 +336,7 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       {"a task too many", [](CapabilityResult& r) { r.tasks.push_back(r.tasks[0]); }},
       {"a task too few", [](CapabilityResult& r) { r.tasks.pop_back(); }},
       {"scores without end",
-       [](CapabilityResult& r) { r.tasks[0].scores.resize(100'000, r.tasks[0].scores[0]); }},
+       [](CapabilityResult& r) { r.tasks[0].scores.resize(10'000, r.tasks[0].scores[0]); }},
       {"no scores", [](CapabilityResult& r) { r.tasks[1].scores.clear(); }},
       {"scores of a failure",
        [](CapabilityResult& r) { r.tasks[0].outcome = record::CapabilityOutcome::kDiverged; }},
@@ -1429,6 +1429,17 @@ TEST(Campaign, ASecondProcessIsRefused) {
   auto second = Campaign::open({folder / "run"}, quick_judge);
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another campaign"), std::string::npos) << second.error().message;
+  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
+  EXPECT_TRUE(Campaign::is_open({folder / "run"}));
+  // No file in the folder is the lock: each may be removed or replaced.
+  const std::string record = folder / "run/campaign.db";
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "run"))
+    if (entry.is_regular_file() && entry.path() != record) std::filesystem::remove(entry.path());
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  std::filesystem::copy_file(record, record + ".copy");
+  std::filesystem::rename(record + ".copy", record);
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  std::filesystem::remove(record);
   EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
   EXPECT_FALSE(Campaign::open({folder / "nowhere"}, quick_judge));
 }

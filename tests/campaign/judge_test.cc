@@ -113,9 +113,9 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_in_process(), 12, [](int) {});
+  here.follow(*judge_in_process(), 6, [](int) {});
   const auto judge = judge_process(real(folder));
-  apart.follow(*judge, 12, [](int) {});
+  apart.follow(*judge, 6, [](int) {});
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
   EXPECT_EQ(judge->sandbox(), sandbox::machine().text());
@@ -135,6 +135,33 @@ TEST(Judge, SaysApartWhatItSaysHere) {
     EXPECT_EQ((*parts)[i].what, (*same)[i].what);
     EXPECT_EQ(lang::print((*parts)[i].program), lang::print((*same)[i].program));
   }
+}
+
+TEST(Judge, KnowsWhichDesignsAreUntrainable) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const auto judge = judge_process(real(folder));
+  const auto text = [](const std::string& sum) {
+    return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
+           "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
+  };
+  const evolve::Offspring factors = offspring(text(
+                              "    return cumsum(u * exp(0.8 * position())) * exp(-0.8 * position())\n")),
+                          decay = offspring(
+                              text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n"));
+  Course course;
+  const auto known = judge->screen(factors, course.population);
+  ASSERT_TRUE(known) << known.error().message;
+  course.add(*known);
+  const auto verdict = [&](const evolve::Population& population) {
+    const auto created = judge->screen(decay, population);
+    return created ? "" : created.error().code;
+  };
+  EXPECT_EQ(verdict(course.population), "same function");
+  const evolve::Population before = course.population;
+  course.population.set_untrainable({1});
+  EXPECT_EQ(verdict(course.population), "");
+  EXPECT_EQ(verdict(before), "same function");
 }
 
 // A campaign that resumes its final comparison requests nothing else first.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@
 
 #include "base/random.h"
 #include "data/build.h"
+#include "data/heads.h"
 #include "data/held_out.h"
 #include "data/tokenizer.h"
 
@@ -645,6 +647,48 @@ TEST_F(Data, DocumentsThatCannotBeAreRefused) {
   EXPECT_NE(refused(borders, 3, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
 }
 
+// Hashes and sums fit, but the bytes by which scores are divided are not those of the text.
+TEST_F(Data, BytesThatTheTextDoesNotHaveAreRefused) {
+  ASSERT_TRUE(build_corpus(options_for(root, write("a.txt", babble_file(40, 5))), {}).has_value());
+  const std::string folder = root / "corpus", file = folder + "/valid.documents";
+  Manifest manifest = Corpus::open(folder)->manifest();
+  const auto checked = [&] {
+    const auto ok = Corpus::open(folder)->verify();
+    return ok ? std::string() : ok.error().message;
+  };
+  EXPECT_EQ(checked(), "");
+  std::vector<std::uint64_t> borders(fs::file_size(file) / sizeof(std::uint64_t));
+  std::ifstream(file, std::ios::binary)
+      .read(reinterpret_cast<char*>(borders.data()), static_cast<std::streamsize>(fs::file_size(file)));
+  for (std::size_t i = 1; i < borders.size(); i += 2) borders[i] *= 2;
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(borders.data()),
+             static_cast<std::streamsize>(borders.size() * sizeof(std::uint64_t)));
+  for (SplitInfo& s : manifest.splits)
+    if (s.name == "valid") s.documents_hash = *hash_file(file), s.bytes *= 2;
+  write("corpus/manifest.json", to_json(manifest));
+  EXPECT_NE(checked().find("document 1 is said to have"), std::string::npos) << checked();
+}
+
+// U+FFFD is a character like others. The next one has four bytes, each a token of its own.
+TEST_F(Data, HeadsCountTheBytesOfWholeCharacters) {
+  std::string odd;
+  for (int i = 0; i < 30; ++i) odd += "\xEF\xBF\xBD\xF0\x9F\x98\x80";
+  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 5)));
+  o.valid_sources = {write("v.txt", odd + "\n")};
+  ASSERT_TRUE(build_corpus(o, {}).has_value());
+  const auto split = Corpus::open(o.out)->split("valid");
+  const auto tokenizer = Tokenizer::load(o.out + "/tokenizer.model");
+  ASSERT_TRUE(split && tokenizer);
+  ASSERT_EQ(split->document(0).end, 30U * 7 + 2) << "every byte is a token";
+  for (std::uint64_t tokens = 1; tokens < 100; ++tokens) {
+    const std::uint64_t in = tokens % 7, whole = tokens - in + (in == 0 ? 0 : in <= 3 ? 3 : 7);
+    const Document head = heads(*split, *tokenizer, 0, tokens).front();
+    EXPECT_EQ(head.end, whole) << tokens;
+    EXPECT_EQ(head.bytes, whole) << tokens;
+  }
+}
+
 // The pipes have no writer, so a reader would block forever.
 TEST_F(Data, PipesAreNotWaitedFor) {
   const std::string source = write("a.txt", babble_file(40, 5));
@@ -1011,14 +1055,70 @@ TEST_F(Data, ShortHeldOutDocumentsAreKnownInsideOfOthers) {
   for (int i = 0; i < 200; ++i) {
     std::string text;
     while (text.size() < 75) text += static_cast<char>('a' + random.below(26));
-    EXPECT_TRUE(held.add(text));
+    EXPECT_TRUE(held.add(plain_of(text)));
     texts.push_back(text);
   }
   held.finish();
   for (const std::string& text : texts) {
-    EXPECT_EQ(held.find("AB" + text).overlap, Overlap::kInside);
-    EXPECT_EQ(held.find("AB" + text.substr(10)).overlap, Overlap::kNone);
+    EXPECT_EQ(held.find(plain_of("AB" + text)).overlap, Overlap::kInside);
+    EXPECT_EQ(held.find(plain_of("AB" + text.substr(10))).overlap, Overlap::kNone);
   }
+}
+
+// Returns a text in lines of at most 40 characters, each between `before` and `after`. {} in `before` is the
+// number of the line.
+std::string in_lines(const std::string& text, const std::string& before, const std::string& after) {
+  std::string out;
+  int number = 0;
+  for (std::size_t from = 0; from < text.size(); from += 40)
+    out += fmt::format(fmt::runtime(before), ++number) + text.substr(from, 40) + after + "\n";
+  return out;
+}
+
+// Returns a text in which each letter from a to z is the one with that offset from its number.
+std::string shifted(const std::string& text, char32_t first) {
+  std::string out;
+  for (const char c : text)
+    if (c >= 'a' && c <= 'z')
+      out += {static_cast<char>(0xf0), static_cast<char>(0x80 | ((first + c - 'a') >> 12 & 63)),
+              static_cast<char>(0x80 | ((first + c - 'a') >> 6 & 63)),
+              static_cast<char>(0x80 | ((first + c - 'a') & 63))};
+    else
+      out += c;
+  return out;
+}
+
+// No line of these copies has a window of 64 bytes as it stands in the original.
+TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
+  Random random(9);
+  const std::string text = babble(random, 300);
+  HeldOutText held, independent;
+  EXPECT_TRUE(held.add(plain_of(text)));
+  EXPECT_TRUE(independent.add(plain_of(text)));
+  held.finish();
+  std::string accents, letters = text;
+  for (const char c : text) accents += c == 'e' ? "\xC3\xA9" : c == 'a' ? "a\xCC\x80" : std::string(1, c);
+  std::transform(letters.begin(), letters.end(), letters.begin(), [](char c) { return std::toupper(c); });
+  for (const auto& [what, copy] : std::vector<std::pair<std::string, std::string>>{
+           {"quoted", in_lines(text, "> ", "")},
+           {"a comment", in_lines(text, "// ", "")},
+           {"a table", in_lines(text, "| ", " |")},
+           {"hyphenated", in_lines(text, "", "-")},
+           {"numbered", in_lines(text, "{:>4} ", "")},
+           {"numbered in a quotation", in_lines(text, "> {}. ", "")},
+           {"upper case", letters},
+           {"accents", accents},
+           {"noncharacters", in_lines(text, "\xF0\x9F\xBF\xBE", "")},
+           {"blank Braille patterns", in_lines(text, "\xE2\xA0\x80", "")},
+           {"mathematical letters", shifted(text, 0x1d41a)}}) {
+    EXPECT_EQ(held.find(plain_of(copy)).overlap, Overlap::kInside) << what;
+    EXPECT_FALSE(independent.add(plain_of(copy))) << what << " counts as an independent document";
+  }
+  std::string numbers;
+  for (int i = 0; i < 100; ++i) numbers += fmt::format("{} apples for {} pears\n", i, 7 * i);
+  EXPECT_TRUE(independent.add(plain_of(numbers)));
+  for (char& c : numbers) c = c >= '0' && c <= '8' ? static_cast<char>(c + 1) : c;
+  EXPECT_TRUE(independent.add(plain_of(numbers))) << "other numbers are another document";
 }
 
 // A progress callback that throws stands for memory that runs out.

@@ -90,6 +90,45 @@ void expect(const Pair& p, const std::string& first, const std::string& second, 
   }
 }
 
+// Exact arithmetic says that two designs are equal, and float32 that only one of them can be trained: the
+// factors of the sum overflow.
+TEST(Identity, AnUntrainableDesignHidesNoneThatMayBeTrained) {
+  const auto text = [](const std::string& sum) {
+    return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
+           "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
+  };
+  const std::string factors = text("    return cumsum(u * exp(0.8 * position())) * exp(-0.8 * position())\n"),
+                    decay = text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n");
+  // Returns the verdict on `program` once the design of factors has had these runs.
+  const auto after = [&](const std::vector<record::TrialResult>& runs, const std::string& program) {
+    Population population = knowing(factors, ladder(false, false));
+    std::int64_t id = 0;
+    for (const record::TrialResult& r : runs) {
+      EXPECT_TRUE(population.apply(record::TrialBegun{++id, 1, 0, 1, record::Purpose::kRung, 1}));
+      EXPECT_TRUE(population.apply(record::TrialEnded{id, record::RunEnd::kResult, 1, record::to_json(r)}));
+    }
+    const auto r = screen({parsed(program), std::nullopt, {}, 0, 0}, population, zoo::library());
+    return r ? "" : r.error().code;
+  };
+  const std::string same = "same function";
+  record::TrialResult lost, crashed, late, refused, changed, done;
+  crashed.error = record::Cause::kWorker;
+  late.status = record::Status::kHurdle;
+  refused.status = changed.status = record::Status::kRefused;
+  refused.anchors = {{"backend = reference", false, ""}};
+  changed.anchors = {{"text", false, ""}};
+  done.status = record::Status::kDone, done.bits_per_byte = 2;
+  EXPECT_EQ(after({}, decay), same);
+  EXPECT_EQ(after({lost}, decay), "");
+  EXPECT_EQ(after({lost, lost, refused}, decay), "");
+  EXPECT_EQ(after({lost}, factors), "duplicate");
+  for (const record::TrialResult& other : {crashed, late, changed, done}) {
+    EXPECT_EQ(after({other}, decay), same) << other.anchors.size();
+    EXPECT_EQ(after({lost, other}, decay), same);
+    EXPECT_EQ(after({other, lost}, decay), same);
+  }
+}
+
 // Checking at every rung that two designs are identical takes minutes.
 TEST(Identity, OfPairsOfPrograms) {
 #ifdef __SANITIZE_ADDRESS__

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -132,8 +133,8 @@ TEST(Facts, FormulasOverPastPositionsCountForEveryPair) {
       return std::array{c.at(c.facts.forward_flops), c.at(c.facts.decode_flops)};
     };
     const auto few = at(1), many = at(11);
-    const bool all = window == T;
-    EXPECT_NEAR(many[0] - few[0], 10 * (all ? T / 2 : window) * D, 1e-6 * many[0]) << before << after;
+    const double mean = window - window * window / (2 * T);
+    EXPECT_NEAR(many[0] - few[0], 10 * mean * D, 1e-6 * many[0]) << before << after;
     EXPECT_NEAR(many[1] - few[1], 10 * window * D, 1e-6 * many[1]) << before << after;
   };
   const std::string p = "param([D], init=1)";
@@ -143,6 +144,32 @@ TEST(Facts, FormulasOverPastPositionsCountForEveryPair) {
   difference("lag() * " + p, "    return sum(b * x * past(x), over=s)\n", T);
   difference("lag() * " + p, "    return max(b * past(x), over=s)\n", T);
   difference("lag(16) * " + p, "    return sum(b * past(x, 16), over=s)\n", 16);
+}
+
+// A token sees no more positions than there are, so a window as long as the text costs what `all` does.
+TEST(Facts, WindowsLongerThanTheTextCostWhatAllDoes) {
+  const Checked all = check("Attention");
+  for (const char* window : {"1000", "1001", "65536"}) {
+    const Checked c = check(fmt::format("Attention(window={})", window));
+    EXPECT_DOUBLE_EQ(c.at(c.facts.train_flops), all.at(all.facts.train_flops)) << window;
+    EXPECT_DOUBLE_EQ(c.at(c.facts.decode_flops), all.at(all.facts.decode_flops)) << window;
+    EXPECT_DOUBLE_EQ(c.at(c.facts.state_bytes), all.at(all.facts.state_bytes)) << window;
+  }
+  const Checked shifted = check_body("    return shift(x, 5000)\n");
+  EXPECT_EQ(shifted.at(shifted.facts.state_bytes), 4 * D * T);
+}
+
+// The formula counts positions as continuous, which is within half a position of the mean over tokens.
+TEST(Facts, TokensAtTheBeginningSeeFewerPositionsOfAWindow) {
+  const auto flops = [](int window) {
+    const Checked c = check_body(fmt::format("    return max(past(x, {}), over=s)\n", window));
+    return c.at(c.facts.forward_flops) - kHead;
+  };
+  for (const int window : {1, 2, 100, 999, 1000, 5000}) {
+    double seen = 0;
+    for (int t = 0; t < T; ++t) seen += std::min(t + 1, window) / T;
+    EXPECT_NEAR(flops(window) / D, seen, 0.5) << window;
+  }
 }
 
 // Filters and sources of long convolutions, and running sums, are evaluated once per distance or position.

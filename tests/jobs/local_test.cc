@@ -100,6 +100,17 @@ class LocalTest : public ::testing::Test {
   std::vector<Update> updates;
 };
 
+TEST_F(LocalTest, SharedMemoryHasTheLimitOfMemory) {
+  if (!sandbox::machine().mounts) GTEST_SKIP() << "no mount namespaces";
+  workers_do("head -c 100000000 /dev/zero > /dev/shm/x; wc -c < /dev/shm/x > size; " + std::string(kDone));
+  Job with_gpu = job(1);
+  with_gpu.devices = true;
+  with_gpu.limits.bytes = 64 << 20;
+  ASSERT_TRUE(executor->start(with_gpu).has_value());
+  EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
+  EXPECT_EQ(number_in("size"), 64 << 20);
+}
+
 TEST_F(LocalTest, OnlyKnownVariablesReachTheWorker) {
   setenv("GABBRO_TEST_KEY", "distinctive-4711", 1);
   setenv("TORCH_HIDDEN", "distinctive-4711", 1);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,14 +54,9 @@ class SandboxTest : public ::testing::Test {
 
   // Returns the exit code of a process that enters the sandbox and then calls `act`. 99: it could not enter.
   // Negative: it ended by a signal.
-  int confined(const std::function<int()>& act, std::uint64_t file_bytes = 0, std::uint64_t address_bytes = 0,
-               const std::optional<Machine>& on = {}, bool loopback = false) {
-    Rules rules;
-    rules.loopback = loopback;
+  int confined(const std::function<int()>& act, Rules rules = {}, const std::optional<Machine>& on = {}) {
     rules.reads = {folder / "given"};
     rules.writes = {folder / "own"};
-    rules.file_bytes = file_bytes;
-    rules.address_bytes = address_bytes;
     auto sandbox = Sandbox::prepare(rules, on.value_or(machine()));
     EXPECT_TRUE(sandbox) << sandbox.error().message;
     const pid_t id = fork();
@@ -75,14 +71,28 @@ class SandboxTest : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
   // Expects that `act` returns -1 with EPERM or EACCES, as a refused system call does.
-  void expect_refused(const char* what, const std::function<long()>& act) {
-    EXPECT_EQ(confined([&] {
-                errno = 0;
-                const long got = act();
-                return got < 0 && (errno == EPERM || errno == EACCES) ? 0 : errno == 0 ? 98 : errno;
-              }),
+  void expect_refused(const char* what, const std::function<long()>& act, const Rules& rules = {},
+                      const std::optional<Machine>& on = {}) {
+    EXPECT_EQ(confined(
+                  [&] {
+                    errno = 0;
+                    const long got = act();
+                    return got < 0 && (errno == EPERM || errno == EACCES) ? 0 : errno == 0 ? 98 : errno;
+                  },
+                  rules, on),
               0)
         << what;
+  }
+  static Rules with_loopback() {
+    Rules rules;
+    rules.loopback = true;
+    return rules;
+  }
+  static Rules with_devices(std::uint64_t shared_bytes = 0) {
+    Rules rules;
+    rules.devices = true;
+    rules.shared_bytes = shared_bytes;
+    return rules;
   }
 
   fs::path folder;
@@ -190,17 +200,104 @@ TEST_F(SandboxTest, ALoopbackIsItsOwn) {
   };
   ASSERT_EQ(reaches(), 1);
   EXPECT_NE(confined(meet_itself), 0);
-  EXPECT_EQ(confined(meet_itself, 0, 0, {}, true), 0);
-  EXPECT_EQ(confined(reaches, 0, 0, {}, true), 0);
-  EXPECT_EQ(confined([] { return socket(AF_PACKET, SOCK_RAW, 0) < 0 ? 0 : 1; }, 0, 0, {}, true), 0);
+  EXPECT_EQ(confined(meet_itself, with_loopback()), 0);
+  EXPECT_EQ(confined(reaches, with_loopback()), 0);
   close(server);
   Machine without = machine();
   without.network = false;
-  Rules rules;
-  rules.loopback = true;
-  const auto refused = Sandbox::prepare(rules, without);
+  const auto refused = Sandbox::prepare(with_loopback(), without);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("network namespace"), std::string::npos);
+}
+
+// A server at a path of the file system is in every network namespace, and Landlock does not guard it.
+TEST_F(SandboxTest, ServersOfThisMachineAreOutOfReach) {
+  if (!machine().filter) GTEST_SKIP() << machine().missing();
+  sockaddr_un there{};
+  there.sun_family = AF_UNIX;
+  const std::string path = folder / "s";
+  ASSERT_LT(path.size(), sizeof there.sun_path);
+  std::memcpy(there.sun_path, path.c_str(), path.size());
+  const auto address = reinterpret_cast<const sockaddr*>(&there);
+  const int server = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  ASSERT_EQ(bind(server, address, sizeof there), 0);
+  Rules team = with_devices();
+  team.loopback = true;
+  std::vector<Rules> all = {{}, with_devices()};
+  if (machine().mounts) all.push_back(team);
+  for (const Rules& rules : all) {
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET})
+      expect_refused(
+          "a local socket", [&] { return socket(AF_UNIX, type, 0); }, rules);
+    // The ends of a pair of this type can send to any address.
+    for (const int type : {SOCK_DGRAM, SOCK_RAW})
+      expect_refused(
+          "a pair",
+          [&] {
+            int pair[2];
+            if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+            (void)sendto(pair[0], "x", 1, 0, address, sizeof there);
+            return 0;
+          },
+          rules);
+    expect_refused(
+        "UDP", [] { return socket(AF_INET, SOCK_DGRAM, 0); }, rules);
+    expect_refused(
+        "raw packets", [] { return socket(AF_PACKET, SOCK_RAW, 0); }, rules);
+    expect_refused(
+        "events of devices", [] { return socket(AF_NETLINK, SOCK_RAW, 15); }, rules);
+    const auto talk = [] {
+      int pair[2];
+      char text = 0;
+      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return 1;
+      return write(pair[0], "x", 1) == 1 && read(pair[1], &text, 1) == 1 && text == 'x' ? 0 : 2;
+    };
+    EXPECT_EQ(confined(talk, rules), rules.devices ? 0 : 1);
+  }
+  char text = 0;
+  EXPECT_LT(recv(server, &text, 1, 0), 0) << "something arrived";
+  close(server);
+}
+
+TEST_F(SandboxTest, SharedMemoryIsOfOneRunAndBounded) {
+  if (machine().landlock == 0) GTEST_SKIP() << machine().missing();
+  const fs::path name = "gabbro_sandbox" + std::to_string(getpid()), theirs = "/dev/shm" / name;
+  const auto make = [&] { return open(theirs.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600); };
+  const auto fill = [&] {
+    const int file = make();
+    const std::string part(1 << 16, 'x');
+    for (int i = 0; i < 1000; ++i)
+      if (write(file, part.data(), part.size()) < 0) return errno == ENOSPC && i > 0 && i <= 64 ? 0 : 1;
+    return 2;
+  };
+  Machine without = machine();
+  without.mounts = false;
+  expect_refused("the machine's", make, with_devices(), without);
+  expect_refused("without a GPU", make);
+  Rules team = with_devices();
+  team.loopback = true;
+  EXPECT_FALSE(Sandbox::prepare(team, without).has_value());
+  if (!machine().mounts) return;
+  // A file of another process, which keeps its content; twice, since a run leaves nothing to the next.
+  std::ofstream(theirs) << "secret";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(confined(fill, with_devices(4 << 20)), 0);
+  std::string text;
+  std::ifstream(theirs) >> text;
+  EXPECT_EQ(text, "secret");
+  fs::remove(theirs);
+  EXPECT_EQ(confined(
+                [&] {
+                  for (int i = 0; i < 100'000; ++i) {
+                    const int file =
+                        open((theirs.string() + std::to_string(i)).c_str(), O_CREAT | O_RDWR, 0600);
+                    if (file < 0) return errno == ENOSPC ? 0 : 1;
+                    close(file);
+                  }
+                  return 2;
+                },
+                with_devices()),
+            0)
+      << "files without end";
 }
 
 TEST_F(SandboxTest, FilesOutsideItsFolderStayAsTheyAre) {
@@ -236,6 +333,33 @@ TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
     return syscall(SYS_process_vm_readv, parent, &none, 1, &none, 1, 0);
   });
   expect_refused("its limits", [&] { return prlimit(parent, RLIMIT_CPU, nullptr, nullptr); });
+  cpu_set_t cores;
+  ASSERT_EQ(sched_getaffinity(0, sizeof cores, &cores), 0);
+  expect_refused("its processors", [&] { return sched_setaffinity(parent, sizeof cores, &cores); });
+  EXPECT_EQ(confined([&] {
+              return sched_setaffinity(0, sizeof cores, &cores) == 0 &&
+                             sched_setaffinity(getpid(), sizeof cores, &cores) == 0
+                         ? 0
+                         : 1;
+            }),
+            0)
+      << "its own";
+  expect_refused("its scheduler", [&] {
+    const sched_param none{};
+    return sched_setscheduler(parent, SCHED_IDLE, &none);
+  });
+  expect_refused("its priority", [&] { return setpriority(PRIO_PROCESS, parent, 19); });
+  expect_refused("its disk", [&] { return syscall(SYS_ioprio_set, 1, parent, 3 << 13); });
+  expect_refused("its pages",
+                 [&] { return syscall(SYS_move_pages, parent, 0, nullptr, nullptr, nullptr, 0); });
+  expect_refused("its locks", [&] {
+    void* head = nullptr;
+    std::size_t size = 0;
+    return syscall(SYS_get_robust_list, parent, &head, &size);
+  });
+  expect_refused("its core", [&] { return prctl(62 /* PR_SCHED_CORE */, 2, parent, 0, 0); });
+  expect_refused("its terminal", [&] { return ioctl(0, TIOCSPGRP, &parent); });
+  expect_refused("a child for it", [] { return syscall(SYS_clone, 0x8000 | SIGCHLD, 0, 0, 0, 0); });
   expect_refused("signals by way of a descriptor", [&] { return fcntl(0, F_SETOWN, parent); });
   expect_refused("another session", [] { return setsid(); });
   expect_refused("a group of its own", [] {
@@ -266,6 +390,9 @@ TEST_F(SandboxTest, TheKernelsSideDoorsAreClosed) {
 }
 
 TEST_F(SandboxTest, LimitsHold) {
+  Rules small_files, small_memory;
+  small_files.file_bytes = 1 << 20;
+  small_memory.address_bytes = 1 << 30;
   EXPECT_EQ(confined(
                 [&] {
                   const int file = open((folder / "own" / "large").c_str(), O_CREAT | O_WRONLY, 0600);
@@ -274,7 +401,7 @@ TEST_F(SandboxTest, LimitsHold) {
                     if (write(file, part.data(), part.size()) < 0) return 1;
                   return 0;
                 },
-                1 << 20),
+                small_files),
             -SIGXFSZ);
   EXPECT_LE(fs::file_size(folder / "own" / "large"), 1U << 20);
 #if !defined(__SANITIZE_ADDRESS__)
@@ -285,7 +412,7 @@ TEST_F(SandboxTest, LimitsHold) {
                              ? 0
                              : 1;
                 },
-                0, std::uint64_t{1} << 30),
+                small_memory),
             0);
 #endif
 }
@@ -311,11 +438,13 @@ TEST_F(SandboxTest, EveryPartOfItStandsAlone) {
     Machine some;
     if ((parts & 1) != 0) some.filter = all.filter;
     if ((parts & 2) != 0) some.landlock = all.landlock;
-    if ((parts & 4) != 0) some.network = all.network, some.needs_user = all.needs_user;
-    EXPECT_EQ(confined([&] { return open((folder / "own" / "x").c_str(), O_CREAT | O_WRONLY, 0600) < 0; }, 0,
-                       0, some),
-              0)
-        << some.text();
+    if ((parts & 4) != 0)
+      some.network = all.network, some.needs_user = all.needs_user, some.mounts = all.mounts;
+    for (const Rules& rules : {Rules{}, with_devices()})
+      EXPECT_EQ(confined([&] { return open((folder / "own" / "x").c_str(), O_CREAT | O_WRONLY, 0600) < 0; },
+                         rules, some),
+                0)
+          << some.text();
   }
 }
 
@@ -331,8 +460,8 @@ TEST(Variables, OnlyKnownOnesPass) {
   for (const char* yes :
        {"PATH", "OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH", "MKL_NUM_THREADS", "GABBRO_KERNELS"})
     EXPECT_TRUE(passes(yes)) << yes;
-  for (const char* no :
-       {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK", "GABBRO_TEST_KEY", "LCX", ""})
+  for (const char* no : {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HOME", "SSH_AUTH_SOCK",
+                         "GABBRO_TEST_KEY", "LCX", "", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
     EXPECT_FALSE(passes(no)) << no;
 }
 

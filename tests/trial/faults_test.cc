@@ -150,6 +150,7 @@ TEST_F(Faults, BackendThatComputesSomethingElse) {
 // less than any allowed rounding.
 class LeakChecks : public ::testing::Test {
  protected:
+  static constexpr std::int64_t kEnd = 310;  // stands at the beginning of held-out documents alone
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
   // Returns the anchors that fail, among those that run the model. The budget is that of a first rung or a
   // later one.
@@ -175,9 +176,11 @@ class LeakChecks : public ::testing::Test {
     s.thorough = thorough;
     const record::TrialResult result;
     const exec::TokenBatch sample = text(), other = text();
+    exec::TokenBatch scored = text();
+    for (std::size_t row = 0; row < 4; ++row) scored.tokens[row * 128] = kEnd;
     std::string out;
     for (const record::Anchor& a :
-         trial::anchors({s, result, graph, graph.bodies[0].outputs, model, 320, sample, other, ""}))
+         trial::anchors({s, result, graph, graph.bodies[0].outputs, model, 320, sample, other, scored, ""}))
       for (const char* name :
            {"backend = reference", "future", "documents", "batch", "place", "decoding = parallel"})
         if (!a.holds && a.name == name) out += (out.empty() ? "" : ", ") + a.name;
@@ -205,6 +208,27 @@ TEST_F(LeakChecks, NextTokenAtOnePosition) {
               }),
               "future")
         << at;
+}
+
+TEST_F(LeakChecks, NextTokenInRowsThatBeginADocument) {
+  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
+              for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
+                for (std::int64_t t = 20; token(b, row, 0) == kEnd && t + 1 < b.length; ++t)
+                  loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, t + 1));
+            }),
+            "future");
+}
+
+TEST_F(LeakChecks, OtherDocumentsInThoseThatBeginAsScored) {
+  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
+              for (std::size_t i = 0; i < b.starts.size(); ++i) {
+                const std::int64_t row = static_cast<std::int64_t>(i) / b.length,
+                                   t = static_cast<std::int64_t>(i) % b.length;
+                if (b.starts[i] > 0 && token(b, row, b.starts[i]) == kEnd)
+                  loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, b.starts[i] - 1));
+              }
+            }),
+            "documents");
 }
 
 TEST_F(LeakChecks, LastTokenOfTheTextInEverySeventhPosition) {
@@ -254,7 +278,7 @@ TEST_F(LeakChecks, WhereARowStands) {
   EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
               for (std::int64_t t = 40; t < b.length; ++t) loss(b, out, b.sequences - 1, t) += 0.02F;
             }),
-            "place, decoding = parallel");
+            "backend = reference, place, decoding = parallel");
 }
 
 TEST_F(LeakChecks, StateThatDecodingLoses) {
@@ -327,6 +351,38 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   EXPECT_EQ(after.tokens, 0) << "refused before training";
 }
 
+// exp(-3 t) is 0 in float32 from about position 36 on, and never in float64. The score of such a design is
+// not that of the function that was proved.
+TEST_F(Faults, AnotherFunctionInFloat32LateInAText) {
+  for (const std::string condition : {"exp(-3 * position()) > 0", "position() > -1"}) {
+    const lang::CheckReport report =
+        lang::check("unit Late(x: [t, D]) -> [t, D]:\n    return where(" + condition +
+                        ", 3 * x, 0 * x)\n\ndesign M:\n    width = 16\n    vocab = 320\n"
+                        "    stack = [Block, Late, Block]\n",
+                    zoo::library());
+    ASSERT_TRUE(report.valid()) << report.errors[0].message;
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    for (const record::Dtype dtype : {record::Dtype::kFloat32, record::Dtype::kBf16}) {
+      const auto model = trial::torch_backend({.dtype = dtype})(graph, 1);
+      std::vector<exec::NamedArray> weights = model->weights();
+      for (exec::NamedArray& a : weights)
+        for (float& v : a.data) v *= 1.5F;
+      ASSERT_TRUE(model->restore(weights));
+      exec::TokenBatch sample{2, 64, {}, {}, {}};
+      for (std::int64_t t = 0; t < 128; ++t)
+        sample.tokens.push_back(t * 7 % 320), sample.targets.push_back(t * 11 % 320);
+      record::TrialSpec s = spec();
+      s.dtype = dtype;
+      record::TrialResult anchored;
+      anchored.anchors =
+          trial::anchors({s, {}, graph, graph.bodies[0].outputs, *model, 320, sample, sample, {}, ""});
+      EXPECT_EQ(contains(failed(anchored), "backend = reference"), condition.starts_with("exp"))
+          << condition << " " << failed(anchored) << "\n"
+          << anchored.anchors.at(6).detail;
+    }
+  }
+}
+
 // If the graph leaks in both engines alike, it cannot be decoded.
 TEST_F(Faults, LeakingGraphInBothEngines) {
   const lang::CheckReport report = lang::check(
@@ -342,7 +398,8 @@ TEST_F(Faults, LeakingGraphInBothEngines) {
   const record::TrialSpec s = spec();
   const record::TrialResult r;
   record::TrialResult anchored;
-  anchored.anchors = trial::anchors({s, r, graph, graph.bodies[0].outputs, *model, 320, sample, sample, ""});
+  anchored.anchors =
+      trial::anchors({s, r, graph, graph.bodies[0].outputs, *model, 320, sample, sample, {}, ""});
   EXPECT_TRUE(contains(failed(anchored), "decoding = parallel")) << failed(anchored);
   EXPECT_TRUE(contains(failed(anchored), "future")) << failed(anchored);
   EXPECT_FALSE(contains(failed(anchored), "backend = reference")) << failed(anchored);

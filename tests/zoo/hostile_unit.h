@@ -232,8 +232,8 @@ class HostileUnit {
   }
 
   std::string score() {
-    return pick({"", "0.01 * ", "0.0001 * "}) + "dot(" + at_t("k", 0) + ", past(" + read("k") +
-           window_argument() + "), over=k)";
+    return pick({"", "0.01 * ", "0.0001 * ", "1e30 * ", "1e-30 * "}) + "dot(" + at_t("k", 0) + ", past(" +
+           read("k") + window_argument() + "), over=k)";
   }
 
   void route() {
@@ -307,7 +307,8 @@ class HostileUnit {
                  "exp(-softplus(mean(x)))", "sigmoid(param([k], init=2))", "1",
                  "exp(-50 * sigmoid(linear(x, k)))", "exp(-softplus(linear(x, c)) * softplus(linear(x, k)))",
                  "(" + read("c") + ")", "sigmoid(" + read("c") + ")", "exp(0 - " + read("c") + ")",
-                 "(1.5 * sigmoid(linear(x, c)))"});
+                 "(1.5 * sigmoid(linear(x, c)))", "exp(" + read("c") + ")",
+                 "exp(where(0.5 < hit, 90, -0.1))"});
   }
 
   void scan() {

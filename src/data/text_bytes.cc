@@ -1,0 +1,27 @@
+#include "data/text_bytes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace gabbro::data {
+
+Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents) {
+  const std::size_t count =
+      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  for (std::size_t d = 0; d < count; ++d) {
+    const Document document = split.document(d);
+    std::vector<std::int64_t> tokens(document.end - document.begin);
+    split.read(document.begin, tokens);
+    const std::size_t bytes = tokenizer.decode({tokens.begin(), tokens.end()}).size();
+    if (bytes != document.bytes)
+      return fail("corpus",
+                  fmt::format("document {} is said to have {} bytes of text, but its tokens decode to {}",
+                              d + 1, document.bytes, bytes),
+                  "build the corpus again; otherwise scores would be divided by bytes that are not there");
+  }
+  return true;
+}
+
+}  // namespace gabbro::data
