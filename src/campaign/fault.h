@@ -1,4 +1,4 @@
-// What the end of a job may be due to, and how often a job that ends so is tried.
+// Faults to which the end of a job may be due, and how often a job that ends so is tried.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class Fault : std::uint8_t {
             // a result that cannot be
 };
 
-/// How often ends of one kind are accepted. A machine that breaks, an exchanged worker and a design may look
+/// Limits the ends of one kind. A machine that breaks, an exchanged worker and a design may look
 /// alike, so a few steps of a known architecture tell them apart before an end counts against a design. A
 /// known architecture is its own check: where a check is due, it ends the session instead, and loses nothing.
 struct Tries {

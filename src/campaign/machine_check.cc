@@ -71,7 +71,8 @@ std::string Campaign::State::why_not_trained(const MachineCheck& check, const jo
   const auto result = record::parse_result(ended.result);
   if (!result) return result.error().message;
   if (result->status == record::Status::kStopped) return "its worker stopped without a request";
-  if (!record::speaks_of_design(*result)) return result->cause;
+  if (!record::speaks_of_design(*result))
+    return result->cause.empty() ? "the worker reported no cause" : result->cause;
   std::string why = record::misfit(check.spec, *result);
   const evolve::Trial trial{.begun = check.own};
   if (why.empty() && result->status != record::Status::kFailed) why = why_wrong_cost(*result, trial);

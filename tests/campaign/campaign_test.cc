@@ -906,7 +906,7 @@ class Hashing : public Quick {
   bool at_birth_;
 };
 
-// What a machine does to a run for a moment: it is no verdict on the run, whichever it is.
+// Lists what a machine does to a run for a moment: it is no verdict on the run, whichever it is.
 const std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobEnd&)>> kMoments[] = {
     {"short of memory",
      [](record::TrialResult& r, jobs::JobEnd&) { r = {}, r.error = record::Cause::kMemory; }},

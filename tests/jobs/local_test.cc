@@ -190,7 +190,7 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
 // Time in which nobody looked, as on a machine that stood still, is not the worker's.
 TEST_F(LocalTest, TimeThatStoodStillDoesNotCount) {
   workers_do(std::string("sleep 3; ") + kDone);
-  start(1, {2, 0});
+  start(1, {2.4, 0});
   std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   const JobEnd end = ends()[1];
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;

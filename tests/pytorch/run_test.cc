@@ -124,7 +124,7 @@ TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
     EXPECT_EQ(resumed.text_hash, whole.text_hash);
     EXPECT_EQ(resumed.bits_per_byte, whole.bits_per_byte);
   }
-  // A Python process that was killed is told apart from errors of its design.
+  // A Python process that was killed is no error of its design.
   s.folder = root / "python";
   interrupt(s, SIGKILL, true);
   EXPECT_EQ(result().error, record::Cause::kWorker) << result().cause;
