@@ -42,7 +42,7 @@ Result<Run> read_run(const std::string& folder) {
   Run out{folder, std::move(*result), {}};
   if (const auto asked = read_file(folder + "/spec.json", kMostText))
     if (auto spec = record::parse_spec(*asked)) out.spec = std::move(*spec);
-  if (out.spec && out.result.status == record::Status::kDone)
+  if (out.spec && out.result.status == record::Status::kDone && record::misfit(out.result).empty())
     if (const std::string why = record::misfit(*out.spec, out.result); !why.empty())
       return fail("run", fmt::format("{}: spec.json and result.json are of different runs: {}", folder, why),
                   "train the run again");

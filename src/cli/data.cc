@@ -95,7 +95,8 @@ int run_data_info(const DataOptions& o) {
     print("{}", data::to_json(corpus->manifest()));
   else
     print_manifest(o.folder, corpus->manifest());
-  if (o.verify && !o.json) print("  every file matches its recorded hash, and held-out documents have the bytes of their text\n");
+  if (o.verify && !o.json)
+    print("  every file matches its recorded hash, and held-out documents have the bytes of their text\n");
   return kValid;
 }
 

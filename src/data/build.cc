@@ -103,8 +103,8 @@ Result<bool> read_held_out(const Sources& sources, const BuildOptions& options, 
 
 // Writes the documents of `sources` to `train` and `valid`, and those of `held_out` to `valid`.
 Result<bool> write_splits(const Sources& sources, const Sources& held_out, const BuildOptions& options,
-                          const Tokenizer& tokenizer, Division& division, Ticker& ticker,
-                          SplitWriter& train, SplitWriter& valid) {
+                          const Tokenizer& tokenizer, Division& division, Ticker& ticker, SplitWriter& train,
+                          SplitWriter& valid) {
   const bool by_name = division.is_by_name();
   Encoder encoder(options, tokenizer, ticker);
   const auto encode = [&](const Sources& from, const std::string& stage,

@@ -1,6 +1,7 @@
 #include "data/sample.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/hash.h"
 
@@ -15,9 +16,11 @@ class Sample {
  public:
   explicit Sample(std::uint64_t limit) : limit_(limit) {}
 
-  void add(std::string_view piece) {
+  // Asks `is_taken` only about a piece that would be kept.
+  template <class IsTaken>
+  void add(std::string_view piece, const IsTaken& is_taken) {
     const std::uint64_t hash = hash64(piece);
-    if (hash > bound_) return;
+    if (hash > bound_ || !is_taken()) return;
     kept_.push_back({hash, std::string(piece)});
     bytes_ += piece.size();
     while (bytes_ > limit_ && kept_.size() > 1) halve();
@@ -49,7 +52,8 @@ class Sample {
 
 }  // namespace
 
-Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options, Ticker& ticker,
+Result<std::vector<std::string>> sample_text(const Sources& sources, const BuildOptions& options,
+                                             Ticker& ticker,
                                              const std::function<bool(const std::string&)>& takes) {
   Sample sample(options.sample_bytes);
   BuildProgress state{.stage = "reading a sample"};
@@ -58,11 +62,12 @@ Result<std::vector<std::string>> sample_text(const Sources& sources, const Build
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
     if (!more) return sample.take();
-    const bool taken = takes(text);
-    for (std::size_t from = 0; taken && from < text.size();) {
+    std::optional<bool> taken;  // reads the whole document, so it is asked at most once
+    const auto is_taken = [&] { return taken ? *taken : *(taken = takes(text)); };
+    for (std::size_t from = 0; from < text.size();) {
       const std::size_t line = text.find('\n', std::min(from + kPiece, text.size() - 1));
       const std::size_t end = line == std::string::npos ? text.size() : line + 1;
-      sample.add(std::string_view(text).substr(from, end - from));
+      sample.add(std::string_view(text).substr(from, end - from), is_taken);
       from = end;
     }
     ++state.documents;

@@ -177,7 +177,8 @@ void Tokenizer::encode_part(std::string_view part, bool first, std::vector<int>&
 
 std::optional<unsigned char> Tokenizer::byte_of(int id) const {
   if (!model_->processor.IsByte(id)) return std::nullopt;
-  return static_cast<unsigned char>(std::stoi(model_->processor.IdToPiece(id).substr(3), nullptr, 16));  // <0xE2>
+  return static_cast<unsigned char>(
+      std::stoi(model_->processor.IdToPiece(id).substr(3), nullptr, 16));  // <0xE2>
 }
 
 std::string Tokenizer::decode(const std::vector<int>& ids) const {

@@ -47,7 +47,8 @@ std::uint64_t size_of(const std::string& file) {
              : 0;
 }
 
-// Returns the disk usage of the files in `folder`. Stops at a maximum number and depth of files, since the
+// Returns the bytes of the files in `folder`, each by its length or its disk usage, whichever is larger: what
+// a small file uses differs between file systems. Stops at a maximum number and depth of files, since the
 // work would otherwise be unbounded.
 std::uint64_t size_of_all(const std::string& folder) {
   constexpr int kMost = 100'000, kDeepest = 32;  // A worker that creates more exceeds every limit.
@@ -58,7 +59,8 @@ std::uint64_t size_of_all(const std::string& folder) {
        entry.increment(error)) {
     if (++seen > kMost || entry.depth() > kDeepest) return std::numeric_limits<std::uint64_t>::max() / 2;
     struct stat about {};
-    if (lstat(entry->path().c_str(), &about) == 0) sum += 512 * static_cast<std::uint64_t>(about.st_blocks);
+    if (lstat(entry->path().c_str(), &about) == 0)
+      sum += static_cast<std::uint64_t>(std::max<std::int64_t>(about.st_size, 512 * about.st_blocks));
   }
   return sum;
 }
@@ -178,7 +180,7 @@ class Worker {
     if (const int n = group_size(process_.id); n > limits.processes)
       too_many(n);
     else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
-             size > folder_before_ + limits.folder_bytes)
+             size >= folder_before_ + limits.folder_bytes)  // The kernel holds a single file at the limit.
       over(JobEnd::Kind::kLimit, "wrote", "to its folder", size - folder_before_, limits.folder_bytes);
   }
   [[nodiscard]] std::string took_too_long() const {

@@ -112,12 +112,10 @@ exec::TokenBatch longest_row(const exec::TokenBatch& all) {
   return {1, all.length, part(all.tokens), part(all.targets), part(all.starts)};
 }
 
-std::vector<double> losses_in_float64(const Evidence& e, const exec::TokenBatch& batch,
-                                      const std::vector<exec::NamedArray>& weights) {
-  const auto model =
-      torch_backend({.threads = e.spec.threads, .dtype = record::Dtype::kFloat64})(e.graph, e.spec.seed);
-  GABBRO_CHECK(model->restore(weights));
-  const std::vector<float> losses = model->losses(batch);
+std::vector<double> losses_with(exec::Model& model, const exec::TokenBatch& batch,
+                                const std::vector<exec::NamedArray>& weights) {
+  GABBRO_CHECK(model.restore(weights));
+  const std::vector<float> losses = model.losses(batch);
   return {losses.begin(), losses.end()};
 }
 
@@ -142,14 +140,16 @@ Anchor engines_agree(const Evidence& e) {
 
   const exec::TokenBatch row = longest_row(e.sample);
   std::vector<exec::NamedArray> weights = e.model.weights();
-  const std::vector<double> exact = losses_in_float64(e, row, weights);
+  const auto in_float64 =
+      torch_backend({.threads = e.spec.threads, .dtype = record::Dtype::kFloat64})(e.graph, e.spec.seed);
+  const std::vector<double> exact = losses_with(*in_float64, row, weights);
   const std::vector<float> rounded = e.model.losses(row);
   const std::vector<double> got(rounded.begin(), rounded.end());
   Tolerance in_row{kMost, kExactMean};
   if (in_half(e)) {
     for (exec::NamedArray& a : weights)
       for (float& v : a.data) v = static_cast<float>(half(v));
-    const std::vector<double> moved = losses_in_float64(e, row, weights);
+    const std::vector<double> moved = losses_with(*in_float64, row, weights);
     double sum = 0;
     for (std::size_t t = 0; t < moved.size(); ++t) sum += std::abs(moved[t] - exact[t]);
     in_row = {kMostInBf16, std::max(kHalf, kHalfMean * sum / static_cast<double>(moved.size()))};

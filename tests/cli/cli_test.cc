@@ -383,19 +383,20 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
 // Writes a run's folder without weights, as `gabbro compare` reads it.
 std::string write_run(const std::string& name, const std::vector<double>& documents,
                       const std::string& held_out = "held out", std::int64_t params = 300'000,
-                      const record::TrialSpec& spec = {}, double unread = 0) {
+                      record::TrialSpec spec = {}, double unread = 0) {
+  if (unread > 0) spec.unread_tokens = 1000;
   record::TrialResult r;
   r.rate = spec.rate;
   r.width = 64;
   r.weights_hash = name;
   r.first_loss = 6, r.last_loss = 2, r.valid_loss = 2;
-  r.curve = {{1, 3'000'000, 2, 1, 0.001, 2}};
+  r.curve = {{1, spec.tokens, 2, 1, 0.001, 2}};
   for (const std::string_view anchor : record::kAnchors)
     r.anchors.push_back({std::string(anchor), true, "held"});
   r.status = record::Status::kDone;
   r.design = name;
   r.params = params;
-  r.tokens = 3'000'000;
+  r.tokens = spec.tokens;
   r.text_hash = "order 1";
   r.held_out_hash = held_out;
   for (const double bits : documents) {
@@ -503,6 +504,13 @@ TEST(Compare, SaysWhyItCannot) {
   const Output changed = gabbro("compare " + other + " " + other);
   EXPECT_EQ(changed.code, 2);
   EXPECT_NE(changed.text.find("its documents have 1.5"), std::string::npos) << changed.text;
+  // A spec of another run.
+  record::TrialSpec twice;
+  twice.tokens *= 2;
+  std::ofstream(shorter + "/spec.json") << record::to_json(twice);
+  const Output mixed = gabbro("compare " + first + " " + shorter);
+  EXPECT_EQ(mixed.code, 2);
+  EXPECT_NE(mixed.text.find("are of different runs"), std::string::npos) << mixed.text;
   // The documents have other lengths under the same name.
   r = *record::parse_result(*read_file(first + "/result.json"));
   for (record::DocumentScore& d : r.documents) d.bytes = 70;

@@ -63,8 +63,10 @@ class Evaluation : public ::testing::Test {
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  static void build(const std::string& name, int vocab, double valid_share = 0.1) {
+  static void build(const std::string& name, int vocab, double valid_share = 0.1,
+                    const std::string& tokenizer = "") {
     data::BuildOptions options;
+    options.tokenizer = tokenizer;
     options.out = root / name;
     options.sources = {root / "a.txt"};
     options.vocab = vocab;
@@ -463,7 +465,7 @@ TEST_F(Evaluation, SaysWhatTheRunsOwnResultSays) {
   EXPECT_EQ(refused.caution, "the run is refused: future: it reads ahead");
   EXPECT_EQ(record::parse_eval_result(record::to_json(refused))->caution, refused.caution);
   // A corpus that is built again with another split may hold documents that were trained on.
-  build("again", kVocab, 0.5);
+  build("again", kVocab, 0.5, root / "corpus/tokenizer.model");
   s.corpus = root / "again";
   result.status = record::Status::kDone, result.cause.clear();
   EXPECT_NE(scored(result).caution.find("is not the corpus that the run was trained on"), std::string::npos);
