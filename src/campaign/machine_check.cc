@@ -82,7 +82,8 @@ std::string Campaign::State::why_not_trained(const MachineCheck& check, const jo
 
 // Handles the end of a check. If its worker trained and read the right text, and the disk has room for the
 // runs that it judges, their ends are those of their designs.
-Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested) {
+Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,
+                                                       const jobs::Executor& executor) {
   MachineCheck check = std::move(machine_check).value();
   machine_check.reset();
   std::error_code error;
@@ -113,7 +114,7 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
                     paths.dir));
   for (RunFailure& d : check.runs) {
     // A run may need more of the disk than a few steps.
-    if (const std::string why = why_no_room(population.trial(d.event.id).begun); !why.empty())
+    if (const std::string why = why_no_room(population.trial(d.event.id).begun, executor); !why.empty())
       return fail(
           "io", fmt::format("{}; it failed ({})", why, d.cause),
           fmt::format("free some space, then continue with `gabbro resume {}`; nothing was lost", paths.dir));

@@ -128,20 +128,30 @@ bool Campaign::State::has_free_disk() const {
   return error || disk.available >= kMinFreeDisk;
 }
 
-// Returns why the disk has no room for a run, or "". A run writes its weights with two moments each, beside
-// the checkpoint before.
-std::string Campaign::State::why_no_room(const record::TrialBegun& begun) const {
+// Returns why the disk has no room for a run beside those in progress, or "". A run writes its weights with
+// two moments each, beside the checkpoint before.
+std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
+                                         const jobs::Executor& executor) const {
   constexpr std::uint64_t kBytes = 3 * sizeof(float);  // of a parameter in a checkpoint
-  std::error_code error;
-  const fs::space_info disk = fs::space(paths.dir, error);
-  if (error) return "";
-  const bool has_checkpoint = fs::is_regular_file(
-      fs::symlink_status(fmt::format("{}/{}", paths.trial(begun.id), kCheckpoint), error));
-  const std::uint64_t needed =
-      kMinFreeDisk + (has_checkpoint ? 1 : 2) * kBytes * static_cast<std::uint64_t>(rung(begun.rung).params);
-  if (disk.available >= needed) return "";
-  return fmt::format("only {} MiB are left on the disk of {}, but run {} needs {}", disk.available >> 20,
-                     paths.dir, begun.id, needed >> 20);
+  const auto free = executor.free_bytes(paths.dir);
+  if (!free) return "";
+  std::uint64_t needed = kMinFreeDisk;
+  const auto add = [&](const record::TrialBegun& run) {
+    std::error_code error;
+    const bool has_checkpoint = fs::is_regular_file(
+        fs::symlink_status(fmt::format("{}/{}", paths.trial(run.id), kCheckpoint), error));
+    needed += (has_checkpoint ? 1 : 2) * kBytes * static_cast<std::uint64_t>(rung(run.rung).params);
+  };
+  add(begun);
+  bool is_alone = true;
+  for (const auto& [id, run] : running) {
+    if (id == begun.id) continue;
+    add(population.trial(id).begun);
+    is_alone = false;
+  }
+  if (*free >= needed) return "";
+  return fmt::format("only {} MiB are left on the disk of {}, but run {}{} needs {}", *free >> 20, paths.dir,
+                     begun.id, is_alone ? "" : " beside those in progress", needed >> 20);
 }
 
 // Returns the limit of time of a run, which is proportional to its work, thorough checks included.
@@ -161,7 +171,7 @@ bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) cons
 
 Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
-  if (const std::string why = why_no_room(begun); !why.empty())
+  if (const std::string why = why_no_room(begun, executor); !why.empty())
     return fail("io", why, "free some space, then continue with `gabbro resume`");
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));

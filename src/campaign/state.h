@@ -129,7 +129,8 @@ struct Campaign::State {
   [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && !machine_check; }
   [[nodiscard]] bool awaits_machine_check() const { return !doubted.empty() || machine_check; }
   Result<bool> start_machine_check(jobs::Executor& executor);
-  Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested);
+  Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,
+                                        const jobs::Executor& executor);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] bool may_be_stopped_early(const record::TrialBegun& begun) const;
   // Each of these returns the reason to refuse the result `r` of a trial, or "" if there is none.
@@ -142,7 +143,8 @@ struct Campaign::State {
                                                     const record::TrialBegun& begun) const;
   void tidy_folder(const evolve::Trial& trial) const;
   [[nodiscard]] bool has_free_disk() const;
-  [[nodiscard]] std::string why_no_room(const record::TrialBegun& begun) const;
+  [[nodiscard]] std::string why_no_room(const record::TrialBegun& begun,
+                                        const jobs::Executor& executor) const;
   [[nodiscard]] double seconds_limit(const record::TrialBegun& begun) const;
   [[nodiscard]] double expected_seconds(int r) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {

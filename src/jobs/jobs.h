@@ -78,6 +78,8 @@ class Executor {
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
   /// at once if no job is running.
   virtual JobEvents wait(double seconds) = 0;
+  /// Returns the free bytes of the disk on which jobs write into `folder`; without a value, it is unknown.
+  [[nodiscard]] virtual std::optional<std::uint64_t> free_bytes(const std::string& folder) const;
   /// Describes the sandbox of its workers (sandbox::Machine::text), for the record. Empty if unknown.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
   /// Asks all running jobs to stop at their next step, with a checkpoint. `wait` reports their ends.

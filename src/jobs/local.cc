@@ -338,6 +338,12 @@ class Local : public Executor {
 
 }  // namespace
 
+std::optional<std::uint64_t> Executor::free_bytes(const std::string& folder) const {
+  std::error_code error;
+  const fs::space_info disk = fs::space(folder, error);
+  return error ? std::nullopt : std::optional(disk.available);
+}
+
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options) {
   if (options.slots < 1)
     return fail("jobs", fmt::format("{} slots, but at least one is needed", options.slots));

@@ -59,6 +59,10 @@ class Pretend : public jobs::Executor {
   explicit Pretend(int slots = 1, int microseconds = 0, Change change = {})
       : slots_(slots), microseconds_(microseconds), change_(std::move(change)) {}
 
+  /// The free bytes of the disk; without a value, it has room for everything.
+  std::optional<std::uint64_t> free;
+
+  std::optional<std::uint64_t> free_bytes(const std::string&) const override { return free; }
   int slots() const override { return slots_; }
   int running() const override { return static_cast<int>(queue_.size()); }
   Result<bool> start(const jobs::Job& job) override {
