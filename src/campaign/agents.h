@@ -52,6 +52,9 @@ std::vector<RecordedAction> recorded_actions(const store::Store& store);
 /// Returns the steering that waits in the folder of a campaign (DIR/inbox), oldest first, and leaves it
 /// there. Unreadable files are skipped.
 std::vector<record::Steered> inbox(const std::string& dir);
+/// Returns the time with which the key of new steering begins: microseconds since 1970, but later than those
+/// of all that waits in the inbox or is recorded, so that a clock that was set back changes no order.
+std::int64_t steering_time(const std::string& dir, const store::Store& store);
 /// Writes steering to that folder. Errors: "io".
 Result<bool> deliver(const std::string& dir, const record::Steered& steered);
 /// Removes steering from that folder once it has been recorded.

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <filesystem>
+#include <limits>
 
 #include "base/files.h"
 #include "campaign/agents.h"
@@ -28,6 +31,22 @@ std::vector<record::Steered> inbox(const std::string& dir) {
     if (event) out.push_back(std::get<record::Steered>(*event));
   }
   return out;
+}
+
+std::int64_t steering_time(const std::string& dir, const store::Store& store) {
+  std::int64_t time = std::chrono::duration_cast<std::chrono::microseconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  const auto be_after = [&](const record::Steered& s) {
+    std::int64_t other = 0;
+    const char* end = s.key.data() + s.key.size();
+    const auto read = std::from_chars(s.key.data(), end, other);
+    if (read.ec == std::errc() && other < std::numeric_limits<std::int64_t>::max())
+      time = std::max(time, other + 1);
+  };
+  for (const record::Steered& s : inbox(dir)) be_after(s);
+  for (const auto& [when, s] : store.steering()) be_after(s);
+  return time;
 }
 
 Result<bool> deliver(const std::string& dir, const record::Steered& steered) {

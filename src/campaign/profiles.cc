@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "campaign/fault.h"
 #include "campaign/state.h"
 #include "capability/profile.h"
 #include "evolve/comparison.h"
@@ -63,32 +64,31 @@ Result<bool> Campaign::State::start_profile(std::int64_t id, jobs::Executor& exe
   return true;
 }
 
-// Handles the end of a job. A job that was stopped is begun again, by a later session if this one ends.
+// Handles the end of a job, which is tried as often as a run (tries_of). No check follows, since a profile
+// decides nothing.
 Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool stop_requested) {
-  constexpr int kTries = 3;
   const std::int64_t id = -ended.id;
   profiling.erase(id);
-  using Kind = jobs::JobEnd::Kind;
   record::Profiled event{id, ended.seconds, ended.result};
-  std::string cause;
-  bool stopped = ended.kind == Kind::kStopped;
-  if (ended.kind == Kind::kResult) {
+  std::string cause =
+      ended.kind == jobs::JobEnd::Kind::kStopped ? "its worker stopped without a request" : ended.cause;
+  Fault fault = fault_of(ended.kind, false);
+  if (ended.kind == jobs::JobEnd::Kind::kResult) {
     const auto result = record::parse_capability_result(ended.result);
-    stopped = result && result->status == record::Status::kStopped;
+    const std::string why = result ? capability::misfit(plan.settings.capabilities,
+                                                        population.individual(id).created.hash, *result)
+                                   : "";
     if (!result)
-      cause = result.error().message;
-    else if (!stopped)
-      if (const std::string why =
-              capability::misfit(plan.settings.capabilities, population.individual(id).created.hash, *result);
-          !why.empty())
-        cause = record::inconsistent(why).message;
-  } else {
-    cause = ended.cause;
+      fault = Fault::kReport, cause = result.error().message;
+    else if (result->status == record::Status::kStopped)
+      fault = Fault::kWorker, cause = "its worker stopped without a request";
+    else if (!why.empty())
+      fault = Fault::kReport, cause = record::inconsistent(why).message;
+    else if (result->status == record::Status::kFailed)
+      fault = Fault::kReport;
   }
-  if (stopped) {
-    if (stop_requested || ++end_counts[ended.id].crashes < kTries) return true;
-    cause = fmt::format("stopped {} times without a request", kTries);
-  }
+  if (stop_requested && is_interruption(fault)) return true;
+  if (++end_counts[{ended.id, fault}] < tries_of(fault).most) return true;
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause, record::Cause::kWorker);
   return record({event});
 }

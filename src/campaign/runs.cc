@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "campaign/fault.h"
 #include "campaign/state.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
@@ -28,24 +29,9 @@ using record::Event;
 
 namespace {
 
-constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes; with less free space, no run is begun
-
-// Returns true if a run failed because of something that every run needs: its text, the disk or the device.
-// kText stands for another held-out text than that of the known architectures.
-bool is_machine_failure(Cause error) {
-  constexpr Cause kCauses[] = {Cause::kCorpus, Cause::kText,   Cause::kTokenizer, Cause::kFormat,
-                               Cause::kIo,     Cause::kDevice, Cause::kPython};
-  return std::find(std::begin(kCauses), std::end(kCauses), error) != std::end(kCauses);
-}
-
-// Returns true also for exceptions, by which libraries report that memory is short.
-bool may_be_machine_failure(Cause error) { return is_machine_failure(error) || error == Cause::kException; }
-
-// Returns true if a run failed because its losses diverged or were not finite, and not because of its worker,
-// a limit or the machine.
-bool failed_by_losses(const record::TrialEnded& event, Cause error) {
-  return event.end == record::RunEnd::kResult && error == Cause::kNone;
-}
+constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes that stay free beside what a run writes
+constexpr char kCheckpoint[] = "checkpoint.safetensors";
+constexpr char kUnasked[] = "its worker stopped without a request";
 
 }  // namespace
 
@@ -142,6 +128,32 @@ bool Campaign::State::has_free_disk() const {
   return error || disk.available >= kMinFreeDisk;
 }
 
+// Returns why the disk has no room for a run beside those in progress, or "". A run writes its weights with
+// two moments each, beside the checkpoint before.
+std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
+                                         const jobs::Executor& executor) const {
+  constexpr std::uint64_t kBytes = 3 * sizeof(float);  // of a parameter in a checkpoint
+  const auto free = executor.free_bytes(paths.dir);
+  if (!free) return "";
+  std::uint64_t needed = kMinFreeDisk;
+  const auto add = [&](const record::TrialBegun& run) {
+    std::error_code error;
+    const bool has_checkpoint = fs::is_regular_file(
+        fs::symlink_status(fmt::format("{}/{}", paths.trial(run.id), kCheckpoint), error));
+    needed += (has_checkpoint ? 1 : 2) * kBytes * static_cast<std::uint64_t>(rung(run.rung).params);
+  };
+  add(begun);
+  bool is_alone = true;
+  for (const auto& [id, run] : running) {
+    if (id == begun.id) continue;
+    add(population.trial(id).begun);
+    is_alone = false;
+  }
+  if (*free >= needed) return "";
+  return fmt::format("only {} MiB are left on the disk of {}, but run {}{} needs {}", *free >> 20, paths.dir,
+                     begun.id, is_alone ? "" : " beside those in progress", needed >> 20);
+}
+
 // Returns the limit of time of a run, which is proportional to its work, thorough checks included.
 double Campaign::State::seconds_limit(const record::TrialBegun& begun) const {
   constexpr double kRecheckCost = 4;
@@ -159,11 +171,8 @@ bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) cons
 
 Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
-  if (!has_free_disk())
-    return fail("io",
-                fmt::format("only {} MiB are left on the disk of {}, but {} are needed",
-                            fs::space(paths.dir, error).available >> 20, paths.dir, kMinFreeDisk >> 20),
-                "free some space, then continue with `gabbro resume`");
+  if (const std::string why = why_no_room(begun, executor); !why.empty())
+    return fail("io", why, "free some space, then continue with `gabbro resume`");
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
   spec.folder = fs::absolute(paths.trial(begun.id), error);
@@ -330,106 +339,78 @@ bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   return is_known(design) || is_replicate(design);
 }
 
-// Handles the end of a run. A run that ended unasked and without a result, that its worker reports as
-// stopped, or whose checkpoint cannot be read, is begun again a limited number of times before it counts as
-// failed.
+// Handles the end of a run as tries_of says.
 Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool stop_requested) {
-  constexpr int kTries = 3;
   running.erase(ended.id);
-  using Kind = jobs::JobEnd::Kind;
   const evolve::Trial& trial = population.trial(ended.id);
-  std::optional<Result<record::TrialResult>> result;  // parsed once, since it may be megabytes
-  if (ended.kind == Kind::kResult) result = record::parse_result(ended.result);
-  const auto has_status = [&](record::Status status) {
-    return result && *result && (*result)->status == status;
+  RunFailure end = read_end(ended, trial);
+  const Tries tries = tries_of(end.fault);
+  if (is_interruption(end.fault)) {
+    tidy_folder(trial);
+    if (end.fault == Fault::kCheckpoint)
+      if (const auto ok = clear_path(fmt::format("{}/{}", paths.trial(ended.id), kCheckpoint)); !ok)
+        return ok;
+    if (stop_requested) return true;  // a later session resumes it
+  }
+  const int count = ++end_counts[{ended.id, end.fault}];
+  const bool is_due = count > tries.unchecked;
+  if (is_trusted(trial) && (is_due || end.fault == Fault::kLimit)) return fail_of_known(trial, end);
+  if (is_due) return doubt(std::move(end));
+  if (count >= tries.most) return record_end(std::move(end.event));
+  restarts.push_back(trial.begun);
+  return true;
+}
+
+// Returns the event that records the end of a run, and whose fault it may be.
+Campaign::State::RunFailure Campaign::State::read_end(const jobs::JobEnd& ended,
+                                                      const evolve::Trial& trial) const {
+  const auto failure = [&](Fault fault, record::RunEnd end, const std::string& cause) {
+    return RunFailure{
+        {ended.id, end, ended.seconds, record::failure("train", cause, Cause::kWorker)}, cause, fault};
   };
-  const bool is_stopped = ended.kind == Kind::kStopped || has_status(record::Status::kStopped);
-  // A worker that is killed from outside, or whose disk is full, crashes as one does whose design is at
-  // fault.
-  const bool is_crash = ended.kind == Kind::kCrash && !is_trusted(trial);
-  // A limit of time is the clock's, which a busy machine reaches earlier; a verdict run goes on from its
-  // checkpoint.
-  const bool is_late = ended.kind == Kind::kTimeLimit && is_verdict_run(trial) && !is_trusted(trial);
-  // A crash of the machine or a fault of its disk may damage a file that the run can do without.
-  const bool is_unreadable = has_status(record::Status::kFailed) && (*result)->error == Cause::kCheckpoint;
-  if (!is_stopped && !is_crash && !is_late && !is_unreadable) return handle_result(ended, result);
-  tidy_folder(trial);
-  if (is_unreadable)
-    if (const auto ok = clear_path(paths.trial(ended.id) + "/checkpoint.safetensors"); !ok) return ok;
-  if (stop_requested) return true;  // a later session resumes it
-  EndCounts& counts = end_counts[ended.id];
-  if (++(is_late ? counts.late : is_unreadable ? counts.checkpoints : counts.crashes) < kTries) {
-    restarts.push_back(trial.begun);
-    return true;
-  }
-  if (is_late || is_unreadable) return handle_result(ended, result);
-  const std::string cause =
-      is_crash ? ended.cause : fmt::format("stopped {} times without a request", kTries);
-  record::TrialEnded event{ended.id, record::RunEnd::kCrash, ended.seconds,
-                           record::failure("train", cause, Cause::kWorker)};
-  return is_trusted(trial) ? handle_failure(trial, std::move(event), cause, Cause::kWorker)
-                           : doubt({std::move(event), cause, Cause::kWorker});
-}
-
-Result<bool> Campaign::State::handle_result(const jobs::JobEnd& ended,
-                                            const std::optional<Result<record::TrialResult>>& parsed) {
   using Kind = jobs::JobEnd::Kind;
-  const evolve::Trial& trial = population.trial(ended.id);
-  record::TrialEnded event{ended.id, record::RunEnd::kResult, ended.seconds, ended.result};
-  std::string cause;
-  Cause error = Cause::kWorker;
-  if (parsed) {
-    const Result<record::TrialResult>& result = *parsed;
-    if (result && result->status == record::Status::kDone)
-      if (const std::string why = why_wrong_held_out_text(result->held_out_hash, trial.begun); !why.empty())
-        return handle_failure(trial,
-                              {ended.id, record::RunEnd::kCrash, ended.seconds,
-                               record::failure("train", record::inconsistent(why).message, Cause::kWorker)},
-                              "the held-out text changed: " + why, Cause::kText);
-    const std::string why = result ? why_implausible(*result, trial) : result.error().message;
-    if (!why.empty()) {
-      event.end = record::RunEnd::kCrash;
-      cause = result ? record::inconsistent(why).message : why;
-      event.result = record::failure("train", cause, error);
-    } else {
-      event.result = to_json(*result);  // known fields only, without anything else that the file may hold
-      if (result->status == record::Status::kRefused && !record::speaks_of_design(*result))
-        cause = result->cause, error = Cause::kCorpus;
-      if (result->status == record::Status::kFailed) {
-        cause = result->cause.empty() ? "the worker reported no cause" : result->cause;
-        error = result->error;
-      }
+  using record::RunEnd;
+  if (ended.kind != Kind::kResult)
+    return failure(fault_of(ended.kind, is_verdict_run(trial)),
+                   ended.kind == Kind::kTimeLimit     ? RunEnd::kTimeLimit
+                   : ended.kind == Kind::kMemoryLimit ? RunEnd::kMemoryLimit
+                   : ended.kind == Kind::kLimit       ? RunEnd::kLimit
+                                                      : RunEnd::kCrash,
+                   ended.kind == Kind::kStopped ? kUnasked : ended.cause);
+  const auto result = record::parse_result(ended.result);
+  if (!result) return failure(Fault::kReport, RunEnd::kCrash, result.error().message);
+  if (result->status == record::Status::kStopped) return failure(Fault::kWorker, RunEnd::kCrash, kUnasked);
+  if (result->status == record::Status::kDone)
+    if (const std::string why = why_wrong_held_out_text(result->held_out_hash, trial.begun); !why.empty()) {
+      RunFailure out = failure(Fault::kReport, RunEnd::kCrash, record::inconsistent(why).message);
+      out.cause = "the held-out text changed: " + why;
+      out.is_of_held_out_text = true;
+      return out;
     }
-  } else {
-    event.end = ended.kind == Kind::kTimeLimit     ? record::RunEnd::kTimeLimit
-                : ended.kind == Kind::kMemoryLimit ? record::RunEnd::kMemoryLimit
-                : ended.kind == Kind::kLimit       ? record::RunEnd::kLimit
-                                                   : record::RunEnd::kCrash;
-    cause = ended.cause;
-    event.result = record::failure("train", cause, error);
+  if (const std::string why = why_implausible(*result, trial); !why.empty())
+    return failure(Fault::kReport, RunEnd::kCrash, record::inconsistent(why).message);
+  // Known fields only, without anything else that the file may hold.
+  RunFailure out{{ended.id, RunEnd::kResult, ended.seconds, to_json(*result)}, result->cause, Fault::kDesign};
+  if (result->status == record::Status::kFailed) {
+    out.fault = fault_of(result->error, plan.settings.worker_bytes > 0);
+    if (out.cause.empty()) out.cause = "the worker reported no cause";
+  } else if (!record::speaks_of_design(*result)) {
+    out.fault = Fault::kReport;
   }
-  if (!cause.empty()) return handle_failure(trial, event, cause, error);
-  return record_end(std::move(event));
+  return out;
 }
 
-// Handles a failed run. A failure that is not the design's own fault is no verdict on it: it is an error, it
-// is not recorded, and the run is begun again when the campaign resumes. But only the worker reports whose
-// fault it is, which is not believed without a check unless its design is known.
-Result<bool> Campaign::State::handle_failure(const evolve::Trial& trial, record::TrialEnded event,
-                                             const std::string& cause, Cause error) {
-  if (!is_trusted(trial))
-    return may_be_machine_failure(error) ? doubt({std::move(event), cause, error})
-                                         : record_end(std::move(event));
-  const std::string hint =
-      fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost", paths.dir);
-  if (is_machine_failure(error))
-    return fail("campaign", fmt::format("no run can be trained: {}", cause), hint);
-  if (!failed_by_losses(event, error))
-    return fail("campaign",
-                fmt::format("the baseline {} could not be trained: {}",
-                            population.individual(trial.begun.design).created.name, cause),
-                hint + "; if a limit of the preset is the cause, start another campaign");
-  return record_end(std::move(event));
+// Ends the session for the failure of a known architecture. It is not recorded, and the run is begun again
+// when the campaign resumes.
+Result<bool> Campaign::State::fail_of_known(const evolve::Trial& trial, const RunFailure& failure) const {
+  return fail(
+      "campaign",
+      fmt::format("no run can be trained: run {} of {} failed: {}", trial.begun.id,
+                  population.individual(trial.begun.design).created.name, failure.cause),
+      fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost{}", paths.dir,
+                  failure.fault == Fault::kLimit
+                      ? "; if a limit of the preset is the cause, start another campaign"
+                      : ""));
 }
 
 // Records the end of a run. Its folder is tidied first, since the record needs space on the same disk.
@@ -442,101 +423,6 @@ Result<bool> Campaign::State::record_end(record::TrialEnded event) {
   return true;
 }
 
-// Holds a failure back until a check of the machine has decided whose it is.
-Result<bool> Campaign::State::doubt(Doubted failure) {
-  const auto& designs = population.individuals();
-  if (std::none_of(designs.begin(), designs.end(), evolve::is_known))
-    return record_end(std::move(failure.event));
-  const std::int64_t id = failure.event.id;
-  tidy_folder(population.trial(id));  // the check needs space on the same disk
-  running[id] = {id, {}};
-  doubted.push_back(std::move(failure));
-  return true;
-}
-
-// Starts a few steps of a known architecture at the rung of the first failure that waits. They take the
-// memory of a whole run, and some seconds. The check judges the failures that are like the first one and
-// happened before it began; the others wait for a check of their own.
-Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
-  constexpr std::int64_t kSteps = 4;
-  const auto begun_of = [&](const Doubted& d) -> const record::TrialBegun& {
-    return population.trial(d.event.id).begun;
-  };
-  const record::TrialBegun first = begun_of(doubted.front());
-  const auto waits = std::stable_partition(doubted.begin(), doubted.end(), [&](const Doubted& d) {
-    return begun_of(d).rung == first.rung &&
-           evolve::is_verdict_run(begun_of(d)) == evolve::is_verdict_run(first);
-  });
-  machine_check = {first, {std::move_iterator(doubted.begin()), std::move_iterator(waits)}};
-  doubted.erase(doubted.begin(), waits);
-  const auto& designs = population.individuals();
-  const Individual& known = *std::find_if(designs.begin(), designs.end(), evolve::is_known);
-  const record::TrialBegun begun{
-      kMachineCheck, known.created.id,           first.rung,
-      plan.seed,     record::Purpose::kBaseline, population.rate_of(known, first.rung)};
-  GABBRO_TRY(spec, spec_of(plan, known.created, begun));
-  std::error_code error;
-  spec.folder = fs::absolute(paths.trial(kMachineCheck), error);
-  fs::remove_all(spec.folder, error);  // an earlier process may have left it
-  spec.tokens = std::min(spec.tokens, kSteps * spec.sequences * spec.length);
-  // The hash of the held-out text is that of the documents that were scored.
-  const bool is_of_text = std::any_of(machine_check->runs.begin(), machine_check->runs.end(),
-                                      [](const Doubted& d) { return d.error == Cause::kText; });
-  spec.valid_documents =
-      is_of_text
-          ? static_cast<std::uint64_t>(evolve::documents_of(rung(first.rung), evolve::is_verdict_run(first)))
-          : 1;
-  return submit_job(kMachineCheck, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
-}
-
-// Handles the end of a check. If its worker trained and read the right text, the failures that it judges are
-// those of their designs; but a run whose worker reported a failure of the machine is begun again once.
-Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested) {
-  MachineCheck check = std::move(machine_check).value();
-  machine_check.reset();
-  std::error_code error;
-  fs::remove_all(paths.trial(kMachineCheck), error);
-  if (stop_requested) {  // a later check judges them, or a later session begins them again
-    doubted.insert(doubted.begin(), std::move_iterator(check.runs.begin()),
-                   std::move_iterator(check.runs.end()));
-    return true;
-  }
-  std::string cause = ended.cause.empty() ? "its worker stopped without a request" : ended.cause;
-  bool works = false;
-  const Doubted* failed = &check.runs.front();
-  if (ended.kind == jobs::JobEnd::Kind::kResult) {
-    const auto result = record::parse_result(ended.result);
-    if (result) cause = result->cause;
-    works = result && result->status != record::Status::kStopped && record::speaks_of_design(*result);
-    const auto of_text = std::find_if(check.runs.begin(), check.runs.end(),
-                                      [](const Doubted& d) { return d.error == Cause::kText; });
-    if (works && of_text != check.runs.end() &&
-        !why_wrong_held_out_text(result->held_out_hash, check.begun).empty()) {
-      works = false;
-      failed = &*of_text;
-      cause = "they were scored on held-out text " + result->held_out_hash;
-    }
-  }
-  if (!works)
-    return fail(
-        "campaign",
-        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps "
-                    "of a baseline: {}",
-                    failed->event.id, population.trial(failed->event.id).begun.design, failed->cause, cause),
-        fmt::format("check the corpus, the disk and the memory that are left, the worker and its "
-                    "libraries, then continue with `gabbro resume {}`; nothing was lost",
-                    paths.dir));
-  for (Doubted& d : check.runs) {
-    const std::int64_t id = d.event.id;
-    running.erase(id);
-    if (is_machine_failure(d.error) && ++end_counts[id].reports == 1)
-      restarts.push_back(population.trial(id).begun);
-    else if (const auto ok = record_end(std::move(d.event)); !ok)
-      return ok;
-  }
-  return true;
-}
-
 // Removes what nobody reads from the folder of a run: the checkpoint once the run has ended, the weights if
 // it has no score or is at the first rung, and what only a malicious worker writes and may fill the disk
 // with.
@@ -546,7 +432,7 @@ void Campaign::State::tidy_folder(const evolve::Trial& trial) const {
   std::set<std::string> kept{"spec.json", "log", "result.json", "curve.jsonl"};
   if (has_score && (trial.begun.rung > 0 || plan.settings.rungs.size() == 1))
     kept.insert("weights.safetensors");
-  if (!trial.ended && has_free_disk()) kept.insert("checkpoint.safetensors");
+  if (!trial.ended && has_free_disk()) kept.insert(kCheckpoint);
   std::error_code error;
   std::vector<fs::path> removed;
   for (fs::directory_iterator entry(paths.trial(trial.begun.id), error), end; !error && entry != end;

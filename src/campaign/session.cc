@@ -176,7 +176,7 @@ class Campaign::Session {
     for (const jobs::JobEnd& e : events.ended) {
       const bool is_asked = stop_level_ > 0;
       ended_in_session_ += e.id > 0;  // counts runs only
-      is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, is_asked)
+      is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, is_asked, executor_)
             : e.id < 0                   ? s_.handle_profile_end(e, is_asked)
                                          : s_.handle_run_end(e, is_asked));
     }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
+#include "campaign/fault.h"
 #include "evolve/rates.h"
 #include "zoo/library.h"
 
@@ -98,34 +99,38 @@ struct Campaign::State {
   Result<bool> start_profile(std::int64_t design, jobs::Executor& executor);
   Result<bool> handle_profile_end(const jobs::JobEnd& ended, bool stop_requested);
 
-  // runs.cc: submitting runs to workers and handling their results.
+  // runs.cc and machine_check.cc: submitting runs to workers and handling their results.
   Result<bool> start_run(const evolve::RunRequest& wanted, jobs::Executor& executor);
   Result<bool> submit_run(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> submit_job(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
                           const std::vector<std::string>& reads, jobs::Executor& executor);
   Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
-  Result<bool> handle_result(const jobs::JobEnd& ended,
-                             const std::optional<Result<record::TrialResult>>& parsed);
-  Result<bool> handle_failure(const evolve::Trial& trial, record::TrialEnded event, const std::string& cause,
-                              record::Cause error);
+  // The end of a run without a result that counts at once, and whose fault that may be.
+  struct RunFailure {
+    record::TrialEnded event;
+    std::string cause;
+    Fault fault = Fault::kDesign;
+    bool is_of_held_out_text = false;
+  };
+  [[nodiscard]] RunFailure read_end(const jobs::JobEnd& ended, const evolve::Trial& trial) const;
+  [[nodiscard]] Result<bool> fail_of_known(const evolve::Trial& trial, const RunFailure& failure) const;
   Result<bool> record_end(record::TrialEnded event);
   // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
   static constexpr std::int64_t kMachineCheck = 0;
-  // A failure of a run that may be its design's or the machine's.
-  struct Doubted {
-    record::TrialEnded event;
-    std::string cause;
-    record::Cause error = record::Cause::kNone;  // as reported by the worker
-  };
   struct MachineCheck {
-    record::TrialBegun begun;   // the run that it stands for
-    std::vector<Doubted> runs;  // those that it judges
+    record::TrialBegun own;
+    record::TrialSpec spec;
+    record::TrialBegun begun;      // the run that it stands for
+    std::vector<RunFailure> runs;  // those that it judges
   };
-  Result<bool> doubt(Doubted failure);
+  Result<bool> doubt(RunFailure failure);
+  Result<bool> settle(RunFailure failure);
+  [[nodiscard]] std::string why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const;
   [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && !machine_check; }
   [[nodiscard]] bool awaits_machine_check() const { return !doubted.empty() || machine_check; }
   Result<bool> start_machine_check(jobs::Executor& executor);
-  Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested);
+  Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,
+                                        const jobs::Executor& executor);
   [[nodiscard]] bool is_trusted(const evolve::Trial& trial) const;
   [[nodiscard]] bool may_be_stopped_early(const record::TrialBegun& begun) const;
   // Each of these returns the reason to refuse the result `r` of a trial, or "" if there is none.
@@ -138,6 +143,8 @@ struct Campaign::State {
                                                     const record::TrialBegun& begun) const;
   void tidy_folder(const evolve::Trial& trial) const;
   [[nodiscard]] bool has_free_disk() const;
+  [[nodiscard]] std::string why_no_room(const record::TrialBegun& begun,
+                                        const jobs::Executor& executor) const;
   [[nodiscard]] double seconds_limit(const record::TrialBegun& begun) const;
   [[nodiscard]] double expected_seconds(int r) const;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
@@ -162,20 +169,13 @@ struct Campaign::State {
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
   std::vector<record::TrialBegun> restarts;
-  // Counts the ends of a job in this session, by what they may be due to. One cause does not use up the tries
-  // of another.
-  struct EndCounts {
-    int crashes = 0;      // without a result, or stopped without a request
-    int late = 0;         // at its limit of time
-    int checkpoints = 0;  // with a checkpoint that cannot be read
-    int reports = 0;      // with the report of a failure of the machine, although the machine works
-  };
-  std::map<std::int64_t, EndCounts> end_counts;  // by job
-  // Runs whose workers left no result, however often they were started, or reported a failure of the machine
-  // (the corpus, the disk, the device). Either the design is at fault, or the machine: only the worker says
-  // which, and the design may have taken it over. Nothing is recorded before a few steps of a known
-  // architecture have shown that workers work. Until then the runs are in `running`.
-  std::vector<Doubted> doubted;               // those that wait for a check
+  // The number of ends of a job in this session, by what they may be due to. One cause does not use up the
+  // tries of another.
+  std::map<std::pair<std::int64_t, Fault>, int> end_counts;
+  // Ends of runs that a check of the machine judges: either the design is at fault, or the machine. Only the
+  // worker says which, and the design may have taken it over. Nothing is recorded before a few steps of a
+  // known architecture have shown that workers work. Until then the runs are in `running`.
+  std::vector<RunFailure> doubted;            // those that wait for a check
   std::optional<MachineCheck> machine_check;  // the check in progress
   struct RunDurations {
     double total_seconds = 0;

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <vector>
 
 #include "campaign/agents.h"
@@ -49,9 +48,7 @@ int run_steer(const SteerCommand& c) {
                      "veto a design of the search; baselines and controls are what they are measured against",
                      {}});
   }
-  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  const std::int64_t now = campaign::steering_time(c.run, *store);
   for (std::size_t i = 0; i < instructions->size(); ++i) {
     record::Steered& instruction = (*instructions)[i];
     instruction.key = fmt::format("{:020}-{}-{}", now, getpid(), i);

@@ -78,6 +78,8 @@ class Executor {
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
   /// at once if no job is running.
   virtual JobEvents wait(double seconds) = 0;
+  /// Returns the free bytes of the disk on which jobs write into `folder`; without a value, it is unknown.
+  [[nodiscard]] virtual std::optional<std::uint64_t> free_bytes(const std::string& folder) const;
   /// Describes the sandbox of its workers (sandbox::Machine::text), for the record. Empty if unknown.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
   /// Asks all running jobs to stop at their next step, with a checkpoint. `wait` reports their ends.
@@ -101,8 +103,10 @@ struct LocalOptions {
 /// group. Standard input is empty. Standard output is read as progress; other lines are ignored, and output
 /// beyond some megabytes per second waits in the pipe. Workers run with OMP_WAIT_POLICY=PASSIVE. Limits are
 /// checked twenty times per second by the monotonic clock, so a worker may exceed one by what it uses in that
-/// time. When a worker ends, every process that it started is killed, including those that left its group. If
-/// this process dies, its workers are told to stop. Errors: "jobs" (no slots, no worker program).
+/// time. Where more than a second passes between two checks, as on a machine that stood still, one second
+/// counts towards the limit of time. When a worker ends, every process that it started is killed, including
+/// those that left its group. If this process dies, its workers are told to stop. Errors: "jobs" (no slots,
+/// no worker program).
 Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options);
 
 }  // namespace gabbro::jobs

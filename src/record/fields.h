@@ -160,7 +160,8 @@ template <class T>
 Result<T> read_result(const std::string& text) {
   GABBRO_TRY(io, Reader::parse(text, "result"));
   T out;
-  if (io.has("status")) io("status", out.status);
+  io("status", out.status);
+  if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (out.status == record::Status::kFailed)
     io.allow_missing();
   else if (auto ok = check_header(io, "result", T::kVersion, T::kJob); !ok)

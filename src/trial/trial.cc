@@ -395,6 +395,9 @@ TrialResult run(const TrialSpec& spec, const OnProgress& progress, const MakeMod
     const bool in_program = result.error().at.line > 0 && !spec.folder.empty();
     failed.cause = format_error(in_program ? spec.folder + "/design.gab" : "trial", result.error());
     failed.error = record::cause_of(result.error());
+  } catch (const exec::pytorch::PythonEnded& e) {
+    failed.cause = e.what();
+    failed.error = record::Cause::kWorker;
   } catch (const std::exception& e) {  // ATen throws if memory is short.
     const std::string what = e.what();
     failed.cause = what.substr(0, what.find('\n'));

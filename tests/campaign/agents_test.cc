@@ -293,6 +293,22 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
   EXPECT_EQ(static_cast<int>(c->population().trials().size()), 40);
 }
 
+// A clock that was set back between two requests does not change their order.
+TEST(Steering, KeepsItsOrder) {
+  const Folder folder;
+  ASSERT_TRUE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
+  auto store = store::Store::open(folder / "run/campaign.db");
+  ASSERT_TRUE(store);
+  const std::int64_t now = steering_time(folder / "run", *store);
+  EXPECT_GT(now, std::int64_t{1} << 50);
+  ASSERT_TRUE(deliver(folder / "run", {fmt::format("{:020}-7-0", 2 * now), record::Steering::kPause, "", 0}));
+  EXPECT_EQ(steering_time(folder / "run", *store), 2 * now + 1);
+  ASSERT_TRUE(
+      store->append(record::Steered{fmt::format("{:020}-7-0", 3 * now), record::Steering::kResume, "", 0}));
+  ASSERT_TRUE(store->append(record::Steered{"x", record::Steering::kDirection, "not a time", 0}));
+  EXPECT_EQ(steering_time(folder / "run", *store), 3 * now + 1);
+}
+
 TEST(Agents, ADirectArmAloneWaitsForReplies) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;

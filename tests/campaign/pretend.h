@@ -59,6 +59,10 @@ class Pretend : public jobs::Executor {
   explicit Pretend(int slots = 1, int microseconds = 0, Change change = {})
       : slots_(slots), microseconds_(microseconds), change_(std::move(change)) {}
 
+  /// The free bytes of the disk; without a value, it has room for everything.
+  std::optional<std::uint64_t> free;
+
+  std::optional<std::uint64_t> free_bytes(const std::string&) const override { return free; }
   int slots() const override { return slots_; }
   int running() const override { return static_cast<int>(queue_.size()); }
   Result<bool> start(const jobs::Job& job) override {
@@ -135,6 +139,10 @@ class Pretend : public jobs::Executor {
     r.status = record::Status::kDone;
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
+    if (spec.valid_documents == 1) {
+      r.documents = {{r.bits_per_byte, 1000}};
+      r.valid_documents = 1, r.valid_bytes = 1000;
+    }
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
     r.width = 16;

@@ -187,6 +187,16 @@ TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
   EXPECT_FALSE(alive(number_in("pid")));
 }
 
+// Time in which nobody looked, as on a machine that stood still, is not the worker's.
+TEST_F(LocalTest, TimeThatStoodStillDoesNotCount) {
+  workers_do(std::string("sleep 3; ") + kDone);
+  start(1, {2.4, 0});
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  const JobEnd end = ends()[1];
+  EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  EXPECT_GE(end.seconds, 2.9);
+}
+
 // Files that the worker leaves before it is killed are kept, but are not a result.
 TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
   const JobEnd end =

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -48,8 +49,9 @@ class PyTorchRun : public ::testing::Test {
 
   static record::TrialResult result() { return result_in(root); }
   static record::TrialResult run(const record::TrialSpec& s) { return run_worker(root, record::to_json(s)); }
-  // Starts the worker, sends `number` once there is a checkpoint, and waits for its end.
-  static void interrupt(const record::TrialSpec& s, int number) {
+  // Starts the worker, sends `number` to it, or to its Python process, once there is a checkpoint, and waits
+  // for its end.
+  static void interrupt(const record::TrialSpec& s, int number, bool only_python = false) {
     std::ofstream(root / "spec.json") << record::to_json(s);
     fs::remove(root / "result.json");
     const pid_t id = fork();
@@ -67,7 +69,12 @@ class PyTorchRun : public ::testing::Test {
     for (int i = 0; i < 6000 && !fs::exists(checkpoint) && waitpid(id, &status, WNOHANG) == 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     ASSERT_TRUE(fs::exists(checkpoint)) << read_file(root / "log").value_or("");
-    kill(-id, number);
+    pid_t python = 0;
+    std::ifstream(fmt::format("/proc/{0}/task/{0}/children", id)) >> python;
+    if (only_python) {
+      ASSERT_GT(python, 1);
+    }
+    kill(only_python ? python : -id, number);
     waitpid(id, &status, 0);
     kill(-id, SIGKILL);  // Python may outlive a killed worker by the step that it computes.
   }
@@ -117,6 +124,11 @@ TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
     EXPECT_EQ(resumed.text_hash, whole.text_hash);
     EXPECT_EQ(resumed.bits_per_byte, whole.bits_per_byte);
   }
+  // A Python process that was killed is no error of its design.
+  s.folder = root / "python";
+  interrupt(s, SIGKILL, true);
+  EXPECT_EQ(result().error, record::Cause::kWorker) << result().cause;
+  EXPECT_EQ(run(s).weights_hash, whole.weights_hash);
   // The checkpoint of another engine, and one that was changed, are refused.
   s.engine = record::Engine::kCpu;
   EXPECT_NE(run(s).cause.find("belongs to another run"), std::string::npos);

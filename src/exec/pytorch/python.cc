@@ -83,11 +83,11 @@ void Python::ended() {
   while (waitpid(id_, &status, 0) < 0 && errno == EINTR) {
   }
   id_ = 0;
-  throw std::runtime_error(
-      WIFSIGNALED(status) ? fmt::format("the Python process of PyTorch ended by signal {} ({})",
-                                        WTERMSIG(status), strsignal(WTERMSIG(status)))
-                          : fmt::format("the Python process of PyTorch ended with code {}; its log says why",
-                                        WEXITSTATUS(status)));
+  throw PythonEnded(WIFSIGNALED(status)
+                        ? fmt::format("the Python process of PyTorch ended by signal {} ({})",
+                                      WTERMSIG(status), strsignal(WTERMSIG(status)))
+                        : fmt::format("the Python process of PyTorch ended with code {}; its log says why",
+                                      WEXITSTATUS(status)));
 }
 
 void Python::send(const void* data, std::size_t bytes) {
@@ -111,7 +111,7 @@ void Python::receive(void* data, std::size_t bytes) {
 }
 
 Reply Python::call(const std::string& text, const std::vector<Array>& arrays) {
-  if (id_ == 0) throw std::runtime_error("the Python process of PyTorch has ended");
+  if (id_ == 0) throw PythonEnded("the Python process of PyTorch has ended");
   nlohmann::json head = nlohmann::json::parse(text);
   head["arrays"] = nlohmann::json::array();
   std::uint64_t sizes[2] = {0, 0};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,11 @@ struct PythonOptions {
   std::string device = "cpu";
 };
 
+/// The process has ended without being asked, which says nothing about what it computed.
+struct PythonEnded : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The process. It ends with its object, or when this process ends. Not thread-safe.
 class Python {
  public:
@@ -42,7 +48,7 @@ class Python {
   ~Python();
 
   /// Sends a call and waits for its reply. `head` is a JSON object without "arrays". Throws
-  /// std::runtime_error with what the process reports, or with how it ended.
+  /// std::runtime_error with what the process reports, or PythonEnded.
   Reply call(const std::string& head, const std::vector<Array>& arrays = {});
   /// Returns a new number for a model.
   int next_model() { return ++models_; }

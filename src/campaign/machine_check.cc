@@ -1,0 +1,136 @@
+// The check of the machine: a few steps of a known architecture, which tell a design that fails from a
+// machine on which every run would.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "campaign/state.h"
+#include "evolve/comparison.h"
+#include "record/job.h"
+
+namespace gabbro::campaign {
+
+namespace fs = std::filesystem;
+
+using evolve::Individual;
+
+// Holds a failure back until a check of the machine has decided whose it is.
+Result<bool> Campaign::State::doubt(RunFailure failure) {
+  const auto& designs = population.individuals();
+  if (std::none_of(designs.begin(), designs.end(), evolve::is_known)) return settle(std::move(failure));
+  const std::int64_t id = failure.event.id;
+  tidy_folder(population.trial(id));  // the check needs space on the same disk
+  running[id] = {id, {}};
+  doubted.push_back(std::move(failure));
+  return true;
+}
+
+// Starts a few steps of a known architecture at the rung of the first failure that waits. They take the
+// memory of a whole run, and some seconds. The check judges the failures that are like the first one and
+// happened before it began; the others wait for a check of their own.
+Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
+  constexpr std::int64_t kSteps = 4;
+  const auto begun_of = [&](const RunFailure& d) -> const record::TrialBegun& {
+    return population.trial(d.event.id).begun;
+  };
+  const record::TrialBegun first = begun_of(doubted.front());
+  const auto waits = std::stable_partition(doubted.begin(), doubted.end(), [&](const RunFailure& d) {
+    return begun_of(d).rung == first.rung &&
+           evolve::is_verdict_run(begun_of(d)) == evolve::is_verdict_run(first);
+  });
+  machine_check = {{}, {}, first, {std::move_iterator(doubted.begin()), std::move_iterator(waits)}};
+  doubted.erase(doubted.begin(), waits);
+  const auto& designs = population.individuals();
+  const Individual& known = *std::find_if(designs.begin(), designs.end(), evolve::is_known);
+  const record::TrialBegun begun{
+      kMachineCheck, known.created.id,           first.rung,
+      plan.seed,     record::Purpose::kBaseline, population.rate_of(known, first.rung)};
+  GABBRO_TRY(spec, spec_of(plan, known.created, begun));
+  std::error_code error;
+  spec.folder = fs::absolute(paths.trial(kMachineCheck), error);
+  fs::remove_all(spec.folder, error);  // an earlier process may have left it
+  spec.tokens = std::min(spec.tokens, kSteps * spec.sequences * spec.length);
+  // The hash of the held-out text is that of the documents that were scored.
+  const bool is_of_text = std::any_of(machine_check->runs.begin(), machine_check->runs.end(),
+                                      [](const RunFailure& d) { return d.is_of_held_out_text; });
+  spec.valid_documents =
+      is_of_text
+          ? static_cast<std::uint64_t>(evolve::documents_of(rung(first.rung), evolve::is_verdict_run(first)))
+          : 1;
+  machine_check->own = begun;
+  machine_check->spec = spec;
+  return submit_job(kMachineCheck, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
+}
+
+// Returns why a check has failed, or "": its worker has to train the design that it was asked for, and to
+// leave a result that can be.
+std::string Campaign::State::why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const {
+  if (ended.kind != jobs::JobEnd::Kind::kResult)
+    return ended.cause.empty() ? "its worker stopped without a request" : ended.cause;
+  const auto result = record::parse_result(ended.result);
+  if (!result) return result.error().message;
+  if (result->status == record::Status::kStopped) return "its worker stopped without a request";
+  if (!record::speaks_of_design(*result))
+    return result->cause.empty() ? "the worker reported no cause" : result->cause;
+  std::string why = record::misfit(check.spec, *result);
+  const evolve::Trial trial{.begun = check.own};
+  if (why.empty() && result->status != record::Status::kFailed) why = why_wrong_cost(*result, trial);
+  if (why.empty() && result->status != record::Status::kFailed) why = why_wrong_design(*result, trial);
+  return why.empty() ? "" : record::inconsistent(why).message;
+}
+
+// Handles the end of a check. If its worker trained and read the right text, and the disk has room for the
+// runs that it judges, their ends are those of their designs.
+Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,
+                                                       const jobs::Executor& executor) {
+  MachineCheck check = std::move(machine_check).value();
+  machine_check.reset();
+  std::error_code error;
+  fs::remove_all(paths.trial(kMachineCheck), error);
+  if (stop_requested) {  // a later check judges them, or a later session begins them again
+    doubted.insert(doubted.begin(), std::move_iterator(check.runs.begin()),
+                   std::move_iterator(check.runs.end()));
+    return true;
+  }
+  std::string cause = why_not_trained(check, ended);
+  const RunFailure* failed = &check.runs.front();
+  const auto of_text = std::find_if(check.runs.begin(), check.runs.end(),
+                                    [](const RunFailure& d) { return d.is_of_held_out_text; });
+  if (cause.empty() && of_text != check.runs.end()) {
+    failed = &*of_text;
+    const std::string hash = record::parse_result(ended.result)->held_out_hash;
+    if (!why_wrong_held_out_text(hash, check.begun).empty())
+      cause = "they were scored on held-out text " + hash;
+  }
+  if (!cause.empty())
+    return fail(
+        "campaign",
+        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps "
+                    "of a baseline: {}",
+                    failed->event.id, population.trial(failed->event.id).begun.design, failed->cause, cause),
+        fmt::format("check the corpus, the disk and the memory that are left, the worker and its "
+                    "libraries, then continue with `gabbro resume {}`; nothing was lost",
+                    paths.dir));
+  for (RunFailure& d : check.runs) {
+    // A run may need more of the disk than a few steps.
+    if (const std::string why = why_no_room(population.trial(d.event.id).begun, executor); !why.empty())
+      return fail(
+          "io", fmt::format("{}; it failed ({})", why, d.cause),
+          fmt::format("free some space, then continue with `gabbro resume {}`; nothing was lost", paths.dir));
+    running.erase(d.event.id);
+    if (const auto ok = settle(std::move(d)); !ok) return ok;
+  }
+  return true;
+}
+
+// Begins a run again where the machine works, or records its end as its design's.
+Result<bool> Campaign::State::settle(RunFailure failure) {
+  const std::int64_t id = failure.event.id;
+  if (end_counts[{id, failure.fault}] >= tries_of(failure.fault).most)
+    return record_end(std::move(failure.event));
+  restarts.push_back(population.trial(id).begun);
+  return true;
+}
+
+}  // namespace gabbro::campaign
