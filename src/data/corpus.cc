@@ -142,6 +142,12 @@ void Split::read(std::uint64_t from, std::span<std::int64_t> out) const {
                     state_->info.name, *beyond, state_->vocab));
 }
 
+void Split::append(const Document& document, std::vector<std::int64_t>& tokens) const {
+  const std::size_t before = tokens.size();
+  tokens.resize(before + document.end - document.begin);
+  read(document.begin, {tokens.data() + before, tokens.size() - before});
+}
+
 std::string to_json(const Manifest& m) {
   nlohmann::ordered_json out{{"version", Manifest::kVersion},
                              {"vocab", m.vocab},

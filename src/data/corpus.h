@@ -40,6 +40,8 @@ class Split {
   /// that is not in the vocabulary. This can occur if a file is too large to be hashed when it is opened, or
   /// if it has changed since.
   void read(std::uint64_t from, std::span<std::int64_t> out) const;
+  /// Appends the tokens of a document. Throws as read does.
+  void append(const Document& document, std::vector<std::int64_t>& tokens) const;
 
   Split(Split&&) noexcept;
   Split& operator=(Split&&) noexcept;

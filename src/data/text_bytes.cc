@@ -12,8 +12,8 @@ Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::ui
       documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
   for (std::size_t d = 0; d < count; ++d) {
     const Document document = split.document(d);
-    std::vector<std::int64_t> tokens(document.end - document.begin);
-    split.read(document.begin, tokens);
+    std::vector<std::int64_t> tokens;
+    split.append(document, tokens);
     const std::size_t bytes = tokenizer.decode({tokens.begin(), tokens.end()}).size();
     if (bytes != document.bytes)
       return fail("corpus",

@@ -45,8 +45,7 @@ double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std:
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
     tokens.assign(1, end_piece);
-    tokens.resize(1 + document.end - document.begin);
-    split.read(document.begin, {tokens.data() + 1, tokens.size() - 1});
+    split.append(document, tokens);
     for (std::size_t i = 0; i + 1 < tokens.size(); ++i) nats += bigram.loss(tokens[i], tokens[i + 1]);
     bytes += static_cast<double>(document.bytes);
   }

@@ -113,8 +113,7 @@ BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
     tokens.assign(1, end_piece);  // an empty context
-    tokens.resize(1 + document.end - document.begin);
-    split.read(document.begin, {tokens.data() + 1, tokens.size() - 1});
+    split.append(document, tokens);
     scores[d].bytes = document.bytes;
     const std::string_view read{reinterpret_cast<const char*>(tokens.data()),
                                 tokens.size() * sizeof(std::int64_t)};

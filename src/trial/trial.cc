@@ -215,12 +215,8 @@ exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, st
   for (std::int64_t row = 0; row < sequences; ++row) {
     std::vector<std::int64_t> tokens(1, end);
     for (std::size_t d = static_cast<std::size_t>(row); static_cast<std::int64_t>(tokens.size()) <= length;
-         ++d) {
-      const data::Document document = held_out.document(d % held_out.documents());
-      const std::size_t before = tokens.size();
-      tokens.resize(before + document.end - document.begin);
-      held_out.read(document.begin, {tokens.data() + before, tokens.size() - before});
-    }
+         ++d)
+      held_out.append(held_out.document(d % held_out.documents()), tokens);
     out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.begin() + length);
     out.targets.insert(out.targets.end(), tokens.begin() + 1, tokens.begin() + length + 1);
   }

@@ -270,8 +270,7 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
   for (std::size_t d = 0; d < text.documents(); ++d) {
     const data::Document document = text.document(d);
     std::vector<std::int64_t> ids{kEnd};
-    ids.resize(1 + document.end - document.begin);
-    text.read(document.begin, {ids.data() + 1, ids.size() - 1});
+    text.append(document, ids);
     for (std::size_t from = 0; from + 1 < ids.size(); from += 16) {
       const std::size_t count = std::min<std::size_t>(16, ids.size() - 1 - from);
       exec::TokenBatch batch{1, static_cast<std::int64_t>(count), {}, {}, {}};
