@@ -211,7 +211,9 @@ Tensor Writer::apply(const std::string& function, const Tensor& x) {
 
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
-  if (!(op == "*" && a.is_bool != b.is_bool)) {
+  // A tensor of bools times a Python number would have the type of that number.
+  const bool selects = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number;
+  if (!selects) {
     a = numeric(a);
     b = numeric(b);
   }

@@ -52,9 +52,10 @@ LeakCheck::LeakCheck(exec::Model& model, Texts texts, std::uint64_t seed)
   plain_losses_ = base_of(plain_);
 }
 
-// Returns a token other than `old`: sometimes a strange one, otherwise a token of the other text.
-std::int64_t LeakCheck::replacement(std::int64_t row, std::int64_t t, std::int64_t old) {
-  if (!texts_.strange.empty() && random_.chance(0.3)) return random_.pick(texts_.strange);
+// Returns a token other than `old`: a strange one with the chance `strange`, otherwise a token of the other
+// text.
+std::int64_t LeakCheck::replacement(std::int64_t row, std::int64_t t, std::int64_t old, double strange) {
+  if (!texts_.strange.empty() && random_.chance(strange)) return random_.pick(texts_.strange);
   const std::vector<std::int64_t>& other = texts_.other.tokens;
   const std::int64_t size = static_cast<std::int64_t>(other.size());
   const std::int64_t start = (row * texts_.other.length + t) % size;
@@ -72,7 +73,9 @@ exec::TokenBatch LeakCheck::changed(const exec::TokenBatch& batch, const std::ve
       const Watch& w = watched[static_cast<std::size_t>(row)];
       if (t >= w.from && t < w.to) continue;
       std::int64_t& token = out.tokens[index(batch, row, t)];
-      token = replacement((row + shift) % batch.sequences, (t + along) % batch.length, token);
+      // A strange token always follows the watched positions, so that each cut tries one.
+      token = replacement((row + shift) % batch.sequences, (t + along) % batch.length, token,
+                          t == w.to ? 1 : 0.3);
     }
   return out;
 }
@@ -335,12 +338,15 @@ std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return uses[static_cast<std::size_t>(a)] < uses[static_cast<std::size_t>(b)];
   });
-  for (const float value : kStrange) {
-    if (2 * (texts.strange.size() + 1) > order.size()) break;
-    const std::int64_t token = order[texts.strange.size()];
-    for (std::int64_t d = 0; d < width; ++d) array->data[static_cast<std::size_t>(d * vocab + token)] = value;
-    texts.strange.push_back(token);
-  }
+  // Whole rows, and rows with every third element strange: a normalisation makes equal elements equal to 1.
+  for (const std::int64_t every : {1, 3})
+    for (const float value : kStrange) {
+      if (2 * (texts.strange.size() + 1) > order.size()) break;
+      const std::int64_t token = order[texts.strange.size()];
+      for (std::int64_t d = 0; d < width; d += every)
+        array->data[static_cast<std::size_t>(d * vocab + token)] = value;
+      texts.strange.push_back(token);
+    }
   for (exec::TokenBatch* batch : {&texts.text, &texts.other})
     for (std::int64_t& token : batch->tokens)
       if (std::find(texts.strange.begin(), texts.strange.end(), token) != texts.strange.end())

@@ -70,7 +70,7 @@ class LeakCheck {
     std::int64_t from = 0, to = 0;
   };
   Losses base_of(const exec::TokenBatch& batch) { return model_.losses(batch); }
-  std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old);
+  std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old, double strange);
   exec::TokenBatch changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
   void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched,
                     LeakVerdict& out);
@@ -96,9 +96,9 @@ class LeakCheck {
 ir::Graph untied(const ir::Graph& graph);
 
 /// Returns weights of `graph` in which the embeddings of some tokens are NaN, infinite, too large to be
-/// squared in float32, or denormal. The tokens are those that occur least in `texts`. Another token replaces
-/// them in `texts`, and they are stored in `texts.strange`. If the input table is also the output table, no
-/// token is changed.
+/// squared in float32, or denormal, as a whole or in every third element. The tokens are those that occur
+/// least in `texts`. Another token replaces them in `texts`, and they are stored in `texts.strange`. If the
+/// input table is also the output table, no token is changed.
 std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
                                                   std::vector<exec::NamedArray> weights, Texts& texts);
 

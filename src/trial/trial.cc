@@ -270,7 +270,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
         model->step_bytes(1, 2 * spec.length) <= model->step_bytes(spec.sequences, spec.length);
     for (record::Anchor& a : first_text(graph, *model, first.batch(0).tokens, spec.length, twice))
       result.anchors.push_back(std::move(a));
-    result.anchors.push_back(unseen_values(graph, backend, first.batch(0), first.batch(1), spec.seed));
+    result.anchors.push_back(unseen_values(graph, backend, spec, first.batch(0), first.batch(1)));
     if (!std::all_of(result.anchors.begin(), result.anchors.end(),
                      [](const record::Anchor& a) { return a.holds; })) {
       decide(result);

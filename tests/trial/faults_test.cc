@@ -17,7 +17,9 @@
 #include "trial/lying_model.h"
 #include "trial/trial.h"
 #include "worker/tiny.h"
+#include "zoo/embedded.h"
 #include "zoo/library.h"
+#include "zoo/sized.h"
 
 namespace gabbro::testing {
 namespace {
@@ -121,7 +123,7 @@ TEST_F(Faults, ShuffledTargets) {
 TEST_F(Faults, ScoresThatAreNotNumbers) {
   auto r = run({.after_losses = [](const exec::TokenBatch&, std::vector<float>& out) { out[0] = NAN; }});
   EXPECT_EQ(r.status, record::Status::kRefused);
-  EXPECT_EQ(failed(r), "whole text") << r.cause;
+  EXPECT_EQ(failed(r), "whole text, unseen values") << r.cause;
   auto steps = std::make_shared<int>(0);
   r = run({.after_step = [=](exec::StepReport&) { ++*steps; },
            .after_losses =
@@ -349,6 +351,67 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   EXPECT_EQ(failed(after), "unseen values") << after.cause;
   EXPECT_TRUE(contains(after.cause, "later positions")) << after.cause;
   EXPECT_EQ(after.tokens, 0) << "refused before training";
+}
+
+// Before training, at the first rung: a leak at one position, of strange values alone, as a module of
+// src/export could have it; and values that depend on where a text ends.
+TEST_F(LeakChecks, BeforeTrainingAtEveryPosition) {
+  const lang::CheckReport report = lang::check(
+      "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
+  const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
+  record::TrialSpec s;
+  s.tokens = 300'000;
+  s.sequences = 4;
+  s.length = 128;
+  Random random(5);
+  const auto text = [&] {
+    exec::TokenBatch out{4, 128, {}, {}, std::vector<std::int64_t>(512, 0)};
+    for (int i = 0; i < 512; ++i)
+      out.tokens.push_back(20 + random.below(300)), out.targets.push_back(random.below(300));
+    return out;
+  };
+  const exec::TokenBatch sample = text(), other = text();
+  const auto found = [&](const Lie& lie) {
+    return trial::unseen_values(graph, lying({.after_losses = lie}), s, sample, other);
+  };
+  const record::Anchor honest = found({});
+  EXPECT_TRUE(honest.holds) << honest.detail;
+  for (const std::int64_t at : {0, 1, 37, 64, 101, 126}) {
+    const record::Anchor a = found([=](const exec::TokenBatch& b, std::vector<float>& out) {
+      for (std::int64_t row = 0; row < b.sequences && b.length > at + 1; ++row)
+        if (token(b, row, at + 1) < 20) loss(b, out, row, at) = NAN;
+    });
+    EXPECT_FALSE(a.holds) << at;
+    EXPECT_TRUE(contains(a.detail, "later positions")) << a.detail;
+  }
+  const record::Anchor by_length = found([](const exec::TokenBatch& b, std::vector<float>& out) {
+    if (b.length < 128) out[0] += 0.5F;
+  });
+  EXPECT_TRUE(contains(by_length.detail, "place")) << by_length.detail;
+}
+
+// No design of the zoo is refused before training.
+TEST_F(LeakChecks, BeforeTrainingTheZooHoldsSlow) {
+  Random random(6);
+  const auto text = [&] {
+    exec::TokenBatch out{4, 128, {}, {}, {}};
+    for (int i = 0; i < 512; ++i)
+      out.tokens.push_back(random.below(512)), out.targets.push_back(random.below(512));
+    return out;
+  };
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
+    if (!lang::last_design(*zoo::program(entry.file))) continue;
+    const auto subject = zoo::sized_design(std::string(entry.text), 150'000, 512);
+    if (!subject) continue;
+    record::TrialSpec s;
+    s.tokens = 300'000;
+    s.sequences = 4;
+    s.length = 128;
+    const exec::TokenBatch sample = text(), other = text();
+    const record::Anchor a =
+        trial::unseen_values(subject->elaboration.graph, trial::torch_backend(), s, sample, other);
+    EXPECT_TRUE(a.holds) << entry.file << ": " << a.detail;
+  }
 }
 
 // exp(-3 t) is 0 in float32 from about position 36 on, and never in float64. The score of such a design is

@@ -139,8 +139,7 @@ class HostileUnit {
       case 5:
         if (axes.empty())
           return pick({"max", "sum", "mean", "logsumexp"}) + "(" + at_t("c", depth - 1) + ", over=c)";
-        return pick({"softmax", "rms_normalize", "l2_normalize"}) + "(" + at_t(axes, depth - 1) +
-               ", over=" + axes + ")";
+        return normalised(at_t(axes, depth - 1), axes);
       case 6:
         if (axes.empty()) return "dot(" + at_t("k", depth - 1) + ", " + at_t("k", 0) + ", over=k)";
         return "top_k(" + at_t(axes, depth - 1) + ", 2, over=" + axes + ")";
@@ -154,9 +153,48 @@ class HostileUnit {
         "exp(0.1 * {})", "tanh({})",  "sigmoid({})",  "log({})",  "sqrt({})",   "1 / (1e-3 + {})",
         "sin({})",       "floor({})", "softplus({})", "relu({})", "({}) ** 2",  "({}) ** -1",
         "0.01 * {}",     "erf({})",   "detach({})",   "(0 - {})", "exp(0 - {})"};
+    if (random_.chance(0.2)) return scaled(x);
     const std::string form = random_.pick(kForms);
     const std::size_t at = form.find("{}");
     return form.substr(0, at) + x + form.substr(at + 2);
+  }
+
+  // A constant that is large, tiny, negative, infinite or not a number, in float32 or in any precision, by
+  // itself or when a few of them are multiplied.
+  std::string constant() {
+    return pick({"1e30", "1e-30", "1e19", "1e38 * 10", "1e38 * 1e38", "1e-38 * 1e-10", "1e300",
+                 "1e300 * 1e300", "1e30 * 1e-30", "1e38 * 10 * 0", "1 / 0", "0", "-1", "-1e30", "-1e38 * 10",
+                 "1e5", "0.001"});
+  }
+
+  // x in a temperature, a scale or a soft cap.
+  std::string scaled(const std::string& x) {
+    const std::string c = constant();
+    switch (random_.below(8)) {
+      case 0:
+      case 1:
+        return c + " * (" + x + ")";
+      case 2:
+        return "(" + x + ") / (" + c + ")";
+      case 3:
+        return c + " * (" + x + ") * " + pick({"1e30", "1e-30", "1e38 * 10"});
+      case 4:
+        return "softcap(" + x + ", " + pick({c, "50", "1e30", "1e-30"}) + ")";
+      case 5:
+        return "(" + x + ") / (" + pick({"0", "1e-30", "1"}) + " + " + at_t("", 0) + ")";
+      case 6:
+        return "(" + x + ") * " +
+               pick({"exp(100 * param([], init=1))", "param([], init=1)", "softplus(mean(x))"});
+      default:
+        return c + " * (" + x + ") + " + pick({"1", "1e30", "1e38 * 10"});
+    }
+  }
+
+  std::string normalised(const std::string& x, const std::string& axes) {
+    const std::string to = pick({"softmax", "rms_normalize", "l2_normalize"});
+    const bool has_eps = to != "softmax" && random_.chance(0.4);
+    return to + "(" + (random_.chance(0.3) ? scaled(x) : x) + ", over=" + axes +
+           (has_eps ? ", eps=" + pick({"0", "1e-30", "1e30", "1e38 * 10", "-1"}) : "") + ")";
   }
 
   std::string window_argument() const { return window_.empty() ? "" : ", " + window_; }
@@ -232,8 +270,10 @@ class HostileUnit {
   }
 
   std::string score() {
-    return pick({"", "0.01 * ", "0.0001 * ", "1e30 * ", "1e-30 * "}) + "dot(" + at_t("k", 0) + ", past(" +
-           read("k") + window_argument() + "), over=k)";
+    const std::string product =
+        "dot(" + at_t("k", 0) + ", past(" + read("k") + window_argument() + "), over=k)";
+    if (random_.chance(0.4)) return scaled(product);
+    return pick({"", "0.01 * ", "0.0001 * ", "1e30 * ", "1e-30 * "}) + product;
   }
 
   void route() {
@@ -242,7 +282,11 @@ class HostileUnit {
     const int depth = 1 + static_cast<int>(random_.below(2));
     const std::string bad = random_.chance(0.5) ? "past(" + read("c") + window_argument() + ")" : pair(1);
     std::string y;
-    switch (random_.below(10)) {
+    switch (random_.below(12)) {
+      case 10:
+      case 11:  // as modules recognise attention
+        y = "sum(softmax(" + score() + ", over=s) * past(" + at_t("c", 1) + window_argument() + "), over=s)";
+        break;
       case 0:
       case 1:
         y = "sum(" + pair(depth) + " * " + bad + ", over=s)";
@@ -302,13 +346,32 @@ class HostileUnit {
   }
 
   std::string decay() {
-    return pick({"0.9", "sigmoid(linear(x, k))", "exp(-softplus(linear(x, k)))", "sigmoid(linear(x, c))",
-                 "exp(-softplus(linear(x, c)))", "(1 - sigmoid(linear(x, k)))", "tanh(linear(x, c))",
-                 "exp(-softplus(mean(x)))", "sigmoid(param([k], init=2))", "1",
-                 "exp(-50 * sigmoid(linear(x, k)))", "exp(-softplus(linear(x, c)) * softplus(linear(x, k)))",
-                 "(" + read("c") + ")", "sigmoid(" + read("c") + ")", "exp(0 - " + read("c") + ")",
-                 "(1.5 * sigmoid(linear(x, c)))", "exp(" + read("c") + ")",
-                 "exp(where(0.5 < hit, 90, -0.1))"});
+    return pick({"0.9",
+                 "sigmoid(linear(x, k))",
+                 "exp(-softplus(linear(x, k)))",
+                 "sigmoid(linear(x, c))",
+                 "exp(-softplus(linear(x, c)))",
+                 "(1 - sigmoid(linear(x, k)))",
+                 "tanh(linear(x, c))",
+                 "exp(-softplus(mean(x)))",
+                 "sigmoid(param([k], init=2))",
+                 "1",
+                 "exp(-50 * sigmoid(linear(x, k)))",
+                 "exp(-softplus(linear(x, c)) * softplus(linear(x, k)))",
+                 "(" + read("c") + ")",
+                 "sigmoid(" + read("c") + ")",
+                 "exp(0 - " + read("c") + ")",
+                 "(1.5 * sigmoid(linear(x, c)))",
+                 "exp(" + read("c") + ")",
+                 "exp(where(0.5 < hit, 90, -0.1))",
+                 constant(),
+                 "1.5",
+                 "-1.5",
+                 "(1 + softplus(linear(x, c)))",
+                 "exp(3 * sigmoid(linear(x, k)))",
+                 "exp(30 * linear(x, k))",
+                 "(1 + 1e30 * hit)",
+                 "(1e38 * 10 * sigmoid(linear(x, k)))"});
   }
 
   void scan() {
