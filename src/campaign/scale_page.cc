@@ -60,6 +60,12 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
         "{} differs by {:+.4f} bits per byte from {} at {}; how much other seeds and texts would change is "
         "not known, so nothing follows.",
         name, last.value, other, largest(study));
+  if (lead.at_edge)
+    return fmt::format(
+        "{} differs by {} bits per byte from {} at {}; the best learning rate of {} lies at the edge of its "
+        "search and a better one may lie beyond, so nothing follows. Start a new study with another --lr.",
+        name, in_brackets(last, "{:+.4f}"), other, largest(study),
+        study.designs[static_cast<std::size_t>(*lead.at_edge)]);
   if (at.is_unconfirmed())
     return fmt::format(
         "{} is {} {} at {} only on the held-out text: {} bits per byte there, but {} on training text that "
@@ -103,9 +109,8 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
         "With one seed each, it is not known how far other seeds would move the numbers; use --seeds 3.");
   if (fit.freedom > 0 && fit.seeds == 2)
     out.emplace_back(
-        "With two seeds, a lead is found only where it is about a dozen times the standard deviation of a "
-        "run; "
-        "three seeds find leads of four times.");
+        "With two seeds, a lead is found only where it is a dozen times the standard deviation of a run or "
+        "more; three seeds find leads of four times between two designs.");
   if (fit.too_few_documents)
     out.push_back(
         fmt::format("The held-out documents are worth {:.1f} of equal length, too few to say how far others "

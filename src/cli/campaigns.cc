@@ -159,12 +159,12 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
       "number of training tokens of a run, the same at every size, instead of --tokens-per-parameter");
   sub->add_option("--seeds", c->seeds,
                   "number of runs of each design at each size; one gives no intervals (default 3)")
-      ->check(CLI::Range(1, 1000));
+      ->check(CLI::Range(1, 999));
   sub->add_option("--blocks", c->blocks,
                   "number of blocks in the longest repetition; 0: as written (default 0)")
       ->check(CLI::Range(0, 1000));
   sub->add_option("--lr", s.rate,
-                  "learning rate at which the search for each design's own starts (default 0.008)")
+                  "learning rate around which the search for those of the designs starts (default 0.008)")
       ->check(above_zero);
   sub->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
       ->check(CLI::Range(2, 1 << 16));

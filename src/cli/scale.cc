@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 
@@ -22,9 +21,9 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/common_rates.h"
 #include "evolve/comparison.h"
 #include "evolve/depth.h"
-#include "evolve/rates.h"
 #include "evolve/scale.h"
 #include "lang/check.h"
 #include "lang/parser.h"
@@ -42,8 +41,7 @@ using record::ScaleStudy;
 
 namespace {
 
-constexpr std::uint64_t kSearchSeed = 1000;  // seed of the searches for learning rates
-// Code of the error that a design has no score at any learning rate.
+constexpr std::uint64_t kSearchSeed = 1000;  // first seed of the searches for learning rates
 
 struct Given {
   std::string name, folder;  // The folder's name is unique among the designs.
@@ -94,14 +92,14 @@ class Study {
   // Returns false if the study was stopped.
   Result<bool> run() {
     if (const auto ok = find_hashes(); !ok) return ok;
-    for (std::size_t d = 0; d < designs_.size(); ++d) {
-      GABBRO_TRY(goes_on, search(d));
-      if (!goes_on) return false;
-    }
+    say_runs();
+    GABBRO_TRY(goes_on, search());
+    if (!goes_on) return false;
+    const std::vector<double> rates = evolve::compared_rates(evolve::rate_scores(study_));
     for (std::size_t s = 0; s < sizes_.size(); ++s)
       for (int seed = 1; seed <= c_.seeds; ++seed)
         for (std::size_t d = 0; d < designs_.size(); ++d) {
-          GABBRO_TRY(run, one(d, s, static_cast<std::uint64_t>(seed), rates_[d]));
+          GABBRO_TRY(run, one(d, s, static_cast<std::uint64_t>(seed), rates[d]));
           if (!run) return false;
           study_.runs.push_back(*run);
         }
@@ -136,30 +134,44 @@ class Study {
     return true;
   }
 
-  // Searches the learning rate at the smallest size, with the same method as campaigns (evolve/rates.h).
-  Result<bool> search(std::size_t d) {
-    std::map<double, double> scores;
-    std::string cause;  // why the last rate has no score
-    while (const auto rate = evolve::next_rate(scores, c_.spec.rate)) {
-      GABBRO_TRY(run, one(d, 0, kSearchSeed, *rate));
+  void say_runs() const {
+    const auto designs = static_cast<int>(designs_.size());
+    const evolve::RateRuns rates = evolve::rate_runs(designs, c_.seeds);
+    print(stderr,
+          "{} to {} runs search for learning rates at {}, then come {} runs; those that have ended are not "
+          "repeated\n",
+          rates.least, rates.most, c_.sizes[0], sizes_.size() * designs_.size() * c_.seeds);
+  }
+
+  // Searches the learning rates at the smallest size, by the rules of campaigns (evolve/common_rates.h).
+  Result<bool> search() {
+    while (const auto next =
+               evolve::next_rate_run(evolve::rate_scores(study_), c_.spec.rate, kSearchSeed, c_.seeds)) {
+      GABBRO_TRY(run, one(next->design, 0, next->seed, next->rate));
       if (!run) return false;
       if (run->status != record::Status::kDone && !run_speaks_)
-        return fail(
-            "scale",
-            fmt::format("{} at {}, learning rate {:g}: {}", designs_[d].name, c_.sizes[0], *rate, run->cause),
-            "fix the cause, then run the same command to continue");
-      const bool is_done = run->status == record::Status::kDone;
-      scores[*rate] = is_done ? run->bits : std::numeric_limits<double>::infinity();
-      if (!is_done) cause = fmt::format("{}{}{}", run->status, run->cause.empty() ? "" : ", ", run->cause);
+        return fail("scale",
+                    fmt::format("{} at {}, learning rate {:g}: {}", designs_[next->design].name, c_.sizes[0],
+                                next->rate, run->cause),
+                    "fix the cause, then run the same command to continue");
       study_.searches.push_back(*run);
     }
-    if (std::none_of(scores.begin(), scores.end(), [](const auto& s) { return std::isfinite(s.second); }))
-      return fail("score",
-                  fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}",
-                              designs_[d].name, c_.sizes[0], scores.size(), cause),
-                  "leave the design out, or start a new study with another --lr and --out");
-    rates_.push_back(evolve::fitted_rate({{kSearchSeed, scores}}));
+    const std::vector<evolve::RateScores> scores = evolve::rate_scores(study_);
+    for (std::size_t d = 0; d < designs_.size(); ++d)
+      if (!evolve::has_score(scores[d])) return no_score(d);
     return true;
+  }
+
+  [[nodiscard]] Result<bool> no_score(std::size_t d) const {
+    std::size_t count = 0;
+    const ScaleRun* last = nullptr;
+    for (const ScaleRun& r : study_.searches)
+      if (r.design == static_cast<std::int64_t>(d)) ++count, last = &r;
+    return fail("score",
+                fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}{}",
+                            designs_[d].name, c_.sizes[0], count, last->status,
+                            last->cause.empty() ? "" : ", " + last->cause),
+                "leave the design out, or start a new study with another --lr and --out");
   }
 
   [[nodiscard]] record::TrialSpec spec_of(std::size_t d, std::size_t s, std::uint64_t seed,
@@ -173,7 +185,7 @@ class Study {
     spec.seed = seed;
     spec.rate = rate;
     spec.memory = static_cast<std::int64_t>(c_.limits.bytes);
-    if (seed != kSearchSeed) spec.unread_tokens = evolve::kUnreadTokens;
+    if (seed < kSearchSeed) spec.unread_tokens = evolve::kUnreadTokens;
     std::error_code error;
     spec.folder = fs::absolute(
         fmt::format("{}/{}/{}/seed-{}-rate-{:g}", c_.out, designs_[d].folder, c_.sizes[s], seed, rate),
@@ -279,7 +291,6 @@ class Study {
   std::vector<Given> designs_;
   std::vector<std::int64_t> sizes_;
   int vocab_;
-  std::vector<double> rates_;
   std::vector<std::vector<std::string>> hashes_;  // canonical, by design, then size
   std::map<std::string, Weights> weights_;        // by the hash of the weights
   double ratio_ = 0;                              // nats per bit of the first scored run; 0: none yet

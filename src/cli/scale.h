@@ -22,12 +22,12 @@ struct ScaleCommand {
   record::TrialSpec spec;  // settings shared by all runs; its rate is the start of the searches
 };
 
-/// At the smallest size, each design is trained with learning rates that differ by factors of two around the
-/// spec's. All designs get the same number of rates, and the seed of this search is not used for the
-/// comparison. muP transfers the best rate to the other sizes. Then every design is trained at every size
-/// with each seed. Runs are stored in OUT/NAME/SIZE/. A finished run is not repeated, so the same command
-/// continues after a stop. Writes OUT/scale.json and OUT/scale.html. Exit codes: 0 all laws could be fitted;
-/// 1 stopped, or too few finished runs; 2 usage, I/O, or a worker that cannot be started.
+/// At the smallest size, all designs are trained at the same learning rates around the spec's
+/// (evolve/common_rates.h), on seeds that are not used for the comparison. muP transfers the best rate to the
+/// other sizes. Then every design is trained at every size with each seed. Runs are stored in
+/// OUT/NAME/SIZE/. A finished run is not repeated, so the same command continues after a stop. Writes
+/// OUT/scale.json and OUT/scale.html. Exit codes: 0 all laws could be fitted; 1 stopped, or too few finished
+/// runs; 2 usage, I/O, or a worker that cannot be started.
 int run_scale(const ScaleCommand& c);
 
 }  // namespace gabbro::cli

@@ -19,9 +19,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kSameRate = 1.09;  // an eighth of an octave
 // The distance of the rates on further seeds from the fitted one.
 constexpr double kAside = 1.4142135623730951;
-constexpr int kAround = 3;  // rates on a further seed
-// Half an octave moves no design by as much, in bits per byte; beyond, the rate decides nothing.
-constexpr double kNear = 0.1;
 
 // The scores of a search and its runs under way.
 struct Tried {
@@ -152,11 +149,10 @@ std::optional<RunRequest> next_further_run(const Tried& search, std::int64_t des
     const std::uint64_t seed = search.first_seed + static_cast<std::uint64_t>(k);
     const auto at = search.scores.find(seed);
     const auto scores = at == search.scores.end() ? std::map<double, double>{} : at->second;
-    for (const double aside : {*rate, *rate / kAside, *rate * kAside})
-      if (!has_rate(scores, aside)) {
-        settled = false;
-        return RunRequest{design, rung, seed, record::Purpose::kRate, {}, aside};
-      }
+    if (const auto around = next_rate_around(*rate, scores)) {
+      settled = false;
+      return RunRequest{design, rung, seed, record::Purpose::kRate, {}, *around};
+    }
     known.scores[seed] = scores;
   }
   return std::nullopt;
@@ -180,7 +176,7 @@ std::optional<RunRequest> next_run_before(const Population& p, const Leader& lea
     return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *expected};
   if (search.open.contains(first_seed)) return std::nullopt;
   if (expected)
-    if (const auto rate = next_rate(search.first(), middle_rate(p, i, leader.rung), kMostRatesOfKnown))
+    if (const auto rate = next_rate(search.first(), middle_rate(p, i, leader.rung), kMostComparedRates))
       return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *rate};
   const double lead = tried(p, p.individual(leader.design), leader.rung, first_seed).lowest();
   if (search.lowest() > lead + kNear) further = 0;
@@ -197,6 +193,18 @@ std::optional<double> next_rate(const std::map<double, double>& scores, double m
   // Without any score, the rates were too large.
   if (!std::isfinite(best->second) || best == scores.begin()) return scores.begin()->first / 2;
   if (best == std::prev(scores.end())) return best->first * 2;
+  return std::nullopt;
+}
+
+bool is_at_edge(const std::map<double, double>& scores) {
+  if (scores.size() < kLeastRates) return false;
+  const auto best = lowest_of(scores);
+  return std::isfinite(best->second) && (best == scores.begin() || best == std::prev(scores.end()));
+}
+
+std::optional<double> next_rate_around(double fitted, const std::map<double, double>& scores) {
+  for (const double rate : {fitted, fitted / kAside, fitted * kAside})
+    if (!has_rate(scores, rate)) return rate;
   return std::nullopt;
 }
 
@@ -256,15 +264,7 @@ double compared_rate(const Population& p, const Leader& leader, std::int64_t des
 }
 
 bool is_rate_at_edge(const Population& p, const Individual& i, int rung, std::int64_t before) {
-  if (!p.settings().tune_rates) return false;
-  const std::map<double, double> all = tried(p, i, rung, {}, before).first();
-  std::map<double, double> scores = all;
-  std::erase_if(scores, [](const auto& tried) { return !std::isfinite(tried.second); });
-  if (scores.empty() || all.size() < kLeastRates) return false;
-  const auto best = lowest_of(scores);
-  // Beyond the highest rate with a score, rates without one may have been tried: then it is no edge of the
-  // search.
-  return best == scores.begin() || (best == std::prev(scores.end()) && all.size() == scores.size());
+  return p.settings().tune_rates && is_at_edge(tried(p, i, rung, {}, before).first());
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,
@@ -311,14 +311,14 @@ std::optional<RunRequest> next_rate_run(const Population& p, const Leader& leade
 
 RateRuns rate_runs_left(const Population& p, int rung, std::uint64_t first_seed, int seeds) {
   if (!p.settings().tune_rates) return {};
-  const int further = kAround * further_rate_seeds(seeds);
+  const int further = kRatesAround * further_rate_seeds(seeds);
   // The leader's own run at the rung is one of its search.
   RateRuns out{kMostRates - 1 + further, kMostRates - 1 + further};
   for (const std::int64_t design : compared_with(p)) {
     const auto tried_rates =
         static_cast<int>(tried(p, p.individual(design), rung, first_seed).first().size());
     out.least += std::max(1, kLeastRates + 1 - tried_rates);
-    out.most += std::max(1, kMostRatesOfKnown - tried_rates) + further;
+    out.most += std::max(1, kMostComparedRates - tried_rates) + further;
   }
   return out;
 }

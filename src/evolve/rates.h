@@ -18,8 +18,11 @@ namespace gabbro::evolve {
 /// factor of two apart, around the rate that the design has at the rung below. Rates that differ by less
 /// train alike (muP transfers rates across widths: Yang et al. 2022, arXiv 2203.03466).
 constexpr int kLeastRates = 3, kMostRates = 5;
-/// The maximum for a design with which a leader is compared, once it was also tried at the leader's rate.
-constexpr int kMostRatesOfKnown = 8;
+/// The maximum for a design that is also tried at the rates of those it is compared with.
+constexpr int kMostComparedRates = 8;
+/// Half an octave moves no design by as much, in bits per byte. Where scores lie further apart, the rate
+/// decides nothing.
+constexpr double kNear = 0.1;
 
 /// Returns the factor that a search around `middle` tries next, given the scores of those tried (infinite: no
 /// score). It tries `middle`, half and twice as much, then goes beyond the edge if the best lies there, and
@@ -52,6 +55,14 @@ double rate_loss(const RateScores& scores, double rate);
 /// to exceed it.
 double rate_loss(const Population& population, const Leader& leader, std::int64_t design);
 
+/// Returns true if the best rate is the lowest or the highest that a search on one seed tried, with or
+/// without a score.
+bool is_at_edge(const std::map<double, double>& scores);
+
+/// Returns the next of the rates that are tried on a further seed, given those that were: the fitted one, and
+/// half an octave to either side. Returns nothing if all were tried.
+std::optional<double> next_rate_around(double fitted, const std::map<double, double>& scores);
+
 /// Returns the next run of the search for a design's rate at a rung. The run uses the first seed of the
 /// campaign, which never judges. Returns nothing if the search is over, or if its next step depends on runs
 /// under way.
@@ -62,6 +73,8 @@ std::optional<RunRequest> next_rate_run(const Population& population, std::int64
 /// `seeds` seeds: one for seven. The more precise a comparison is, the smaller the error of a rate that looks
 /// like a lead.
 int further_rate_seeds(int seeds);
+/// The number of rates on a further seed.
+constexpr int kRatesAround = 3;
 
 /// Returns the next run of the searches before a comparison on `seeds` seeds. Returns nothing if all are over
 /// (`settled`), or if they wait for runs under way.

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "base/student.h"
+#include "evolve/common_rates.h"
 #include "evolve/comparison.h"
 #include "evolve/statistics.h"
 
@@ -26,7 +27,7 @@ constexpr int kLeastSizes = 3;
 // Minimum worth of the documents for an interval, in documents of equal length.
 constexpr double kLeastWorth = 4;
 constexpr double kFarthest = 1000;  // bound on a meeting point, as a multiple of the largest size
-// Level of paired_interval, which errs on each side of 0 with at most this probability.
+// Level of all paired_interval of a size together. Each errs on each side of 0 with at most its share.
 constexpr double kSideLevel = 0.025;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -273,7 +274,7 @@ ScaleEstimate estimate_of(const Interval& i, bool has_interval) {
 
 // Returns the lead of design 0 over `against` at a size, from their runs of equal seeds.
 SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::int64_t size,
-                 const Variance& run, bool has_intervals) {
+                 const Variance& run, double level, bool has_intervals) {
   std::vector<Trial> of, other, of_unread, other_unread;
   SizeLead out;
   for (const ScaleRun& a : runs)
@@ -294,11 +295,40 @@ SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::i
       for (const Trial& t : trials) pointers.push_back(&t);
       return pointers;
     };
-    return estimate_of(paired_interval(paired(all(x), all(y)), run, kSideLevel), has_intervals);
+    return estimate_of(paired_interval(paired(all(x), all(y)), run, level), has_intervals);
   };
   out.lead = interval(of, other);
   out.unread = interval(of_unread, other_unread);
   return out;
+}
+
+// The doubt that the searches for learning rates leave about a design.
+struct RateDoubt {
+  double loss = 0;  // what it would gain at another rate, in bits per byte
+  bool at_edge = false;
+};
+std::vector<RateDoubt> rate_doubts(const record::ScaleStudy& study, const std::vector<ScaleRun>& runs) {
+  std::vector<RateDoubt> out;
+  for (const RateScores& scores : rate_scores(study)) {
+    const auto design = static_cast<std::int64_t>(out.size());
+    RateDoubt& doubt = out.emplace_back();
+    if (!has_score(scores)) continue;
+    doubt.at_edge = is_at_edge(scores.begin()->second);
+    for (const ScaleRun& r : runs)
+      if (r.design == design && r.rate > 0) doubt.loss = std::max(doubt.loss, rate_loss(scores, r.rate));
+  }
+  return out;
+}
+
+// Widens the leads by what the rates may have cost, and decides which of them are tested.
+void apply(const RateDoubt& own, const RateDoubt& other, LeadAtScale& lead) {
+  if (own.at_edge || other.at_edge) lead.at_edge = own.at_edge ? lead.design : lead.against;
+  bool is_tested = !lead.at_edge;
+  for (auto at = lead.at.rbegin(); at != lead.at.rend(); ++at) {
+    at->lead.low -= own.loss, at->lead.high += other.loss;
+    at->is_tested = is_tested;
+    is_tested = at->is_significant();
+  }
 }
 
 }  // namespace
@@ -361,10 +391,18 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
     for (const double x : whole.means.params[d]) largest = std::max(largest, x);
   }
   const Variance run = run_variance(runs, sizes);
+  const std::vector<RateDoubt> doubts = rate_doubts(study, runs);
   for (std::size_t d = 1; d < count; ++d) {
-    LeadAtScale lead{.design = 0, .against = static_cast<int>(d), .at = {}, .per_tenfold = {}, .meeting = {}};
+    LeadAtScale lead{.design = 0,
+                     .against = static_cast<int>(d),
+                     .at = {},
+                     .at_edge = {},
+                     .per_tenfold = {},
+                     .meeting = {}};
     for (int s = 0; s < sizes; ++s)
-      lead.at.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, fitter.has_intervals()));
+      lead.at.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, kSideLevel / (designs - 1),
+                                fitter.has_intervals()));
+    apply(doubts[0], doubts[d], lead);
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });
     lead.meeting = over([&](const Draw& x) { return meeting(x.by_params[0], x.by_params[d], largest); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -27,8 +28,11 @@ struct SizeLead {
   ScaleEstimate lead;    // in bits per byte; negative: `design` is better
   ScaleEstimate unread;  // the same on training text that neither run has read; NaN if there is no such text
   bool same_function = false;  // both have the same canonical hash at this size
-  /// Returns true if the interval of the lead excludes 0.
-  [[nodiscard]] bool is_significant() const { return lead.high < 0 || lead.low > 0; }
+  // False if nothing is claimed at this size, whatever the interval: the lead at a larger size is not
+  // significant, or a learning rate lies at the edge of its search.
+  bool is_tested = true;
+  /// Returns true if the lead is tested and its interval excludes 0.
+  [[nodiscard]] bool is_significant() const { return is_tested && (lead.high < 0 || lead.low > 0); }
   /// Returns true if there is unread text that does not show at least kLeastUnread of a significant lead, or
   /// not significantly. One of the programs may contain the held-out documents.
   [[nodiscard]] bool is_unconfirmed() const;
@@ -38,6 +42,8 @@ struct SizeLead {
 struct LeadAtScale {
   int design = 0, against = 0;
   std::vector<SizeLead> at;  // at each size
+  // The one of the two whose best learning rate lies at the edge of its search: a better one may lie beyond.
+  std::optional<int> at_edge;
   // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
   ScaleEstimate per_tenfold;
   // True if the lines meet beyond the largest size and within a thousand times of it.
@@ -66,6 +72,14 @@ struct ScaleFit {
 /// gives a wider interval, the one pooled over all sizes. Each side of 0 is claimed falsely in at most 2.5 %
 /// of studies, whatever the deviations. With two seeds the pairs have one degree of freedom, and only leads
 /// of a dozen deviations are found; three seeds find leads of four.
+///
+/// The 2.5 % are those of all leads of a study together: they are divided by the number of leads
+/// (Bonferroni), and the sizes of each are tested in a fixed order, the largest first, each only if all
+/// larger ones are significant. The largest size thus loses nothing to the others.
+///
+/// What either design would gain at the rate that its own scores would choose (rate_loss) is added to the end
+/// of the interval that a lead over it has to keep from 0. No lead is tested where the best rate of one of
+/// the two lies at the edge of its search.
 ///
 /// The other intervals come from `resamples` bootstraps. Each resamples the documents, in the same way for
 /// all runs, and perturbs each mean over seeds by noise. The noise has the largest of three deviations within

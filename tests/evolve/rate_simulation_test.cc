@@ -12,24 +12,13 @@
 #include "evolve/comparison.h"
 #include "evolve/rates.h"
 #include "little.h"
+#include "rate_world.h"
 
 namespace gabbro::evolve {
 namespace {
 
 using record::Purpose;
 using record::Status;
-
-struct RateWorld {
-  double off = 0;           // octaves from the preset's rate to the best rate
-  double deviation = 0.02;  // standard deviation of a run, in bits per byte
-  double curve = 1;         // what an octave costs, in deviations of a run
-  // Above the best rate, losses rise six times as fast; beyond one octave they jump by 0.3 bits per byte, and
-  // beyond two there is no score.
-  bool steep = false;
-  double apart = 0;  // standard deviation between the best rates of designs, in octaves
-  double shift = 0;  // octaves from the best rate of known designs to that of the others
-  double gain = 0;   // lead of all designs of the search over the baseline
-};
 
 // A score is the sum of effects of the design, its rate, the seed (shared by all designs) and chance.
 class RateCampaign {
@@ -101,11 +90,7 @@ class RateCampaign {
   }
   // Returns the loss that a rate costs a design; nothing if it diverges.
   [[nodiscard]] std::optional<double> cost(std::int64_t design, double rate) const {
-    const double above = std::log2(rate) - best_[static_cast<std::size_t>(design - 1)];
-    const double out = world_.curve * world_.deviation * above * above;
-    if (!world_.steep || above <= 0) return out;
-    if (above > 2) return std::nullopt;
-    return 6 * out + (above > 1 ? 0.3 : 0);
+    return cost_of_rate(world_, std::log2(rate) - best_[static_cast<std::size_t>(design - 1)]);
   }
   void run(const RunRequest& r) {
     const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
