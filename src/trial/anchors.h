@@ -44,8 +44,7 @@ std::vector<record::Anchor> anchors(const Evidence& e);
 /// untied, its weights are random, and the embeddings of some tokens are infinite, NaN, overflow or
 /// underflow. The anchor holds if none of these values reaches a position that does not see it: the later
 /// positions of a text that is cut at every position (at random ones where this would take long in relation
-/// to the training), the other documents of a row, and the other rows. It also compares prefixes, rows and
-/// documents that are moved, up to rounding.
+/// to the training), the other documents of a row, and the other rows.
 record::Anchor unseen_values(const ir::Graph& graph, const MakeModel& make, const record::TrialSpec& spec,
                              const exec::TokenBatch& sample, const exec::TokenBatch& other);
 
