@@ -252,7 +252,8 @@ TEST_F(Evaluation, OfChoicesAndContexts) {
   std::vector<nlohmann::json> choices, contexts;
   std::vector<double> right, by_length, gold_nats, right_context;
   for (int i = 0; i < 40; ++i) {
-    const std::string query = "the " + random.pick(kNouns) + " lies by the";
+    // The number makes each question another, since repeated ones have an error of their own.
+    const std::string query = std::to_string(i) + " the " + random.pick(kNouns) + " lies by the";
     const std::vector<std::string> words{random.pick(kNouns), random.pick(kNouns) + " by the road", "lies"};
     const int gold = static_cast<int>(random.below(3));
     choices.push_back({{"query", query}, {"choices", words}, {"gold", gold}});
