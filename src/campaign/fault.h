@@ -9,7 +9,8 @@
 namespace gabbro::campaign {
 
 enum class Fault : std::uint8_t {
-  kDesign,      // none: it has a result, of which its losses or its checks are a part
+  kDesign,      // none: it has a result, or is worse than bigrams
+  kNumbers,     // its losses are not finite, or a check of its weights fails
   kLimit,       // a limit of the plan
   kLate,        // a limit of time, which a busy machine reaches earlier, of a run that can go on
   kWorker,      // a process was killed, left no result, or stopped without a request
@@ -21,6 +22,7 @@ enum class Fault : std::uint8_t {
 /// Limits the ends of one kind. A machine that breaks, an exchanged worker and a design may look
 /// alike, so a few steps of a known architecture tell them apart before an end counts against a design. A
 /// known architecture is its own check: where a check is due, it ends the session instead, and loses nothing.
+/// Only its numbers are checked by another one, since they may be those of a rate that is too large.
 struct Tries {
   int unchecked = 0;  // Beyond this number of ends, each is followed by a check of the machine.
   int most = 0;       // The last of this number of ends is the run's, if the machine works.
@@ -31,6 +33,8 @@ constexpr Tries tries_of(Fault fault) {
     case Fault::kDesign:
     case Fault::kLimit:
       return {.unchecked = 1, .most = 1};
+    case Fault::kNumbers:
+      return {.unchecked = 0, .most = 1};
     case Fault::kLate:
     case Fault::kWorker:
     case Fault::kCheckpoint:

@@ -15,10 +15,27 @@ namespace fs = std::filesystem;
 
 using evolve::Individual;
 
+// Returns the known architecture whose training tells a design from the machine, or null. Numbers are
+// compared with those of another design that was done at the rung, since a known architecture may have wrong
+// ones of its own there.
+const Individual* Campaign::State::witness_of(const RunFailure& failure) const {
+  const record::TrialBegun& begun = population.trial(failure.event.id).begun;
+  const auto& trials = population.trials();
+  const auto can_tell = [&](const Individual& i) {
+    if (!evolve::is_known(i) || failure.fault != Fault::kNumbers) return evolve::is_known(i);
+    return i.created.id != begun.design && std::any_of(trials.begin(), trials.end(), [&](const auto& t) {
+             return t.begun.design == i.created.id && t.begun.rung == begun.rung &&
+                    t.status == record::Status::kDone;
+           });
+  };
+  const auto& designs = population.individuals();
+  const auto found = std::find_if(designs.begin(), designs.end(), can_tell);
+  return found == designs.end() ? nullptr : &*found;
+}
+
 // Holds a failure back until a check of the machine has decided whose it is.
 Result<bool> Campaign::State::doubt(RunFailure failure) {
-  const auto& designs = population.individuals();
-  if (std::none_of(designs.begin(), designs.end(), evolve::is_known)) return settle(std::move(failure));
+  if (witness_of(failure) == nullptr) return settle(std::move(failure));
   const std::int64_t id = failure.event.id;
   tidy_folder(population.trial(id));  // the check needs space on the same disk
   running[id] = {id, {}};
@@ -35,18 +52,18 @@ Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
     return population.trial(d.event.id).begun;
   };
   const record::TrialBegun first = begun_of(doubted.front());
+  const Individual* known = witness_of(doubted.front());
+  GABBRO_CHECK(known != nullptr);
   const auto waits = std::stable_partition(doubted.begin(), doubted.end(), [&](const RunFailure& d) {
-    return begun_of(d).rung == first.rung &&
+    return begun_of(d).rung == first.rung && witness_of(d) == known &&
            evolve::is_verdict_run(begun_of(d)) == evolve::is_verdict_run(first);
   });
   machine_check = {{}, {}, first, {std::move_iterator(doubted.begin()), std::move_iterator(waits)}};
   doubted.erase(doubted.begin(), waits);
-  const auto& designs = population.individuals();
-  const Individual& known = *std::find_if(designs.begin(), designs.end(), evolve::is_known);
   const record::TrialBegun begun{
-      kMachineCheck, known.created.id,           first.rung,
-      plan.seed,     record::Purpose::kBaseline, population.rate_of(known, first.rung)};
-  GABBRO_TRY(spec, spec_of(plan, known.created, begun));
+      kMachineCheck, known->created.id,          first.rung,
+      plan.seed,     record::Purpose::kBaseline, population.rate_of(*known, first.rung)};
+  GABBRO_TRY(spec, spec_of(plan, known->created, begun));
   std::error_code error;
   spec.folder = fs::absolute(paths.trial(kMachineCheck), error);
   fs::remove_all(spec.folder, error);  // an earlier process may have left it
@@ -64,19 +81,19 @@ Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
 }
 
 // Returns why a check has failed, or "": its worker has to train the design that it was asked for, and to
-// leave a result that can be.
+// leave a result that can be, with finite losses and weights that pass every check but that of the score.
 std::string Campaign::State::why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const {
   if (ended.kind != jobs::JobEnd::Kind::kResult)
     return ended.cause.empty() ? "its worker stopped without a request" : ended.cause;
   const auto result = record::parse_result(ended.result);
   if (!result) return result.error().message;
   if (result->status == record::Status::kStopped) return "its worker stopped without a request";
-  if (!record::speaks_of_design(*result))
+  if (!record::speaks_of_design(*result) || record::is_lost_for_numbers(*result))
     return result->cause.empty() ? "the worker reported no cause" : result->cause;
   std::string why = record::misfit(check.spec, *result);
   const evolve::Trial trial{.begun = check.own};
-  if (why.empty() && result->status != record::Status::kFailed) why = why_wrong_cost(*result, trial);
-  if (why.empty() && result->status != record::Status::kFailed) why = why_wrong_design(*result, trial);
+  if (why.empty()) why = why_wrong_cost(*result, trial);
+  if (why.empty()) why = why_wrong_design(*result, trial);
   return why.empty() ? "" : record::inconsistent(why).message;
 }
 

@@ -354,7 +354,9 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   }
   const int count = ++end_counts[{ended.id, end.fault}];
   const bool is_due = count > tries.unchecked;
-  if (is_trusted(trial) && (is_due || end.fault == Fault::kLimit)) return fail_of_known(trial, end);
+  // The numbers of a known architecture may be those of a rate that is too large.
+  if (is_trusted(trial) && end.fault != Fault::kNumbers && (is_due || end.fault == Fault::kLimit))
+    return fail_of_known(trial, end);
   if (is_due) return doubt(std::move(end));
   if (count >= tries.most) return record_end(std::move(end.event));
   restarts.push_back(trial.begun);
@@ -397,6 +399,7 @@ Campaign::State::RunFailure Campaign::State::read_end(const jobs::JobEnd& ended,
   } else if (!record::speaks_of_design(*result)) {
     out.fault = Fault::kReport;
   }
+  if (out.fault == Fault::kDesign && record::is_lost_for_numbers(*result)) out.fault = Fault::kNumbers;
   return out;
 }
 

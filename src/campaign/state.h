@@ -123,6 +123,7 @@ struct Campaign::State {
     record::TrialBegun begun;      // the run that it stands for
     std::vector<RunFailure> runs;  // those that it judges
   };
+  [[nodiscard]] const evolve::Individual* witness_of(const RunFailure& failure) const;
   Result<bool> doubt(RunFailure failure);
   Result<bool> settle(RunFailure failure);
   [[nodiscard]] std::string why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const;

@@ -127,10 +127,10 @@ class Worker {
 
   /// Checks the limits and the process. Returns true if it has ended; `end` is then complete.
   bool look(std::vector<Update>& updates) {
-    const double seconds = seconds_now() - start_;
+    const double now = seconds_now();
     // Where this process stood still in between, so did its worker, as a rule.
-    counted_ += std::min(seconds - end_.seconds, kLongestLook);
-    end_.seconds = seconds;
+    end_.seconds += std::min(now - last_look_, kLongestLook);
+    last_look_ = now;
     if (!has_ended(process_.id)) {
       check_limits();
       if (end_.kind == JobEnd::Kind::kResult) return false;
@@ -158,11 +158,11 @@ class Worker {
     end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
     if (limits.bytes > 0 && usage.bytes > limits.bytes)
       over(JobEnd::Kind::kMemoryLimit, "used", "of memory", usage.bytes, limits.bytes);
-    else if (over_time_ > 0 && counted_ > over_time_ + kGrace)
+    else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
       kill_for(JobEnd::Kind::kTimeLimit, took_too_long());
-    else if (limits.seconds > 0 && counted_ > limits.seconds && over_time_ == 0)
+    else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
       // The worker leaves a checkpoint if it has one.
-      ::kill(-process_.id, SIGTERM), over_time_ = counted_;
+      ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;
     else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
       over(JobEnd::Kind::kLimit, "wrote", "of results", n, limits.result_bytes);
     else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
@@ -184,7 +184,7 @@ class Worker {
       over(JobEnd::Kind::kLimit, "wrote", "to its folder", size - folder_before_, limits.folder_bytes);
   }
   [[nodiscard]] std::string took_too_long() const {
-    return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", counted_, job_.limits.seconds);
+    return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, job_.limits.seconds);
   }
   void too_many(int processes) {
     kill_for(JobEnd::Kind::kLimit,
@@ -222,11 +222,10 @@ class Worker {
 
   Job job_;
   Process process_;
-  double start_, next_look_ = 0, next_slow_look_ = kSlowLook;
-  double read_ = 0;     // bytes of output read so far
-  double asked_ = 0;    // time of the request to stop; 0: none
-  double counted_ = 0;  // seconds that count towards its time limit
-  // Their number when it was asked to stop at its time limit. 0: not asked.
+  double start_, last_look_ = start_, next_look_ = 0, next_slow_look_ = kSlowLook;
+  double read_ = 0;   // bytes of output read so far
+  double asked_ = 0;  // time of the request to stop; 0: none
+  // Its seconds when it was asked to stop at its time limit. 0: not asked.
   double over_time_ = 0;
   std::uint64_t log_before_ = size_of(job_.log_file);
   std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());

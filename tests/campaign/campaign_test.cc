@@ -949,11 +949,22 @@ TEST(Campaign, AFailureForAMomentLosesNothing) {
   }
 }
 
-// A worker that was exchanged or rebuilt between two runs fails at known architectures too, and judges
-// nothing.
+void fail_an_anchor(record::TrialResult& r) {
+  r.status = record::Status::kRefused, r.cause = "backend = reference: 2.1 and 2.2";
+  for (record::Anchor& anchor : r.anchors)
+    if (anchor.name == "backend = reference") anchor.holds = false;
+}
+void have_no_finite_loss(record::TrialResult& r) { r = {}, r.cause = "the loss is not finite at step 1"; }
+
+// A worker or a machine that was exchanged, rebuilt or damaged between two runs fails at known architectures
+// too, and judges nothing.
 TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
-  for (const auto& [what, change] : kMoments) {
+  std::vector<std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobEnd&)>>> changes(
+      std::begin(kMoments), std::end(kMoments));
+  changes.emplace_back("wrong weights", [](auto& r, auto&) { fail_an_anchor(r); });
+  changes.emplace_back("wrong losses", [](auto& r, auto&) { have_no_finite_loss(r); });
+  for (const auto& [what, change] : changes) {
     const Folder folder;
     for (const bool is_exchanged : {true, false}) {
       CampaignPlan plan = plan_of_mine();
@@ -972,6 +983,34 @@ TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
       for (const evolve::Trial& t : c->population().trials())
         EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << what << ": " << t.cause;
     }
+  }
+}
+
+// Where the machine works, numbers are those of the design, or of a rate at which a baseline is tried.
+TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool of_known : {true, false}) {
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    ASSERT_TRUE(c) << c.error().message;
+    int lost = 0, checks = 0;
+    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      checks += is_machine_check(spec);
+      if (is_machine_check(spec) || is_known(spec) != of_known || spec.seed % 3 != 0) return;
+      if (lost++ % 2 == 0)
+        fail_an_anchor(r);
+      else
+        have_no_finite_loss(r);
+    });
+    const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
+    ASSERT_TRUE(why) << why.error().message;
+    EXPECT_GT(lost, 0);
+    EXPECT_GT(checks, 0);
+    EXPECT_LE(checks, lost) << "there is none before another known architecture is done at the rung";
+    int failed = 0;
+    for (const evolve::Trial& t : c->population().trials())
+      failed += t.status == record::Status::kRefused || t.status == record::Status::kFailed;
+    EXPECT_EQ(failed, lost);
   }
 }
 

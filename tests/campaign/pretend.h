@@ -40,8 +40,9 @@ namespace gabbro::campaign {
 inline const auto kNeverStop = [] { return 0; };
 inline const auto kNoView = [](const Snapshot&) {};
 
-// Sets a score and the fields that belong to it.
+// Sets a score and the fields that belong to it. A result of one document stays one.
 inline void score(record::TrialResult& r, double bits) {
+  const bool is_of_one = r.valid_documents == 1;
   r.bits_per_byte = bits;
   r.bits_low = bits - 0.01;
   r.bits_high = bits + 0.01;
@@ -51,6 +52,9 @@ inline void score(record::TrialResult& r, double bits) {
   r.held_out_hash = "held out";
   r.valid_loss = r.unread_loss = 2 * bits;
   r.bigram_bits_per_byte = bits + 1;
+  if (!is_of_one) return;
+  r.documents.resize(1);
+  r.valid_documents = 1, r.valid_bytes = 1000;
 }
 
 class Pretend : public jobs::Executor {
@@ -138,11 +142,8 @@ class Pretend : public jobs::Executor {
     record::TrialResult r;
     r.status = record::Status::kDone;
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
+    r.valid_documents = spec.valid_documents;
     score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
-    if (spec.valid_documents == 1) {
-      r.documents = {{r.bits_per_byte, 1000}};
-      r.valid_documents = 1, r.valid_bytes = 1000;
-    }
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
     r.width = 16;
