@@ -80,12 +80,19 @@ constexpr Helper kHelpers[] = {
     """x [batch, t, s, ...], overwritten where t does not see s."""
     return torch.where(seen.view(seen.shape + (1,) * (x.dim() - 3)), x, fill)
 )"},
+    {"rounded", R"(def rounded(x):
+    """x in the type that matrix products take it in: under autocast, large numbers may become infinite."""
+    device = x.device.type
+    casts = torch.is_autocast_enabled(device) and x.dtype != torch.float64
+    return x.to(torch.get_autocast_dtype(device)) if casts else x
+)"},
     {"look", R"(def look(equation, weights, values, seen):
     """A contraction over s of weights [batch, t, s, ...] and values [batch, s, ...] of positions that t sees.
 
     Values that are not finite are left out of the product, where 0 times one of them would be NaN at positions
     that do not see it; those that do see it become NaN.
     """
+    values = rounded(values)
     finite = values.isfinite()
     y = torch.einsum(equation, masked(weights, seen, 0), torch.where(finite, values, 0))
     touched = (seen & ~finite.flatten(2).all(2)[:, None]).any(2) if values.dim() > 2 else (seen & ~finite[:, None]).any(2)
@@ -140,8 +147,8 @@ constexpr Helper kHelpers[] = {
     the sum of |q| times the largest |key|. Returns q, key, value, and where q [batch, t], and key and value
     [batch, s], are as given.
     """
+    q, key, value = rounded(q if scale is None else q * scale), rounded(key), rounded(value)
     most = torch.finfo(q.dtype).max ** 0.48
-    q = q if scale is None else q * scale
     asks = (q.detach().abs().sum(-1) <= most).all(2)
     tells = (key.detach().abs().amax((2, 3)) <= most) & value.detach().isfinite().flatten(2).all(2)
     return where_time(asks, q, 0), where_time(tells, key, 0), where_time(tells, value, 0), asks, tells

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "export/helpers.h"
@@ -13,19 +12,35 @@ namespace gabbro::pytorch {
 
 namespace {
 
-constexpr std::array<std::string_view, 47> kWords = {
-    "False",    "None",   "True",  "and",  "as",     "assert",   "async",   "await", "break", "class",
-    "continue", "def",    "del",   "elif", "else",   "except",   "finally", "for",   "from",  "global",
-    "if",       "import", "in",    "is",   "lambda", "nonlocal", "not",     "or",    "pass",  "raise",
-    "return",   "try",    "while", "with", "yield",  "self",     "torch",   "nn",    "F",     "documents",
-    "cache",    "range",  "int",   "len",  "super",  "zip",      "print"};
+// Names with a meaning of their own in a module: words and functions of Python, attributes of nn.Module, and
+// what this writer uses.
+constexpr std::string_view kWords =
+    " "
+    "abs add_module aiter all and anext any apply as ascii assert async await bfloat16 bin bool break "
+    "breakpoint buffers bytearray bytes Cache cache call_super_init callable children chr class "
+    "classmethod compile complex continue copyright cpu credits cuda def del delattr dict dir divmod "
+    "documents double dump_patches elif else enumerate eval except exec exit extra_repr F False filter "
+    "finally float for format forward from frozenset get_buffer get_extra_state get_parameter "
+    "get_submodule getattr global globals half hasattr hash help hex id if import in input int ipu is "
+    "isinstance issubclass iter lambda len license list load load_state_dict locals map match max "
+    "memoryview min modules mtia named_buffers named_children named_modules named_parameters next nn None "
+    "nonlocal not object oct open or ord parameters pass pow print property quit raise range "
+    "register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
+    "register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook "
+    "register_state_dict_pre_hook repr requires_grad_ return reversed round self set set_extra_state "
+    "set_submodule setattr share_memory slice sorted state_dict staticmethod step str sum super "
+    "T_destination to to_empty torch train training True try tuple type vars while with xpu yield "
+    "zero_grad zip ";
 
 bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
 }  // namespace
 
 std::string python_name(const std::string& name) {
-  const bool taken = std::find(kWords.begin(), kWords.end(), name) != kWords.end() || is_helper(name);
+  // A class changes names that begin with two underscores, and nn.Module has some that begin with one.
+  if (name.starts_with('_')) return python_name("u" + name);
+  const bool taken = kWords.find(" " + name + " ") != std::string_view::npos || is_helper(name);
   return taken ? name + "_" : name;
 }
 

@@ -237,6 +237,20 @@ std::set<std::string> marked(std::string_view text) {
   return out;
 }
 
+// Returns text that stays a text inside of quotes, whatever a comment contains: nothing in it ends a string,
+// begins an escape, or is a mark of this writer.
+std::string unquoted(const std::string& text) {
+  std::string out;
+  for (const char c : text)
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '"')
+      out += '\'';
+    else
+      out += c != '\n' && (static_cast<unsigned char>(c) < ' ' || c == 127) ? ' ' : c;
+  return out;
+}
+
 std::string indented(const std::string& text, int by) {
   std::string out, space(static_cast<std::size_t>(by), ' ');
   std::size_t begin = 0;
@@ -267,14 +281,10 @@ std::string Writer::comments_of(const void* item) const {
 std::string Writer::docstring(const void* item, const std::string& program, int indent) const {
   std::string text = comments_of(item);
   if (!text.empty() && !program.empty()) text += "\n\n";
-  text += program;
-  for (std::size_t at = text.find("\"\"\""); at != std::string::npos; at = text.find("\"\"\"", at))
-    text.replace(at, 3, "'''");
+  text = unquoted(text + program);
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  const bool raw = text.find('\\') != std::string::npos;
-  if (!text.empty() && text.back() == '"') text += ' ';
   const bool several = text.find('\n') != std::string::npos;
-  return indented(fmt::format("{}\"\"\"{}{}\"\"\"", raw ? "r" : "", text, several ? "\n" : ""), indent);
+  return indented(fmt::format("\"\"\"{}{}\"\"\"", text, several ? "\n" : ""), indent);
 }
 
 BuiltPtr Writer::finish_class(Frame& f) {

@@ -23,6 +23,9 @@ struct Evidence {
   exec::TokenBatch
       scored;             // windows of held-out documents as they are scored, in the same shape; may be empty
   std::string text_hash;  // hash of the corpus text of the run's batches, read again after the run
+  // The mean difference between the scored losses of some held-out documents and those of the CPU engine in
+  // float64, in nats per token. 0 if the CPU engine is what scored them.
+  double rescored = 0;
 };
 
 /// Checks each anchor and reports its numbers (docs/verdict.md explains the limits):

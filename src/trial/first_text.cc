@@ -38,7 +38,9 @@ class FirstText {
 
   std::vector<Anchor> run() {
     const Anchor whole = is_finite();
-    if (!whole.holds || length_ < 2 * kSpan) return {whole};
+    if (!whole.holds) return {whole};
+    if (length_ < 2 * kSpan)
+      return {whole, {"context", true, fmt::format("not asked of fewer than {} positions", 2 * kSpan)}};
     return {whole, context()};
   }
 

@@ -321,8 +321,14 @@ ir::Graph untied(const ir::Graph& graph) {
 std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,
                                                   std::vector<exec::NamedArray> weights, Texts& texts) {
   constexpr float kInfinite = std::numeric_limits<float>::infinity();
-  static constexpr float kStrange[] = {
-      std::numeric_limits<float>::quiet_NaN(), kInfinite, -kInfinite, 1e30F, 1e19F, 1e-41F};
+  // The largest number of float32 is infinite in bf16.
+  static constexpr float kStrange[] = {std::numeric_limits<float>::quiet_NaN(),
+                                       kInfinite,
+                                       -kInfinite,
+                                       std::numeric_limits<float>::max(),
+                                       1e30F,
+                                       1e19F,
+                                       1e-41F};
   texts.strange.clear();
   const auto table = std::find_if(graph.params.begin(), graph.params.end(),
                                   [](const ir::Param& p) { return p.role == ir::Role::kInput; });

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/random.h"
 #include "data/heads.h"
 #include "data/text_bytes.h"
 #include "data/tokenizer.h"
@@ -223,6 +225,31 @@ exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, st
   return out;
 }
 
+// Returns how far the scores of a few held-out documents are from those of the CPU engine in float64, in nats
+// per token. Which documents these are depends on the seed. `held_out` is left with them alone.
+double rescored(const TrialSpec& spec, const ir::Graph& graph, const std::vector<exec::NamedArray>& weights,
+                data::Split& held_out, std::int64_t end, const eval::BitsPerByte& scored) {
+  constexpr std::size_t kDocuments = 3;
+  Random random = Random(spec.seed).split("rescored");
+  std::vector<data::Document> documents;
+  double claimed = 0;
+  for (std::size_t i = 0; i < std::min(kDocuments, scored.each.size()); ++i) {
+    const auto d = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(scored.each.size())));
+    documents.push_back(held_out.document(d));
+    claimed += scored.each[d].bits;
+  }
+  held_out.keep(documents);
+  const auto model =
+      torch_backend({.threads = spec.threads, .dtype = record::Dtype::kFloat64})(graph, spec.seed);
+  GABBRO_CHECK(model->restore(weights));
+  double again = 0, tokens = 0;
+  for (const eval::DocumentBits& d : eval::bits_per_byte(*model, held_out, end, 1, spec.length).each)
+    again += d.bits;
+  for (const data::Document& d : documents) tokens += static_cast<double>(d.end - d.begin);
+  const double apart = std::abs(claimed - again) * std::log(2.0) / std::max(tokens, 1.0);
+  return std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart;
+}
+
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress, const MakeModel& given,
                                 exec::pytorch::Python* python) {
   TrialResult result;
@@ -286,7 +313,8 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   };
   if (spec.engine != record::Engine::kCpu) options.design += fmt::format(" engine={}", spec.engine);
   if (spec.valid_points > 0)
-    options.design += fmt::format(" scored={}/{}", spec.valid_documents, spec.document_tokens);
+    options.design += fmt::format(" scored={}/{} of {}", spec.valid_documents, spec.document_tokens,
+                                  data::hash_of(corpus.manifest()));
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -371,10 +399,13 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.bigram_bits_per_byte =
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
+  exec::TokenBatch scored_rows = first_windows(held_out, tokenizer.end(), options.sequences, options.length);
+  const double apart = spec.engine == record::Engine::kPyTorch
+                           ? rescored(spec, graph, weights, held_out, tokenizer.end(), bits)
+                           : 0;
   for (record::Anchor& a :
        anchors({spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0),
-                batches.batch(1), first_windows(held_out, tokenizer.end(), options.sequences, options.length),
-                fmt::format("{:016x}", text_again)}))
+                batches.batch(1), std::move(scored_rows), fmt::format("{:016x}", text_again), apart}))
     result.anchors.push_back(std::move(a));
   decide(result);
   return result;

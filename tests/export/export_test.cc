@@ -1,4 +1,5 @@
 // Exports the zoo and random designs, and compares the modules with the reference in Python (compare.py).
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
@@ -285,6 +286,103 @@ pytorch::Module exported(const std::string& text) {
     return {};
   }
   return *module;
+}
+
+// The text of a program is data: nothing that a comment contains changes the code of its module.
+TEST(Export, CommentsAreNoCode) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  const std::vector<std::string> comments = {"ends in a backslash \\",
+                                             "two \\\\",
+                                             "\"\"\"; raise SystemExit(3); \"\"\"",
+                                             "\"\x05\"\x05\"; raise SystemExit(3); \"\x05\"\x05\"",
+                                             "\"\x03\x04\"\x03\x04\"; raise SystemExit(3)",
+                                             "\x03 9999999\x04 \x03\x01 D \x02 \x06 \x7f = \x7f",
+                                             "one \" quote",
+                                             "' \" \"\" \"\"\"\"",
+                                             "\\N{BULLET} \\x \\u12 \\777",
+                                             "# \r raise SystemExit(3) \f \v \t",
+                                             "\xe2\x80\xa8raise SystemExit(3)",
+                                             "ends in a quote\""};
+  const fs::path folder = fs::temp_directory_path() / ("gabbro-export-comments-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  const auto source = [&](const std::string& comment) {
+    const std::string line = comment.empty() ? "" : "# " + comment + "\n";
+    const std::string text = line + "fn double_of(x):\n    " + line + "    return x + x\n" + line +
+                             "unit Mine(x: [t, D]) -> [t, D]:\n" + (line.empty() ? "" : "    " + line) +
+                             "    return double_of(linear(x, D))\n" + line +
+                             "design H:\n    width = 16\n    vocab = 32\n    stack = [Mine, Attention]\n";
+    const auto sized = zoo::sized_design(text, 0, 32);
+    EXPECT_TRUE(sized) << comment;
+    const auto module = pytorch::module_of(text, *sized);
+    EXPECT_TRUE(module) << comment;
+    return module ? module->source : "";
+  };
+  const std::string plain = source("");
+  std::ofstream(folder / "plain.py") << plain;
+  std::ofstream(folder / "compare.py") << R"(import ast, sys
+def code(file):
+    tree = ast.parse(open(file, newline="").read())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            del body[0]
+    return ast.dump(tree)
+sys.exit(code(sys.argv[1]) != code(sys.argv[2]))
+)";
+  for (const std::string& comment : comments) {
+    std::ofstream(folder / "commented.py") << source(comment);
+    EXPECT_EQ(
+        std::system(fmt::format("{0} {1}/compare.py {1}/plain.py {1}/commented.py", kPython, folder.string())
+                        .c_str()),
+        0)
+        << comment;
+  }
+  fs::remove_all(folder);
+}
+
+// Names of Gab that mean something in Python, or to nn.Module, are changed.
+TEST(Export, NamesOfPythonAreNotTaken) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  const fs::path file =
+      fs::temp_directory_path() / ("gabbro-export-names-" + std::to_string(getpid()) + ".py");
+  std::string all;
+  int count = 0;
+  for (const char* name : {"min",
+                           "enumerate",
+                           "load",
+                           "step",
+                           "T_destination",
+                           "dump_patches",
+                           "get_buffer",
+                           "load_state_dict",
+                           "register_buffer",
+                           "mtia",
+                           "__debug__",
+                           "__class__",
+                           "_modules",
+                           "__x",
+                           "match",
+                           "lambda",
+                           "rounded",
+                           "forward",
+                           "training",
+                           "type",
+                           "id"}) {
+    const std::string text = fmt::format(
+        "fn {0}(x):\n    return x + x\nunit Mine(x: [t, D]) -> [t, D]:\n    y = linear({0}(x), D)\n"
+        "    return y * param([D], init=1)\n"
+        "unit Other(x: [t, D]) -> [t, D]:\n    {0} = linear(x, D)\n    return {0}\n"
+        "design H:\n    width = 16\n    vocab = 32\n    stack = [Mine, Other, Attention]\n",
+        name);
+    const lang::CheckReport report = lang::check(text, zoo::library());
+    if (!report.valid()) continue;  // a name that Gab does not allow
+    ++count;
+    all += exported(text).source + "\n\nassert H()(torch.arange(9).view(3, 3)).shape == (3, 3, 32)\n\n\n";
+  }
+  EXPECT_GT(count, 10);
+  std::ofstream(file) << all;
+  EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
+  if (!::testing::Test::HasFailure()) fs::remove(file);
 }
 
 TEST(Export, ReadsLikeTheUnit) {

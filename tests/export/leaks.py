@@ -14,7 +14,8 @@ import zlib
 import torch
 
 LENGTH, ROWS, STRANGE = 100, 6, 6
-VALUES = [torch.inf, -torch.inf, torch.nan, 1e38, -1e38, 1e30, -3e19, 1e20, 1e5, 1e-42]
+# 3.4e38 is finite in float32 and infinite in bf16.
+VALUES = [torch.inf, -torch.inf, torch.nan, 3.4e38, -3.4e38, 1e38, -1e38, 1e30, -3e19, 1e20, 1e5, 1e-42]
 
 
 def model_of(entry, draw):
