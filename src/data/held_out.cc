@@ -35,15 +35,16 @@ constexpr std::array<char, 128> kFoldedAscii = [] {
   return out;
 }();
 
-// Keeps the letters and digits of a text in one form, whatever their case, accents or Unicode form. The
-// number with which a line begins is left out, since copies may have their lines numbered.
+// Keeps the letters of a text in one form, whatever their case, accents or Unicode form, and the digits where
+// they are most of it. Copies may have their lines numbered, which may then be joined, or carry times, verses
+// and notes. The number with which a line begins is left out of numeric text too.
 class Folder {
  public:
   void add_ascii(char c) {
     if (const char folded = kFoldedAscii[static_cast<std::size_t>(c)]; folded == 0)
       place_ = c == '\n' || c == '\r' ? Place::kLineStart : place_ == Place::kNumber ? Place::kText : place_;
-    else if (passes(folded <= '9'))
-      folded_ += folded;
+    else
+      keep(folded <= '9', [folded](std::string& to) { to += folded; });
   }
   void add(char32_t c) {
     std::array<utf8proc_int32_t, 32> parts;  // 18 are the most
@@ -55,16 +56,23 @@ class Folder {
       const utf8proc_category_t category = utf8proc_category(parts[static_cast<std::size_t>(i)]);
       const bool digit = category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
       const bool letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
-      if ((digit || letter) && passes(digit))
-        utf8::unchecked::append(static_cast<char32_t>(parts[static_cast<std::size_t>(i)]),
-                                std::back_inserter(folded_));
+      if (digit || letter)
+        keep(digit, [&](std::string& to) {
+          utf8::unchecked::append(static_cast<char32_t>(parts[static_cast<std::size_t>(i)]),
+                                  std::back_inserter(to));
+        });
     }
   }
-  std::string take() { return std::move(folded_); }
-  void reserve(std::size_t bytes) { folded_.reserve(bytes); }
+  std::string take() { return std::move(2 * letters_.size() >= folded_.size() ? letters_ : folded_); }
+  void reserve(std::size_t bytes) { folded_.reserve(bytes), letters_.reserve(bytes); }
 
  private:
   enum class Place { kLineStart, kNumber, kText };
+  template <class Append>
+  void keep(bool digit, const Append& append) {
+    if (!digit) append(letters_);
+    if (passes(digit)) append(folded_);
+  }
   bool passes(bool digit) {
     if (digit && place_ != Place::kText) {
       place_ = Place::kNumber;
@@ -74,7 +82,7 @@ class Folder {
     return true;
   }
 
-  std::string folded_;
+  std::string folded_, letters_;
   Place place_ = Place::kLineStart;
 };
 

@@ -1071,7 +1071,8 @@ std::string in_lines(const std::string& text, const std::string& before, const s
   std::string out;
   int number = 0;
   for (std::size_t from = 0; from < text.size(); from += 40)
-    out += fmt::format(fmt::runtime(before), ++number) + text.substr(from, 40) + after + "\n";
+    out += fmt::format(fmt::runtime(before), ++number) + text.substr(from, 40) +
+           fmt::format(fmt::runtime(after), number) + "\n";
   return out;
 }
 
@@ -1097,6 +1098,10 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
   EXPECT_TRUE(independent.add(plain_of(text)));
   held.finish();
   std::string accents, letters = text;
+  const auto joined = [](std::string lines) {
+    std::replace(lines.begin(), lines.end(), '\n', ' ');
+    return lines;
+  };
   for (const char c : text) accents += c == 'e' ? "\xC3\xA9" : c == 'a' ? "a\xCC\x80" : std::string(1, c);
   std::transform(letters.begin(), letters.end(), letters.begin(), [](char c) { return std::toupper(c); });
   for (const auto& [what, copy] : std::vector<std::pair<std::string, std::string>>{
@@ -1106,6 +1111,11 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
            {"hyphenated", in_lines(text, "", "-")},
            {"numbered", in_lines(text, "{:>4} ", "")},
            {"numbered in a quotation", in_lines(text, "> {}. ", "")},
+           {"numbered and joined", joined(in_lines(text, "{}) ", ""))},
+           {"verses", joined(in_lines(text, "1:{} ", ""))},
+           {"times", in_lines(text, "[00:01:{:02}] ", "")},
+           {"numbered at the ends", in_lines(text, "", " {}")},
+           {"notes", in_lines(text, "", "[{}]")},
            {"upper case", letters},
            {"accents", accents},
            {"noncharacters", in_lines(text, "\xF0\x9F\xBF\xBE", "")},
@@ -1115,7 +1125,7 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
     EXPECT_FALSE(independent.add(plain_of(copy))) << what << " counts as an independent document";
   }
   std::string numbers;
-  for (int i = 0; i < 100; ++i) numbers += fmt::format("{} apples for {} pears\n", i, 7 * i);
+  for (int i = 0; i < 100; ++i) numbers += fmt::format("{} or {}: {}\n", 131 * i, 7'193 * i, i);
   EXPECT_TRUE(independent.add(plain_of(numbers)));
   for (char& c : numbers) c = c >= '0' && c <= '8' ? static_cast<char>(c + 1) : c;
   EXPECT_TRUE(independent.add(plain_of(numbers))) << "other numbers are another document";
