@@ -254,10 +254,17 @@ bool merge_equal(BenchmarkItem& item) {
   return merged;
 }
 
-// Returns a hash of the choices that does not depend on their order.
+// Returns a hash of the choices that does not depend on their order, nor on white space and case of ASCII.
 std::uint64_t hash_of(const BenchmarkItem& item) {
+  const auto folded = [](const std::string& text) {
+    std::string out;
+    for (const char c : text)
+      if (const auto byte = static_cast<unsigned char>(c); std::isspace(byte) == 0)
+        out += static_cast<char>(std::tolower(byte));
+    return hash64(out);
+  };
   std::uint64_t hash = item.choices.size();
-  for (const AnswerChoice& c : item.choices) hash += mix(hash64(c.context), hash64(c.continuation));
+  for (const AnswerChoice& c : item.choices) hash += mix(folded(c.context), folded(c.continuation));
   return hash;
 }
 

@@ -198,7 +198,7 @@ TEST_F(Tasks, CountsWhatIsNotAsItShouldBe) {
 {"query": "q", "choices": ["a"], "gold": 0}
 {"query": "q", "choices": ["a", "b", "c"], "gold": 1}
 {"query": "r", "choices": ["c", "b", "a"], "gold": 1, "split": "constrained"}
-{"query": "r", "choices": ["a", "b", "c"], "gold": 1}
+{"query": "R ", "choices": ["a", "b", " c"], "gold": 1}
 )");
   ASSERT_TRUE(task.has_value()) << task.error().message;
   ASSERT_EQ(task->items.size(), 5U);
