@@ -503,8 +503,9 @@ constexpr Helper kHelpers[] = {
     return torch.where(positive, torch.where(positive, x, 1) ** power, x.detach() ** power)
 )"},
     {"top_k", R"(def top_k(x, k, dim):
-    """1 at the k largest elements, the first of equal ones, and 0 elsewhere."""
-    best = x.detach().sort(dim=dim, descending=True, stable=True).indices.narrow(dim, 0, k)
+    """1 at the k largest elements, the first of equal ones, and 0 elsewhere. NaN counts as the smallest."""
+    known = x.detach().masked_fill(x.isnan(), -torch.inf)
+    best = known.sort(dim=dim, descending=True, stable=True).indices.narrow(dim, 0, k)
     return torch.zeros_like(x).scatter(dim, best, 1)
 )"},
     {"rows", R"(def rows(index, size):

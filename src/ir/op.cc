@@ -619,8 +619,8 @@ const OpInfo kOps[] = {
      "over=s); "
      "linear(x, [h, k])"},
     {Op::kTopK, "topk", Kind::kReduce, 1, topk_type, here, 1, kNone, kNone,
-     "top_k(x, n, over=a): 1 at the n largest along axis a, else 0; no gradient",
-     "x * top_k(y, 2, over=D); z * top_k(z, 1, over=h)"},
+     "top_k(x, n, over=a): 1 at the n largest along axis a (NaN: the smallest), else 0; no gradient",
+     "x * top_k(y, 2, over=D); z * top_k(z, 1, over=h); x * top_k(sqrt(y), 5, over=D)"},
 
     {Op::kBroadcast, "broadcast", Kind::kAxes, 1, broadcast_type, here, 0, kNone, d_sum,
      "broadcast(x, [a]): x, repeated along new axes a", "broadcast(p, [k]) * z"},

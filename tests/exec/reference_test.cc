@@ -336,8 +336,9 @@ void top_k_marks_the_largest() {
   };
   expect_data(top({1, 5, 2, 4, 3, 0}, 2), {0, 1, 0, 1, 0, 0});
   expect_data(top({1, 3, 3, 3, 0, 0}, 2), {0, 1, 1, 0, 0, 0});                 // ties: the lowest index
-  expect_data(top({kNan, -kInf, kNan, -2, -3, kNan}, 3), {0, 1, 0, 1, 1, 0});  // NaN comes after everything
-  expect_data(top({kNan, kNan, 1, kNan, kNan, kNan}, 2), {1, 0, 1, 0, 0, 0});  // and ties with itself
+  expect_data(top({-5, kNan, -kInf, -2, -3, kNan}, 4), {1, 1, 0, 1, 1, 0});    // NaN counts as -inf
+  expect_data(top({-5, -kInf, kNan, -2, -3, kNan}, 4), {1, 1, 0, 1, 1, 0});    // and ties with it
+  expect_data(top({kNan, kNan, 1, kNan, kNan, kNan}, 2), {1, 0, 1, 0, 0, 0});  // and with itself
   expect_data(m.value(m.op(Op::kTopK, {m.input({m.h, m.k}, {1, 5, 2, 4, 3, 9})}, {m.h}, 1)),
               {0, 1, 0, 1, 0, 1});
 }

@@ -71,6 +71,22 @@ TEST_F(Faults, HonestModelsPass) {
   EXPECT_EQ(r.text_hash.size(), 16U);
 }
 
+// Every check has an answer at every length, so that a result can be read.
+TEST_F(Faults, HonestModelsPassAtShortLengths) {
+  for (const std::int64_t length : {1, 2, 3, 8, 15, 16}) {
+    record::TrialSpec s = spec();
+    s.tokens = std::max<std::int64_t>(length * s.sequences * 40, 4'000);
+    s.length = length;
+    const record::TrialResult r = trial::run(s, {}, trial::torch_backend());
+    ASSERT_EQ(r.anchors.size(), record::kAnchors.size()) << length << ": " << r.cause;
+    for (const record::Anchor& a : r.anchors)
+      EXPECT_TRUE(a.holds || a.name == "better than bigrams") << length << ", " << a.name << ": " << a.detail;
+    if (r.status != record::Status::kDone) {
+      EXPECT_TRUE(record::is_refused_for_score(r)) << length << ": " << r.cause;
+    }
+  }
+}
+
 TEST_F(Faults, FirstLossThatIsNotUniform) {
   auto first = std::make_shared<bool>(true);
   const auto r = run({.after_step = [=](exec::StepReport& report) {

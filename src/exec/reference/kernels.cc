@@ -130,12 +130,13 @@ void top_k(const Call& c, Tensor& out) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(size));
   const Nest<1> nest(space_of(c, x.axes).remove(axis), {Layout(x)});  // The result has the layout of x.
   const auto mark = [&](std::int64_t first) {
-    const auto value = [&](std::int64_t i) { return x.data[first + i * stride]; };
+    const auto value = [&](std::int64_t i) {
+      const double v = x.data[first + i * stride];
+      return std::isnan(v) ? -std::numeric_limits<double>::infinity() : v;
+    };
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
-      if (std::isnan(value(i)) || std::isnan(value(j))) return !std::isnan(value(i)) && std::isnan(value(j));
-      return value(i) > value(j);
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::int64_t i, std::int64_t j) { return value(i) > value(j); });
     for (std::int32_t i = 0; i < c.node.amount; ++i) out.data[first + order[i] * stride] = 1;
   };
   nest.for_each_run([&](const auto& at, std::int64_t count, const auto& step) {

@@ -360,7 +360,9 @@ at::Tensor dot(Call& c) {
 
 at::Tensor top_k(const Call& c) {
   const int dim = c.forms[0].dim(c.node.axes[0]);
-  const at::Tensor order = std::get<1>(at::sort(c.in[0], /*stable=*/true, dim, /*descending=*/true));
+  constexpr double kLeast = -std::numeric_limits<double>::infinity();
+  const at::Tensor x = c.in[0].masked_fill(c.in[0].isnan(), kLeast);  // ATen sorts NaN first.
+  const at::Tensor order = std::get<1>(at::sort(x, /*stable=*/true, dim, /*descending=*/true));
   const at::Tensor chosen = order.narrow(dim, 0, c.node.amount);
   return at::zeros_like(c.in[0]).scatter(dim, chosen, 1.0);
 }
