@@ -97,7 +97,11 @@ std::string caveat(const Run& run, const Run& first) {
                     campaign::amount(static_cast<double>(against.tokens))));
   else if (of.text_hash != against.text_hash)
     add("other training text, or another order of it");
-  if (const auto unread = unread_difference(of, against); is_unconfirmed(difference(of, against), unread))
+  const auto unread = unread_difference(of, against);
+  const evolve::Interval apart = difference(of, against);
+  if (apart.excludes_zero() && !unread)
+    add("there is no training text that neither has read, so one program may contain the held-out documents");
+  else if (is_unconfirmed(apart, unread))
     add(
         fmt::format("only {:+.4f} on training text that neither has read, so one program may contain the "
                     "held-out documents",

@@ -121,6 +121,11 @@ class Study {
           return tl::unexpected(std::move(error));
         }
         hashes.push_back(to_hex(sized->hash));
+        if (s > 0 && hashes[s] == hashes[s - 1])
+          return fail("usage",
+                      fmt::format("--sizes: {} has the same parameters at {} and {}", designs_[d].name,
+                                  c_.sizes[s - 1], c_.sizes[s]),
+                      "name sizes further apart");
       }
       for (std::size_t other = 0; other < d; ++other) {
         std::string same;
