@@ -297,12 +297,22 @@ Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab
   if (!lang::last_design(report.program)) return fail("design", "the program contains no design");
   lang::Program cut = std::move(report.program);
   make_tiny(cut);
+  lang::ElaborateOptions options;
+  options.vocab = vocab;
+  const lang::CheckReport as_written = lang::check(cut, zoo::library(), options);
+  if (!as_written.valid()) return tl::unexpected(as_written.errors[0]);
+  const lang::Subject& written = as_written.subjects.back();
   for (const std::int64_t width : kWidths) {
-    lang::ElaborateOptions options;
     options.width = width;
-    options.vocab = vocab;
     report = lang::check(cut, zoo::library(), options);
-    if (report.valid()) return std::move(report.subjects.back());
+    if (!report.valid()) continue;
+    lang::Subject tiny = std::move(report.subjects.back());
+    if (tiny.hash == written.hash) return tiny;
+    return fail(
+        "design",
+        fmt::format("its structure depends on its width, so what it learns at {} tells nothing about {:g}",
+                    width, written.elaboration.graph.env.width),
+        "write it without conditions on D");
   }
   return tl::unexpected(report.errors[0]);
 }

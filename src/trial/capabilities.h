@@ -14,7 +14,8 @@ namespace gabbro::trial {
 /// Returns the last design of `program` at a tiny size. The repetitions in its stack are reduced so that two
 /// blocks are left, or one of each kind if there are several kinds. The width is 64, or the first of 96, 128
 /// and 256 for which its sizes are divisible as required. A depth that is a hyperparameter of a unit is kept.
-/// Tied embedding tables are untied. Errors: those of the program at the last of these widths.
+/// Tied embedding tables are untied. Errors: those of the program at the last of these widths; "design" if
+/// its structure depends on its width, which is another.
 Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab);
 
 /// Trains the tiny design for every task of the spec from a new initialisation. AdamW uses the first of a few

@@ -1,4 +1,5 @@
 // Tests of the job "capabilities" and of its command.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -13,6 +14,8 @@
 #include "trial/capabilities.h"
 #include "trial/job.h"
 #include "trial/lying_model.h"
+#include "zoo/embedded.h"
+#include "zoo/library.h"
 
 namespace gabbro {
 namespace {
@@ -79,6 +82,32 @@ TEST(TinyDesign, TakesTheNextWidthWhereSizesDoNotDivide) {
       20);
   ASSERT_TRUE(tiny.has_value()) << tiny.error().message;
   EXPECT_EQ(tiny->elaboration.graph.env.width, 128);
+}
+
+// A program that asks for its width has no profile at another. No design of the zoo does.
+TEST(TinyDesign, IsTheFunctionThatItIsAtItsWidth) {
+  const auto of = [](int width, int bound) {
+    return trial::tiny_design(fmt::format("unit U(x: [t, D]) -> [t, D]:\n    y = linear(x, D)\n"
+                                          "    return shift(y, 1) if D <= {} else shift(y, 2)\n"
+                                          "design M:\n    width = {}\n    stack = [2 * Block(mixer=U)]\n",
+                                          bound, width),
+                              50);
+  };
+  EXPECT_TRUE(of(64, 16));
+  for (const int bound : {16, 64, 200}) {
+    const auto other = of(96, bound);
+    ASSERT_FALSE(other);
+    EXPECT_NE(other.error().message.find("what it learns at 64 tells nothing about 96"), std::string::npos)
+        << other.error().message;
+  }
+  int designs = 0;
+  for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
+    if (!lang::last_design(*zoo::program(entry.file))) continue;
+    const auto tiny = trial::tiny_design(std::string(entry.text), 50);
+    EXPECT_TRUE(tiny) << entry.file << ": " << (tiny ? "" : tiny.error().message);
+    ++designs;
+  }
+  EXPECT_GT(designs, 20);
 }
 
 TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
