@@ -163,55 +163,22 @@ int Writer::eval_axis(const Expr& expr) {
 // ---- Names ----
 
 std::string Writer::python_of(const std::string& name) {
-  if (at_once_) return frame().python[name] = frame().root->fresh(name);
+  // In Gab a value may have the name of a function; in Python it would hide it.
+  const std::string base = library_.function(name) ? name + "_" : name;
+  if (at_once_) return frame().python[name] = frame().root->fresh(base);
   auto [known, fresh] = frame().python.try_emplace(name);
   if (fresh) {
-    known->second = frame().root->fresh(name);
+    known->second = frame().root->fresh(base);
     if (frame().scope != frame().root) frame().scope->names.insert(known->second);
   }
   return known->second;
 }
 
 std::string Writer::attribute(Draft& draft, const std::string& name) {
-  // Names that torch.nn.Module has.
-  static const std::set<std::string> kModule = {"forward",
-                                                "train",
-                                                "eval",
-                                                "type",
-                                                "float",
-                                                "half",
-                                                "double",
-                                                "bfloat16",
-                                                "to",
-                                                "cpu",
-                                                "cuda",
-                                                "ipu",
-                                                "xpu",
-                                                "apply",
-                                                "parameters",
-                                                "modules",
-                                                "children",
-                                                "buffers",
-                                                "training",
-                                                "zero_grad",
-                                                "share_memory",
-                                                "compile",
-                                                "extra_repr",
-                                                "state_dict",
-                                                "named_parameters",
-                                                "named_modules",
-                                                "requires_grad_",
-                                                "D_",
-                                                "mro",
-                                                "register_module",
-                                                "register_parameter",
-                                                "register_buffer",
-                                                "add_module",
-                                                "get_parameter"};
   std::string out;
   for (const char c : name) out += c == '.' ? '_' : c;
   out = python_name(out);
-  while (kModule.contains(out) || draft.attributes.contains(out)) out += "_";
+  while (draft.attributes.contains(out)) out += "_";
   draft.attributes.insert(out);
   return out;
 }

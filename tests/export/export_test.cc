@@ -380,6 +380,12 @@ TEST(Export, NamesOfPythonAreNotTaken) {
     all += exported(text).source + "\n\nassert H()(torch.arange(9).view(3, 3)).shape == (3, 3, 32)\n\n\n";
   }
   EXPECT_GT(count, 10);
+  all += exported(
+             "fn f(x):\n    return x + x\nunit Mine(x: [t, D]) -> [t, D]:\n    f = f(x)\n"
+             "    return linear(f, D)\n"
+             "design H:\n    width = 16\n    vocab = 32\n    stack = [Mine]\n")
+             .source +
+         "\n\nassert H()(torch.arange(9).view(3, 3)).shape == (3, 3, 32)\n";
   std::ofstream(file) << all;
   EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
   if (!::testing::Test::HasFailure()) fs::remove(file);
