@@ -2,6 +2,8 @@
 // input, and nothing on designs that work.
 #include "exec/reference/screen.h"
 
+#include <fmt/format.h>
+
 #include <gtest/gtest.h>
 
 #include "ir/narrow.h"
@@ -39,6 +41,25 @@ TEST(Screen, PassesWhatWorksWithAnySeed) {
       const Screening s = screened(std::string("design M:\n    stack = ") + stack + "\n", seed);
       EXPECT_TRUE(s.passes()) << stack << ": " << s.detail;
     }
+}
+
+// Random tokens hardly ever repeat a stretch, as real text does.
+TEST(Screen, PassesWhatReadsStretchesThatOccurAgain) {
+  std::string same;
+  for (int i = 0; i < 4; ++i)
+    same += fmt::format(
+        "    e{0} = where(sum((shift(x, {0}) - past(shift(x, {0}))) ** 2, over=D) < 1e-6, 1, 0)\n", i);
+  const std::string unit =
+      same +
+      "    m = e0 * e1 * e2 * e3 * where(lag() < 1, 0, 1)\n"
+      "    return linear(x, D) + sum(m * past(linear(x, D)), over=s) / (1 + sum(m, over=s))\n";
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const lang::CheckReport parsed =
+        lang::check(with_unit(unit, "[Residual(inner=U), Block, RMSNorm]"), zoo::library());
+    ASSERT_TRUE(parsed.valid()) << parsed.errors[0].message;
+    const Screening s = screen(ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16), seed, 128);
+    EXPECT_TRUE(s.passes()) << s.detail;
+  }
 }
 
 struct Planted {

@@ -270,7 +270,8 @@ class Screen {
   }
 
   // Extends the text to `long_length_` tokens, or to as many as the work limit allows, for designs that read
-  // farther back than the short text reaches. Returns false if no longer text is possible.
+  // farther back than the short text reaches, or for stretches that occur again, as in real text. Returns
+  // false if no longer text is possible.
   bool extend_text() {
     for (std::int64_t length = long_length_; length > static_cast<std::int64_t>(tokens_.size());
          length /= 2) {
@@ -278,8 +279,15 @@ class Screen {
           predict_cost(differentiated_->graph, differentiated_->gradients, length).peak_elements >
               kMaxElements)
         continue;
-      while (static_cast<std::int64_t>(tokens_.size()) < length)
-        tokens_.push_back(random_.below(static_cast<std::int64_t>(model_.env.vocab)));
+      constexpr std::int64_t kStretch = 12;
+      while (static_cast<std::int64_t>(tokens_.size()) < length) {
+        const auto known = static_cast<std::int64_t>(tokens_.size());
+        const bool copies = known > kStretch && random_.chance(0.5);
+        const std::int64_t from = copies ? random_.below(known - kStretch) : 0;
+        for (std::int64_t i = 0; i < std::min(kStretch, length - known); ++i)
+          tokens_.push_back(copies ? tokens_[static_cast<std::size_t>(from + i)]
+                                   : random_.below(static_cast<std::int64_t>(model_.env.vocab)));
+      }
       return true;
     }
     return false;
