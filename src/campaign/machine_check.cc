@@ -22,7 +22,8 @@ const Individual* Campaign::State::witness_of(const RunFailure& failure) const {
   const record::TrialBegun& begun = population.trial(failure.event.id).begun;
   const auto& trials = population.trials();
   const auto can_tell = [&](const Individual& i) {
-    if (!evolve::is_known(i) || failure.fault != Fault::kNumbers) return evolve::is_known(i);
+    if (!evolve::is_known(i)) return false;
+    if (failure.fault != Fault::kNumbers) return true;
     return i.created.id != begun.design && std::any_of(trials.begin(), trials.end(), [&](const auto& t) {
              return t.begun.design == i.created.id && t.begun.rung == begun.rung &&
                     t.status == record::Status::kDone;

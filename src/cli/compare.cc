@@ -100,7 +100,8 @@ std::string caveat(const Run& run, const Run& first) {
   const auto unread = unread_difference(of, against);
   const evolve::Interval apart = difference(of, against);
   if (apart.excludes_zero() && !unread)
-    add("there is no training text that neither has read, so one program may contain the held-out documents");
+    add("no training text was scored that both runs left unread, so one program may contain the held-out "
+        "documents");
   else if (is_unconfirmed(apart, unread))
     add(
         fmt::format("only {:+.4f} on training text that neither has read, so one program may contain the "

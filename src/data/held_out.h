@@ -15,8 +15,9 @@ struct Plain {
   /// The hash by which a document is compared as a whole: without white space, invisible characters and
   /// U+2581 (the space of SentencePiece). Formats differ in line ends and byte order marks.
   std::uint64_t identity = 0;
-  /// The letters and digits alone, without case, accents and differences of Unicode form, and without the
-  /// numbers with which lines begin. Copies may be quoted, numbered, hyphenated or set in tables.
+  /// The letters alone, without case, accents and differences of Unicode form: copies may be quoted,
+  /// numbered, hyphenated or set in tables. Where digits are more than half of letters and digits, they count
+  /// too, but for the numbers with which lines begin.
   std::string folded;
 };
 

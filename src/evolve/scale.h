@@ -77,9 +77,9 @@ struct ScaleFit {
 /// (Bonferroni), and the sizes of each are tested in a fixed order, the largest first, each only if all
 /// larger ones are significant. The largest size thus loses nothing to the others.
 ///
-/// What either design would gain at the rate that its own scores would choose (rate_loss) is added to the end
-/// of the interval that a lead over it has to keep from 0. No lead is tested where the best rate of one of
-/// the two lies at the edge of its search.
+/// A design may lose something by its learning rate (rate_loss). A lead over it must exceed this loss, which
+/// is added to the end of the interval that faces 0. No lead is tested where the best rate of one of the two
+/// lies at the edge of its search.
 ///
 /// The other intervals come from `resamples` bootstraps. Each resamples the documents, in the same way for
 /// all runs, and perturbs each mean over seeds by noise. The noise has the largest of three deviations within

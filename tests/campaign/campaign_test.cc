@@ -986,7 +986,8 @@ TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
   }
 }
 
-// Where the machine works, numbers are those of the design, or of a rate at which a baseline is tried.
+// Where the machine works, a run with wrong numbers has failed: its design is at fault, or the learning rate
+// at which a baseline is tried.
 TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
   SKIP_UNDER_SANITIZERS();
   for (const bool of_known : {true, false}) {

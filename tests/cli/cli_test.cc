@@ -475,7 +475,7 @@ TEST(Compare, SaysWhatUnreadTextDoesNotShow) {
   for (const double unread : {2.46, 2.6})
     EXPECT_NE(compared(unread)["caveat"].get<std::string>().find("on training text that neither has read"),
               std::string::npos);
-  EXPECT_TRUE(compared(0)["caveat"].get<std::string>().starts_with("there is no training text that neither"));
+  EXPECT_TRUE(compared(0)["caveat"].get<std::string>().starts_with("no training text was scored that both"));
   EXPECT_TRUE(compared(0)["unread_difference"].is_null());
 }
 

@@ -120,7 +120,7 @@ TEST(SimulatedScale, SizesAreTestedInAnOrderAndNoneAtAnEdge) {
   EXPECT_EQ(significant(), "yyy");
   for (record::ScaleRun& r : s.study.runs)
     if (r.size == 1 && r.design == 0) r.bits += 0.1;
-  EXPECT_EQ(significant(), "nny") << "there is no lead at 300k";
+  EXPECT_EQ(significant(), "nny") << "without a lead at 300k, none is tested at a smaller size";
   for (record::ScaleRun& r : s.study.searches)
     if (r.design == 1) r.bits = 2 + 0.1 * r.rate;
   EXPECT_EQ(fit_scale(s.study, 1)->leads[0].at_edge, 1);
