@@ -15,25 +15,25 @@ namespace {
 
 using namespace gabbro;
 
-edit::CodeBook& book() {
-  static edit::CodeBook shared(zoo::library());
+edit::UnitCatalogue& catalogue() {
+  static edit::UnitCatalogue shared(zoo::library());
   return shared;
 }
 
 void generate_designs(benchmark::State& state) {
   Random warm(0);
-  edit::random_program(warm, book());  // measures the code book
+  edit::random_program(warm, catalogue());  // measures the catalogue
   std::uint64_t i = 0;
   for (auto _ : state) {
     Random random = Random(1).split(i++);
-    benchmark::DoNotOptimize(edit::random_program(random, book()));
+    benchmark::DoNotOptimize(edit::random_program(random, catalogue()));
   }
   state.SetItemsProcessed(state.iterations());
 }
 
-void measure_code_book(benchmark::State& state) {
+void measure_unit_catalogue(benchmark::State& state) {
   for (auto _ : state) {
-    edit::CodeBook fresh(zoo::library());
+    edit::UnitCatalogue fresh(zoo::library());
     benchmark::DoNotOptimize(fresh.fitting({}).size());
   }
 }
@@ -42,9 +42,10 @@ void vary_designs(benchmark::State& state) {
   std::uint64_t i = 0;
   for (auto _ : state) {
     Random random = Random(2).split(i);
-    const lang::Program parent = edit::random_program(random, book(), {.most_layers = 8});
+    const lang::Program parent = edit::random_program(random, catalogue(), {.most_layers = 8});
     const auto operators = edit::all_operators();
-    benchmark::DoNotOptimize(edit::vary(operators[i++ % operators.size()], parent, nullptr, book(), random));
+    benchmark::DoNotOptimize(
+        edit::vary(operators[i++ % operators.size()], parent, nullptr, catalogue(), random));
   }
   state.SetItemsProcessed(state.iterations());
 }
@@ -74,7 +75,7 @@ void breed(benchmark::State& state) {
       const lang::Program& parent = random.pick(population);
       const lang::Program& second_parent = random.pick(population);
       auto child =
-          edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, book(), random);
+          edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, catalogue(), random);
       fresh = child && seen.insert(child->subject.hash).second;
       if (!fresh) continue;
       ++unique;
@@ -90,7 +91,7 @@ void breed(benchmark::State& state) {
 
 BENCHMARK(breed)->ArgName("blocks")->Arg(2)->Arg(0);
 BENCHMARK(generate_designs);
-BENCHMARK(measure_code_book)->Unit(benchmark::kMillisecond);
+BENCHMARK(measure_unit_catalogue)->Unit(benchmark::kMillisecond);
 BENCHMARK(vary_designs);
 
 }  // namespace

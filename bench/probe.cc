@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "of all draws")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   std::vector<lang::Program> population;
   std::set<Hash128> seen;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
@@ -60,7 +60,8 @@ int main(int argc, char** argv) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(draws));
     const lang::Program& parent = random.pick(population);
     const lang::Program& second_parent = random.pick(population);
-    auto child = edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, book, random);
+    auto child =
+        edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, catalogue, random);
     if (!child || !seen.insert(child->subject.hash).second) continue;
     const ir::Graph graph = trial::small_graph(child->subject.elaboration.graph);
     if (const exec::Screening s = exec::screen(graph); !s.passes()) {

@@ -45,7 +45,7 @@ evolve::Population baselines(const evolve::SearchSettings& settings) {
 }
 
 std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   std::vector<lang::Program> programs;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (const lang::Program* program = zoo::program(entry.file))
@@ -58,7 +58,7 @@ std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
     Random random = Random(7).split(i);
     const lang::Program &parent = random.pick(programs), &second_parent = random.pick(programs);
     const edit::Operator op = random.pick(edit::all_operators());
-    auto child = edit::vary_checked(op, parent, &second_parent, book, random);
+    auto child = edit::vary_checked(op, parent, &second_parent, catalogue, random);
     if (!child) continue;
     if (random.below(3) != 0) programs.push_back(child->program);
     evolve::Offspring offspring;

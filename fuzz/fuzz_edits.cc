@@ -35,19 +35,20 @@ struct Counts {
 };
 
 // Returns a design of the zoo or a random one.
-Program start(Random& random, edit::CodeBook& book) {
+Program start(Random& random, edit::UnitCatalogue& catalogue) {
   if (random.chance(0.3)) {
     const auto files = zoo::embedded_files();
     const auto& file = files[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(files.size())))];
     const Program* program = zoo::program(file.file);
     if (program && edit::design_of(*program)) return *program;
   }
-  return edit::random_program(random, book, {.unit_size = 8, .most_layers = 6});
+  return edit::random_program(random, catalogue, {.unit_size = 8, .most_layers = 6});
 }
 
 // Applies an edit with arguments that were not drawn for this program.
-Result<Program> hostile(const Program& program, const Program& other, edit::CodeBook& book, Random& random) {
-  const lang::Library& library = book.library();
+Result<Program> hostile(const Program& program, const Program& other, edit::UnitCatalogue& catalogue,
+                        Random& random) {
+  const lang::Library& library = catalogue.library();
   const auto theirs = edit::places(other, library);
   const auto ours = edit::places(program, library);
   if (theirs.empty() || ours.empty()) return fail("edit", "no places");
@@ -92,19 +93,19 @@ std::string violation(const Program& child) {
 }
 
 int run(std::uint64_t count, std::uint64_t seed) {
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   Counts counts;
   const auto begin = std::chrono::steady_clock::now();
   Program program, second_parent;
   for (std::uint64_t i = 0; i < count; ++i) {
     Random random = Random(seed).split(i);
     if (i % kChain == 0) {
-      program = start(random, book);
-      second_parent = start(random, book);
+      program = start(random, catalogue);
+      second_parent = start(random, catalogue);
     }
     const edit::Operator op = random.pick(edit::all_operators());
-    auto child = i % 10 == 9 ? hostile(program, second_parent, book, random)
-                             : edit::vary(op, program, &second_parent, book, random);
+    auto child = i % 10 == 9 ? hostile(program, second_parent, catalogue, random)
+                             : edit::vary(op, program, &second_parent, catalogue, random);
     ++counts.edits;
     if (!child) {
       ++counts.refused;

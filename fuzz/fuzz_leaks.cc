@@ -95,7 +95,7 @@ std::optional<Subject> design_of(const lang::Program& program) {
   return out;
 }
 
-std::optional<Subject> draw(Random& random, edit::CodeBook& book) {
+std::optional<Subject> draw(Random& random, edit::UnitCatalogue& catalogue) {
   const double kind = random.uniform();
   if (kind < 0.6) return hostile(random);
   if (kind < 0.8) {
@@ -109,19 +109,19 @@ std::optional<Subject> draw(Random& random, edit::CodeBook& book) {
     static const std::vector<std::string> kUnits = zoo_units();
     return unit_of({}, random.pick(kUnits), "zoo unit");
   }
-  return design_of(edit::random_program(random, book, {.unit_size = 6, .most_layers = 2}));
+  return design_of(edit::random_program(random, catalogue, {.unit_size = 6, .most_layers = 2}));
 }
 
 int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) {
   at::set_num_threads(1);
   const c10::InferenceMode no_autograd;
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   std::map<std::string, int> kinds, found_kinds;
-  int refused = 0, not_finite = 0, findings = 0;
+  int refused = 0, findings = 0;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t i = first, done = 0; done < count; ++i) {
     Random random = Random(seed).split(i);
-    const std::optional<Subject> subject = draw(random, book);
+    const std::optional<Subject> subject = draw(random, catalogue);
     if (!subject) {
       ++refused;
       continue;
@@ -129,24 +129,15 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
     ++done;
     ++kinds[subject->kind];
     at::manual_seed(mix(seed, i));
-    testing::Lowering how = testing::random_lowering(random);
+    const testing::Lowering how = testing::random_lowering(random);
     std::string what, description;
-    const auto attempt = [&] {
+    try {
       testing::LeakCase one(subject->elaboration, how, kLength, random);
       description = one.describe();
       what = one.forward();
       if (what.empty()) what = one.backward();
       if (what.empty() && random.chance(0.15))
         what = one.decoded(subject->elaboration, subject->kind != "hostile");
-    };
-    try {
-      try {
-        attempt();
-      } catch (const c10::ValueError&) {  // Chunked recurrences refuse values that are not finite.
-        ++not_finite;
-        how.chunks = ir::ChunkOptions{};
-        attempt();
-      }
     } catch (const c10::Error& error) {
       what = "throws " + std::string(error.what_without_backtrace());
     }
@@ -161,11 +152,8 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   fmt::print("fuzz_leaks: seed {}: {} designs (", seed, count);
   for (const auto& [kind, n] : kinds) fmt::print(" {} {}", n, kind);
-  fmt::print(
-      " ), {} draws that do not check, {} refused by chunks as not finite and run without them; {} findings; "
-      "{:.1f} "
-      "designs/s\n",
-      refused, not_finite, findings, static_cast<double>(count) / seconds);
+  fmt::print(" ), {} draws that do not check; {} findings; {:.1f} designs/s\n", refused, findings,
+             static_cast<double>(count) / seconds);
   if (std::getenv("GABBRO_FUZZ_REFUSALS"))
     for (const auto& [message, n] : refusals) fmt::print("{} {}\n", n, message);
   return findings > 0 ? 1 : 0;

@@ -51,8 +51,8 @@ std::string text_at(const lang::Program& program, const lang::Library& library, 
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
   const std::size_t wanted = record::parents_of(brief.mode);
   if (brief.parents.size() < wanted)
-    return fail("brief", fmt::format("{} needs {} parents, but there are {}", brief.mode, wanted,
-                                     brief.parents.size()));
+    return fail("brief",
+                fmt::format("{} needs {} parents, got {}", brief.mode, wanted, brief.parents.size()));
   std::vector<lang::Program> out;
   for (const Parent& parent : brief.parents) {
     lang::CheckReport report = lang::check(parent.program, library);

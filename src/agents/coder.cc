@@ -103,7 +103,7 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
     site.talk.judged("coder", reply, c.valid());
-    site.talk.tell("checker", c.valid() ? "valid" : "refused",
+    site.talk.tell("checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
                    unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
     tried.push_back({std::move(c), std::move(reply)});
     std::stable_sort(tried.begin(), tried.end(), better);
@@ -117,8 +117,9 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
     Tried best = tried[0];
     tried.erase(tried.begin());
     auto said = after;
-    if (!best.candidate.text.empty()) said.push_back({"assistant", shortened(best.candidate.text, 6000)});
-    said.push_back({"user", complaint_of(best.candidate, best.reply)});
+    if (!best.candidate.text.empty())
+      said.push_back({chat::MessageRole::kAssistant, shortened(best.candidate.text, 6000)});
+    said.push_back({chat::MessageRole::kUser, complaint_of(best.candidate, best.reply)});
     ++stats.repairs;
     ++best.sent;
     if (auto ok = ask(std::move(said)); !ok) return tl::unexpected(ok.error());
@@ -179,8 +180,9 @@ Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const U
   std::string before;
   for (const lang::Item& item : draft.items)
     if (lang::item_name(item) == name) before = lang::print(item);
-  const std::vector<chat::Message> after{{"assistant", before},
-                                         {"user", complaint + " Write the whole unit again, changed so."}};
+  const std::vector<chat::Message> after{
+      {chat::MessageRole::kAssistant, before},
+      {chat::MessageRole::kUser, complaint + " Write the whole unit again, changed so."}};
   auto stats = std::find_if(talk.report().units.begin(), talk.report().units.end(),
                             [&](const record::WrittenUnit& w) { return w.name == name; });
   GABBRO_CHECK(stats != talk.report().units.end());
@@ -198,15 +200,16 @@ Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal,
   auto built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
     const std::string complaint = describe_errors({built.error()}, "");
-    talk.tell("checker", "refused", "instance " + plan.instance + "\n" + complaint);
+    talk.tell("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
     Question q{.role = "coder", .prompt = "instance.md", .coding = true, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
     q.values["written"] = quoted("written", printed(draft.items));
     q.grammar = lang::gbnf_expression();
-    q.after = {{"assistant", plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
-               {"user", fmt::format("The checker refuses this:\n{}Write the expression again, corrected.",
-                                    complaint)}};
+    q.after = {
+        {chat::MessageRole::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
+        {chat::MessageRole::kUser,
+         fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
     GABBRO_TRY(reply, talk.ask(q));
     plan.instance = find_expression(reply.text);
     built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
@@ -217,7 +220,7 @@ Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal,
   if (s.checker && !plain.empty() && plain != plan.instance) {
     built = assemble(base, draft.items, plain, proposal.title, {talk.tools().library, &report});
     if (built) {
-      talk.tell("checker", "note",
+      talk.tell("checker", StepKind::kNote,
                 fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
       plan.instance = plain;
       return built;

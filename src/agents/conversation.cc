@@ -36,9 +36,9 @@ Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskR
   values["queries"] = std::to_string(tools.settings.queries);
 }
 
-void Conversation::tell(std::string role, std::string what, std::string text, const chat::Reply* reply) {
+void Conversation::tell(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
   if (!tools_.watch) return;
-  Step step{std::move(role), std::move(what), std::move(text), {}};
+  Step step{std::move(role), kind, std::move(text), {}};
   if (reply) step.reply = *reply;
   tools_.watch(step);
 }
@@ -50,7 +50,8 @@ chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
-  r.messages = {{"system", system_prompt(q.coding)}, {"user", fill(q.prompt, all, brief)}};
+  r.messages = {{chat::MessageRole::kSystem, system_prompt(q.coding)},
+                {chat::MessageRole::kUser, fill(q.prompt, all, brief)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
   if (settings().grammar) r.grammar = q.grammar;
@@ -62,7 +63,7 @@ chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
 Result<chat::Reply> Conversation::ask(const Question& q) {
   auto reply = tools_.chat.ask(request(q, false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
-    tell(q.role, "shortened", reply.error().message);
+    tell(q.role, StepKind::kShortened, reply.error().message);
     reply = tools_.chat.ask(request(q, true));
   }
   if (!reply) return reply;
@@ -71,7 +72,7 @@ Result<chat::Reply> Conversation::ask(const Question& q) {
   report_.output_tokens += reply->usage.output;
   report_.cost += reply->cost;
   report_.seconds += reply->seconds;
-  tell(q.role, "reply", shortened(reply->text, kLongestReply), &*reply);
+  tell(q.role, StepKind::kReply, shortened(reply->text, kLongestReply), &*reply);
   return reply;
 }
 
@@ -91,12 +92,14 @@ Result<chat::Reply> Conversation::ask_object(Question q, const std::string& caus
     judged(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();
-    tell(q.role, "refused", last.message);
+    tell(q.role, StepKind::kRefused, last.message);
     // Only the last reply is sent back; the conversation need not contain all of them.
     q.after = asked;
-    if (!reply->text.empty()) q.after.push_back({"assistant", shortened(reply->text, kLongestEcho)});
-    q.after.push_back({"user", fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",
-                                           last.message, last.hint.empty() ? "" : "; ", last.hint)});
+    if (!reply->text.empty())
+      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply->text, kLongestEcho)});
+    q.after.push_back({chat::MessageRole::kUser,
+                       fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",
+                                   last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(cause, last.message, last.hint);
 }

@@ -55,7 +55,7 @@ class Conversation {
     tools_.chat.judged(role, reply, good ? 1 : 0);
   }
 
-  void tell(std::string role, std::string what, std::string text, const chat::Reply* reply = nullptr);
+  void tell(std::string role, StepKind kind, std::string text, const chat::Reply* reply = nullptr);
 
   /// Values that several prompts share (parents, directions, credit, ...). Roles add their own.
   Values values{};

@@ -159,7 +159,8 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
   for (const lang::Subject& s : report.subjects)
     if (s.name == planned.name && s.elaboration.ok())
       for (const record::Promise& p : verify_promises(proposal, s.facts))
-        if (!p.kept && (p.property != "reach" || p.said == "window")) ++c.broken;
+        if (!p.kept && (p.property != record::Property::kReach || proposal.reach == PromisedReach::kWindow))
+          ++c.broken;
   return c;
 }
 

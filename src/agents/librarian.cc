@@ -33,7 +33,8 @@ Result<std::string> find_literature(Conversation& talk) {
   for (const std::string& query : queries)
     for (const std::string& excerpt : talk.tools().literature(shortened(query, 200), s.excerpts))
       if (seen.insert(excerpt).second) out += quoted("literature", excerpt, 1200) + "\n";
-  talk.tell("librarian", "note", fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
+  talk.tell("librarian", StepKind::kNote,
+            fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
   return out;
 }
 

@@ -43,13 +43,13 @@ class Build {
     program_ = std::move(program);
     talk_.report().promises = verify_promises(accepted_.proposal, facts());
     for (const record::Promise& p : talk_.report().promises)
-      talk_.tell("checker", p.kept ? "kept" : "broken",
-                 fmt::format("{}: promised {}, found {}", p.property, p.said, p.found));
+      talk_.tell("checker", p.kept ? StepKind::kKept : StepKind::kBroken,
+                 fmt::format("{}: promised {}, found {}", record::word_of(p.property), p.said, p.found));
     return true;
   }
 
   Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
-    talk_.tell("observer", "repair", unit + ": " + complaint);
+    talk_.tell("observer", StepKind::kRepair, unit + ": " + complaint);
     GABBRO_TRY(draft,
                rewrite_unit(talk_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
     draft_ = std::move(draft);
@@ -69,7 +69,7 @@ class Build {
                                         is(taken.error(), record::Cause::kSameFunction));
       again = again && !duplicate && !plan_.units.empty() && talk_.settings().checker;
       if (!again && !taken) return tl::unexpected(taken.error());
-      if (!again) return fail("observation", "promises are broken: " + wrong);
+      if (!again) return fail("observation", "broken promises: " + wrong);
       const std::string complaint =
           wrong.empty() ? "The campaign refuses the finished design: " + taken.error().message + "."
                         : "The finished design breaks its promises: " + wrong + ".";
@@ -88,7 +88,8 @@ class Build {
       for (std::size_t i = 0; i < seen.differences.size() && i < 8; ++i)
         text += "- " + shortened(seen.differences[i], 600) + "\n";
       const bool passed = seen.rating >= talk_.settings().observer_pass;
-      talk_.tell("observer", passed ? "passed" : "refused", fmt::format("rated {}\n{}", seen.rating, text));
+      talk_.tell("observer", passed ? StepKind::kPassed : StepKind::kRefused,
+                 fmt::format("rated {}\n{}", seen.rating, text));
       if (passed) return true;
       if (!again || plan_.units.empty())
         return fail("observation", fmt::format("rated {}, but at least {:g} is needed: {}", seen.rating,
@@ -138,7 +139,7 @@ Result<std::string> in_one_reply(Conversation& talk) {
   if (report.valid())
     if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
   if (!report.valid()) {
-    talk.tell("checker", "refused", describe_errors(report.errors, code));
+    talk.tell("checker", StepKind::kRefused, describe_errors(report.errors, code));
     return fail("assembly", report.errors[0].message, report.errors[0].hint);
   }
   talk.report().title = edit::design_of(report.program).value()->name;
@@ -179,7 +180,8 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
     } else {
       ended(report, program.error());
     }
-    talk.tell("checker", "note", program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
+    talk.tell("checker", StepKind::kNote,
+              program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
   });
   return report;
 }

@@ -28,7 +28,7 @@ namespace {
 std::string shape(const PlannedUnit& unit) {
   std::vector<lang::Port> inputs(unit.inputs.size()), outputs(1);
   for (const std::string& r : unit.results) outputs.push_back({r, {}, {}});
-  return edit::shape_of(inputs, outputs);
+  return edit::signature_of(inputs, outputs);
 }
 
 // Calls f(part) for each name in an expression and for each character between names.
@@ -115,7 +115,7 @@ bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const 
   return std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
     const auto* own = std::get_if<lang::Unit>(&item.value);
     const bool anew = own && base.mode == record::Mode::kMutation &&
-                      edit::shape_of(own->inputs, own->outputs) == shape(unit);
+                      edit::signature_of(own->inputs, own->outputs) == shape(unit);
     return lang::item_name(item) == name && !anew;
   });
 }
@@ -164,14 +164,15 @@ Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::
     return fail("plan",
                 fmt::format("{} has {} inputs and {} results", unit.name, unit.inputs.size(),
                             1 + unit.results.size()),
-                "use 1 to 8 inputs, mostly [\"x\"]; further results mostly []");
+                "use 1 to 8 inputs, usually [\"x\"]; further results are usually []");
   std::set<std::string> ports;
   for (const auto* names : {&unit.inputs, &unit.results})
     for (const std::string& port : *names)
       if (!is_legal_name(port) || !ports.insert(port).second)
         return fail("plan",
-                    fmt::format("'{}' cannot name an input or result of {}", shortened(port, 80), unit.name),
-                    "use names made of letters, each once");
+                    fmt::format("'{}' is not a valid name for an input or result of {}, or is used twice",
+                                shortened(port, 80), unit.name),
+                    "use letters, digits and _, and each name once");
   return true;
 }
 
@@ -252,7 +253,7 @@ Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_
     unit.does = shortened(unit.does, 3000);
     if (auto ok = check_names(unit, base, library); !ok) return tl::unexpected(ok.error());
     if (!names.insert(unit.name).second)
-      return fail("plan", "two units have the name " + unit.name, "use each name once");
+      return fail("plan", "two units are named " + unit.name, "use each name once");
   }
   for (PlannedUnit& unit : plan.units) {
     const auto others = items_of(base);

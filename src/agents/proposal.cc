@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "agents/prompts.h"
@@ -15,23 +16,20 @@ namespace gabbro::agents {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kComplexities{"O(T)", "O(T log T)", "O(T^2)"};
-
-// Returns the index in kComplexities of a complexity in any of its usual spellings, or -1 if it is none of
-// them.
-int complexity_rank(std::string text) {
+// Returns a complexity in any of its usual spellings.
+std::optional<Complexity> parse_complexity(std::string text) {
   std::erase_if(text, [](char c) { return c == ' ' || c == '*'; });
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (text == "o(t^2)" || text == "o(t²)" || text == "o(t2)" || text == "o(n^2)" || text == "quadratic")
-    return 2;
-  if (text == "o(tlogt)" || text == "o(nlogn)" || text == "o(tlog(t))") return 1;
-  return text == "o(t)" || text == "o(n)" || text == "linear" ? 0 : -1;
-}
-
-Result<bool> one_of(const char* field, const std::string& value, std::string_view a, std::string_view b) {
-  if (value.empty() || value == a || value == b) return true;
-  return fail("proposal", fmt::format("{} is '{}'", field, shortened(value, 80)),
-              fmt::format("write \"{}\" or \"{}\"", a, b));
+  static const std::map<std::string, Complexity> kSpellings{
+      {"o(t)", Complexity::kLinear},          {"o(n)", Complexity::kLinear},
+      {"linear", Complexity::kLinear},        {"o(tlogt)", Complexity::kLogLinear},
+      {"o(tlog(t))", Complexity::kLogLinear}, {"o(nlogn)", Complexity::kLogLinear},
+      {"o(t^2)", Complexity::kQuadratic},     {"o(t²)", Complexity::kQuadratic},
+      {"o(t2)", Complexity::kQuadratic},      {"o(n^2)", Complexity::kQuadratic},
+      {"quadratic", Complexity::kQuadratic},
+  };
+  const auto at = kSpellings.find(text);
+  return at == kSpellings.end() ? std::nullopt : std::optional(at->second);
 }
 
 }  // namespace
@@ -47,7 +45,8 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
   io("units", p.units);
   io("reach", p.reach);
   io("state", p.state);
-  io("complexity", p.complexity);
+  std::string complexity;
+  io("complexity", complexity);
   io("gain", p.gain);
   io("why", p.why);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
@@ -67,17 +66,11 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
       return fail("proposal", fmt::format("'{}' is not a valid unit name", shortened(name, 80)),
                   "write it like GatedMemory");
     if (!names.insert(name).second)
-      return fail("proposal", "two units have the name " + name, "use each name once");
+      return fail("proposal", "two units are named " + name, "use each name once");
   }
-  if (auto ok = one_of("reach", p.reach, "all", "window"); !ok) return tl::unexpected(ok.error());
-  if (auto ok = one_of("state", p.state, "bounded", "grows"); !ok) return tl::unexpected(ok.error());
-  if (!p.complexity.empty()) {
-    const int rank = complexity_rank(p.complexity);
-    if (rank < 0)
-      return fail("proposal", fmt::format("complexity is '{}'", shortened(p.complexity, 80)),
-                  "write \"O(T)\", \"O(T log T)\" or \"O(T^2)\"");
-    p.complexity = kComplexities[static_cast<std::size_t>(rank)];
-  }
+  p.complexity = parse_complexity(complexity);
+  if (!p.complexity && !complexity.empty())
+    return fail("proposal", record::unknown_word<Complexity>(complexity));
   return p;
 }
 
@@ -87,7 +80,7 @@ std::string describe(const Proposal& p) {
     out +=
         fmt::format("Place: {}{}\n", p.place, p.from.empty() ? "" : ", from the second parent's " + p.from);
   if (!p.units.empty()) out += fmt::format("New units: {}\n", fmt::join(p.units, ", "));
-  const auto said = [](const std::string& text) { return text.empty() ? "not said" : text; };
+  const auto said = [](const auto& promised) { return promised ? record::word_of(*promised) : "not said"; };
   out += fmt::format("Promised: reach {}, state {}, complexity {}, gain {:g} bits per byte\n", said(p.reach),
                      said(p.state), said(p.complexity), p.gain);
   if (!p.why.empty()) out += "Risk: " + p.why + "\n";
@@ -95,18 +88,22 @@ std::string describe(const Proposal& p) {
 }
 
 std::vector<record::Promise> verify_promises(const Proposal& p, const ir::Facts& facts) {
+  using record::Property;
   std::vector<record::Promise> out;
-  if (!p.reach.empty()) {
+  const auto add = [&](Property property, auto promised, std::string found, bool kept) {
+    out.push_back({property, std::string(record::word_of(promised)), std::move(found), kept});
+  };
+  if (p.reach) {
     const bool all = facts.reach.first == -ir::Reach::kFar;
-    out.push_back({"reach", p.reach, all ? "all" : fmt::format("window of {}", 1 - facts.reach.first),
-                   all == (p.reach == "all")});
+    add(Property::kReach, *p.reach, all ? "all" : fmt::format("window of {}", 1 - facts.reach.first),
+        all == (*p.reach == PromisedReach::kAll));
   }
-  if (!p.state.empty())
-    out.push_back({"state", p.state, facts.state_grows ? "grows" : "bounded",
-                   !facts.state_grows || p.state == "grows"});
-  if (!p.complexity.empty())
-    out.push_back({"complexity", p.complexity, facts.complexity,
-                   complexity_rank(facts.complexity) <= complexity_rank(p.complexity)});
+  if (p.state)
+    add(Property::kState, *p.state, facts.state_grows ? "grows" : "bounded",
+        !facts.state_grows || *p.state == PromisedState::kGrows);
+  if (p.complexity)
+    add(Property::kComplexity, *p.complexity, facts.complexity,
+        parse_complexity(facts.complexity) <= p.complexity);
   return out;
 }
 
@@ -114,7 +111,8 @@ std::string broken(const std::vector<record::Promise>& promises) {
   std::string out;
   for (const record::Promise& p : promises)
     if (!p.kept)
-      out += fmt::format("{}{}: promised {}, found {}", out.empty() ? "" : "; ", p.property, p.said, p.found);
+      out += fmt::format("{}{}: promised {}, found {}", out.empty() ? "" : "; ", record::word_of(p.property),
+                         p.said, p.found);
   return out;
 }
 

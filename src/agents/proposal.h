@@ -1,7 +1,11 @@
 // Proposals, their promises, and the comparison of promises with facts that the checker derives.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/facts.h"
@@ -9,17 +13,24 @@
 
 namespace gabbro::agents {
 
+/// The earlier tokens that a design reads: some of the last ones, or all.
+enum class PromisedReach : std::uint8_t { kWindow, kAll };
+/// The memory that decoding needs as the text grows.
+enum class PromisedState : std::uint8_t { kBounded, kGrows };
+/// The work for a text of T tokens, from the least to the most.
+enum class Complexity : std::uint8_t { kLinear, kLogLinear, kQuadratic };
+
 struct Proposal {
   std::string title, idea;
   // Path (edit/edit.h) at which the (first) parent changes; empty if from scratch.
   std::string place;
   std::string from;                // crossover: path in the second parent
   std::vector<std::string> units;  // names of new units
-  // Promised properties of the whole design; an empty text promises nothing.
-  std::string reach;       // "all" or "window"
-  std::string state;       // "bounded" or "grows"
-  std::string complexity;  // "O(T)", "O(T log T)" or "O(T^2)"
-  double gain = 0;         // expected gain in bits per byte
+  // Promised properties of the whole design.
+  std::optional<PromisedReach> reach;
+  std::optional<PromisedState> state;
+  std::optional<Complexity> complexity;
+  double gain = 0;  // expected gain in bits per byte
   std::string why;
 };
 
@@ -41,3 +52,19 @@ std::string broken(const std::vector<record::Promise>& promises);
 std::string facts_text(const ir::Facts& facts);
 
 }  // namespace gabbro::agents
+
+template <>
+struct gabbro::record::Spelling<gabbro::agents::PromisedReach> {
+  static constexpr std::string_view kWhat = "reach";
+  static constexpr std::array<std::string_view, 2> kWords{"window", "all"};
+};
+template <>
+struct gabbro::record::Spelling<gabbro::agents::PromisedState> {
+  static constexpr std::string_view kWhat = "state";
+  static constexpr std::array<std::string_view, 2> kWords{"bounded", "grows"};
+};
+template <>
+struct gabbro::record::Spelling<gabbro::agents::Complexity> {
+  static constexpr std::string_view kWhat = "complexity";
+  static constexpr std::array<std::string_view, 3> kWords{"O(T)", "O(T log T)", "O(T^2)"};
+};

@@ -112,7 +112,7 @@ Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Progr
       return true;
     }();
     talk.judged("proposer", reply, judged.has_value());
-    talk.tell("proposer", judged ? "passed" : "refused",
+    talk.tell("proposer", judged ? StepKind::kPassed : StepKind::kRefused,
               judged ? talk.report().title : judged.error().code + ": " + judged.error().message);
     if (judged) return accepted;
     last = judged.error();
@@ -120,9 +120,9 @@ Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Progr
     // Only the last attempt and its errors are sent back. Earlier ones cost tokens and bias the next reply
     // towards them.
     q.after.clear();
-    if (!reply.text.empty()) q.after.push_back({"assistant", shortened(reply.text, 6000)});
+    if (!reply.text.empty()) q.after.push_back({chat::MessageRole::kAssistant, shortened(reply.text, 6000)});
     q.after.push_back(
-        {"user",
+        {chat::MessageRole::kUser,
          fmt::format(
              "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
              last.message, last.hint.empty() ? "" : "; ", last.hint)});

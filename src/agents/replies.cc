@@ -97,7 +97,8 @@ Result<std::string> find_object(std::string_view reply) {
   if (!first.empty()) return first;
   if (reply.find('{') == std::string_view::npos)
     return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
-  return fail("json", "the JSON object of the reply is not closed", "write less, so that it is complete");
+  return fail("json", "the JSON object of the reply is not closed",
+              "shorten the reply so that it is complete");
 }
 
 std::string find_code(std::string_view reply) {

@@ -18,9 +18,10 @@ Result<bool> read_review(const std::string& json, record::Review& review) {
   io.later("objections", objections);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (!(rating >= 1 && rating <= 5))
-    return fail("review", fmt::format("rating is {:g}", rating), "use 1, 2, 3, 4 or 5");
+    return fail("review", fmt::format("rating is {:g}, outside 1 to 5", rating), "use 1, 2, 3, 4 or 5");
   if (!(review.probability >= 0 && review.probability <= 1))
-    return fail("review", fmt::format("probability is {:g}", review.probability), "use a number from 0 to 1");
+    return fail("review", fmt::format("probability is {:g}, outside 0 to 1", review.probability),
+                "use a number from 0 to 1");
   review.rating = static_cast<int>(rating);
   review.text.clear();
   for (std::size_t i = 0; i < objections.size() && i < 8; ++i)

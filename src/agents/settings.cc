@@ -20,8 +20,8 @@ Result<AgentSettings> parse_settings(std::string_view text) {
     const auto read = [&](const char* key, auto& value, double low, double high) {
       t(key, value);
       if (static_cast<double>(value) < low || static_cast<double>(value) > high)
-        t.fail(table.get(key), fmt::format("pipeline.{} is {}", key, value),
-               fmt::format("use a value from {:g} to {:g}", low, high));
+        t.fail(table.get(key), fmt::format("pipeline.{} is {}, outside {:g} to {:g}", key, value, low, high),
+               "");
     };
     read("mutation", s.modes.mutation, 0, 1);
     read("crossover", s.modes.crossover, 0, 1);

@@ -1,23 +1,39 @@
 // The resources of a task, and the steps that it reports while it runs.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agents/settings.h"
 #include "chat/chat.h"
 #include "lang/library.h"
+#include "record/spelling.h"
 
 namespace gabbro::agents {
+
+/// The event that a step of a task reports.
+enum class StepKind : std::uint8_t {
+  kReply,      // a model's reply
+  kPassed,     // a review or an observer let it pass
+  kRefused,    // by a reviewer, the observer or the checker
+  kRepair,     // the observer asks for a unit to be rewritten
+  kValid,      // the checker accepts a unit
+  kKept,       // a promise that the design keeps
+  kBroken,     // a promise that it does not keep
+  kShortened,  // the conversation was longer than the model's context
+  kNote,
+};
 
 /// A step of a task, for display while it runs.
 struct Step {
   std::string role;  // as in chat::ChatRequest, or "checker" for our own checks
-  // "reply", "passed", "refused", "repair", "valid", "kept", "broken", "shortened" or "note"
-  std::string what;
+  StepKind kind = StepKind::kNote;
   std::string text;
-  chat::Reply reply;  // for "reply": the reply with its model and cost
+  chat::Reply reply;  // of kReply: the reply with its model and cost
 };
 
 struct Tools {
@@ -31,3 +47,10 @@ struct Tools {
 };
 
 }  // namespace gabbro::agents
+
+template <>
+struct gabbro::record::Spelling<gabbro::agents::StepKind> {
+  static constexpr std::string_view kWhat = "step";
+  static constexpr std::array<std::string_view, 9> kWords{"reply", "passed", "refused",   "repair", "valid",
+                                                          "kept",  "broken", "shortened", "note"};
+};

@@ -18,7 +18,7 @@ namespace gabbro {
 namespace {
 
 std::string not_plain(const struct stat& about) {
-  return S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a plain file";
+  return S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a regular file";
 }
 
 Result<std::string> read_plain(const std::string& path, std::uint64_t most, int flags) {
@@ -37,7 +37,7 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
   while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get())) {
     out.append(part.data(), size);
     if (out.size() > most)
-      return fail("limit", fmt::format("cannot read {}: it is longer than {} bytes", path, most));
+      return fail("limit", fmt::format("cannot read {}: it is larger than {} bytes", path, most));
   }
   if (std::ferror(file.get())) return failed(std::strerror(errno));
   return out;

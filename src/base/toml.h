@@ -54,7 +54,10 @@ class TomlTable {
   ~TomlTable() {
     for (const auto& [key, node] : table_)
       if (!known_.contains(std::string(key.str())))
-        fail(&node, fmt::format("unknown key {}{}", name_, key.str()), "known keys: " + keys());
+        fail(&node,
+             name_.ends_with(' ') ? fmt::format("{}unknown key '{}'", name_, key.str())
+                                  : fmt::format("unknown key '{}{}'", name_, key.str()),
+             "known keys: " + keys());
   }
   TomlTable(const TomlTable&) = delete;
   TomlTable& operator=(const TomlTable&) = delete;

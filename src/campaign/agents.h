@@ -9,7 +9,7 @@
 #include "agents/settings.h"
 #include "agents/task_pool.h"
 #include "base/random.h"
-#include "campaign/judge.h"
+#include "campaign/screener.h"
 #include "evolve/population.h"
 #include "store/store.h"
 
@@ -30,7 +30,7 @@ record::TaskBegun next_task(const evolve::Population& population, const std::str
 /// Returns the brief of a task that has begun. It adds what the task's event does not contain: the proposals
 /// known by then, and the function that screens programs.
 Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::AgentTask& task,
-                               std::shared_ptr<Judge> judge = judge_in_process());
+                               std::shared_ptr<Screener> screener = screener_in_process());
 
 /// Returns the weight of each reviewer model (agents/weights.h), from the outcomes of the designs that it
 /// reviewed.

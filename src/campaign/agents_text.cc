@@ -65,20 +65,20 @@ std::string agents_text(const CampaignReading& r) {
                        count_of(static_cast<std::int64_t>(p.tasks().size()), "task"),
                        amount(static_cast<double>(tokens)), money(cost));
     for (const TaskOutcomeCount& o : outcomes(p))
-      out += fmt::format("  {:>8}  {}\n", o.count, shortened(o.what, 80));
+      out += fmt::format("  {:>8}  {}\n", o.count, one_line(o.what, 80));
     const auto reviewers = evolve::reviewers(p);
     if (!reviewers.empty())
       out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",
                          "weight");
     const auto weights = weights_of_reviewers(p);
     for (const auto& v : reviewers)
-      out += fmt::format("{:<24}{:>9}{:>9}{:>10}{:>9.2f}\n", shortened(v.model, 23), v.scored,
+      out += fmt::format("{:<24}{:>9}{:>9}{:>10}{:>9.2f}\n", one_line(v.model, 23), v.scored,
                          v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
                          v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", weight_of(weights, v.model));
   }
   if (!r.steering.empty()) out += "\nsteering\n";
   for (const auto& [time, s] : r.steering)
-    out += fmt::format("  {}  {}\n", date(time), shortened(steering_text(s), 100));
+    out += fmt::format("  {}  {}\n", date(time), one_line(steering_text(s), 100));
   return out;
 }
 
@@ -87,24 +87,24 @@ std::string task_text(const CampaignReading& r, std::int64_t design) {
   if (!t) return "";
   const record::TaskReport& k = t->report;
   std::string out = fmt::format("\nwritten by agents in task {} ({}): {}\n  {}\n", t->begun.id, t->begun.mode,
-                                shortened(k.title, 80), shortened(k.proposal, 2000));
+                                one_line(k.title, 80), one_line(k.proposal, 2000));
   for (const record::Promise& promise : k.promises)
     out += fmt::format("  {:<8}{}: promised {}, found {}\n", promise.kept ? "kept" : "broken",
-                       shortened(promise.property, 30), shortened(promise.said, 60),
-                       shortened(promise.found, 60));
+                       record::word_of(promise.property), one_line(promise.said, 60),
+                       one_line(promise.found, 60));
   const auto beat = evolve::beat_parent(r.population, r.population.individual(design));
   for (const record::Review& v : k.reviews)
     out += fmt::format("  review by {}: {} of 5, {:.0f} % chance to beat its parent{}\n    {}\n",
-                       shortened(v.model, 30), v.rating, 100 * v.probability,
+                       one_line(v.model, 30), v.rating, 100 * v.probability,
                        !beat   ? ""
                        : *beat ? " (it did)"
                                : " (it did not)",
-                       shortened(v.text, 600));
+                       one_line(v.text, 600));
   for (const record::WrittenUnit& u : k.units)
-    out += fmt::format("  unit {}: {}, {} valid, {}\n", shortened(u.name, 40),
+    out += fmt::format("  unit {}: {}, {} valid, {}\n", one_line(u.name, 40),
                        count_of(u.candidates, "candidate"), u.valid, count_of(u.repairs, "repair"));
   if (k.observation > 0)
-    out += fmt::format("  observer: {} of 5; {}\n", k.observation, shortened(k.observed, 400));
+    out += fmt::format("  observer: {} of 5; {}\n", k.observation, one_line(k.observed, 400));
   out += fmt::format("  {}, {}, {} tokens in, {} out, cost {}\n", count_of(k.attempts, "proposal"),
                      count_of(k.calls, "call"), amount(static_cast<double>(k.input_tokens)),
                      amount(static_cast<double>(k.output_tokens)), money(k.cost));
@@ -127,7 +127,7 @@ void designs_of_agents(Content& c) {
     if (!t || shown.size() == kShown || !shown.insert(design).second) continue;
     if (shown.size() == 1) c.add("<h3>Designs written by agents</h3>\n");
     c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n", design,
-          escape(shortened(t->report.title, 100)), escape(task_text(c.reading, design)));
+          escape(one_line(t->report.title, 100)), escape(task_text(c.reading, design)));
     if (const std::string talk = c.talk ? c.talk(t->begun.id) : ""; !talk.empty())
       c.add("<details><summary>Conversation</summary>\n<pre>{}{}</pre>\n</details>\n",
             escape(talk.substr(0, kLongest)), talk.size() > kLongest ? "\n(the rest is omitted)" : "");
@@ -146,12 +146,12 @@ void agents_section(Content& c) {
   if (!p.tasks().empty()) {
     Table counts({"outcome of their tasks", ">count"});
     for (const TaskOutcomeCount& o : outcomes(p))
-      counts.row({shortened(o.what, 100), std::to_string(o.count)});
+      counts.row({one_line(o.what, 100), std::to_string(o.count)});
     c.out += counts.str();
     Table reviewers({"reviewer", ">scored", ">Brier", ">by chance", ">weight"});
     const auto weights = weights_of_reviewers(p);
     for (const auto& v : evolve::reviewers(p))
-      reviewers.row({shortened(v.model, 40), std::to_string(v.scored),
+      reviewers.row({one_line(v.model, 40), std::to_string(v.scored),
                      v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
                      v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-",
                      fmt::format("{:.2f}", weight_of(weights, v.model))});
@@ -167,7 +167,7 @@ void agents_section(Content& c) {
   c.add("<h3>Steering</h3>\n");
   Table steering({"time (UTC)", "what"});
   for (const auto& [time, s] : c.reading.steering)
-    steering.row({date(time), shortened(steering_text(s), 200)});
+    steering.row({date(time), one_line(steering_text(s), 200)});
   c.out += steering.str();
 }
 

@@ -73,7 +73,7 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
         continue;
       out.push_back(t.status == record::Status::kHurdle
                         ? where + ": stopped early, its loss was among the worst"
-                        : fmt::format("{}: {}: {}", where, t.status, shortened(t.cause, 160)));
+                        : fmt::format("{}: {}: {}", where, t.status, one_line(t.cause, 160)));
     }
   }
   if (!i.trials.empty())
@@ -159,7 +159,7 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
   for (std::size_t k = 0; k < std::min(kLines, near.size()); ++k) {
     const Individual& i = *near[k].second;
     const Standing s = p.standing(i, 0);
-    out.push_back(fmt::format("{}: {}{}", label_of(i), shortened(stack_of(i), 160),
+    out.push_back(fmt::format("{}: {}{}", label_of(i), one_line(stack_of(i), 160),
                               s.done > 0 && s.unscored == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
                               : s.unscored > 0              ? " (lost)"
                                                             : ""));
@@ -170,8 +170,8 @@ std::vector<std::string> neighbours(const Population& p, const Individual* paren
 std::vector<std::string> failures(const Population& p) {
   std::vector<std::pair<std::int64_t, std::string>> found;
   const auto add = [&](const std::string& what, const evolve::Failures& f) {
-    found.emplace_back(f.count, fmt::format("{}: {}; the last: {}", what, count_of(f.count, "time"),
-                                            shortened(f.last, 160)));
+    found.emplace_back(
+        f.count, fmt::format("{}: {}; the last: {}", what, count_of(f.count, "time"), one_line(f.last, 160)));
   };
   for (const auto& [cause, f] : p.failures().draws) {
     if (cause == Cause::kDuplicate || cause == Cause::kEdit) continue;  // of operators, which guess
@@ -220,7 +220,7 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
 }
 
 Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& task,
-                               std::shared_ptr<Judge> judge) {
+                               std::shared_ptr<Screener> screener) {
   GABBRO_TRY(brief, agents::parse_brief(task.begun.brief));
   for (std::int64_t k = 0; k < task.known; ++k) {
     const evolve::AgentTask& earlier =
@@ -229,10 +229,10 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& tas
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
   const auto known = std::make_shared<const Population>(p.designs());
-  brief.admit = [known, judge = std::move(judge)](const lang::Program& program) -> Result<bool> {
+  brief.admit = [known, screener = std::move(screener)](const lang::Program& program) -> Result<bool> {
     evolve::Offspring offspring;
     offspring.program = program;
-    const auto created = judge->screen(offspring, *known);
+    const auto created = screener->screen(offspring, *known);
     if (!created) return tl::unexpected(created.error());
     return true;
   };

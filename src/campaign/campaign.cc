@@ -31,17 +31,17 @@ Result<bool> Campaign::State::create_initial_designs() {
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, Origin origin, const std::string& description,
                        const std::string& name) -> Result<bool> {
-    auto created = judge->measure(program, plan.settings);
+    auto created = screener->measure(program, plan.settings);
     if (!created) {
       Error error = created.error();
       error.message = fmt::format("{} at the first rung: {}", name, error.message);
       return tl::unexpected(error);
     }
     if (origin == Origin::kUser) {
-      GABBRO_TRY(other, judge->equal_known(*created, known_so_far));
+      GABBRO_TRY(other, screener->find_equal(*created, known_so_far));
       if (!other.empty())
         return fail("duplicate",
-                    fmt::format("{}, {}, is the same function as {}", name, created->name, other),
+                    fmt::format("{} ({}) computes the same function as {}", name, created->name, other),
                     "leave it out; every design is trained once");
     }
     created->id = ++id;
@@ -87,7 +87,7 @@ Result<Lock> lock_of(const CampaignPaths& paths) {
 }  // namespace
 
 Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan& plan,
-                                  const MakeJudge& judge) {
+                                  const MakeScreener& screener) {
   std::error_code error;
   const auto is_free = [&]() -> Result<bool> {
     if (!fs::exists(paths.store(), error)) return true;
@@ -108,27 +108,27 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
     GABBRO_TRY(store, store::Store::open(temporary));
-    auto state = std::make_unique<State>(paths, plan, std::move(store), judge);
+    auto state = std::make_unique<State>(paths, plan, std::move(store), screener);
     if (const auto ok = state->record({record::CampaignBegun{to_toml(plan), plan.seed, "1"}}); !ok)
       return tl::unexpected(ok.error());
     if (const auto ok = state->create_initial_designs(); !ok) return tl::unexpected(ok.error());
   }
   if (fs::exists(temporary + "-wal", error))
-    return fail("io", "cannot complete " + temporary, "check that the disk is not full");
+    return fail("io", "cannot finish writing " + temporary, "check that the disk is not full");
   fs::rename(temporary, paths.store(), error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", paths.store(), error.message()));
-  return open_locked(std::move(lock), paths, judge);
+  return open_locked(std::move(lock), paths, screener);
 }
 
-Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeJudge& judge) {
+Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeScreener& screener) {
   if (const auto file = paths.existing_store(); !file) return tl::unexpected(file.error());
   GABBRO_TRY(lock, lock_of(paths));
-  return open_locked(std::move(lock), paths, judge);
+  return open_locked(std::move(lock), paths, screener);
 }
 
 bool Campaign::is_open(const CampaignPaths& paths) { return !Lock::take(paths.dir); }
 
-Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, const MakeJudge& judge) {
+Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, const MakeScreener& screener) {
   GABBRO_TRY(store, store::Store::open(paths.store()));
   GABBRO_TRY(begun, store.campaign());
   const auto named = [&](Error wrong) {
@@ -137,7 +137,7 @@ Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, co
   };
   auto plan = parse_plan(begun);
   if (!plan) return named(plan.error());
-  auto state = std::make_unique<State>(paths, std::move(*plan), std::move(store), judge);
+  auto state = std::make_unique<State>(paths, std::move(*plan), std::move(store), screener);
   state->lock.emplace(std::move(lock));
   constexpr std::int64_t kPage = 10'000;
   for (std::int64_t from = 1;; from += kPage) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/lock.h"
-#include "campaign/judge.h"
-#include "edit/codebook.h"
+#include "campaign/screener.h"
+#include "edit/unit_catalogue.h"
 #include "evolve/ladder.h"
 #include "evolve/population.h"
 #include "evolve/strategy.h"
@@ -42,8 +42,7 @@ struct CampaignPlan {
   std::string corpus;       // a folder made by `gabbro data build`
   std::string corpus_hash;  // hash of its content; empty: not recorded
   std::uint64_t seed = 1;
-  int threads = 1;  // threads of a worker; results depend on the number
-  std::string device = "cpu";
+  int threads = 1;       // threads of a worker; results depend on the number
   bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
   // Programs of user designs (evolve::is_user_design), as trained at the first rung.
   std::vector<std::string> given;
@@ -87,14 +86,15 @@ struct Snapshot {
 
 class Campaign {
  public:
-  /// Creates the folder and writes the first event and the baselines. `judge` creates the judges that screen
+  /// Creates the folder and writes the first event and the baselines. `screener` creates the screeners
   /// programs. Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user
   /// design equals another design), "store", "io", and errors of sizing the baselines at the first rung.
   static Result<Campaign> create(const CampaignPaths& paths, const CampaignPlan& plan,
-                                 const MakeJudge& judge = judge_in_process);
+                                 const MakeScreener& screener = screener_in_process);
   /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
   /// "event".
-  static Result<Campaign> open(const CampaignPaths& paths, const MakeJudge& judge = judge_in_process);
+  static Result<Campaign> open(const CampaignPaths& paths,
+                               const MakeScreener& screener = screener_in_process);
   /// Returns true if a process works on the campaign.
   static bool is_open(const CampaignPaths& paths);
   Campaign(Campaign&&) noexcept;
@@ -127,7 +127,7 @@ class Campaign {
   struct State;
   class Session;
   explicit Campaign(std::unique_ptr<State> state);
-  static Result<Campaign> open_locked(Lock lock, const CampaignPaths& paths, const MakeJudge& judge);
+  static Result<Campaign> open_locked(Lock lock, const CampaignPaths& paths, const MakeScreener& screener);
   std::unique_ptr<State> state_;
 };
 

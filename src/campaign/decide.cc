@@ -130,6 +130,7 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Re
     }
     // Running trials may lead to a promotion, and designs in progress may be trained.
     if (!running.empty() || awaits_agents(phase)) return std::nullopt;
+    if (asked_to_stop && asked_to_stop() > 0) return std::nullopt;
     phase = Phase::kFinal;
   }
   if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
@@ -210,13 +211,17 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
     };
     auto made = task ? offspring_of(*task)
                      : strategies[*strategy].second->propose(
-                           population, book, random.split(static_cast<std::uint64_t>(attempt)));
+                           population, catalogue, random.split(static_cast<std::uint64_t>(attempt)));
     if (!made) {
       if (const auto ok = refused(made.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
     offspring = std::move(*made);
-    auto created = judge->screen(offspring, population);
+    auto created = screener->screen(offspring, population);
+    if (!created && is(created.error(), record::Cause::kScreener)) {  // the machine is at fault
+      if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
+      return tl::unexpected(created.error());
+    }
     if (!created) {
       if (const auto ok = refused(created.error()); !ok) return tl::unexpected(ok.error());
       continue;
@@ -257,7 +262,12 @@ Result<bool> Campaign::State::make_ablations() {
                                         record::Origin::kAblation});
   };
   const auto parts =
-      judge->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
+      screener->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
+  const auto is_of_machine = [&](const Error& e) {
+    if (is(e, record::Cause::kScreener)) ablated_leader = 0;  // a later call asks again
+    return ablated_leader == 0;
+  };
+  if (!parts && is_of_machine(parts.error())) return tl::unexpected(parts.error());
   if (!parts) {
     refused("", parts.error());
     return record(events);
@@ -272,7 +282,8 @@ Result<bool> Campaign::State::make_ablations() {
                {}});
       break;
     }
-    auto created = judge->measure(a.program, plan.settings);
+    auto created = screener->measure(a.program, plan.settings);
+    if (!created && is_of_machine(created.error())) return tl::unexpected(created.error());
     if (!created) {  // for example, it cannot be made as large as the winner
       refused(a.what, created.error());
       continue;

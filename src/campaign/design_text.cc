@@ -112,7 +112,7 @@ std::string tree_text(const CampaignReading& r, std::int64_t design, lang::Progr
   const lang::CheckReport report = lang::check(std::move(program), zoo::library(), options);
   if (!report.valid() || report.subjects.empty()) return "";
   const std::string where =
-      size ? fmt::format("at {}, D = {}", shortened(r.rung(rung).name, 30), size->width) : "as written";
+      size ? fmt::format("at {}, D = {}", one_line(r.rung(rung).name, 30), size->width) : "as written";
   return fmt::format("  {:<60}{:>10}\n", where, "parameters") +
          InstanceTree(report.subjects.back().elaboration.instances).str();
 }
@@ -144,7 +144,7 @@ void add_lineage(std::string& out, const CampaignReading& r, std::int64_t design
     const Individual& i = p.individual(line[k]);
     const evolve::Standing s = p.standing(i, 0);
     out += fmt::format("  {:<44}{:>9}  {}{}\n", label_of(i), s.done > 0 ? fmt::format("{:.4f}", s.bits) : "-",
-                       shortened(i.created.species, 40),
+                       one_line(i.created.species, 40),
                        i.created.second_parent > 0 ? fmt::format(", with #{}", i.created.second_parent) : "");
   }
   if (line.size() > kMost) out += fmt::format("  and {} earlier ones\n", line.size() - kMost);
@@ -161,11 +161,11 @@ void add_runs(std::string& out, const CampaignReading& r, const std::vector<stor
     const bool done = t.status == record::Status::kDone;
     out += trimmed(fmt::format(
         "  {:>6} {:<12}{:>8} {:<11}{:>8.2g}  {:<9}{:>9}{:>20}{:>9}{:>9.1f}  {}", t.begun.id,
-        shortened(r.rung(t.begun.rung).name, 11), t.begun.seed, record::word_of(t.begun.purpose),
+        one_line(r.rung(t.begun.rung).name, 11), t.begun.seed, record::word_of(t.begun.purpose),
         r.rung(t.begun.rung).rate * t.begun.rate, t.status ? record::word_of(*t.status) : "running",
         done ? fmt::format("{:.4f}", t.bits) : "",
         done ? fmt::format("[{:.4f}, {:.4f}]", t.bits_low, t.bits_high) : "",
-        t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds, shortened(t.cause, 80)));
+        t.last_loss > 0 ? fmt::format("{:.3f}", t.last_loss) : "", t.seconds, one_line(t.cause, 80)));
   }
 }
 
@@ -175,8 +175,8 @@ void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design
     out += "\n" + v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
     for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
-    const std::vector<Part> taken = ablated_parts(r.population, v.leader);
-    for (const Part& part : taken) out += part_line(part) + "\n";
+    const std::vector<AblatedPart> taken = ablated_parts(r.population, v.leader);
+    for (const AblatedPart& part : taken) out += part_line(part) + "\n";
     if (const std::string hint = advice_on_parts(taken); !hint.empty()) out += hint + "\n";
     return;
   }
@@ -188,8 +188,8 @@ void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design
     const auto d = evolve::compare(r.population, design, baseline, rung);
     if (d.count == 0) continue;
     out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
-                       shortened(r.population.individual(baseline).created.name, 40),
-                       shortened(r.rung(rung).name, 30), interval_text(d));
+                       one_line(r.population.individual(baseline).created.name, 40),
+                       one_line(r.rung(rung).name, 30), interval_text(d));
     return;
   }
 }
@@ -200,12 +200,12 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   GABBRO_TRY(row, store.design(design));
   GABBRO_TRY(r, read_record(store));
   const record::DesignCreated& b = row.created;
-  const std::string by = b.origin == record::Origin::kSearch ? " by " + shortened(b.strategy, 30) : "";
-  std::string out = fmt::format("#{} {}  {}{}, created {} UTC\n", b.id, shortened(b.name, 60),
-                                shortened(evolve::maker_of(b), 80), by, date(row.time));
+  const std::string by = b.origin == record::Origin::kSearch ? " by " + one_line(b.strategy, 30) : "";
+  std::string out = fmt::format("#{} {}  {}{}, created {} UTC\n", b.id, one_line(b.name, 60),
+                                one_line(evolve::maker_of(b), 80), by, date(row.time));
   out += fmt::format("mixes tokens by {}; training {} FLOPs per token, decoding {}, state {}B; hash {}\n",
-                     shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
-                     amount(b.state_bytes), shortened(b.hash, 40));
+                     one_line(b.species, 80), amount(b.train_flops), amount(b.decode_flops),
+                     amount(b.state_bytes), one_line(b.hash, 40));
   lang::CheckReport report = lang::check(b.program, zoo::library());
   if (report.valid() && !report.subjects.empty())
     out += "\n" + tree_text(r, design, std::move(report.program));
@@ -217,19 +217,19 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   add_runs(out, r, store.trials_of(design));
   for (int rung = 0; rung < static_cast<int>(r.plan.settings.rungs.size()); ++rung)
     if (const std::string moved = moved_text(store, r.population, design, rung); !moved.empty())
-      out += fmt::format("resized to {} with {}\n", shortened(r.rung(rung).name, 30), shortened(moved, 120));
+      out += fmt::format("resized to {} with {}\n", one_line(r.rung(rung).name, 30), one_line(moved, 120));
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
     if (const std::int64_t trial = scored_trial(r.population, design, rung); trial > 0) {
       if (const auto result = store.result(trial))
         if (const std::string curve = plot(result->curve); !curve.empty())
-          out += fmt::format("\ntraining loss of run {} at {}\n{}", trial, shortened(r.rung(rung).name, 30),
+          out += fmt::format("\ntraining loss of run {} at {}\n{}", trial, one_line(r.rung(rung).name, 30),
                              curve);
       break;
     }
   for (const record::Promoted& promoted : store.promotions_of(design))
     if (promoted.rung >= 0 && promoted.rung < static_cast<int>(r.plan.settings.rungs.size()))
-      out += fmt::format("\nentered {}: {}", shortened(r.rung(promoted.rung).name, 30),
-                         shortened(promoted.reason, 200));
+      out += fmt::format("\nentered {}: {}", one_line(r.rung(promoted.rung).name, 30),
+                         one_line(promoted.reason, 200));
   if (!out.ends_with('\n')) out += '\n';
   if (const auto& profile = r.population.individual(design).profile)
     out += fmt::format("\ncapabilities before any text: {}\n", profile_text(*profile));

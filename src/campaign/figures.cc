@@ -22,7 +22,7 @@ constexpr double kWidth = 900;
 constexpr std::size_t kLines = 8, kStyles = 4;
 
 std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size_t k) {
-  return fmt::format("arm{}", std::min(k, strategies.size()) % kStyles);
+  return fmt::format("strategy{}", std::min(k, strategies.size()) % kStyles);
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
     const double y = 6 + kRow * static_cast<double>(k), middle = (kLeft + kRight) / 2;
     const double width =
         (kRight - kLeft) * std::sqrt(static_cast<double>(f.entered) / static_cast<double>(most));
-    out.text(kLeft - 14, y + 24, shortened(r.rung(static_cast<int>(k)).name, 14), "strong", "end");
+    out.text(kLeft - 14, y + 24, one_line(r.rung(static_cast<int>(k)).name, 14), "strong", "end");
     double x = middle - width / 2;
     const auto part = [&](std::int64_t count, const char* style, const char* what) {
       const double w =
@@ -106,10 +106,10 @@ std::vector<Curve> curves(const CampaignReading& r, const store::Store& store, c
     else if (evolve::is_known(i) && baselines < kLines)
       style = fmt::format("curve line{}", baselines++);
     else if (!evolve::is_known(i) && others < kRunnersUp)
-      style = "curve runner", ++others;
+      style = "curve runner-up", ++others;
     else
       continue;
-    Curve c{fmt::format("{} {:.3f}", shortened(label_of(i), 20), k.bits), style,
+    Curve c{fmt::format("{} {:.3f}", one_line(label_of(i), 20), k.bits), style,
             curve_of(r, store, k.design, rung)};
     if (c.points.size() > 1) out.push_back(std::move(c));
   }
@@ -145,7 +145,7 @@ Figure learning_figure(const CampaignReading& r, const store::Store& store, cons
     std::vector<std::pair<double, double>> line;
     for (const auto& [tokens, loss] : all[k].points) line.emplace_back(x.at(tokens), y.at(loss));
     out.polyline(line, all[k].style);
-    out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "leader");
+    out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "label-line");
     out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style.substr(6));
   }
   return {out.str(), fmt::format("Training at {}: mean loss over the last tenth of the steps so far. After "
@@ -191,9 +191,9 @@ Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow
   std::vector<double> wanted;
   std::vector<std::pair<std::string, std::string>> names;
   if (baseline > 0) {
-    out.line(kLeft, y.at(bar), kRight, y.at(bar), "bar");
+    out.line(kLeft, y.at(bar), kRight, y.at(bar), "threshold");
     wanted.push_back(y.at(bar) + 4);
-    names.emplace_back(shortened(p.individual(baseline).created.name, 22), "label");
+    names.emplace_back(one_line(p.individual(baseline).created.name, 22), "label");
   }
   for (std::size_t k = 0; k < strategies.size(); ++k) {
     const auto at = lines.find(strategies[k].name);
@@ -202,7 +202,7 @@ Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow
     for (const auto& [flops, bits] : at->second.points) line.emplace_back(x.at(flops), y.at(bits));
     out.polyline(line, "curve " + strategy_style(strategies, k));
     wanted.push_back(line.back().second + 4);
-    names.emplace_back(fmt::format("{} {:.4f}", shortened(strategies[k].name, 16), at->second.best),
+    names.emplace_back(fmt::format("{} {:.4f}", one_line(strategies[k].name, 16), at->second.best),
                        "label text-" + strategy_style(strategies, k));
   }
   const std::vector<double> places = spread(wanted, 16, kTop + 6, kBottom);
@@ -230,11 +230,11 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
   for (std::size_t k = 0; k < v.duels.size(); ++k) {
     const auto& d = v.duels[k].difference;
     const double y = kTop + kRow * (static_cast<double>(k) + 0.5);
-    const std::string style = d.high < 0 ? "better" : d.low > 0 ? "worse" : "open";
-    out.text(kLeft - 14, y + 4, shortened(r.population.individual(v.duels[k].baseline).created.name, 22),
+    const std::string style = d.high < 0 ? "better" : d.low > 0 ? "worse" : "inconclusive";
+    out.text(kLeft - 14, y + 4, one_line(r.population.individual(v.duels[k].baseline).created.name, 22),
              "label", "end");
     if (d.count == 0) {
-      out.text(kLeft, y + 4, shortened(v.duels[k].word, 110), "tick");
+      out.text(kLeft, y + 4, one_line(v.duels[k].word, 110), "tick");
       continue;
     }
     if (std::isfinite(d.low)) {
@@ -246,7 +246,7 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
     out.diamond(x.at(d.mean), y, 6, "mark " + style, interval_text(d));
     out.text(kRight + 16, y + 4, fmt::format("{}, {}", interval_text(d), count_of(d.count, "seed")), "tick");
     if (v.duels[k].word.find("on seed") != std::string::npos)
-      out.text(kLeft, y + 15, shortened(v.duels[k].word, 110), "tick");
+      out.text(kLeft, y + 15, one_line(v.duels[k].word, 110), "tick");
   }
   std::string caption = v.fresh ? fmt::format(
                                       "Paired differences on seeds that were not used to choose the winner, "
@@ -257,12 +257,12 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
   return {out.str(), caption + " A dotted line: no interval yet."};
 }
 
-Figure parts_figure(const std::vector<Part>& all) {
+Figure parts_figure(const std::vector<AblatedPart>& all) {
   if (all.empty()) return {};
-  const std::vector<Part> parts(
+  const std::vector<AblatedPart> parts(
       all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 40)));
   double low = 0, high = 0;
-  for (const Part& p : parts)
+  for (const AblatedPart& p : parts)
     for (const double b : {p.loss.mean, p.loss.low, p.loss.high})
       if (std::isfinite(b)) low = std::min(low, b), high = std::max(high, b);
   constexpr double kLeft = 430, kRight = 740, kRow = 24, kTop = 10;
@@ -273,21 +273,21 @@ Figure parts_figure(const std::vector<Part>& all) {
   for (std::size_t k = 0; k < parts.size(); ++k) {
     const double y = kTop + kRow * static_cast<double>(k);
     const evolve::Interval& loss = parts[k].loss;
-    out.text(kLeft - 12, y + 16, shortened(parts[k].what, 66), "tick", "end");
+    out.text(kLeft - 12, y + 16, one_line(parts[k].what, 66), "tick", "end");
     if (loss.count == 0) {
-      out.text(x.at(0) + 6, y + 16, shortened(parts[k].word, 60), "tick");
+      out.text(x.at(0) + 6, y + 16, one_line(parts[k].word, 60), "tick");
       continue;
     }
-    const std::string style = parts[k].effect == Part::Effect::kHelps   ? "better"
-                              : parts[k].effect == Part::Effect::kHurts ? "worse"
-                                                                        : "open";
+    const std::string style = parts[k].effect == AblatedPart::Effect::kHelps   ? "better"
+                              : parts[k].effect == AblatedPart::Effect::kHurts ? "worse"
+                                                                               : "inconclusive";
     double end = x.at(loss.mean) + 6;
     if (std::isfinite(loss.low)) {
       out.line(x.at(loss.low), y + 12, x.at(loss.high), y + 12, "whisker " + style);
       end = std::max(end, x.at(loss.high));
     }
     out.diamond(x.at(loss.mean), y + 12, 5, "mark " + style, parts[k].what);
-    out.text(end + 6, y + 16, fmt::format("{:+.4f}, {}", loss.mean, shortened(parts[k].word, 30)), "tick");
+    out.text(end + 6, y + 16, fmt::format("{:+.4f}, {}", loss.mean, one_line(parts[k].word, 30)), "tick");
   }
   out.line(x.at(0), kTop, x.at(0), bottom, "zero");
   return {
@@ -316,10 +316,10 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
   for (std::size_t row = 0; row < rows; ++row) {
     const Individual& i = p.individual(profiled[row]);
     const double y = kTop + kRow * static_cast<double>(row);
-    out.text(kLeft - 12, y + 15, shortened(label_of(i), 26), i.created.id == leader ? "text-winner" : "label",
+    out.text(kLeft - 12, y + 15, one_line(label_of(i), 26), i.created.id == leader ? "text-winner" : "label",
              "end");
     if (i.profile->status != record::Status::kDone) {
-      out.text(kLeft, y + 15, shortened(fmt::format("{}: {}", i.profile->status, i.profile->cause), 100),
+      out.text(kLeft, y + 15, one_line(fmt::format("{}: {}", i.profile->status, i.profile->cause), 100),
                "tick");
       continue;
     }

@@ -36,6 +36,6 @@ Figure forest_figure(const CampaignReading& reading, const CampaignVerdict& verd
 Figure profiles_figure(const evolve::Population& population, const std::vector<std::int64_t>& profiled,
                        std::int64_t leader);
 /// Draws what the winner loses without each of its parts.
-Figure parts_figure(const std::vector<Part>& parts);
+Figure parts_figure(const std::vector<AblatedPart>& parts);
 
 }  // namespace gabbro::campaign

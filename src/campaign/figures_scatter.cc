@@ -23,8 +23,8 @@ std::string hover_of(const Individual& i, double bits) {
   return fmt::format(
       "{} · {:.4f} bits per byte · decoding {} FLOPs, training {} FLOPs per token, state {} bytes · {} · {}",
       label_of(i), bits, amount(i.created.decode_flops), amount(i.created.train_flops),
-      amount(i.created.state_bytes), shortened(i.created.species, 40),
-      shortened(evolve::source_of(i.created), 20));
+      amount(i.created.state_bytes), one_line(i.created.species, 40),
+      one_line(evolve::source_of(i.created), 20));
 }
 
 // Returns the best kMostDrawn / 2 items and an even sample of the rest.
@@ -136,7 +136,7 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
     if (k.design == leader)
       labels.put(out, at(k).first, at(k).second, fmt::format("#{}", k.design), "strong text-winner");
     if (evolve::is_known(i) && k.bits <= worst)
-      labels.put(out, at(k).first, at(k).second, shortened(i.created.name, 20), "label");
+      labels.put(out, at(k).first, at(k).second, one_line(i.created.name, 20), "label");
   }
   std::string caption = fmt::format(
       "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "

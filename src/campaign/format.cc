@@ -35,7 +35,7 @@ std::string interval_text(const evolve::Interval& i) {
   return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", i.mean, i.low, i.high);
 }
 
-std::string shortened(std::string_view text, std::size_t most) {
+std::string one_line(std::string_view text, std::size_t most) {
   std::string out;
   bool cut = false;
   for (std::size_t i = 0; i < text.size();) {
@@ -58,9 +58,9 @@ std::string shortened(std::string_view text, std::size_t most) {
 }
 
 std::string label_of(const evolve::Individual& i) {
-  if (evolve::is_known(i)) return shortened(i.created.name, 40);
+  if (evolve::is_known(i)) return one_line(i.created.name, 40);
   return fmt::format("#{} {}{}", i.created.id,
-                     shortened(evolve::is_user_design(i) ? i.created.name : evolve::maker_of(i.created), 40),
+                     one_line(evolve::is_user_design(i) ? i.created.name : evolve::maker_of(i.created), 40),
                      i.vetoed ? " (vetoed)" : "");
 }
 

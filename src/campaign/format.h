@@ -20,7 +20,7 @@ std::string count_of(std::int64_t count, std::string_view what);
 std::string interval_text(const evolve::Interval& interval);
 /// Puts text on one line of at most `most` bytes, including "..." if it is cut. It is cut between UTF-8
 /// characters, and invalid bytes become "?".
-std::string shortened(std::string_view text, std::size_t most);
+std::string one_line(std::string_view text, std::size_t most);
 /// Returns the name of a known design, or "#12 swap": the id and the operator (the name for a user design).
 std::string label_of(const evolve::Individual& individual);
 /// Formats a time in UTC: "2026-11-24 17:05".

@@ -39,6 +39,9 @@ Result<bool> Campaign::State::doubt(RunFailure failure) {
   if (witness_of(failure) == nullptr) return settle(std::move(failure));
   const std::int64_t id = failure.event.id;
   tidy_folder(population.trial(id));  // the check needs space on the same disk
+  // A checkpoint of wrong numbers would repeat them on a machine that works.
+  if (failure.fault == Fault::kNumbers)
+    if (const auto ok = remove_checkpoint(id); !ok) return ok;
   running[id] = {id, {}};
   doubted.push_back(std::move(failure));
   return true;
@@ -121,20 +124,21 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
     if (!why_wrong_held_out_text(hash, check.begun).empty())
       cause = "they were scored on held-out text " + hash;
   }
+  distrusts_numbers = distrusts_numbers || (!cause.empty() && failed->fault == Fault::kNumbers);
   if (!cause.empty())
     return fail(
         "campaign",
-        fmt::format("no run can be trained: run {} of design {} failed ({}), and so did a few steps "
-                    "of a baseline: {}",
+        fmt::format("no run can be trained: run {} of design {} failed ({}), and a short test run of a "
+                    "baseline failed too: {}",
                     failed->event.id, population.trial(failed->event.id).begun.design, failed->cause, cause),
-        fmt::format("check the corpus, the disk and the memory that are left, the worker and its "
-                    "libraries, then continue with `gabbro resume {}`; nothing was lost",
+        fmt::format("check the corpus, the free disk space and memory, and the worker and its libraries, "
+                    "then continue with `gabbro resume {}`; nothing was lost",
                     paths.dir));
   for (RunFailure& d : check.runs) {
     // A run may need more of the disk than a few steps.
     if (const std::string why = why_no_room(population.trial(d.event.id).begun, executor); !why.empty())
       return fail(
-          "io", fmt::format("{}; it failed ({})", why, d.cause),
+          "io", fmt::format("{}; the run failed ({})", why, d.cause),
           fmt::format("free some space, then continue with `gabbro resume {}`; nothing was lost", paths.dir));
     running.erase(d.event.id);
     if (const auto ok = settle(std::move(d)); !ok) return ok;
@@ -145,7 +149,8 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
 // Begins a run again where the machine works, or records its end as its design's.
 Result<bool> Campaign::State::settle(RunFailure failure) {
   const std::int64_t id = failure.event.id;
-  if (end_counts[{id, failure.fault}] >= tries_of(failure.fault).most)
+  const bool judges = is_verdict_run(population.trial(id));
+  if (end_counts[{id, failure.fault}] >= tries_of(failure.fault, judges).most)
     return record_end(std::move(failure.event));
   restarts.push_back(population.trial(id).begun);
   return true;

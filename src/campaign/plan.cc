@@ -23,7 +23,6 @@ std::string to_toml(const CampaignPlan& plan) {
                          {"secret", plan.secret},
                          {"secret_given", plan.secret_given},
                          {"threads", plan.threads},
-                         {"device", plan.device},
                          {"aa_test", plan.aa_test},
                          {"given", std::move(given)}};
   // Line breaks and quotes of programs are escaped, so that no line of a program can look like the border.
@@ -36,7 +35,7 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
   if (at == std::string::npos || !head)
     return fail("preset", "the record contains no plan of the campaign",
-                "check whether a newer gabbro wrote it");
+                "use the version of gabbro that wrote it");
   CampaignPlan plan;
   const toml::table& t = head.table();
   plan.corpus = t["corpus"].value_or(plan.corpus);
@@ -50,7 +49,6 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
     plan.secret_given = *number == 0;
   }
   plan.threads = t["threads"].value_or(plan.threads);
-  plan.device = t["device"].value_or(plan.device);
   plan.aa_test = t["aa_test"].value_or(plan.aa_test);
   if (const toml::array* given = t["given"].as_array())
     for (const toml::node& program : *given) plan.given.push_back(program.value_or(std::string()));

@@ -63,8 +63,8 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
   t("gpus", r.gpus);
   t("compile", r.compile);
   if (r.engine == record::Engine::kCpu && (r.device != "cpu" || r.gpus != 1 || r.compile))
-    t.fail(&table, prefix + "device, gpus and compile are settings of the engine pytorch",
-           "add engine = \"pytorch\", or leave them out; `--device` is that of other rungs");
+    t.fail(&table, prefix + "device, gpus and compile are settings of the pytorch engine",
+           "add engine = \"pytorch\", or leave them out");
   const auto range = [&](const char* key, double value, double low, double high) {
     in_range(t, table, prefix, key, value, low, high);
   };
@@ -151,7 +151,7 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
              "list each share of a run once, smallest first");
     if (const toml::node* n = t.node("limits")) {
       if (!n->is_table())
-        t.fail(n, "limits is not a table", "");
+        t.fail(n, "limits is not a table", "write [limits] on a line of its own");
       else {
         TomlTable limits(*n->as_table(), "limits.", "preset", error);
         limits("train_flops", s.limits.train_flops);
@@ -164,7 +164,7 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     }
     if (const toml::node* n = t.node("worker")) {
       if (!n->is_table())
-        t.fail(n, "worker is not a table", "");
+        t.fail(n, "worker is not a table", "write [worker] on a line of its own");
       else {
         TomlTable worker(*n->as_table(), "worker.", "preset", error);
         std::int64_t megabytes = s.worker_bytes >> 20;
@@ -203,7 +203,7 @@ Result<SearchSettings> load_settings(const std::string& name) {
     std::string names;
     for (const Preset& p : presets()) names += (names.empty() ? "" : ", ") + std::string(p.name);
     return fail("preset", fmt::format("unknown preset '{}', and there is no such file", name),
-                "presets: " + names);
+                "known presets: " + names);
   }
   return parse_settings(*text, name);
 }

@@ -53,7 +53,6 @@ Result<bool> Campaign::State::start_profile(std::int64_t id, jobs::Executor& exe
   spec.program = design.created.program;
   spec.tasks = plan.settings.capabilities;
   spec.seed = plan.seed;
-  spec.device = plan.device;
   spec.threads = plan.threads;
   spec.memory = plan.settings.worker_bytes;
   std::error_code error;

@@ -77,8 +77,8 @@ Result<CampaignReading> read_tables(const store::Store& store) {
   const double most_bits = has_replicates ? std::numeric_limits<double>::infinity() : worst_of_best(trials);
   for (const store::TrialRow& t : trials) {
     if (t.begun.rung < 0 || t.begun.rung >= rungs)
-      return fail("event", fmt::format("trial {} is at rung {} of {}", t.begun.id, t.begun.rung, rungs),
-                  "the record was changed by something else; restore a copy");
+      return fail("event", fmt::format("run {} is at rung {} of {}", t.begun.id, t.begun.rung, rungs),
+                  "the record was modified by another program; restore a backup");
     if (const auto ok = out.population.apply(t.begun); !ok) return tl::unexpected(ok.error());
     out.worker_seconds += std::isfinite(t.seconds) ? t.seconds : 0;
     out.tokens += static_cast<double>(t.tokens);
@@ -273,7 +273,7 @@ std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome&
   std::string out;
   for (const evolve::ComparisonRow& row : o.rows) {
     if (row.failed_runs.empty()) continue;
-    const std::string name = shortened(p.individual(row.design).created.name, 40),
+    const std::string name = one_line(p.individual(row.design).created.name, 40),
                       lost = failed_runs_text(row.failed_runs);
     if (row.trained)
       out += fmt::format(" A run of {} is missing: {}.", name, lost);
@@ -313,8 +313,8 @@ std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, c
   if (o.best_baseline == 0) return nothing + "no baseline could be trained there. Nothing more is claimed.";
   if (o.over_control.count == 0)
     return nothing + "one held-out document says nothing about others. Nothing more is claimed.";
-  const std::string mixer = shortened(p.individual(o.best_baseline).created.name, 40),
-                    control = shortened(p.individual(o.control).created.name, 40);
+  const std::string mixer = one_line(p.individual(o.best_baseline).created.name, 40),
+                    control = one_line(p.individual(o.control).created.name, 40);
   const Interval& d = o.over_control;
   const std::string numbers = fmt::format("{:+.4f} bits per byte, {:+.4f} to {:+.4f}", d.mean, d.low, d.high);
   if (o.can_judge())
@@ -362,7 +362,7 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
     return fmt::format("{} leads at {}, where no baseline could be trained: nothing is decided.", who, where);
   const Interval& d = o.rows.front().difference;
   const evolve::Individual& first = p.individual(o.rows.front().design);
-  const std::string best = shortened(first.created.name, 40);
+  const std::string best = one_line(first.created.name, 40);
   const char* const kind = evolve::is_control(first) ? "the control" : "the best baseline";
   std::string numbers = fmt::format("{:+.4f} bits per byte, {} interval {:+.4f} to {:+.4f}, on {}", d.mean,
                                     level_text(o.begun->level), d.low, d.high, seeds);
@@ -413,7 +413,7 @@ std::string comparison_text(const Population& p, const evolve::ComparisonOutcome
                                      " The best learning rate of {} lies at the edge of its search, so that "
                                      "a better one may exist beyond. "
                                      "Nothing more is claimed.",
-                                     shortened(p.individual(o.at_edge).created.name, 40))
+                                     one_line(p.individual(o.at_edge).created.name, 40))
                                : "";
   const bool tells_all = o.complete && o.failed_runs.empty() && !o.ahead;
   return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) + edge +
@@ -425,7 +425,7 @@ std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
   if (r.plan.aa_test) return replicates_sentence(r);
   if (v.leader.rung < 0) return "No design that may win has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
-  const std::string where = shortened(r.rung(v.leader.rung).name, 30);
+  const std::string where = one_line(r.rung(v.leader.rung).name, 30);
   if (v.fresh) return comparison_text(p, v.outcome, who, where);
   if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format(
@@ -434,7 +434,7 @@ std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
       "{} is the best design of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on "
       "the seeds that chose it. The comparison on fresh seeds has not started, so nothing is decided.",
       who, where, v.duels.front().difference.mean,
-      shortened(p.individual(v.duels.front().baseline).created.name, 40));
+      one_line(p.individual(v.duels.front().baseline).created.name, 40));
 }
 
 std::string sensitivity_of(const CampaignReading& r, const CampaignVerdict& v) {
@@ -448,7 +448,7 @@ std::string sensitivity_of(const CampaignReading& r, const CampaignVerdict& v) {
       r.plan.settings.effect);
   if (o.run.freedom > 0)
     out += fmt::format(": runs at {} have a standard deviation of {:.4f} ({:.0f} degrees of freedom)",
-                       shortened(r.rung(v.leader.rung).name, 30), std::sqrt(o.run.value), o.run.freedom);
+                       one_line(r.rung(v.leader.rung).name, 30), std::sqrt(o.run.value), o.run.freedom);
   out += ".";
   if (o.begun->id > 1)
     out += fmt::format(" It is comparison {} of this campaign, so its intervals are at {}.", o.begun->id,
@@ -466,8 +466,8 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
     for (int k = rung; k >= 0 && why.empty(); --k) {
       why = failed_runs_text(evolve::failed_runs(p, i.created.id, k, nullptr));
       if (!why.empty() && k < rung)
-        why = fmt::format("at {}: {}", shortened(p.settings().rungs[static_cast<std::size_t>(k)].name, 30),
-                          why);
+        why =
+            fmt::format("at {}: {}", one_line(p.settings().rungs[static_cast<std::size_t>(k)].name, 30), why);
     }
     if (why.empty()) why = p.standing(i, rung).open > 0 ? "running" : "no run yet";
     out.push_back({i.created.id, why});
@@ -482,7 +482,7 @@ std::string failed_runs_text(const std::vector<evolve::FailedRun>& runs) {
       "{} on seed {}",
       first.status == record::Status::kHurdle ? "stopped at a hurdle" : record::word_of(first.status),
       first.seed);
-  if (!first.cause.empty()) out += ": " + shortened(first.cause, 160);
+  if (!first.cause.empty()) out += ": " + one_line(first.cause, 160);
   if (runs.size() > 1) out += fmt::format(", and {} more", runs.size() - 1);
   return out;
 }
@@ -490,7 +490,7 @@ std::string failed_runs_text(const std::vector<evolve::FailedRun>& runs) {
 std::string duel_line(const Population& p, const Duel& d) {
   const std::string numbers = d.difference.count == 0 ? "-" : interval_text(d.difference);
   std::string out = fmt::format("  against {:<28}{:<34}{}",
-                                shortened(p.individual(d.baseline).created.name, 27), numbers, d.word);
+                                one_line(p.individual(d.baseline).created.name, 27), numbers, d.word);
   out.erase(out.find_last_not_of(' ') + 1);
   return out;
 }
@@ -513,10 +513,10 @@ std::vector<std::int64_t> profiled(const Population& p) {
 
 std::string profile_text(const record::CapabilityResult& profile) {
   if (profile.status != record::Status::kDone)
-    return fmt::format("{}: {}", profile.status, shortened(profile.cause, 120));
+    return fmt::format("{}: {}", profile.status, one_line(profile.cause, 120));
   std::string out;
   for (const record::CapabilityTask& t : profile.tasks) {
-    out += (out.empty() ? "" : ", ") + shortened(t.task, 30);
+    out += (out.empty() ? "" : ", ") + one_line(t.task, 30);
     for (const record::CapabilityScore& s : t.scores) out += fmt::format(" {:.0f} %", 100 * s.accuracy);
     if (t.scores.empty()) out += " " + std::string(record::word_of(t.outcome));
   }
@@ -552,9 +552,9 @@ std::string context_text(const store::Store& store, const Population& p, std::in
   return fmt::format("{:+.4f}", result->context.front().gain);
 }
 
-std::string part_line(const Part& part) {
+std::string part_line(const AblatedPart& part) {
   const std::string numbers = part.loss.count == 0 ? "-" : interval_text(part.loss);
-  return fmt::format("  {:<30}  {:<16}without {}", numbers, part.word, shortened(part.what, 90));
+  return fmt::format("  {:<30}  {:<16}without {}", numbers, part.word, one_line(part.what, 90));
 }
 
 std::string level_text(double level) {
@@ -584,7 +584,7 @@ CampaignVerdict verdict(const CampaignReading& r) {
     if (&c == out.outcome.begun) continue;
     const evolve::ComparisonOutcome o = evolve::outcome_of(r.population, c);
     const std::string who = "Design " + label_of(r.population.individual(c.design));
-    const std::string where = shortened(r.rung(c.rung).name, 30);
+    const std::string where = one_line(r.rung(c.rung).name, 30);
     const std::string text = o.complete || !o.failed_runs.empty()
                                  ? comparison_text(r.population, o, who, where)
                                  : fmt::format("{} at {} was given up after {} of {}.", who, where, o.ended,
@@ -605,19 +605,19 @@ std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std:
   return out;
 }
 
-std::vector<Part> ablated_parts(const Population& p, const evolve::Leader& leader) {
-  std::vector<Part> out;
+std::vector<AblatedPart> ablated_parts(const Population& p, const evolve::Leader& leader) {
+  std::vector<AblatedPart> out;
   const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
   if (!begun) return out;
-  using Effect = Part::Effect;
+  using Effect = AblatedPart::Effect;
   for (const evolve::ComparisonRow& row : evolve::ablated(p, *begun)) {
     const Interval& d = row.difference;
     if (row.ended == 0) continue;
-    Part part{p.individual(row.design).created.provenance.description,
-              {-d.mean, -d.high, -d.low, d.count},
-              Effect::kUnclear,
-              row.design,
-              ""};
+    AblatedPart part{p.individual(row.design).created.provenance.description,
+                     {-d.mean, -d.high, -d.low, d.count},
+                     Effect::kUnclear,
+                     row.design,
+                     ""};
     if (!row.trained)
       part.effect = Effect::kUntrainable, part.word = failed_runs_text(row.failed_runs);
     else if (row.ended < begun->seeds)
@@ -630,17 +630,17 @@ std::vector<Part> ablated_parts(const Population& p, const evolve::Leader& leade
       part.word = "unclear";
     out.push_back(std::move(part));
   }
-  std::stable_sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
+  std::stable_sort(out.begin(), out.end(), [](const AblatedPart& a, const AblatedPart& b) {
     if (a.effect != b.effect) return a.effect < b.effect;
     return a.loss.mean > b.loss.mean;
   });
   return out;
 }
 
-std::string advice_on_parts(const std::vector<Part>& parts) {
+std::string advice_on_parts(const std::vector<AblatedPart>& parts) {
   std::string designs;
-  for (const Part& part : parts)
-    if (part.effect == Part::Effect::kHurts)
+  for (const AblatedPart& part : parts)
+    if (part.effect == AblatedPart::Effect::kHurts)
       designs += fmt::format("{}#{}", designs.empty() ? "" : ", ", part.design);
   if (designs.empty()) return "";
   return fmt::format(

@@ -113,7 +113,7 @@ std::vector<std::int64_t> lineage(const evolve::Population& population, std::int
 
 /// A part of the winner and what the winner loses without it, in bits per byte (positive: the part helps), on
 /// the seeds of its comparison.
-struct Part {
+struct AblatedPart {
   /// kWaits: some of its runs have not ended. kUntrainable: the winner could not be trained without the part.
   enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kUntrainable };
   std::string what;
@@ -124,12 +124,12 @@ struct Part {
   std::string word;
 };
 /// Returns the parts of a winner, most helpful first.
-std::vector<Part> ablated_parts(const evolve::Population& population, const evolve::Leader& leader);
+std::vector<AblatedPart> ablated_parts(const evolve::Population& population, const evolve::Leader& leader);
 /// Formats a part: "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
-std::string part_line(const Part& part);
+std::string part_line(const AblatedPart& part);
 /// Returns advice on variants that score better than the winner without one of its parts; "" if there are
 /// none.
-std::string advice_on_parts(const std::vector<Part>& parts);
+std::string advice_on_parts(const std::vector<AblatedPart>& parts);
 
 /// Returns the designs that have a profile, sorted by rung and score, the highest rung first; known designs
 /// come last.

@@ -67,8 +67,8 @@ void add_learning_rates(Lines& out, const CampaignReading& r, const evolve::Lead
     if (rates.empty()) continue;
     if (!std::exchange(has_title, true))
       out.add("\nlearning rates tried at {}, on a seed that no verdict uses",
-              shortened(r.rung(rung).name, 40));
-    out.add("  {:<34}{}", shortened(label_of(i), 33), rates);
+              one_line(r.rung(rung).name, 40));
+    out.add("  {:<34}{}", one_line(label_of(i), 33), rates);
   }
 }
 
@@ -91,7 +91,7 @@ void add_funnel(Lines& out, const CampaignReading& r) {
   for (std::size_t k = 0; k < rungs.size(); ++k) {
     const Funnel& f = rungs[k];
     const int rung = static_cast<int>(k);
-    out.add("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", shortened(r.rung(rung).name, 11), f.entered, f.running,
+    out.add("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", one_line(r.rung(rung).name, 11), f.entered, f.running,
             f.done, f.stopped, f.failed, best_text(r.population, f.best_design, rung));
   }
 }
@@ -104,8 +104,8 @@ void add_strategies(Lines& out, const CampaignReading& r, const store::Store& st
     std::string best;
     for (std::size_t k = 0; k < row.best.size(); ++k)
       best += fmt::format("{:<16}", best_text(r.population, row.best[k], static_cast<int>(k)));
-    out.add("{:<14}{:>9}{:>9}{:>10}  {}", shortened(row.name, 13), row.designs, row.refused,
-            amount(row.flops), best.substr(0, best.find_last_not_of(' ') + 1));
+    out.add("{:<14}{:>9}{:>9}{:>10}  {}", one_line(row.name, 13), row.designs, row.refused, amount(row.flops),
+            best.substr(0, best.find_last_not_of(' ') + 1));
   }
 }
 
@@ -115,8 +115,8 @@ void add_causes(Lines& out, const char* title, const std::vector<store::Store::C
   constexpr std::size_t kShown = 8;
   out.add("\n{}", title);
   for (std::size_t k = 0; k < std::min(kShown, causes.size()); ++k)
-    out.add("  {:>8}  {:<12}{}", causes[k].count, shortened(causes[k].what, 11),
-            shortened(causes[k].cause, 80));
+    out.add("  {:>8}  {:<12}{}", causes[k].count, one_line(causes[k].what, 11),
+            one_line(causes[k].cause, 80));
   if (causes.size() > kShown) out.add("            and {} more causes", causes.size() - kShown);
 }
 
@@ -147,13 +147,13 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   if (ranked.empty()) return std::string("no run has ended with a score yet\n");
   const std::int64_t baseline = p.best_baseline(rung);
   const bool was_compared = verdict(r).fresh;
-  out.add("at {}{}", shortened(r.rung(rung).name, 40),
+  out.add("at {}{}", one_line(r.rung(rung).name, 40),
           was_compared
               ? ", on the seeds of the search (see `gabbro status` for the final comparison, on fresh ones)"
               : "");
   if (const std::string known = known_seeds_text(r); !known.empty()) out.add("{}", known);
   out.add("{:<34}{:>10}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>9}", "design", "bits/byte", "seeds", "context",
-          baseline == 0 ? "" : "against " + shortened(p.individual(baseline).created.name, 24), "train",
+          baseline == 0 ? "" : "against " + one_line(p.individual(baseline).created.name, 24), "train",
           "decode", "state");
   std::size_t shown = 0;
   for (const Ranked& row : ranked) {
@@ -164,7 +164,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
       const auto difference = evolve::compare(p, row.design, baseline, rung);
       if (difference.count > 0) against = interval_text(difference);
     }
-    out.add("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", shortened(label_of(i), 33), row.bits,
+    out.add("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", one_line(label_of(i), 33), row.bits,
             row.seeds, context_text(store, p, row.design, rung), against, amount(i.created.train_flops),
             amount(i.created.decode_flops), amount(i.created.state_bytes));
     if (const std::string failures = failed_runs_text(evolve::failed_runs(p, row.design, rung, nullptr));
@@ -172,7 +172,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
       out.add("  {}", failures);
   }
   for (const Unscored& u : unscored(p, rung))
-    out.add("{:<34}{:>10}         {}", shortened(label_of(p.individual(u.design)), 33), "-", u.why);
+    out.add("{:<34}{:>10}         {}", one_line(label_of(p.individual(u.design)), 33), "-", u.why);
   return std::move(out).str();
 }
 

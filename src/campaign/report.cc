@@ -36,7 +36,7 @@ void head(Content& c) {
     designs += evolve::is_candidate(i) || evolve::is_replicate(i);
     baselines += evolve::is_baseline(i);
   }
-  const std::string corpus = shortened(last_part(r.plan.corpus), 40);
+  const std::string corpus = one_line(last_part(r.plan.corpus), 40);
   c.add("<header>\n<p class=\"kicker\">gabbro · {}</p>\n<h1>{}</h1>\n",
         r.plan.aa_test ? "A/A test" : "search for language-model architectures",
         escape(r.plan.aa_test ? "Copies of one design on " + corpus
@@ -46,7 +46,7 @@ void head(Content& c) {
     c.add("<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape(name), escape(value),
           more.empty() ? "" : " <small>" + escape(more) + "</small>");
   };
-  fact("preset", shortened(r.plan.settings.preset, 30));
+  fact("preset", one_line(r.plan.settings.preset, 30));
   fact("seed", std::to_string(r.plan.seed));
   fact("designs", std::to_string(designs), count_of(baselines, "baseline"));
   fact("runs", std::to_string(r.population.trials().size()));
@@ -54,7 +54,7 @@ void head(Content& c) {
   fact("training", duration(r.worker_seconds), "of workers");
   fact("text", amount(r.tokens), "tokens");
   const int top = c.verdict.leader.rung;
-  fact("highest rung", top < 0 ? "-" : shortened(r.rung(top).name, 20),
+  fact("highest rung", top < 0 ? "-" : one_line(r.rung(top).name, 20),
        top < 0 ? "" : fmt::format("{} of {}", top + 1, r.plan.settings.rungs.size()));
   c.add("</dl>\n</header>\n<main>\n");
 }
@@ -71,8 +71,8 @@ void ladder(Content& c) {
     const int rung = static_cast<int>(k);
     const evolve::Rung& r = c.reading.rung(rung);
     const Funnel& n = c.funnel[k];
-    t.row({shortened(r.name, 30), amount(static_cast<double>(r.params)),
-           amount(static_cast<double>(r.tokens)), fmt::format("{:g}", r.rate),
+    t.row({one_line(r.name, 30), amount(static_cast<double>(r.params)), amount(static_cast<double>(r.tokens)),
+           fmt::format("{:g}", r.rate),
            k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.promote_fraction) : "",
            std::to_string(n.entered), std::to_string(n.done), std::to_string(n.stopped),
            std::to_string(n.failed), bits_text(n.best),
@@ -86,7 +86,7 @@ void standings(Content& c) {
   const int rung = std::max(0, c.verdict.leader.rung);
   const std::vector<Ranked> all = ranking(p, rung);
   c.heading(fmt::format("{} at {}", c.reading.plan.aa_test ? "Copies" : "Best designs",
-                        shortened(c.reading.rung(rung).name, 30)));
+                        one_line(c.reading.rung(rung).name, 30)));
   if (all.empty()) {
     c.soft("No run has ended with a score yet.");
     return;
@@ -99,19 +99,19 @@ void standings(Content& c) {
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
-    t.row({label_of(i), shortened(i.created.species, 40), bits_text(k.bits), std::to_string(k.seeds),
+    t.row({label_of(i), one_line(i.created.species, 40), bits_text(k.bits), std::to_string(k.seeds),
            context_text(c.store, p, k.design, rung), amount(i.created.train_flops),
            amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
-           shortened(evolve::source_of(i.created), 20)},
+           one_line(evolve::source_of(i.created), 20)},
           k.design == c.verdict.leader.design);
     if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
-      moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), shortened(of, 80));
+      moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), one_line(of, 80));
   }
   for (const Unscored& u : unscored(p, rung)) {
     const Individual& i = p.individual(u.design);
-    t.row({label_of(i), shortened(i.created.species, 40), "-", shortened(u.why, 120), "",
+    t.row({label_of(i), one_line(i.created.species, 40), "-", one_line(u.why, 120), "",
            amount(i.created.train_flops), amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
-           shortened(evolve::source_of(i.created), 20)});
+           one_line(evolve::source_of(i.created), 20)});
   }
   c.out += t.str();
   c.soft(fmt::format(
@@ -150,9 +150,9 @@ void comparison(Content& c) {
     c.add("<h3>Learning rates</h3>\n");
     c.out += rates.str();
     c.soft(fmt::format("At {}, by factors of two, on a seed that no verdict uses.",
-                       shortened(c.reading.rung(at).name, 30)));
+                       one_line(c.reading.rung(at).name, 30)));
   }
-  if (c.verdict.fresh) c.soft("When it started: " + shortened(c.verdict.outcome.begun->reason, 300) + ".");
+  if (c.verdict.fresh) c.soft("When it started: " + one_line(c.verdict.outcome.begun->reason, 300) + ".");
 }
 
 void strategies(Content& c) {
@@ -161,11 +161,11 @@ void strategies(Content& c) {
   c.figure(strategies_figure(c.reading, c.strategies));
   std::vector<std::string> titles{"strategy", ">designs", ">refused draws", ">FLOPs at the first rung"};
   for (const evolve::Rung& r : c.reading.plan.settings.rungs)
-    titles.push_back(">best at " + shortened(r.name, 20));
+    titles.push_back(">best at " + one_line(r.name, 20));
   Table t(titles);
   for (const StrategyRow& a : c.strategies) {
-    std::vector<std::string> cells{shortened(a.name, 30), std::to_string(a.designs),
-                                   std::to_string(a.refused), amount(a.flops)};
+    std::vector<std::string> cells{one_line(a.name, 30), std::to_string(a.designs), std::to_string(a.refused),
+                                   amount(a.flops)};
     for (std::size_t k = 0; k < a.best.size(); ++k)
       cells.push_back(
           a.best[k] == 0
@@ -184,7 +184,7 @@ void strategies(Content& c) {
       return x.second.better * y.second.offspring > y.second.better * x.second.offspring;
     });
     for (const auto& [op, k] : order)
-      credits.row({shortened(a.name, 30), shortened(op, 40), std::to_string(k.offspring),
+      credits.row({one_line(a.name, 30), one_line(op, 40), std::to_string(k.offspring),
                    std::to_string(k.better), fmt::format("{:.0f} %", 100.0 * k.better / k.offspring)});
   }
   if (credits.empty()) return;
@@ -209,7 +209,7 @@ void scale(Content& c) {
   if (c.study->status != record::Status::kDone)
     c.soft("The study is not complete; `gabbro scale` continues it.");
   else if (!fit)
-    c.soft(fmt::format("The study could not be fitted: {}.", shortened(fit.error().message, 200)));
+    c.soft(fmt::format("The study could not be fitted: {}.", one_line(fit.error().message, 200)));
   if (c.study->status != record::Status::kDone || !fit) return;
   if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus differs from the campaign's.");
   c.figure(scale_figure(*c.study, *fit));
@@ -228,7 +228,7 @@ void losses(Content& c) {
     }
     Table t({first, "cause", ">count"});
     for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
-      t.row({shortened(all[k].what, 30), shortened(all[k].cause, 120), std::to_string(all[k].count)});
+      t.row({one_line(all[k].what, 30), one_line(all[k].cause, 120), std::to_string(all[k].count)});
     c.out += t.str();
     if (all.size() > kShown) c.soft(fmt::format("The first {} of {} causes.", kShown, all.size()));
   };
@@ -256,20 +256,20 @@ void method(Content& c) {
         "deviation of a run pooled over designs and no smaller than the pair's own, and widen with every "
         "leader that is compared, so that all claims of a campaign together are wrong in at most 5 % of "
         "campaigns.");
-  const std::string dir = shortened(c.dir, 80);
+  const std::string dir = one_line(c.dir, 80);
   c.add("<pre><code><span>{}</span><span>{}</span><span>{}</span></code></pre>\n",
         escape(fmt::format("gabbro evolve --dir {} --preset {} --data {} --seed {}{}", dir,
-                           shortened(plan.settings.preset, 60), shortened(plan.corpus, 120), plan.seed,
+                           one_line(plan.settings.preset, 60), one_line(plan.corpus, 120), plan.seed,
                            plan.aa_test ? " --aa" : "")),
         escape("gabbro resume " + dir),
         escape(fmt::format("gabbro show {}#{}", dir, std::max<std::int64_t>(1, c.verdict.leader.design))));
   std::string sessions;
   std::size_t ended = 0, began = 0;
   for (const store::SessionRow& s : c.reading.sessions) s.session.begins ? ++began : ++ended;
-  c.soft(fmt::format(
-      "Started {} UTC, last event {} UTC; {}, {} of them ended normally. Workers with {} on {}.",
-      date(c.reading.begun), date(c.reading.last), count_of(static_cast<std::int64_t>(began), "session"),
-      ended, count_of(plan.threads, "thread"), shortened(plan.device, 20)));
+  c.soft(fmt::format("Started {} UTC, last event {} UTC; {}, {} of them ended normally. Workers with {}.",
+                     date(c.reading.begun), date(c.reading.last),
+                     count_of(static_cast<std::int64_t>(began), "session"), ended,
+                     count_of(plan.threads, "thread")));
   c.add("<details><summary>Settings</summary>\n<pre><code>");
   const std::string settings = to_toml(plan);
   std::string_view rest = settings;
@@ -297,14 +297,14 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
       "charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, "
       "initial-scale=1\"/>\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
-      escape(fmt::format("gabbro: {} on {}", shortened(c.reading.plan.settings.preset, 30),
-                         shortened(last_part(c.reading.plan.corpus), 40))),
+      escape(fmt::format("gabbro: {} on {}", one_line(c.reading.plan.settings.preset, 30),
+                         one_line(last_part(c.reading.plan.corpus), 40))),
       kReportStyle);
   for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section, scale,
                              family_section, strategies, agents_section, losses, method})
     section(c);
   c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
-        escape(shortened(campaign.version, 30)));
+        escape(one_line(campaign.version, 30)));
   return std::move(c.out);
 }
 

@@ -44,8 +44,8 @@ void program(Content& c, const store::DesignRow& design) {
   Table t({"where", "before", "now"});
   constexpr std::size_t kShown = 20, kText = 160;
   for (std::size_t k = 0; k < std::min(kShown, changes.size()); ++k)
-    t.row({shortened(changes[k].item + (changes[k].place.empty() ? "" : " · " + changes[k].place), 80),
-           shortened(changes[k].before, kText), shortened(changes[k].after, kText)});
+    t.row({one_line(changes[k].item + (changes[k].place.empty() ? "" : " · " + changes[k].place), 80),
+           one_line(changes[k].before, kText), one_line(changes[k].after, kText)});
   c.out += t.str();
   if (changes.size() > kShown) c.soft(fmt::format("The first {} of {} changes.", kShown, changes.size()));
 }
@@ -62,13 +62,13 @@ void winner_section(Content& c) {
   c.paragraph(fmt::format(
       "It mixes tokens by {}. At the size of the first rung, a token costs {} FLOPs in training and {} in "
       "decoding, which carries {} bytes of state.",
-      shortened(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
+      one_line(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
   for (const record::Promoted& p : c.store.promotions_of(leader.design))
     if (p.rung < static_cast<int>(c.reading.plan.settings.rungs.size()))
-      c.soft(fmt::format("It entered {}: {}.", shortened(c.reading.rung(p.rung).name, 30),
-                         shortened(p.reason, 200)));
+      c.soft(fmt::format("It entered {}: {}.", one_line(c.reading.rung(p.rung).name, 30),
+                         one_line(p.reason, 200)));
   program(c, *design);
-  const std::vector<Part> all = ablated_parts(c.population(), leader);
+  const std::vector<AblatedPart> all = ablated_parts(c.population(), leader);
   const Figure f = parts_figure(all);
   c.add("<h3>Its parts, one at a time</h3>\n");
   if (f.svg.empty())
@@ -76,18 +76,18 @@ void winner_section(Content& c) {
         "Its ablation has not been run yet: it follows when the comparison is complete and the design is "
         "ahead.");
   c.figure(f);
-  const auto group = [&](Part::Effect effect, const char* title) {
+  const auto group = [&](AblatedPart::Effect effect, const char* title) {
     std::string names;
-    for (const Part& part : all)
-      if (part.effect == effect) names += (names.empty() ? "" : "; ") + shortened(part.what, 80);
+    for (const AblatedPart& part : all)
+      if (part.effect == effect) names += (names.empty() ? "" : "; ") + one_line(part.what, 80);
     if (!names.empty()) c.paragraph(fmt::format("{}: {}.", title, names));
   };
-  group(Part::Effect::kHelps, "Helps");
-  group(Part::Effect::kHurts, "Better without");
+  group(AblatedPart::Effect::kHelps, "Helps");
+  group(AblatedPart::Effect::kHurts, "Better without");
   if (const std::string hint = advice_on_parts(all); !hint.empty()) c.soft(hint);
-  group(Part::Effect::kUnclear, "Unclear");
-  group(Part::Effect::kWaits, "Not yet decided");
-  group(Part::Effect::kUntrainable, "Could not be trained without");
+  group(AblatedPart::Effect::kUnclear, "Unclear");
+  group(AblatedPart::Effect::kWaits, "Not yet decided");
+  group(AblatedPart::Effect::kUntrainable, "Could not be trained without");
 }
 
 void family_section(Content& c) {
@@ -99,7 +99,7 @@ void family_section(Content& c) {
   const Population& p = c.population();
   const std::vector<std::int64_t> line = lineage(p, c.verdict.leader.design, 100'000);
   constexpr std::size_t kEnds = 20;
-  c.add("<ol class=\"line\">\n");
+  c.add("<ol class=\"lineage\">\n");
   for (std::size_t k = 0; k < line.size(); ++k) {
     if (line.size() > 2 * kEnds && k == kEnds) {
       c.add("<li class=\"soft\">{} generations not shown</li>\n", line.size() - 2 * kEnds);
@@ -115,15 +115,15 @@ void family_section(Content& c) {
       const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
       if (!d.empty()) {
         const double mean = evolve::mean_interval(d).mean;
-        c.add(" <span class=\"n {}\">{:+.4f}</span> against its parent", mean < 0 ? "down" : "up", mean);
+        c.add(" <span class=\"n {}\">{:+.4f}</span> against its parent", mean < 0 ? "better" : "worse", mean);
       }
     }
     c.add("<br/><span class=\"soft\">{}</span></li>\n",
           escape(fmt::format(
-              "{}, {}, highest rung {}", shortened(i.created.species, 60),
-              shortened(evolve::source_of(i.created), 20),
-              shortened(c.reading.rung(std::clamp(i.entered, 0, static_cast<int>(c.funnel.size()) - 1)).name,
-                        20))));
+              "{}, {}, highest rung {}", one_line(i.created.species, 60),
+              one_line(evolve::source_of(i.created), 20),
+              one_line(c.reading.rung(std::clamp(i.entered, 0, static_cast<int>(c.funnel.size()) - 1)).name,
+                       20))));
   }
   c.add("</ol>\n");
   c.soft("From the leader up to its root, with bits per byte at the first rung.");

@@ -58,7 +58,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.dtype = plan.settings.dtype.value_or(record::Dtype::kFloat32);
   spec.seed = begun.seed;
   spec.engine = r.engine;
-  spec.device = r.engine == record::Engine::kCpu ? plan.device : r.device;
+  spec.device = r.device;
   spec.gpus = r.gpus;
   spec.compile = r.compile;
   spec.threads = plan.threads;
@@ -150,8 +150,8 @@ std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
     is_alone = false;
   }
   if (*free >= needed) return "";
-  return fmt::format("only {} MiB are left on the disk of {}, but run {}{} needs {}", *free >> 20, paths.dir,
-                     begun.id, is_alone ? "" : " beside those in progress", needed >> 20);
+  return fmt::format("only {} MiB are left on the disk of {}, but run {}{} needs {} MiB", *free >> 20,
+                     paths.dir, begun.id, is_alone ? "" : " beside those in progress", needed >> 20);
 }
 
 // Returns the limit of time of a run, which is proportional to its work, thorough checks included.
@@ -172,7 +172,9 @@ bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) cons
 Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
   std::error_code error;
   if (const std::string why = why_no_room(begun, executor); !why.empty())
-    return fail("io", why, "free some space, then continue with `gabbro resume`");
+    return fail(
+        "io", why,
+        fmt::format("free some space, then continue with `gabbro resume {}`; nothing was lost", paths.dir));
   const Rung& r = rung(begun.rung);
   GABBRO_TRY(spec, spec_of(plan, population.individual(begun.design).created, begun));
   spec.folder = fs::absolute(paths.trial(begun.id), error);
@@ -326,7 +328,7 @@ std::string Campaign::State::why_wrong_design(const record::TrialResult& r,
   if (known && r.hash == created.sized[at]) return "";
   // The record may be older than these hashes, or an earlier version of the program may have given the design
   // another size.
-  const auto now = judge->measure(*population.individual(trial.begun.design).program, plan.settings);
+  const auto now = screener->measure(*population.individual(trial.begun.design).program, plan.settings);
   const bool measured = now && at < now->sized.size();
   if ((!known && !measured) || (measured && r.hash == now->sized[at])) return "";
   return fmt::format("it trained the design with hash {}, but {} has {} at {}", r.hash, created.name,
@@ -344,12 +346,12 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   running.erase(ended.id);
   const evolve::Trial& trial = population.trial(ended.id);
   RunFailure end = read_end(ended, trial);
-  const Tries tries = tries_of(end.fault);
+  end.event.seconds = start_seconds[ended.id] += ended.seconds;
+  const Tries tries = tries_of(end.fault, is_verdict_run(trial));
   if (is_interruption(end.fault)) {
     tidy_folder(trial);
     if (end.fault == Fault::kCheckpoint)
-      if (const auto ok = clear_path(fmt::format("{}/{}", paths.trial(ended.id), kCheckpoint)); !ok)
-        return ok;
+      if (const auto ok = remove_checkpoint(ended.id); !ok) return ok;
     if (stop_requested) return true;  // a later session resumes it
   }
   const int count = ++end_counts[{ended.id, end.fault}];
@@ -424,6 +426,10 @@ Result<bool> Campaign::State::record_end(record::TrialEnded event) {
   if (const auto ok = record({std::move(event)}); !ok) return ok;
   tidy_folder(trial);
   return true;
+}
+
+Result<bool> Campaign::State::remove_checkpoint(std::int64_t trial) const {
+  return clear_path(fmt::format("{}/{}", paths.trial(trial), kCheckpoint));
 }
 
 // Removes what nobody reads from the folder of a run: the checkpoint once the run has ended, the weights if

@@ -70,7 +70,8 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
     return fmt::format(
         "{} is {} {} at {} only on the held-out text: {} bits per byte there, but {} on training text that "
         "no "
-        "run has read. A program that contains the held-out documents has such scores, so nothing follows.",
+        "run has read. That text may be of another kind, or a program may contain the held-out documents, so "
+        "nothing follows.",
         name, last.high < 0 ? "ahead of" : "behind", other, largest(study), in_brackets(last, "{:+.4f}"),
         in_brackets(at.unread, "{:+.4f}"));
   if (last.high < 0)
@@ -87,9 +88,11 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   const bool shrinks = change.value * last.value < 0;
   const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};
   if (change.low > 0 || change.high < 0)
-    out += fmt::format(
-        "For ten times as many parameters, the ratio of the two changes by {} %: the difference {}. ",
-        in_brackets(percent, "{:+.2f}"), shrinks ? "shrinks" : "grows");
+    out += fmt::format("For ten times as many parameters, the ratio of the two changes by {} %{}. ",
+                       in_brackets(percent, "{:+.2f}"),
+                       last.low <= 0 && last.high >= 0 ? ""
+                       : shrinks                       ? ": the difference shrinks"
+                                                       : ": the difference grows");
   else
     out += fmt::format(
         "It is unclear whether it grows or shrinks: their ratio changes by {} % for ten times as many "
@@ -138,7 +141,7 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
     out.push_back(fmt::format("{} at {} with seed {}: {}, left out of the fit: {}",
                               study.designs[static_cast<std::size_t>(r.design)],
                               study.sizes[static_cast<std::size_t>(r.size)], r.seed, r.status,
-                              shortened(r.cause, 200)));
+                              one_line(r.cause, 200)));
   }
   out.emplace_back(
       "A line through few sizes describes what holds between them; beyond the largest, it is an "
@@ -150,7 +153,7 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
 
 std::string scale_text(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   std::size_t wide = 6;
-  for (const std::string& name : study.designs) wide = std::max(wide, shortened(name, 30).size());
+  for (const std::string& name : study.designs) wide = std::max(wide, one_line(name, 30).size());
   std::string out =
       fmt::format("{} of {}, {}\n", count_of(static_cast<std::int64_t>(study.designs.size()), "design"),
                   count_of(fit.seeds, "seed"), study.tokens);
@@ -158,7 +161,7 @@ std::string scale_text(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   for (const std::string& size : study.sizes) out += fmt::format("  {:>8}", size);
   out += "   exponent, by parameters    by FLOPs\n";
   for (std::size_t d = 0; d < study.designs.size(); ++d) {
-    out += fmt::format("  {:<{}}", shortened(study.designs[d], 30), wide);
+    out += fmt::format("  {:<{}}", one_line(study.designs[d], 30), wide);
     for (std::size_t s = 0; s < study.sizes.size(); ++s) {
       const double bits = score_at(study, d, s);
       out += bits > 0 ? fmt::format("  {:8.4f}", bits) : fmt::format("  {:>8}", "-");
@@ -201,13 +204,13 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
     }
     out.polyline(line, style);
     out.line(x.at(kTenfold * last), y.at(law.beyond.low), x.at(kTenfold * last), y.at(law.beyond.high),
-             "whisker open");
+             "whisker inconclusive");
     for (const ScaleRun& r : study.runs)
       if (r.status == record::Status::kDone && r.design == static_cast<std::int64_t>(d))
         out.dot(x.at(r.flops), y.at(r.bits), 3.2, d == 0 ? "front" : "baseline",
                 fmt::format("{} at {}: {:.4f}", study.designs[d],
                             study.sizes[static_cast<std::size_t>(r.size)], r.bits));
-    out.text(kRight + 10, places[d], shortened(study.designs[d], 24), "label text-" + style.substr(6));
+    out.text(kRight + 10, places[d], one_line(study.designs[d], 24), "label text-" + style.substr(6));
   }
   return {out.str(), fmt::format("Each point is a run, each line a power law fitted to a design's runs and "
                                  "drawn to ten times the largest; whiskers: 95 % intervals there. {}.",

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "campaign/campaign.h"
 #include "campaign/state.h"
@@ -48,6 +49,7 @@ class Campaign::Session {
     // State that an earlier session of this process left here follows from the record again.
     s_.restarts.clear();
     s_.end_counts.clear();
+    s_.start_seconds.clear();
     s_.doubted.clear();
     s_.machine_check.reset();
     s_.running.clear();
@@ -194,6 +196,10 @@ class Campaign::Session {
 
   Result<SessionEnd> close() {
     if (s_.agents) s_.agents->pool->stop();
+    // A machine that computes wrong numbers wrote them into the checkpoints of all runs.
+    if (std::exchange(s_.distrusts_numbers, false))
+      for (const evolve::Trial& t : s_.population.trials())
+        if (!t.ended) is_ok(s_.remove_checkpoint(t.begun.id));
     show();
     const SessionEnd end = first_error_ ? SessionEnd::kError : end_.value_or(SessionEnd::kDone);
     // Nothing is added to a record that cannot be read or written.

@@ -25,14 +25,14 @@ struct RemainingBudget {
 
 struct Campaign::State {
   State(CampaignPaths campaign_paths, CampaignPlan campaign_plan, store::Store campaign_store,
-        const MakeJudge& make_judge)
+        const MakeScreener& make_screener)
       : paths(std::move(campaign_paths)),
         plan(std::move(campaign_plan)),
         store(std::move(campaign_store)),
         population(plan.settings),
-        book(zoo::library()),
-        judge(make_judge()),
-        agents_judge(make_judge()) {
+        catalogue(zoo::library()),
+        screener(make_screener()),
+        agents_screener(make_screener()) {
     for (const std::string& name : plan.settings.strategies)
       strategies.emplace_back(name, evolve::make_strategy(name));
   }
@@ -44,7 +44,7 @@ struct Campaign::State {
       if (const auto ok = apply(e); !ok) return ok;
     return true;
   }
-  // Applies a recorded event to the population, the durations of runs and the code book.
+  // Applies a recorded event to the population, the durations of runs and the catalogue.
   Result<bool> apply(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
     if (const auto* ended = std::get_if<record::TrialEnded>(&event))
@@ -55,7 +55,7 @@ struct Campaign::State {
       }
     // Other designs may use the units that agents wrote.
     if (const auto* created = std::get_if<record::DesignCreated>(&event); created && created->task != 0)
-      book.lend(population.individual(created->id).program);
+      catalogue.add_units_of(population.individual(created->id).program);
     return true;
   }
 
@@ -143,6 +143,7 @@ struct Campaign::State {
   [[nodiscard]] std::string why_wrong_held_out_text(const std::string& hash,
                                                     const record::TrialBegun& begun) const;
   void tidy_folder(const evolve::Trial& trial) const;
+  Result<bool> remove_checkpoint(std::int64_t trial) const;
   [[nodiscard]] bool has_free_disk() const;
   [[nodiscard]] std::string why_no_room(const record::TrialBegun& begun,
                                         const jobs::Executor& executor) const;
@@ -161,11 +162,11 @@ struct Campaign::State {
   std::optional<Lock> lock;  // of the folder; a campaign that is being created has it in `create`
   store::Store store;
   evolve::Population population;
-  edit::CodeBook book;
+  edit::UnitCatalogue catalogue;
   // By name. The strategy is null if only agents propose its designs.
   std::vector<std::pair<std::string, std::unique_ptr<evolve::Strategy>>> strategies;
-  std::shared_ptr<Judge> judge;         // screens the draws of strategies
-  std::shared_ptr<Judge> agents_judge;  // screens the programs of agents, from their threads
+  std::shared_ptr<Screener> screener;         // screens the draws of strategies
+  std::shared_ptr<Screener> agents_screener;  // screens the programs of agents, from their threads
   std::map<std::int64_t, Running> running;
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
@@ -173,11 +174,14 @@ struct Campaign::State {
   // The number of ends of a job in this session, by what they may be due to. One cause does not use up the
   // tries of another.
   std::map<std::pair<std::int64_t, Fault>, int> end_counts;
+  // The durations of the starts of a job in this session, in all.
+  std::map<std::int64_t, double> start_seconds;
   // Ends of runs that a check of the machine judges: either the design is at fault, or the machine. Only the
   // worker says which, and the design may have taken it over. Nothing is recorded before a few steps of a
   // known architecture have shown that workers work. Until then the runs are in `running`.
   std::vector<RunFailure> doubted;            // those that wait for a check
   std::optional<MachineCheck> machine_check;  // the check in progress
+  bool distrusts_numbers = false;             // a check had wrong numbers
   struct RunDurations {
     double total_seconds = 0;
     int runs = 0;

@@ -76,7 +76,7 @@ Scale scale_of(double low, double high, double from, double to, bool log) {
 namespace {
 
 // Rounds coordinates to tenths of a pixel, for a shorter file.
-std::string place(double x) { return fmt::format("{:.4g}", std::round(x * 10) / 10); }
+std::string coordinate(double x) { return fmt::format("{:g}", std::round(x * 10) / 10); }
 
 bool finite(std::initializer_list<double> values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
@@ -98,15 +98,15 @@ Picture::Picture(double width, double height, std::string_view title)
 
 void Picture::line(double x1, double y1, double x2, double y2, std::string_view style) {
   if (!finite({x1, y1, x2, y2})) return;
-  body_ += fmt::format(R"(<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>)", style, place(x1), place(y1),
-                       place(x2), place(y2));
+  body_ += fmt::format(R"(<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>)", style, coordinate(x1),
+                       coordinate(y1), coordinate(x2), coordinate(y2));
   body_ += '\n';
 }
 
 void Picture::polyline(const std::vector<std::pair<double, double>>& points, std::string_view style) {
   std::string list;
   for (const auto& [x, y] : points)
-    if (finite({x, y})) list += fmt::format("{}{},{}", list.empty() ? "" : " ", place(x), place(y));
+    if (finite({x, y})) list += fmt::format("{}{},{}", list.empty() ? "" : " ", coordinate(x), coordinate(y));
   if (!list.empty()) body_ += fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", style, list);
 }
 
@@ -117,30 +117,30 @@ void Picture::close(std::string_view tag, std::string_view hover) {
 void Picture::rect(double x, double y, double width, double height, std::string_view style,
                    std::string_view hover) {
   if (!finite({x, y, width, height}) || width <= 0) return;
-  body_ += fmt::format(R"(<rect class="{}" x="{}" y="{}" width="{}" height="{}")", style, place(x), place(y),
-                       place(std::max(width, 0.1)), place(height));
+  body_ += fmt::format(R"(<rect class="{}" x="{}" y="{}" width="{}" height="{}")", style, coordinate(x),
+                       coordinate(y), coordinate(std::max(width, 0.1)), coordinate(height));
   close("rect", hover);
 }
 
 void Picture::dot(double x, double y, double radius, std::string_view style, std::string_view hover) {
   if (!finite({x, y})) return;
-  body_ +=
-      fmt::format(R"(<circle class="{}" cx="{}" cy="{}" r="{}")", style, place(x), place(y), place(radius));
+  body_ += fmt::format(R"(<circle class="{}" cx="{}" cy="{}" r="{}")", style, coordinate(x), coordinate(y),
+                       coordinate(radius));
   close("circle", hover);
 }
 
 void Picture::diamond(double x, double y, double r, std::string_view style, std::string_view hover) {
   if (!finite({x, y})) return;
-  body_ += fmt::format(R"(<path class="{}" d="M{} {}l{} {} {} {} {} {}z")", style, place(x), place(y - r), r,
-                       r, -r, r, -r, -r);
+  body_ += fmt::format(R"(<path class="{}" d="M{} {}l{} {} {} {} {} {}z")", style, coordinate(x),
+                       coordinate(y - r), r, r, -r, r, -r, -r);
   close("path", hover);
 }
 
 void Picture::text(double x, double y, std::string_view text, std::string_view style,
                    std::string_view anchor) {
   if (!finite({x, y})) return;
-  body_ += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", style, place(x),
-                       place(y), anchor, escape(text));
+  body_ += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", style,
+                       coordinate(x), coordinate(y), anchor, escape(text));
 }
 
 void Picture::x_axis(const Scale& x, double top, double bottom, std::string_view title, int count) {

@@ -7,7 +7,8 @@
 
 namespace gabbro::campaign {
 
-/// Escapes text for content and attributes of HTML and XML. Bytes that are not a valid character become "?".
+/// Escapes text for content and attributes of HTML and XML. Invalid UTF-8 and control characters are shown as
+/// in `printable` (base/text.h).
 std::string escape(std::string_view text);
 
 /// Maps values to coordinates on the page.
@@ -16,15 +17,15 @@ struct Scale {
   double from = 0, to = 1;   // their coordinates
   bool log = false;          // logarithmic; requires low > 0
   [[nodiscard]] double at(double value) const;
-  /// Returns about `count` round values inside the range; on a logarithmic scale, powers of ten and their
-  /// halves.
+  /// Returns about `count` round values inside the range. A logarithmic scale over a factor of 8 or more has
+  /// 1, 1 and 3, or 1, 2 and 5 of each power of ten instead.
   [[nodiscard]] std::vector<double> ticks(int count) const;
 };
 /// Returns a scale with some room on both sides; an empty range is widened.
 Scale scale_of(double low, double high, double from, double to, bool log = false);
 
 /// An image. Marks are drawn in order. `style` is a class of the style sheet, since images hold no colours.
-/// Numbers are coordinates; marks that are not finite are not drawn.
+/// Numbers are coordinates; marks and points that are not finite are left out.
 class Picture {
  public:
   Picture(double width, double height, std::string_view title);

@@ -89,8 +89,8 @@ Result<bool> Campaign::State::begin_tasks() {
 
 Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
-  GABBRO_TRY(brief,
-             brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)], agents_judge));
+  GABBRO_TRY(brief, brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)],
+                             agents_screener));
   brief.direct = begun.strategy == evolve::kDirect;
   open_tasks.insert(begun.id);
   agents->pool->begin(std::move(brief));

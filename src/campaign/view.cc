@@ -59,13 +59,13 @@ void add_ranking(const Population& p, std::size_t count, std::vector<std::string
         baseline != 0 && row.design != baseline ? evolve::compare(p, row.design, baseline, rung) : Interval{};
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",
                               p.settings().rungs[static_cast<std::size_t>(rung)].name,
-                              shortened(label_of(i), 27), row.bits,
+                              one_line(label_of(i), 27), row.bits,
                               difference.count == 0 ? "" : interval_text(difference),
                               amount(i.created.decode_flops), amount(i.created.state_bytes)));
   }
   for (const Unscored& u : unscored(p, rung))
     out.push_back(fmt::format("{:<8}{:<28}{}", p.settings().rungs[static_cast<std::size_t>(rung)].name,
-                              shortened(label_of(p.individual(u.design)), 27), shortened(u.why, 100)));
+                              one_line(label_of(p.individual(u.design)), 27), one_line(u.why, 100)));
 }
 
 void add_failures(const Population& p, std::vector<std::string>& out) {
@@ -75,8 +75,8 @@ void add_failures(const Population& p, std::vector<std::string>& out) {
     if (!t->ended || (t->status != record::Status::kFailed && t->status != record::Status::kRefused))
       continue;
     if (failures++ == 0) out.emplace_back("last failures");
-    out.push_back(fmt::format("  {}: {}", shortened(label_of(p.individual(t->begun.design)), 24),
-                              shortened(t->cause, 100)));
+    out.push_back(fmt::format("  {}: {}", one_line(label_of(p.individual(t->begun.design)), 24),
+                              one_line(t->cause, 100)));
   }
 }
 
@@ -86,7 +86,7 @@ std::string run_line(const Population& p, const Running& r) {
   if (r.progress.stage == "training")
     state += fmt::format(" {}/{}  loss {:.3f}  {} tokens/s", r.progress.step, r.progress.steps,
                          r.progress.loss, amount(r.progress.tokens_per_second));
-  return fmt::format("run {:<5}{:<28} {}, {}", r.trial, shortened(label_of(p.individual(t.begun.design)), 27),
+  return fmt::format("run {:<5}{:<28} {}, {}", r.trial, one_line(label_of(p.individual(t.begun.design)), 27),
                      p.settings().rungs[static_cast<std::size_t>(t.begun.rung)].name, state);
 }
 
@@ -109,9 +109,9 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   add_ranking(p, kLiveDesigns, out);
   for (const Running& r : s.running) out.push_back(run_line(p, r));
   for (const Profiling& r : s.profiling)
-    out.push_back(fmt::format("rung 0   {:<28} {}", shortened(label_of(p.individual(r.design)), 27),
+    out.push_back(fmt::format("rung 0   {:<28} {}", one_line(label_of(p.individual(r.design)), 27),
                               r.progress.stage.empty() ? "starting" : r.progress.stage));
-  if (!s.agents.empty()) out.push_back("agents: " + shortened(s.agents, 180));
+  if (!s.agents.empty()) out.push_back("agents: " + one_line(s.agents, 180));
   add_failures(p, out);
   return out;
 }
@@ -127,12 +127,12 @@ std::string log_line(const Snapshot& s) {
   out.pop_back();
   if (const evolve::Leader leader = evolve::leader(p); leader.rung >= 0) {
     const double bits = p.standing(p.individual(leader.design), leader.rung).bits;
-    out += fmt::format("; best {} {:.4f}", shortened(label_of(p.individual(leader.design)), 24), bits);
+    out += fmt::format("; best {} {:.4f}", one_line(label_of(p.individual(leader.design)), 24), bits);
     if (const std::int64_t baseline = p.best_baseline(leader.rung); baseline != 0)
       out += fmt::format(" ({} {:.4f})", p.individual(baseline).created.name,
                          p.standing(p.individual(baseline), leader.rung).bits);
   }
-  if (!s.agents.empty()) out += "; agents: " + shortened(s.agents, 180);
+  if (!s.agents.empty()) out += "; agents: " + one_line(s.agents, 180);
   if (s.left >= 0) out += fmt::format("; {} left", duration(s.left));
   return out;
 }
@@ -149,9 +149,9 @@ std::vector<std::string> summary_lines(const CampaignReading& reading) {
   if (!v.sensitivity.empty()) out.push_back(v.sensitivity);
   for (const Duel& d : v.duels) out.push_back(duel_line(p, d));
   for (const EarlierComparison& c : v.earlier) out.push_back(c.text);
-  const std::vector<Part> ablated = ablated_parts(p, v.leader);
+  const std::vector<AblatedPart> ablated = ablated_parts(p, v.leader);
   if (!ablated.empty()) out.emplace_back("  bits per byte it loses without one of its parts:");
-  for (const Part& part : ablated) out.push_back(part_line(part));
+  for (const AblatedPart& part : ablated) out.push_back(part_line(part));
   if (std::string advice = advice_on_parts(ablated); !advice.empty()) out.push_back(std::move(advice));
   return out;
 }

@@ -72,7 +72,7 @@ Result<bool> has_call_log(Connection& db, const std::string& path) {
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
     return fail("store", fmt::format("{} is not a call log", path),
-                "choose another file; this one belongs to another program");
+                "this one belongs to another program; choose another file");
   if (schema != CallLog::kSchema)
     return fail("store",
                 fmt::format("{}: unknown schema {} of the call log; this program reads schema {}", path,
@@ -84,7 +84,8 @@ Result<bool> has_call_log(Connection& db, const std::string& path) {
 LoggedCall call_row(const Rows& r) {
   LoggedCall c;
   c.id = r.integer(0), c.time = r.real(1), c.task = r.integer(2), c.role = r.text(3);
-  c.variant = static_cast<int>(r.integer(4)), c.model = r.text(5), c.state = r.text(6);
+  c.variant = static_cast<int>(r.integer(4)), c.model = r.text(5),
+  c.state = record::parse_word<CallState>(r.text(6)).value_or(CallState::kLost);
   c.request = r.text(7), c.reply = r.text(8);
   c.usage = {r.integer(9), r.integer(10), r.integer(11), r.integer(12)};
   c.counted = {r.integer(13), r.integer(14)};
@@ -116,18 +117,17 @@ Result<bool> fits(Connection& db, Amount more) {
         db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call WHERE state != 'settled'");
     if (r.next()) money_held = r.integer(0), tokens_held = r.integer(1);
   }
-  const std::string hint = "raise [cap] in agents.toml";
   if (dear)
     return fail("cap",
-                fmt::format("a call that may cost {}: {}", money_text(more.money),
+                fmt::format("no budget for a call that may cost {}: {}", money_text(more.money),
                             limit_text(money_text(std::max<Micro>(0, money_cap - money)),
                                        money_text(money_cap), money_text(money_held))),
-                "money: " + hint);
+                "raise `money` under [cap] in agents.toml");
   return fail("cap",
-              fmt::format("a call of up to {} tokens: {}", more.tokens,
+              fmt::format("no budget for a call of up to {} tokens: {}", more.tokens,
                           limit_text(std::to_string(std::max<std::int64_t>(0, token_cap - tokens)),
                                      std::to_string(token_cap), std::to_string(tokens_held))),
-              "tokens: " + hint);
+              "raise `tokens` under [cap] in agents.toml");
 }
 
 Result<std::string> keep(Connection& db, const std::string& text) {
@@ -145,7 +145,7 @@ Result<std::string> keep(Connection& db, const ChatRequest& request) {
       {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};
   for (const Message& m : request.messages) {
     GABBRO_TRY(hash, keep(db, m.text));
-    out["messages"].push_back({m.who, hash});
+    out["messages"].push_back({record::word_of(m.from), hash});
   }
   GABBRO_TRY(schema, keep(db, request.schema));
   GABBRO_TRY(grammar, keep(db, request.grammar));
@@ -171,18 +171,19 @@ ChatRequest request_at(Connection& db, const LoggedCall& call) {
   out.grammar = text_at(db, j.value("grammar", ""));
   for (const json& m : j.value("messages", json::array()))
     if (m.is_array() && m.size() == 2)
-      out.messages.push_back({m[0].get<std::string>(), text_at(db, m[1].get<std::string>())});
+      if (const auto from = record::parse_word<MessageRole>(m[0].get<std::string>()))
+        out.messages.push_back({*from, text_at(db, m[1].get<std::string>())});
   return out;
 }
 
-Result<bool> insert(Connection& db, const ChatRequest& r, int nth, const std::string& model,
-                    const char* state, Amount most, const Error& error, double time) {
+Result<bool> insert(Connection& db, const ChatRequest& r, int nth, const std::string& model, CallState state,
+                    Amount most, const Error& error, double time) {
   GABBRO_TRY(request, keep(db, r));
   return db.run(
       "INSERT INTO call (time, task, role, variant, key, nth, model, state, request, money, tokens, code, "
       "message, hint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      time, r.task, r.role, r.variant, request_key(r), nth, model, std::string(state), request, most.money,
-      most.tokens, error.code, error.message, error.hint);
+      time, r.task, r.role, r.variant, request_key(r), nth, model, std::string(record::word_of(state)),
+      request, most.money, most.tokens, error.code, error.message, error.hint);
 }
 
 }  // namespace
@@ -193,7 +194,7 @@ std::string request_key(const ChatRequest& request) {
   const auto add = [&](const std::string& text) { all += fmt::format("{}\n{}", text.size(), text); };
   add(request.schema);
   add(request.grammar);
-  for (const Message& m : request.messages) add(m.who), add(m.text);
+  for (const Message& m : request.messages) add(std::string(record::word_of(m.from))), add(m.text);
   return to_hex(hash128(all));
 }
 
@@ -223,7 +224,7 @@ Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
 
 Result<std::unique_ptr<CallLog>> CallLog::read(const std::string& path) {
   if (!std::filesystem::exists(path))
-    return fail("store", fmt::format("{}: no such file", path),
+    return fail("store", fmt::format("{} not found", path),
                 "it is created when language models are called: `gabbro evolve --agents agents.toml`");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
   GABBRO_TRY(known, has_call_log(*connection, path));
@@ -259,7 +260,7 @@ Result<std::int64_t> CallLog::begin(const ChatRequest& request, int nth, const s
   std::int64_t id = 0;
   const auto done = in_transaction(db, [&]() -> Result<bool> {
     if (auto ok = fits(db, most); !ok) return ok;
-    if (auto ok = insert(db, request, nth, model, "open", most, {}, time); !ok) return ok;
+    if (auto ok = insert(db, request, nth, model, CallState::kOpen, most, {}, time); !ok) return ok;
     id = db.last_id();
     return true;
   });
@@ -296,7 +297,8 @@ Result<bool> CallLog::refuse(const ChatRequest& request, int nth, const std::str
                              const Error& error, double time) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
-  return in_transaction(db, [&] { return insert(db, request, nth, model, "settled", {}, error, time); });
+  return in_transaction(
+      db, [&] { return insert(db, request, nth, model, CallState::kSettled, {}, error, time); });
 }
 
 std::optional<Result<Reply>> CallLog::answered(const std::string& key, int nth) const {
@@ -308,7 +310,7 @@ std::optional<Result<Reply>> CallLog::answered(const std::string& key, int nth) 
     if (!r.next()) return std::nullopt;
     c = call_row(r);
   }
-  if (c.state != "settled") return std::nullopt;
+  if (c.state != CallState::kSettled) return std::nullopt;
   if (!c.error.code.empty()) return Result<Reply>(tl::unexpected(c.error));
   return Reply{
       text_at(db, c.reply), c.cut, c.model, c.usage, static_cast<double>(c.counted.money) / 1e6, c.seconds};

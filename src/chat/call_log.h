@@ -27,6 +27,13 @@ struct Amount {
   std::int64_t tokens = 0;  // input and output
 };
 
+/// The state of a recorded call.
+enum class CallState : std::uint8_t {
+  kOpen,  // in progress
+  kSettled,
+  kLost,  // its process was killed
+};
+
 /// A recorded call. If it failed, `error` has a code.
 struct LoggedCall {
   std::int64_t id = 0;
@@ -35,7 +42,7 @@ struct LoggedCall {
   std::string role;
   int variant = 0;
   std::string model;
-  std::string state;           // "open": in progress; "settled"; "lost": its process was killed
+  CallState state = CallState::kOpen;
   std::string request, reply;  // hashes of the texts
   TokenUsage usage;
   Amount counted;  // true cost if settled; maximum cost if open or lost
@@ -131,3 +138,9 @@ class CallLog {
 };
 
 }  // namespace gabbro::chat
+
+template <>
+struct gabbro::record::Spelling<gabbro::chat::CallState> {
+  static constexpr std::string_view kWhat = "state of a call";
+  static constexpr std::array<std::string_view, 3> kWords{"open", "settled", "lost"};
+};

@@ -6,11 +6,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/spelling.h"
 
 namespace gabbro::chat {
 
+/// The author of a message, by the word that both wire formats use.
+enum class MessageRole : std::uint8_t { kSystem, kUser, kAssistant };
+
 struct Message {
-  std::string who;  // "system", "user" or "assistant"
+  MessageRole from = MessageRole::kUser;
   std::string text;
 };
 
@@ -59,3 +63,9 @@ class Chat {
 };
 
 }  // namespace gabbro::chat
+
+template <>
+struct gabbro::record::Spelling<gabbro::chat::MessageRole> {
+  static constexpr std::string_view kWhat = "role of a message";
+  static constexpr std::array<std::string_view, 3> kWords{"system", "user", "assistant"};
+};

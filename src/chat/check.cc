@@ -23,7 +23,7 @@ constexpr int kTokens = 200;
 ChatRequest question(const std::string& text) {
   ChatRequest r;
   r.role = std::string(roles().front());
-  r.messages = {{"system", "You are being tested. Answer briefly."}, {"user", text}};
+  r.messages = {{MessageRole::kSystem, "You are being tested. Answer briefly."}, {MessageRole::kUser, text}};
   r.max_tokens = kTokens;
   r.temperature = 0;
   return r;

@@ -112,7 +112,7 @@ Result<std::vector<std::size_t>> Client::order(const ChatRequest& request, const
   const std::uint64_t seed = mix(mix(options_.seed, hash64(key)), static_cast<std::uint64_t>(nth));
   std::vector<std::size_t> out = config_.bandit ? learned_order(config_, request.role, seed, log_.worths())
                                                 : drawn_order(config_, request.role, seed);
-  if (out.empty()) return fail("chat down", fmt::format("no model plays the {}", request.role));
+  if (out.empty()) return fail("chat down", fmt::format("no model has the role of {}", request.role));
   const std::int64_t likely = size_of(request).likely;
   const ChatModel* widest = &config_.models[out[0]];
   for (const std::size_t i : out)
@@ -123,8 +123,9 @@ Result<std::vector<std::size_t>> Client::order(const ChatRequest& request, const
   if (out.empty())
     return fail(
         "chat context",
-        fmt::format("about {} tokens plus a reply of up to {} exceed the context of {} tokens of {}", likely,
-                    most_output(request, *widest), widest->context, widest->name),
+        fmt::format(
+            "a prompt of about {} tokens plus a reply of up to {} exceed the context of {} tokens of {}",
+            likely, most_output(request, *widest), widest->context, widest->name),
         "use a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
   return out;
 }

@@ -97,7 +97,7 @@ void read_endpoint(const toml::table& table, Config& c, Error& error) {
   if (e.name.empty()) t.fail(&table, "an [[endpoint]] has no name", "add one, such as name = \"local\"");
   check_url(t, table, e);
   if (std::any_of(e.key.begin(), e.key.end(), [](unsigned char x) { return !std::isalnum(x) && x != '_'; }))
-    t.fail(table.get("key"), "key is not a valid name of an environment variable",
+    t.fail(table.get("key"), "key is not a valid environment variable name",
            "do not store the key itself in a file: export it, and write the name of the variable here");
   range(t, table, "calls", e.calls, 1, 1000);
   range(t, table, "seconds", e.seconds, 0.01, 7200);
@@ -114,7 +114,7 @@ void read_roles(TomlTable& t, const toml::node& n, ChatModel& m) {
   for (const auto& [key, node] : *weights) {
     const std::string role(key.str());
     if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end())
-      return t.fail(&node, fmt::format("unknown role {}", role),
+      return t.fail(&node, fmt::format("unknown role '{}'", role),
                     fmt::format("known roles: {}", fmt::join(kRoles, ", ")));
     const auto weight = node.value<double>();
     if (!weight || !(*weight >= 0 && *weight <= 1e6))
@@ -230,7 +230,7 @@ Result<Config> parse_config(std::string_view text) {
     for (const std::string_view role : kRoles)
       if (std::none_of(c.models.begin(), c.models.end(),
                        [&](const ChatModel& m) { return m.weight(std::string(role)) > 0; }))
-        t.fail(nullptr, fmt::format("no model plays the {}", role),
+        t.fail(nullptr, fmt::format("no model has the role of {}", role),
                "add a model for it; a model without `roles` plays every role");
   }
   if (!error.code.empty()) return tl::unexpected(error);

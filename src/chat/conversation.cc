@@ -15,7 +15,8 @@ std::string conversation_text(const CallLog& log, std::int64_t task) {
   for (const Exchange& e : log.talk(task)) {
     for (const Message& m : e.request.messages)
       if (said[e.call.role].insert(m.text).second)
-        out += fmt::format("---- to {} ({})\n{}\n\n", e.call.role, m.who, printable(m.text));
+        out +=
+            fmt::format("---- to {} ({})\n{}\n\n", e.call.role, record::word_of(m.from), printable(m.text));
     if (!e.call.error.code.empty())
       out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,
                          printable(e.call.error.message));

@@ -25,18 +25,20 @@ void add_messages(json& body, const ChatRequest& request, const std::string& mor
   std::vector<Message> turns;
   for (const Message& m : request.messages) {
     if (m.text.empty()) continue;
-    if (m.who == "system" && turns.empty())
+    if (m.from == MessageRole::kSystem && turns.empty())
       system += (system.empty() ? "" : "\n\n") + m.text;
     else
-      turns.push_back({m.who == "assistant" ? "assistant" : "user", m.text});
+      turns.push_back({m.from == MessageRole::kAssistant ? m.from : MessageRole::kUser, m.text});
   }
-  if (turns.empty() || turns.front().who != "user") turns.insert(turns.begin(), {"user", "Begin."});
+  if (turns.empty() || turns.front().from != MessageRole::kUser)
+    turns.insert(turns.begin(), {MessageRole::kUser, "Begin."});
   turns.back().text += more;
   if (!system.empty()) body["system"] = json::array({block(system, true)});
   body["messages"] = json::array();
   for (const Message& m : turns) {
     const bool kept = turns.size() > 1 && &m == &turns.back();
-    body["messages"].push_back({{"role", m.who}, {"content", json::array({block(m.text, kept)})}});
+    body["messages"].push_back(
+        {{"role", record::word_of(m.from)}, {"content", json::array({block(m.text, kept)})}});
   }
 }
 
@@ -90,7 +92,7 @@ ParsedResponse anthropic_answer(const std::string& text) {
   }
   if (reply.text.empty()) {
     out.reply = end == "refusal" ? fail("chat reply", "the model refused")
-                : reply.cut      ? fail("chat reply", "the reply was truncated before it started")
+                : reply.cut      ? fail("chat reply", "the reply was cut off before any text")
                                  : fail("chat reply", "the reply is empty");
     return out;
   }

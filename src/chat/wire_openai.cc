@@ -63,7 +63,7 @@ std::optional<TokenUsage> usage_of(const json& body) {
 std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model) {
   json body{{"model", model.model}, {"messages", json::array()}, {"stream", false}};
   for (const Message& m : request.messages)
-    body["messages"].push_back({{"role", m.who}, {"content", m.text}});
+    body["messages"].push_back({{"role", record::word_of(m.from)}, {"content", m.text}});
   // Reasoning models use another name for the limit and accept no temperature.
   body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = most_output(request, model);
   if (model.thinking == 0)
@@ -104,9 +104,10 @@ ParsedResponse openai_answer(const std::string& text) {
   if (reply.text.empty()) {
     const std::string refusal = text_of(message, "refusal");
     out.reply = !refusal.empty() ? fail("chat reply", "the model refused: " + beginning(refusal))
-                : reply.cut      ? fail("chat reply", "the reply was truncated before it started",
-                                        "the model thinks first: give it tokens for that with `thinking`")
-                                 : fail("chat reply", "the reply is empty");
+                : reply.cut
+                    ? fail("chat reply", "the reply was cut off before any text",
+                           "the model spends its tokens on thinking first: allow for them with `thinking`")
+                    : fail("chat reply", "the reply is empty");
     return out;
   }
   out.reply = std::move(reply);

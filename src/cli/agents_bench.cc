@@ -190,8 +190,7 @@ void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
       "bench",
       "Compare the pipeline with direct prompting, and with itself without checker, planner or observer");
   sub->fallthrough();
-  sub->add_option("--agents", c->agents,
-                  "file with models, prices, limits and the pipeline (default agents.toml)");
+  sub->add_option("--agents", c->agents, "configuration file (default agents.toml)");
   sub->add_option("--dir", c->dir, "folder of the call log, to which the cap applies (default runs/bench)");
   sub->add_option("--variants", c->variants,
                   "comma-separated list of variants (default: all but 'no grammar', which needs a server "

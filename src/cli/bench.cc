@@ -41,9 +41,9 @@ std::string speed(double tokens, double per_token, double flops, double peak) {
 }
 
 void print_report(const BenchResult& r, const BenchSpec& s) {
-  print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens per step, {}, {} on {}\n",
+  print("{}: {} with {} parameters (D = {}, V = {}), {} x {} tokens per step, {}, {}\n",
         printable_line(r.file), r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences,
-        s.length, s.dtype, s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads), s.device);
+        s.length, s.dtype, s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads));
   const double peak = r.peak_flops_per_second;
   row("compile", fmt::format("{:.0f} ms check and size, {:.0f} ms build, {:.0f} ms first step",
                              1e3 * r.check_seconds, 1e3 * r.model_seconds, 1e3 * r.first_step_seconds));
@@ -61,7 +61,7 @@ Result<jobs::JobEnd> measure(const BenchCommand& c, const BenchSpec& spec, const
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
   ProgressLine line;
-  const Needs needs{{}, spec.device};
+  const Needs needs;
   auto end =
       run_worker(spec_file, scratch.file("result.json"), c.limits, needs, [&](const record::Progress& p) {
         line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
@@ -78,7 +78,7 @@ int run_bench(const BenchCommand& c) {
   if (!params)
     return failed(
         "bench",
-        {"usage", "--params: invalid number '" + c.params + "'", "write it as 350k, 5M or 1.5M", {}});
+        {"usage", "--params: invalid number '" + c.params + "'", "write it like 350k, 5M or 1.5M", {}});
   const auto scratch = Scratch::make();
   if (!scratch) return failed("bench", scratch.error());
   int code = kValid;

@@ -47,31 +47,40 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   budget(sub, *evolve);
   sub->add_option("--seed", evolve->seed,
                   "random seed for designs, weight initialisation and data order (default 1)");
-  sub->add_option(
-      "--secret", evolve->secret,
-      "text that draws the seeds of final comparisons; repeats a campaign to the bit, and its verdict says "
-      "that "
-      "these seeds could be known (default: drawn at random, so that no program can be written for them)");
+  sub->add_option("--secret", evolve->secret,
+                  "text from which the seeds of final comparisons are derived; makes a campaign exactly "
+                  "repeatable, but its verdict then says that these seeds could be known (default: drawn at "
+                  "random, so that no program can be written for them)");
   sub->add_option("--threads", evolve->threads, "number of threads of a run (default 1)")
       ->check(CLI::Range(1, 1024));
-  sub->add_option("--device", evolve->device, "device to run on: cpu, cuda or cuda:N (default cpu)")
-      ->check(known_device);
+  sub->add_flag("--plan", evolve->plan, "print the estimated cost of each rung of the preset, and exit");
+  sub->add_option_function<double>(
+         "--cpu-speed", [evolve](double x) { evolve->speed.cpu = x * 1e9; },
+         "for --plan: speed of a run on the CPU, in GFLOP/s (default 20)")
+      ->check(above_zero);
+  sub->add_option_function<double>(
+         "--gpu-peak", [evolve](double x) { evolve->speed.gpu_peak = x * 1e12; },
+         "for --plan: peak throughput of a GPU, in TFLOP/s (default 989: an H100 or H200 in bf16)")
+      ->check(above_zero);
+  sub->add_option("--utilisation", evolve->speed.utilisation,
+                  "for --plan: share of a GPU's peak that training reaches, from 0 to 1 (default 0.4)")
+      ->check(fraction);
   sub->add_option("--strategies", evolve->strategies,
                   "search strategies, at equal training FLOPs: adaptive, tournament (or gp), random, agents, "
                   "direct (default: the preset's); none: only the designs of --design")
       ->delimiter(',')
       ->check(CLI::IsMember({"adaptive", "tournament", "gp", "random", "agents", "direct", "none"}));
-  sub->add_option(
-      "--design", evolve->designs,
-      "your own design, or one of another campaign (RUN#ID), compared with the baselines on every "
-      "rung and a parent like others; may be repeated");
-  sub->add_flag("--as-written", evolve->as_written,
-                "keep the repetitions of the designs of --design at the first rung");
+  sub->add_option("--design", evolve->designs,
+                  "your own design, or one from another campaign (RUN#ID); it is compared with the baselines "
+                  "at every rung and may become a parent; may be repeated");
+  sub->add_flag(
+      "--as-written", evolve->as_written,
+      "keep the number of repeated blocks of each --design at the first rung, instead of the baselines'");
   sub->add_option("--agents", evolve->agents,
-                  "agents.toml of language models that write designs too; without --strategies, only the "
-                  "strategy agents is used");
+                  "configuration file of language models that also write designs; without --strategies, only "
+                  "the agents strategy is used");
   sub->add_option("--replay", evolve->replay,
-                  "repeat a campaign with agents from its record in this folder, without asking any model");
+                  "replay the agent campaign recorded in this folder, without calling any model");
   sub->add_flag("--aa", evolve->aa_test,
                 "run an A/A test: copies of one design, which must not differ significantly");
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_evolve(*evolve); }; });
@@ -125,8 +134,8 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
       ->check(CLI::IsMember({"gab", "torch", "hf"}));
   sub->add_option("--out", out->out, "folder to create (default NAME-ID, NAME-torch or NAME-hf)");
   sub->add_option("--params", out->params,
-                  "of a program: number of parameters, such as 5M (default as written)");
-  sub->add_option("--vocab", out->vocab, "of a program: vocabulary size in tokens (default as written)")
+                  "for a program: number of parameters, such as 5M (default: as written)");
+  sub->add_option("--vocab", out->vocab, "for a program: vocabulary size, in tokens (default: as written)")
       ->check(CLI::Range(1, 1 << 24));
   sub->callback([&chosen, out] { chosen = [out] { return run_export(*out); }; });
   reads("report", "Write everything that a campaign found to one HTML file", folder, run_report);
@@ -152,7 +161,7 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
                   "study folder (default runs/scale; if the first design is RUN#ID: RUN/scale, which `gabbro "
                   "report` shows)");
   sub->add_option("--tokens-per-parameter", c->per_parameter,
-                  "number of training tokens of a run, per parameter (default 20)")
+                  "number of training tokens per parameter, in each run (default 20)")
       ->check(above_zero);
   sub->add_option(
       "--tokens", c->tokens,
@@ -164,7 +173,7 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
                   "number of blocks in the longest repetition; 0: as written (default 0)")
       ->check(CLI::Range(0, 1000));
   sub->add_option("--lr", s.rate,
-                  "learning rate around which the search for those of the designs starts (default 0.008)")
+                  "learning rate at which the search for each design's learning rate starts (default 0.008)")
       ->check(above_zero);
   sub->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
       ->check(CLI::Range(2, 1 << 16));
@@ -174,10 +183,10 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
                   "number of held-out documents to score; 0: all (default 0)");
   sub->add_option("--document-tokens", s.document_tokens,
                   "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
-  sub->add_option("--device", s.device, "device to run on: cpu, cuda or cuda:N (default cpu)")
-      ->check(known_device);
+  engine_options(sub, s.engine, s.device);
+  sub->add_flag("--compile", s.compile, "use torch.compile where it is faster (pytorch engine only)");
   spelled_option(sub, "--dtype", s.dtype,
-                 "data type: float32, bf16 (for products with weights) or float64 (default float32)");
+                 "data type: float32, bf16 (for matrix products with weights) or float64 (default float32)");
   sub->add_option("--threads", s.threads, "number of worker threads (default 1)")->check(CLI::Range(1, 1024));
   sub->add_flag("--json", c->json, "print all runs as JSON, as in scale.json");
   sub->callback([&chosen, c] { chosen = [c] { return run_scale(*c); }; });

@@ -40,9 +40,8 @@ Result<std::vector<const Task*>> tasks_of(const std::vector<std::string>& names)
     const std::string near = lang::closest(name, known);
     std::string all;
     for (const std::string& k : known) all += (all.empty() ? "" : ", ") + k;
-    return fail(
-        "usage", "unknown task '" + name + "'",
-        near.empty() ? "the tasks are: " + all : "did you mean '" + near + "'? The tasks are: " + all);
+    return fail("usage", "unknown task '" + name + "'",
+                near.empty() ? "known tasks: " + all : "did you mean '" + near + "'? Known tasks: " + all);
   }
   return out;
 }
@@ -108,11 +107,11 @@ Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::Cap
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
   ProgressLine line;
-  const auto end = run_worker(spec_file, scratch.file("result.json"), c.limits, {{}, spec.device},
-                              [&](const record::Progress& p) {
-                                line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
-                                return true;
-                              });
+  const auto end =
+      run_worker(spec_file, scratch.file("result.json"), c.limits, {}, [&](const record::Progress& p) {
+        line.show(fmt::format("{}: {}", spec.file, progress_text(p)));
+        return true;
+      });
   if (!end) return tl::unexpected(end.error());
   if (end->kind != jobs::JobEnd::Kind::kResult) return fail("worker", end->cause);
   GABBRO_TRY(result, record::parse_capability_result(end->result));

@@ -12,7 +12,7 @@ namespace gabbro::cli {
 std::string above_zero(const std::string& text);
 std::string not_negative(const std::string& text);
 std::string fraction(const std::string& text);
-/// Accepts cpu, cuda or cuda:N. The worker reports if the machine does not have the device.
+/// Accepts cpu, cuda or cuda:N.
 std::string known_device(const std::string& text);
 
 /// Adds an option whose values are the spellings of an enum. `app` is a CLI::App.
@@ -25,6 +25,16 @@ auto* spelled_option(App* app, const char* name, E& value, const std::string& he
       ->check([](const std::string& text) {
         return record::parse_word<E>(text) ? std::string() : record::unknown_word<E>(text);
       });
+}
+
+/// Adds --engine and --device to a CLI::App. The worker reports if the machine does not have the device.
+template <class App>
+void engine_options(App* app, record::Engine& engine, std::string& device) {
+  spelled_option(app, "--engine", engine,
+                 "engine that runs the design: cpu (built in) or pytorch (a Python module, see "
+                 "docs/pytorch.md) (default cpu)");
+  app->add_option("--device", device, "device of the pytorch engine: cpu, cuda or cuda:N (default cpu)")
+      ->check(known_device);
 }
 
 }  // namespace gabbro::cli

@@ -44,7 +44,8 @@ Result<Run> read_run(const std::string& folder) {
     if (auto spec = record::parse_spec(*asked)) out.spec = std::move(*spec);
   if (out.spec && out.result.status == record::Status::kDone && record::misfit(out.result).empty())
     if (const std::string why = record::misfit(*out.spec, out.result); !why.empty())
-      return fail("run", fmt::format("{}: spec.json and result.json are of different runs: {}", folder, why),
+      return fail("run",
+                  fmt::format("{}: spec.json and result.json belong to different runs: {}", folder, why),
                   "train the run again");
   return out;
 }
@@ -103,10 +104,10 @@ std::string caveat(const Run& run, const Run& first) {
     add("no training text was scored that both runs left unread, so one program may contain the held-out "
         "documents");
   else if (is_unconfirmed(apart, unread))
-    add(
-        fmt::format("only {:+.4f} on training text that neither has read, so one program may contain the "
-                    "held-out documents",
-                    *unread));
+    add(fmt::format(
+        "only {:+.4f} on training text that neither has read: either that text is of another kind, "
+        "or one program contains the held-out documents",
+        *unread));
   differ("optimizer", of.optimizer, against.optimizer);
   differ("rate", of.rate, against.rate);
   differ("input rate", of.input_rate, against.input_rate);
@@ -140,8 +141,8 @@ std::string unpaired(const record::TrialResult& of, const record::TrialResult& a
 std::string row(const Run& run, const Run& first) {
   const record::TrialResult& r = run.result;
   std::string out =
-      fmt::format("{:<24} {:<20} {:>7} {:>7} {:>9.4f}", campaign::shortened(run.name, 24),
-                  campaign::shortened(r.design, 20), campaign::amount(static_cast<double>(r.params)),
+      fmt::format("{:<24} {:<20} {:>7} {:>7} {:>9.4f}", campaign::one_line(run.name, 24),
+                  campaign::one_line(r.design, 20), campaign::amount(static_cast<double>(r.params)),
                   campaign::amount(static_cast<double>(r.tokens)), r.bits_per_byte);
   if (&run == &first) return out;
   const evolve::Interval d = difference(r, first.result);
@@ -192,10 +193,12 @@ int run_compare(const CompareCommand& c) {
                                 "result.json was changed; train the run again",
                                 {}});
     if (const std::string why = unpaired(r, first.result); !why.empty())
-      return failed("compare", {"text",
-                                fmt::format("{} and {} {}", first.name, run.name, why),
-                                "score a run again with `gabbro eval RUN --data CORPUS`",
-                                {}});
+      return failed(
+          "compare",
+          {"text",
+           fmt::format("{} and {} {}", first.name, run.name, why),
+           "train the runs again on one corpus, with the same --valid-documents and --document-tokens",
+           {}});
   }
   if (c.json) {
     nlohmann::ordered_json out = nlohmann::ordered_json::array();

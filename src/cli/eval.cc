@@ -84,6 +84,8 @@ Result<bool> make_absolute(std::vector<std::string>& tasks) {
 int run_eval(const EvalCommand& c) {
   record::EvalSpec spec = c.spec;
   spec.held_out = !c.tasks_only;
+  if (const auto ok = record::check_engine({spec.engine, spec.device, 1}); !ok)
+    return failed("eval", ok.error());
   if (!spec.held_out && spec.tasks.empty())
     return failed("eval", {"usage", "nothing to score: --tasks-only needs --task", "", {}});
   const auto run = run_folder(spec.run);
@@ -96,7 +98,7 @@ int run_eval(const EvalCommand& c) {
   const auto scratch = Scratch::make();
   if (!scratch) return failed("eval", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
-  Needs needs = needs_of_run(folder, spec.device, spec.engine);
+  Needs needs = needs_of_run(folder, {spec.engine, spec.device, 1});
   if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
   add_tasks(needs, spec.tasks);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("eval", ok.error());

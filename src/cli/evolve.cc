@@ -27,6 +27,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
+#include "evolve/comparison.h"
 #include "evolve/depth.h"
 #include "evolve/replicates.h"
 #include "jobs/jobs.h"
@@ -59,7 +60,7 @@ class Live {
     rewind_rows(rows_);
     std::string text;
     const auto lines = campaign::view_lines(s);
-    for (const std::string& line : lines) text += printable_line(campaign::shortened(line, 200)) + "\n";
+    for (const std::string& line : lines) text += printable_line(campaign::one_line(line, 200)) + "\n";
     rows_ = lines.size();
     print(stderr, "{}", text);
     std::fflush(stderr);
@@ -98,9 +99,12 @@ Result<bool> print_summary(const std::string& dir) {
   return true;
 }
 
-void print_end(record::SessionEnd end, const std::string& dir, bool searches) {
+void print_end(record::SessionEnd end, const std::string& dir, bool searches, bool has_compared) {
   if (end == SessionEnd::kDone && !searches) print("nothing is left to do\n");
-  if (end == SessionEnd::kDone && searches)
+  if (end == SessionEnd::kDone && searches && !has_compared)
+    print("the search found no design that can be compared; go on with `gabbro resume {} --minutes N`\n",
+          dir);
+  if (end == SessionEnd::kDone && searches && has_compared)
     print("the final comparison is done; continue the search with `gabbro resume {} --minutes N`\n", dir);
   if (end == SessionEnd::kSignal) print("stopped; continue with `gabbro resume {}`\n", dir);
   if (end == SessionEnd::kBudget)
@@ -113,17 +117,17 @@ bool asks_agents(const campaign::Campaign& c) {
                      [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
-// Returns a factory of judges. A judge is this program, started again only to screen programs; the argument
-// of its hidden command `judge` is its limit of processor time.
-campaign::MakeJudge judges(const std::string& dir) {
+// Returns a factory of screeners. A screener is this program, started again only to screen programs; the
+// argument of its hidden command `screener` is its limit of processor time.
+campaign::MakeScreener screeners(const std::string& dir) {
   return [dir] {
     constexpr const char* kCpuSeconds = "60";
-    std::error_code error;
-    campaign::JudgeProcessOptions options;
-    options.command = {fs::read_symlink("/proc/self/exe", error), "judge", kCpuSeconds};
-    options.log = dir + "/judge.log";
+    campaign::ScreenerOptions options;
+    // The file itself, also if another one has taken its place since.
+    options.command = {"/proc/self/exe", "screener", kCpuSeconds};
+    options.log = dir + "/screener.log";
     options.cpu_seconds = std::atof(kCpuSeconds);
-    return campaign::judge_process(options);
+    return campaign::screener_process(options);
   };
 }
 
@@ -166,7 +170,9 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   else if (const auto ok = print_summary(o.dir); !ok)
     return failed("evolve", ok.error());
   if (!warning.empty()) print("{}\n", warning);
-  print_end(*end, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty());
+  const evolve::Population& p = c.population();
+  print_end(*end, o.dir, !c.plan().aa_test && !c.plan().settings.strategies.empty(),
+            evolve::comparison_of(p, evolve::leader(p)) != nullptr);
   return *end == SessionEnd::kSignal ? kInvalid : kValid;
 }
 
@@ -197,7 +203,7 @@ Result<bool> is_corpus_of(const campaign::CampaignPlan& plan, const data::Corpus
                 "use the corpus it started with: runs on other texts cannot be compared with its runs");
   for (const data::SplitInfo& split : corpus.manifest().splits)
     if (const auto read = corpus.split(split.name); !read) return tl::unexpected(read.error());
-  for (const std::string& file : corpus.unchecked())
+  for (const std::string& file : corpus.files_too_large_to_check())
     print(
         stderr,
         "{}/{} is too large to be checked against its hash here; check it with `gabbro data info --verify`\n",
@@ -248,7 +254,7 @@ Result<evolve::SearchSettings> settings_of(const EvolveCommand& o) {
   const bool asks = std::any_of(settings.strategies.begin(), settings.strategies.end(),
                                 [](const std::string& a) { return evolve::asks_agents(a); });
   if (asks && o.agents.empty())
-    return fail("usage", "the strategies agents and direct need language models, but none are configured",
+    return fail("usage", "the agents and direct strategies need language models, but none are configured",
                 "pass --agents agents.toml; see docs/agents.md for its format");
   if (!asks && !o.agents.empty())
     return fail("usage", "no strategy uses the agents of --agents", "add agents or direct to --strategies");
@@ -321,7 +327,7 @@ int run_replay(EvolveCommand o) {
   plan->corpus = *folder;
   if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok)
     return failed("evolve", ok.error());
-  auto c = campaign::Campaign::create({o.dir}, *plan, judges(o.dir));
+  auto c = campaign::Campaign::create({o.dir}, *plan, screeners(o.dir));
   if (!c) return failed("evolve", c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
   // one.
@@ -334,9 +340,20 @@ int run_replay(EvolveCommand o) {
   return work(*c, o);
 }
 
+int run_plan(const EvolveCommand& o) {
+  const auto settings = settings_of(o);
+  if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
+  if (!settings) return failed_in(o.preset, settings.error());
+  const auto rungs = campaign::forecast(*settings, o.speed);
+  if (!rungs) return failed("evolve", rungs.error());
+  print("{}", campaign::forecast_text(*settings, o.speed, *rungs));
+  return kValid;
+}
+
 }  // namespace
 
 int run_evolve(const EvolveCommand& o) {
+  if (o.plan) return run_plan(o);
   const campaign::CampaignPaths paths{o.dir};
   std::error_code error;
   if (fs::exists(paths.store(), error)) return refuse_existing(o);
@@ -356,7 +373,7 @@ int run_evolve(const EvolveCommand& o) {
                              "nothing to train: no search strategy and no design was given",
                              "search with --strategies adaptive, or give a design with --design FILE",
                              {}});
-  campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.device, o.aa_test, *given};
+  campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.aa_test, *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
     if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed_in(o.agents, ok.error());
@@ -375,7 +392,7 @@ int run_evolve(const EvolveCommand& o) {
   plan.secret = o.secret.empty() ? drawn_secret() : o.secret;
   plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
-  auto c = campaign::Campaign::create(paths, plan, judges(o.dir));
+  auto c = campaign::Campaign::create(paths, plan, screeners(o.dir));
   if (!c && is(c.error(), record::Cause::kBudget) && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(
         "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "
@@ -386,7 +403,7 @@ int run_evolve(const EvolveCommand& o) {
 }
 
 int run_resume(const EvolveCommand& o) {
-  auto c = campaign::Campaign::open({o.dir}, judges(o.dir));
+  auto c = campaign::Campaign::open({o.dir}, screeners(o.dir));
   if (!c) return failed("resume", c.error());
   const auto folder = corpus_now(o, o.dir, c->plan());
   if (!folder) return failed("resume", folder.error());

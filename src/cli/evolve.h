@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "campaign/forecast.h"
+
 namespace gabbro::cli {
 
 struct EvolveCommand {
-  std::string dir = "runs/evolve", preset = "laptop", corpus, device = "cpu";
+  std::string dir = "runs/evolve", preset = "laptop", corpus;
   std::string agents, replay;           // path of a configuration; folder of a campaign
   std::vector<std::string> strategies;  // replace the preset's; "none" alone: no search
   std::vector<std::string> designs;     // user designs: files, or designs of other campaigns as RUN#ID
@@ -18,6 +20,8 @@ struct EvolveCommand {
   std::string secret;  // draws the seeds of comparisons; empty: drawn at random
   int workers = 0, threads = 1;
   bool aa_test = false, as_written = false;
+  bool plan = false;  // only print the forecast of the preset's ladder
+  campaign::AssumedSpeed speed;
 };
 
 /// run_evolve begins a campaign in a new folder; run_resume continues the one in `dir`. Without a corpus, the

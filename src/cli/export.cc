@@ -51,7 +51,7 @@ Result<Source> from_file(const ExportCommand& c) {
   GABBRO_TRY(text, read_program(c.source));
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!params)
-    return fail("usage", "--params: invalid number '" + c.params + "'", "write it as 350k, 5M or 1.5M");
+    return fail("usage", "--params: invalid number '" + c.params + "'", "write it like 350k, 5M or 1.5M");
   const lang::ParseResult parsed = lang::parse(text);
   const lang::Design* design = parsed.errors.empty() ? lang::last_design(parsed.program) : nullptr;
   if (parsed.errors.empty() && !design)
@@ -76,7 +76,8 @@ Result<Source> from_run(const std::string& folder) {
   GABBRO_TRY(read, train::load_arrays(file));
   const std::string hash = train::hash_arrays(read.arrays);
   if (const auto known = read.metadata.find("hash"); known == read.metadata.end() || known->second != hash)
-    return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash));
+    return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash),
+                "restore the file, or train the run again");
   const lang::ParseResult parsed = lang::parse(spec->program);
   const lang::Design* design = lang::last_design(parsed.program);
   Source out;
@@ -91,7 +92,7 @@ Result<Source> from_run(const std::string& folder) {
       return fail("weights",
                   fmt::format("the weights in {} have hash {}, but its result.json records {}", folder, hash,
                               ended.weights_hash),
-                  "train it again with its own --out; one of the two files belongs to another run");
+                  "train the run again with a new --out; one of the two files belongs to another run");
     out.result = std::move(ended);
   }
   out.spec = std::move(*spec);
@@ -100,7 +101,7 @@ Result<Source> from_run(const std::string& folder) {
   GABBRO_TRY(sized, zoo::sized_design(out.program, out.params, out.vocab));
   if (read.metadata["graph"] != ir::built_hash(sized.elaboration.graph))
     return fail("weights", file + " holds weights of another program, or of another version of gabbro",
-                "train it again, with --out of its own");
+                "train the run again with a new --out");
   return out;
 }
 
@@ -139,7 +140,7 @@ std::string config_text(const Source& source, const pytorch::Module& module, con
 
 Result<bool> create(const std::string& out) {
   std::error_code error;
-  if (fs::exists(out, error)) return fail("io", out + " already exists", "choose another folder with --out");
+  if (fs::exists(out, error)) return fail("io", out + " already exists", "choose another --out");
   fs::create_directories(out, error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", out, error.message()));
   return true;
@@ -181,7 +182,7 @@ Result<data::Tokenizer> tokenizer_of(const Source& source) {
   GABBRO_TRY(hash, data::hash_file(corpus + "/tokenizer.model"));
   if (hash != source.vocabulary)
     return fail("tokenizer",
-                fmt::format("the run was trained with another vocabulary than that of {}: {} instead of {}",
+                fmt::format("the run was trained with a vocabulary other than that of {}: {} instead of {}",
                             corpus, source.vocabulary, hash),
                 "restore the corpus that it was trained on");
   return tokenizer;

@@ -21,7 +21,7 @@ Result<std::string> read_input(std::uint64_t most) {
   if (std::ferror(stdin))
     return fail("io", fmt::format("cannot read standard input: {}", std::strerror(errno)));
   if (text.size() > most)
-    return fail("limit", fmt::format("cannot read standard input: it is longer than {} bytes", most));
+    return fail("limit", fmt::format("cannot read standard input: it is larger than {} bytes", most));
   return text;
 }
 
@@ -35,7 +35,7 @@ Result<std::string> read_program(const std::string& path) {
   std::error_code ignored;
   if (is(error, record::Cause::kLimit))
     error = {"limit",
-             fmt::format("{} is longer than {} bytes", path, limit),
+             fmt::format("{} is larger than {} bytes", path, limit),
              "split the program into several files",
              {1, 1}};
   else if (std::filesystem::is_directory(path, ignored))

@@ -27,7 +27,7 @@ int run_generate(const GenerateCommand& c) {
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("generate", ok.error());
   bool begun = false;
-  Needs needs = needs_of_run(spec.run, spec.device);
+  Needs needs = needs_of_run(spec.run);
   if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
   const auto end = run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
     if (c.json || p.text.empty()) return true;

@@ -206,14 +206,14 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
   search->add_option("-n,--count", c->count, "maximum number of papers (default 10)")
       ->check(CLI::Range(1, 1000));
   search->add_flag("--online", c->online,
-                   "ask arXiv and Semantic Scholar as well, and keep the papers they find");
-  search->add_option("--arxiv", c->options.arxiv, "another URL for arXiv; empty: do not ask it");
+                   "query arXiv and Semantic Scholar as well, and keep the papers they find");
+  search->add_option("--arxiv", c->options.arxiv, "alternative URL for arXiv; empty: do not query it");
   search->add_option("--semantic-scholar", c->options.semantic_scholar,
-                     "another URL for Semantic Scholar; empty: do not ask it");
-  search->add_option("--days", c->options.days, "number of days for which answers are cached (default 7)")
+                     "alternative URL for Semantic Scholar; empty: do not query it");
+  search->add_option("--days", c->options.days, "number of days for which responses are cached (default 7)")
       ->check(not_negative);
-  search->add_flag("--json", c->json, "print a JSON list of objects, with texts");
-  search->add_flag("--quoted", c->quoted, "print blocks for a prompt");
+  search->add_flag("--json", c->json, "print a JSON array of objects, with texts");
+  search->add_flag("--quoted", c->quoted, "print results as quoted blocks for a prompt");
   vectors(search);
   CLI::App* show = command("show", "Show everything known about a paper", run_library_show);
   show->add_option("ID", c->id, "id of the paper, or its arXiv id")->required();

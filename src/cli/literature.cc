@@ -14,7 +14,7 @@ chat::ChatRequest question(const std::string& query, int limit, std::int64_t tas
   chat::ChatRequest out;
   out.role = "library";
   out.task = task;
-  out.messages = {{"user", query}};
+  out.messages = {{chat::MessageRole::kUser, query}};
   out.max_tokens = limit;
   return out;
 }

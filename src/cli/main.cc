@@ -14,7 +14,7 @@
 #include <system_error>
 
 #include "base/damaged.h"
-#include "campaign/judge.h"
+#include "campaign/screener.h"
 #include "cli/agents.h"
 #include "cli/bench.h"
 #include "cli/campaigns.h"
@@ -49,9 +49,8 @@ class Program {
     app_.set_version_flag("--version", "gabbro " GABBRO_VERSION);
     app_.require_subcommand(1);
     app_.footer(
-        "Exit codes: 0 success; 1 an invalid design, a difference, a run without a score, or a stop by a "
-        "signal; 2 a usage or "
-        "I/O error.");
+        "Exit codes: 0 success; 1 invalid design, difference found, run without a score, or stopped by a "
+        "signal; 2 usage or I/O error.");
     app_.add_option_function<std::string>(
             "--color",
             [this](const std::string& text) {
@@ -79,7 +78,7 @@ class Program {
         ->check(CLI::Range(1, kMostSize));
     context(check);
     command("fmt", "Rewrite programs in canonical form", run_fmt)
-        ->add_flag("--check", o_.only_check, "only report which files differ");
+        ->add_flag("--check", o_.only_check, "report which files would change, and write nothing");
     CLI::App* show = command(
         "show",
         "Show a program's tree of units, types of values and facts, or a design of a campaign (RUN#ID)",
@@ -92,7 +91,7 @@ class Program {
     context(diff);
     command("hash", "Print canonical hashes, equal for programs that define the same function", run_hash);
     command("reference", "Print the language, its functions and the units of the library", run_reference, 0)
-        ->add_flag("--core", o_.core, "only the language, about 1,600 tokens, for a prompt");
+        ->add_flag("--core", o_.core, "print only the language, about 1,600 tokens, for a prompt");
     data();
     train();
     eval();
@@ -190,7 +189,7 @@ class Program {
     train->fallthrough();
     names_.emplace_back("train");
     record::TrialSpec& s = t_.spec;
-    train->add_option("FILE", t_.file, "program whose last design is trained")->required();
+    train->add_option("FILE", t_.file, "program; its last design is trained")->required();
     train->add_option("--data", s.corpus, "corpus built by `gabbro data build`")->required();
     train->add_option("--params", t_.params,
                       "resize the design to this many parameters, such as 1M (default: as written)");
@@ -201,16 +200,15 @@ class Program {
         ->check(CLI::Range(0, 1000));
     train->add_option("--tokens", t_.tokens, "number of training tokens (default 5M)");
     train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (default 0.003)")->check(above_zero);
-    spelled_option(
-        train, "--optimizer", s.optimizer,
-        "rule that updates the weights: adamw, or muon for the matrices within the stack (default adamw)");
+    spelled_option(train, "--optimizer", s.optimizer,
+                   "optimizer: adamw, or muon for the matrices in the stack (default adamw)");
     train
         ->add_option("--input-rate", s.input_rate,
-                     "factor on the learning rate of the input embedding table (default 1)")
+                     "multiplier for the learning rate of the input embedding table (default 1)")
         ->check(above_zero);
     train
         ->add_option("--output-rate", s.output_rate,
-                     "factor on the learning rate of the output embedding table (default 1)")
+                     "multiplier for the learning rate of the output embedding table (default 1)")
         ->check(above_zero);
     train->add_option("--decay", s.decay, "weight decay (default 0.1)")->check(not_negative);
     spelled_option(train, "--schedule", s.schedule, "learning-rate schedule, cosine or wsd (default cosine)");
@@ -222,7 +220,7 @@ class Program {
     train
         ->add_option(
             "--rows", s.rows,
-            "number of sequences processed at a time, to save memory; 0: the whole batch (default 0)")
+            "micro-batch size, in sequences; smaller values save memory; 0: the whole batch (default 0)")
         ->check(not_negative);
     train->add_option("--valid-documents", s.valid_documents,
                       "number of held-out documents to score; 0: all (default 0)");
@@ -231,19 +229,18 @@ class Program {
         "number of tokens to score of each held-out document, from its start; 0: all (default 0)");
     train
         ->add_option("--valid-points", s.valid_points,
-                     "number of equal parts of the training after each of which the held-out text is scored, "
-                     "as `valid_curve` of the result; 0: only at the end (default 0)")
+                     "number of evenly spaced points of training at which the held-out text is scored, "
+                     "recorded as `valid_curve`; 0: only at the end (default 0)")
         ->check(CLI::Range(0, 1000));
-    engine(train, s.engine);
-    device(train, s.device);
+    engine_options(train, s.engine, s.device);
     train
         ->add_option("--gpus", s.gpus,
-                     "number of processes of the engine pytorch that train together, each on its own GPU "
-                     "(default 1)")
+                     "number of GPUs to train on, each with its own pytorch process (default 1)")
         ->check(CLI::Range(1, 64));
-    train->add_flag("--compile", s.compile, "use torch.compile where it is faster, with the engine pytorch");
-    spelled_option(train, "--dtype", s.dtype,
-                   "data type: float32, bf16 (for products with weights) or float64 (default float32)");
+    train->add_flag("--compile", s.compile, "use torch.compile where it is faster (pytorch engine only)");
+    spelled_option(
+        train, "--dtype", s.dtype,
+        "data type: float32, bf16 (for matrix products with weights) or float64 (default float32)");
     train->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
     train->add_flag(
@@ -281,8 +278,7 @@ class Program {
         ->check(CLI::Range(0, 1 << 20));
     eval->add_option("--batch-tokens", s.batch, "batch size, in tokens (default 8192)")
         ->check(CLI::Range(1, 1 << 24));
-    engine(eval, s.engine);
-    device(eval, s.device);
+    engine_options(eval, s.engine, s.device);
     eval->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
     worker_limits(eval, e_.limits);
@@ -325,7 +321,6 @@ class Program {
                      "sample only from the likeliest tokens that together have this probability (default 1)")
         ->check(fraction);
     generate->add_option("--seed", s.seed, "random seed for sampling (default 1)");
-    device(generate, s.device);
     generate->add_option("--threads", s.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
     worker_limits(generate, g_.limits);
@@ -335,17 +330,16 @@ class Program {
 
   void probe() {
     CLI::App* probe =
-        app_.add_subcommand("probe", "Run designs on random numbers and check that the proofs hold");
+        app_.add_subcommand("probe", "Run designs on random inputs and check that the proofs hold");
     probe->fallthrough();
     names_.emplace_back("probe");
-    probe->add_option("FILE", p_.files, "programs whose last design is probed")->required();
+    probe->add_option("FILE", p_.files, "programs; the last design of each is probed")->required();
     probe->add_option("--seed", p_.spec.seed, "random seed for texts and parameters (default 1)");
     probe
         ->add_option(
             "--seconds", p_.spec.seconds,
-            "seconds per design during which the probe is repeated with other numbers (default: one pass)")
+            "repeat the probe with other random values for this many seconds per design (default: one pass)")
         ->check(not_negative);
-    device(probe, p_.spec.device);
     probe->add_option("--threads", p_.spec.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
     worker_limits(probe, p_.limits);
@@ -359,7 +353,7 @@ class Program {
     bench->fallthrough();
     names_.emplace_back("bench");
     record::BenchSpec& s = b_.spec;
-    bench->add_option("FILE", b_.files, "programs whose last design is measured")->required();
+    bench->add_option("FILE", b_.files, "programs; the last design of each is measured")->required();
     bench->add_option("--params", b_.params,
                       "resize the design to this many parameters, such as 1M (default: as written)");
     bench->add_option("--vocab", s.vocab, "vocabulary size V, in tokens (default: the design's)")
@@ -371,9 +365,9 @@ class Program {
     bench->add_option("--steps", s.steps, "number of timed steps (default 8)")->check(CLI::Range(1, 1 << 20));
     bench->add_option("--decode", s.decode, "number of tokens to decode; 0: none (default 64)")
         ->check(CLI::Range(0, 1 << 20));
-    device(bench, s.device);
-    spelled_option(bench, "--dtype", s.dtype,
-                   "data type: float32, bf16 (for products with weights) or float64 (default float32)");
+    spelled_option(
+        bench, "--dtype", s.dtype,
+        "data type: float32, bf16 (for matrix products with weights) or float64 (default float32)");
     bench->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
     worker_limits(bench, b_.limits);
@@ -388,7 +382,8 @@ class Program {
     sub->fallthrough();
     names_.emplace_back("capabilities");
     record::CapabilitySpec& s = c_.spec;
-    sub->add_option("FILE", c_.files, "programs whose last design is trained on every task, at a small size")
+    sub->add_option("FILE", c_.files,
+                    "programs; the last design of each is trained on every task, at a small size")
         ->required();
     sub->add_option("--tasks", s.tasks, "comma-separated list of tasks (default: all)")
         ->delimiter(',')
@@ -399,7 +394,6 @@ class Program {
            fmt::format("maximum number of training steps for each task and learning rate (default {})",
                        s.steps))
         ->check(CLI::Range(1, 1 << 20));
-    device(sub, s.device);
     sub->add_option("--threads", s.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
     worker_limits(sub, c_.limits);
@@ -407,21 +401,10 @@ class Program {
     sub->callback([this] { other_ = [this] { return run_capabilities(c_); }; });
   }
 
-  static void engine(CLI::App* sub, record::Engine& engine) {
-    spelled_option(sub, "--engine", engine,
-                   "what runs the design: cpu (built in) or pytorch (a module in Python; docs/pytorch.md) "
-                   "(default cpu)");
-  }
-
-  static void device(CLI::App* sub, std::string& name) {
-    sub->add_option("--device", name, "device to run on: cpu, cuda or cuda:N (default cpu)")
-        ->check(known_device);
-  }
-
   static void worker_limits(CLI::App* sub, jobs::WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds,
-                    "time limit of the worker, in seconds: it is stopped then, and killed if it keeps "
-                    "running; 0: none (default 0)")
+                    "time limit of the worker, in seconds, after which it is asked to stop, then killed; 0: "
+                    "none (default 0)")
         ->check(not_negative);
     sub->add_option("--memory-limit", limits.bytes,
                     "memory limit of the worker, such as 4GB; 0: none (default 0)")
@@ -523,9 +506,9 @@ int main(int argc, char** argv) {
 }  // namespace gabbro::cli
 
 int main(int argc, char** argv) {
-  // This hidden command starts the process that screens programs for campaigns (campaign/judge.h).
-  if (argc == 3 && std::strcmp(argv[1], "judge") == 0)
-    return gabbro::campaign::serve_judge(std::atof(argv[2]));
+  // This hidden command starts the process that screens programs for campaigns (campaign/screener.h).
+  if (argc == 3 && std::strcmp(argv[1], "screener") == 0)
+    return gabbro::campaign::serve_screener(std::atof(argv[2]));
   // Beyond the shell's limit of file sizes (`ulimit -f`), writes fail and are reported with the file's name.
   std::signal(SIGXFSZ, SIG_IGN);
   return gabbro::cli::main(argc, argv);

@@ -41,7 +41,7 @@ int run_probe(const ProbeCommand& c) {
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("probe", ok.error());
   const auto end = [&] {
     ProgressLine line;
-    const Needs needs{.reads = {}, .device = spec.device};  // the programs are in the spec
+    const Needs needs;  // the programs are in the spec
     return run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
       if (p.share > 0) line.show(progress_text(p));
       return true;

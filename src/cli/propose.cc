@@ -36,7 +36,7 @@ std::string indented(const std::string& text) {
 }
 
 void print_step(const agents::Step& step) {
-  if (step.what == "reply") {
+  if (step.kind == agents::StepKind::kReply) {
     const chat::Reply& r = step.reply;
     print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
           r.usage.input, r.usage.output, r.usage.cached > 0 ? fmt::format(", {} cached", r.usage.cached) : "",
@@ -44,14 +44,14 @@ void print_step(const agents::Step& step) {
     print(stderr, "{}", indented(step.text));
     return;
   }
-  const bool good = step.what == "passed" || step.what == "valid" || step.what == "kept";
-  const bool bad = step.what == "refused" || step.what == "broken";
-  const std::string what = good  ? paint(Ink::kGreen, step.what)
-                           : bad ? paint(Ink::kRed, step.what)
-                                 : step.what;
+  using enum agents::StepKind;
+  const bool is_good = step.kind == kPassed || step.kind == kValid || step.kind == kKept;
+  const bool is_bad = step.kind == kRefused || step.kind == kBroken;
+  std::string kind(record::word_of(step.kind));
+  if (is_good || is_bad) kind = paint(is_good ? Ink::kGreen : Ink::kRed, kind);
   const std::string text = indented(step.text);
   const bool one_line = std::count(text.begin(), text.end(), '\n') <= 1;
-  print(stderr, "  {} {}:{}{}", step.role, what, one_line ? " " : "\n",
+  print(stderr, "  {} {}:{}{}", step.role, kind, one_line ? " " : "\n",
         !one_line         ? text
         : text.size() > 4 ? text.substr(4)
                           : "\n");
@@ -88,7 +88,8 @@ void print_summary(const record::TaskReport& r) {
                                                   : paint(Ink::kRed, fmt::format("no design: {}", r.cause)));
   if (!r.detail.empty()) print(stderr, "{}", indented(r.detail));
   for (const record::Promise& p : r.promises)
-    print(stderr, "  {}: promised {}, found {}{}\n", p.property, p.said, p.found, p.kept ? "" : " (broken)");
+    print(stderr, "  {}: promised {}, found {}{}\n", record::word_of(p.property), p.said, p.found,
+          p.kept ? "" : " (broken)");
   for (const record::Review& v : r.reviews)
     print(stderr, "  {} rates it {} of 5 and gives it probability {:.2f} of beating its parent\n", v.model,
           v.rating, v.probability);
@@ -176,8 +177,7 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
     CLI::App* sub = app.add_subcommand(name, help);
     sub->fallthrough();
     names.emplace_back(name);
-    sub->add_option("--agents", c->agents,
-                    "file with models, prices, limits and the pipeline (default agents.toml)");
+    sub->add_option("--agents", c->agents, "configuration file (default agents.toml)");
     sub->add_option("--dir", c->dir,
                     "folder of the call log, to which the cap applies (default runs/agents)");
     sub->add_option("--parent", c->parents,

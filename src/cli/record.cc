@@ -119,7 +119,7 @@ Result<std::string> conversation_text(const store::Store& store, const Named& na
   GABBRO_TRY(row, store.design(named.design));
   if (row.created.task == 0)
     return fail("usage", fmt::format("design {} was not written by agents", named.design),
-                "see the strategies of the campaign with `gabbro status`");
+                "only designs of the agents and direct strategies have a conversation");
   GABBRO_TRY(log, chat::CallLog::read(named.dir + "/calls.db"));
   return chat::conversation_text(*log, row.created.task);
 }
@@ -188,7 +188,7 @@ int run_export_gab(const RecordCommand& c) {
   const std::string out = c.out.empty() ? fmt::format("{}-{}", design->created.name, named->design) : c.out;
   std::error_code error;
   if (fs::exists(out, error))
-    return failed("export", {"io", out + " already exists", "choose another folder with --out", {}});
+    return failed("export", {"io", out + " already exists", "choose another --out", {}});
   fs::create_directories(out, error);
   if (error)
     return failed("export", {"io", fmt::format("cannot create {}: {}", out, error.message()), "", {}});

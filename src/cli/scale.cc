@@ -123,9 +123,9 @@ class Study {
         hashes.push_back(to_hex(sized->hash));
         if (s > 0 && hashes[s] == hashes[s - 1])
           return fail("usage",
-                      fmt::format("--sizes: {} has the same parameters at {} and {}", designs_[d].name,
+                      fmt::format("--sizes: {} is the same model at {} and {} parameters", designs_[d].name,
                                   c_.sizes[s - 1], c_.sizes[s]),
-                      "name sizes further apart");
+                      "choose sizes further apart");
       }
       for (std::size_t other = 0; other < d; ++other) {
         std::string same;
@@ -173,7 +173,7 @@ class Study {
     for (const ScaleRun& r : study_.searches)
       if (r.design == static_cast<std::int64_t>(d)) ++count, last = &r;
     return fail("score",
-                fmt::format("{} at {} has no score at any of the {} learning rates tried; the last one: {}{}",
+                fmt::format("{} at {} has no score at any of the {} learning rates tried; the last run: {}{}",
                             designs_[d].name, c_.sizes[0], count, last->status,
                             last->cause.empty() ? "" : ", " + last->cause),
                 "leave the design out, or start a new study with another --lr and --out");
@@ -209,7 +209,7 @@ class Study {
     if (const auto before = read_file(spec_file, kMostText); before) {
       if (*before != to_json(spec))
         return fail("exists", spec.folder + " holds a run with other options",
-                    "continue it with the same options, or start a new study with another --out");
+                    "continue it with its original options, or start a new study with another --out");
       if (const auto text = read_file(result_file, kMostText); text)
         if (auto known = record::parse_result(*text); known && is_final(*known)) result = std::move(*known);
     }
@@ -218,11 +218,12 @@ class Study {
       ProgressLine line;
       const std::string what =
           fmt::format("{} at {}, learning rate {:g}, seed {}", designs_[d].name, c_.sizes[s], rate, seed);
-      GABBRO_TRY(end, run_worker(spec_file, result_file, c_.limits, {{spec.corpus}, spec.device},
-                                 [&](const record::Progress& p) {
-                                   line.show(fmt::format("{}: {}", what, progress_text(p)));
-                                   return true;
-                                 }));
+      GABBRO_TRY(end,
+                 run_worker(spec_file, result_file, c_.limits, {{spec.corpus}, {spec.engine, spec.device, 1}},
+                            [&](const record::Progress& p) {
+                              line.show(fmt::format("{}: {}", what, progress_text(p)));
+                              return true;
+                            }));
       if (end.kind == jobs::JobEnd::Kind::kStopped) return std::nullopt;
       if (end.kind == jobs::JobEnd::Kind::kResult) {
         GABBRO_TRY(read, record::parse_result(end.result));
@@ -244,8 +245,8 @@ class Study {
       if (const Weights& other = at->second; !is_new && other.folder != own.folder && !agree(own, other))
         return fail(
             "scale", fmt::format("{} has the same weights as {}", own.folder, other.folder),
-            "only runs of one function, size, seed and learning rate end with the same weights; remove "
-            "the wrong result, or one of two designs that write one function in different ways");
+            "only runs of the same function, size, seed and learning rate can end with the same weights; "
+            "remove the wrong result, or one of the designs if both define the same function");
     }
     run_speaks_ = record::speaks_of_design(*result);
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
@@ -307,16 +308,16 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
   for (const std::string& text : c.sizes) {
     const auto size = parse_amount(text);
     if (!size || *size < 1)
-      return fail("usage", "--sizes: invalid number '" + text + "'", "write them as 150k,300k,600k");
+      return fail("usage", "--sizes: invalid number '" + text + "'", "write them like 150k,300k,600k");
     if (!out.empty() && *size <= out.back())
       return fail("usage", fmt::format("--sizes: {} comes after {}", text, c.sizes[out.size() - 1]),
                   "list sizes in ascending order, each once");
     out.push_back(*size);
   }
   if (out.size() < 3)
-    return fail("usage", "--sizes: a fit needs three sizes or more", "write them as 150k,300k,600k");
+    return fail("usage", "--sizes: a fit needs at least three sizes", "write them like 150k,300k,600k");
   if (!c.tokens.empty() && !parse_amount(c.tokens))
-    return fail("usage", "--tokens: invalid number '" + c.tokens + "'", "write it as 350k, 5M or 1.5M");
+    return fail("usage", "--tokens: invalid number '" + c.tokens + "'", "write it like 350k, 5M or 1.5M");
   return out;
 }
 
@@ -324,6 +325,8 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
 
 int run_scale(const ScaleCommand& command) {
   ScaleCommand c = command;
+  if (const auto ok = record::check_engine({c.spec.engine, c.spec.device, 1}); !ok)
+    return failed("scale", ok.error());
   if (c.out.empty()) {
     const std::string& first = c.designs.front();
     c.out = names_design(first) ? first.substr(0, first.rfind('#')) + "/scale" : "runs/scale";

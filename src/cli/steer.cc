@@ -41,12 +41,11 @@ int run_steer(const SteerCommand& c) {
     if (!design) return failed("steer", design.error());
     if (design->created.origin == record::Origin::kBaseline ||
         design->created.origin == record::Origin::kControl)
-      return failed("steer",
-                    {"usage",
-                     fmt::format("design {} is the {} {}, which cannot be vetoed", c.veto,
-                                 record::word_of(design->created.origin), design->created.name),
-                     "veto a design of the search; baselines and controls are what they are measured against",
-                     {}});
+      return failed("steer", {"usage",
+                              fmt::format("design {} is the {} {}, which cannot be vetoed", c.veto,
+                                          record::word_of(design->created.origin), design->created.name),
+                              "veto a design of the search; baselines and controls are needed for comparison",
+                              {}});
   }
   const std::int64_t now = campaign::steering_time(c.run, *store);
   for (std::size_t i = 0; i < instructions->size(); ++i) {

@@ -49,8 +49,8 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
     print("  {:<20}{:.4f} nats per token, perplexity {:.4g}\n", "held-out loss", r.valid_loss,
           std::exp(r.valid_loss));
     if (r.unread_tokens > 0)
-      print("  {:<20}{:.4f} bits per byte, over {} tokens of the training text that the run has not read\n",
-            "unread text", record::unread_bits(r), r.unread_tokens);
+      print("  {:<20}{:.4f} nats per token, over {} tokens of the training text that the run has not read\n",
+            "unread text", r.unread_loss, r.unread_tokens);
   }
   for (const record::ContextGain& g : r.context)
     print("  {:<20}{:+.4f} ± {:.4f} from beyond the last {} tokens, at {} positions\n", "gain of context",
@@ -115,6 +115,8 @@ Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
 
 int run_train(const TrainCommand& c) {
   record::TrialSpec spec = c.spec;
+  if (const auto ok = record::check_engine({spec.engine, spec.device, spec.gpus}); !ok)
+    return failed("train", ok.error());
   const auto text = read_program(c.file);
   if (!text) return failed("train", text.error());
   spec.program = *text;
@@ -131,7 +133,7 @@ int run_train(const TrainCommand& c) {
     return failed("train", {"usage",
                             !tokens ? "--tokens: invalid number '" + c.tokens + "'"
                                     : "--params: invalid number '" + c.params + "'",
-                            "write it as 350k, 5M or 1.5M",
+                            "write it like 350k, 5M or 1.5M",
                             {}});
   spec.tokens = *tokens;
   spec.params = *params;
@@ -167,7 +169,7 @@ int run_train(const TrainCommand& c) {
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
     if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());
 
-  Needs needs{{spec.corpus}, spec.device, spec.engine, spec.gpus};
+  Needs needs{{spec.corpus}, {spec.engine, spec.device, spec.gpus}};
   add_tasks(needs, spec.tasks);
   const auto end = [&] {
     ProgressLine line;

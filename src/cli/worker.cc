@@ -36,8 +36,8 @@ std::string beginning_of(const std::string& log) {
 
 }  // namespace
 
-Needs needs_of_run(const std::string& folder, const std::string& device, record::Engine engine) {
-  Needs out{{folder}, device, engine};
+Needs needs_of_run(const std::string& folder, const record::JobEngine& engine) {
+  Needs out{{folder}, engine};
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto spec = text ? record::parse_spec(*text) : tl::unexpected(text.error());
   if (spec) out.reads.push_back(spec->corpus);
@@ -69,9 +69,9 @@ Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string&
                       .limits = limits,
                       .log_file = log,
                       .reads = needs.reads,
-                      .devices = needs.device != "cpu",
-                      .python = needs.engine == record::Engine::kPyTorch,
-                      .team = needs.gpus > 1};
+                      .devices = needs.engine.device != "cpu",
+                      .python = needs.engine.engine == record::Engine::kPyTorch,
+                      .team = needs.engine.gpus > 1};
   if (auto ok = executor->start(job); !ok) return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::JobEvents events = executor->wait(kPollSeconds);

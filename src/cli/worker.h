@@ -5,22 +5,20 @@
 #include <vector>
 
 #include "jobs/jobs.h"
+#include "record/job.h"
 #include "record/progress.h"
 #include "record/spelling.h"
 
 namespace gabbro::cli {
 
-/// The resources that a worker needs outside the folder of its result: files and folders to read, a device,
-/// an engine.
+/// The resources that a worker needs outside the folder of its result: files and folders to read, and an
+/// engine.
 struct Needs {
   std::vector<std::string> reads = {};
-  std::string device = "cpu";
-  record::Engine engine = record::Engine::kCpu;
-  int gpus = 1;
+  record::JobEngine engine = {};
 };
 /// Returns a run's folder and the corpus that the run names.
-Needs needs_of_run(const std::string& folder, const std::string& device,
-                   record::Engine engine = record::Engine::kCpu);
+Needs needs_of_run(const std::string& folder, const record::JobEngine& engine = {});
 /// Adds the file of each benchmark, given as "FILE" or "NAME=FILE".
 void add_tasks(Needs& needs, const std::vector<std::string>& tasks);
 

@@ -209,8 +209,8 @@ Result<Lock> begin(const std::string& folder) {
                 "wait for it, or choose another --out");
   if (!lock) return lock;
   if (!fs::is_empty(folder, error) && !fs::exists(folder + kMark, error))
-    return fail("exists", fmt::format("{} contains files that no build left there", folder),
-                "move them, since a build needs that folder, or choose another --out");
+    return fail("exists", fmt::format("{} contains files that do not come from a build", folder),
+                "move them (a build clears this folder), or choose another --out");
   Remover remover(folder);
   for (const auto& entry : fs::directory_iterator(folder, error))
     if (entry.path() != folder + kMark) fs::remove_all(entry.path(), error);

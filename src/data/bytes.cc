@@ -60,7 +60,7 @@ class Bytes::Archive : public Bytes::Reader {
     // The filter for bzip2 ends without an error where something else follows.
     if (std::error_code error; ended_ && consumed() < fs::file_size(path_, error) && !error)
       return fail("io",
-                  fmt::format("cannot read {}: what follows byte {} is not compressed", path_, consumed()),
+                  fmt::format("cannot read {}: the data after byte {} is not compressed", path_, consumed()),
                   "check that the file is complete");
     return !ended_;
   }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -36,7 +37,7 @@ class Mapping {
     struct stat info {};
     if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
       ::close(file);
-      return fail("corpus", fmt::format("cannot read {}: it is not a plain file", path),
+      return fail("corpus", fmt::format("cannot read {}: it is not a regular file", path),
                   "build a corpus with `gabbro data build`");
     }
     Mapping out;
@@ -72,9 +73,9 @@ class Mapping {
 };
 
 // Largest file, in bytes, that is hashed whenever its split is opened.
-constexpr std::uint64_t kChecked = 1 << 30;
+constexpr std::uint64_t kMostHashedBytes = 1 << 30;
 
-struct Border {
+struct DocumentEnd {
   std::uint64_t end;
   std::uint64_t bytes;
 };
@@ -88,8 +89,8 @@ struct Split::State {
   std::vector<Mapping> shards;
   std::vector<std::uint64_t> starts;  // first token of each shard, and the total
   Mapping borders;
-  std::vector<Document> kept;  // replaces the boundaries if not empty
-  [[nodiscard]] std::span<const Border> ends() const { return borders.as<Border>(); }
+  std::optional<std::vector<Document>> restricted;  // the documents, instead of those of the file
+  [[nodiscard]] std::span<const DocumentEnd> ends() const { return borders.as<DocumentEnd>(); }
 };
 
 Split::Split(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -100,13 +101,17 @@ Split::~Split() = default;
 std::uint64_t Split::tokens() const { return state_->info.tokens; }
 std::uint64_t Split::bytes() const { return state_->info.bytes; }
 std::size_t Split::documents() const {
-  return state_->kept.empty() ? state_->ends().size() : state_->kept.size();
+  return state_->restricted ? state_->restricted->size() : state_->ends().size();
 }
 
-void Split::keep(std::vector<Document> documents) { state_->kept = std::move(documents); }
+std::size_t Split::first(std::uint64_t count) const {
+  return count == 0 ? documents() : std::min<std::size_t>(count, documents());
+}
+
+void Split::restrict_to(std::vector<Document> documents) { state_->restricted = std::move(documents); }
 
 Document Split::document(std::size_t index) const {
-  if (!state_->kept.empty()) return state_->kept[index];
+  if (state_->restricted) return (*state_->restricted)[index];
   const auto ends = state_->ends();
   return {index == 0 ? 0 : ends[index - 1].end, ends[index].end, ends[index].bytes};
 }
@@ -114,7 +119,7 @@ Document Split::document(std::size_t index) const {
 std::size_t Split::document_of(std::uint64_t position) const {
   const auto ends = state_->ends();
   const auto at = std::upper_bound(ends.begin(), ends.end(), position,
-                                   [](std::uint64_t p, const Border& b) { return p < b.end; });
+                                   [](std::uint64_t p, const DocumentEnd& b) { return p < b.end; });
   return static_cast<std::size_t>(at - ends.begin());
 }
 
@@ -235,7 +240,7 @@ Result<bool> Corpus::check(const std::string& file, const std::string& hash) con
   if (got == hash) return true;
   return fail("corpus",
               fmt::format("{}/{} was changed: its hash is {} instead of {}", folder_, file, got, hash),
-              "build the corpus again; the file is damaged or belongs to another corpus");
+              "the file is damaged or belongs to another corpus; build the corpus again");
 }
 
 Result<Split> Corpus::split(const std::string& name) const {
@@ -243,38 +248,39 @@ Result<Split> Corpus::split(const std::string& name) const {
   const SplitInfo& info = out.state_->info;
   const std::uint64_t width = out.state_->wide ? 4 : 2;
   for (const ShardInfo& shard : info.shards)
-    if (shard.tokens * width <= kChecked)
+    if (shard.tokens * width <= kMostHashedBytes)
       if (auto ok = check(shard.file, shard.hash); !ok) return tl::unexpected(ok.error());
-  if (info.documents * sizeof(Border) <= kChecked)
+  if (info.documents * sizeof(DocumentEnd) <= kMostHashedBytes)
     if (auto ok = check(name + ".documents", info.documents_hash); !ok) return tl::unexpected(ok.error());
   std::uint64_t end = 0, bytes = 0;
   const auto ends = out.state_->ends();
   for (std::size_t d = 0; d < ends.size(); ++d) {
-    const Border& b = ends[d];
+    const DocumentEnd& b = ends[d];
     if (b.end <= end || b.end > info.tokens || b.bytes == 0 || b.bytes > info.bytes - bytes)
       return fail(
           "corpus",
-          fmt::format("{}/{}.documents: document {} has {} bytes of text and its tokens end at {}, after {} "
-                      "bytes and {} tokens of {} and {}",
-                      folder_, name, d + 1, b.bytes, b.end, bytes, end, info.bytes, info.tokens),
-          "build the corpus again; the file is damaged");
+          fmt::format(
+              "{}/{}.documents: document {} has {} bytes of text and ends at token {}; the one before it "
+              "ends at {}, and {} tokens and {} bytes are left for it",
+              folder_, name, d + 1, b.bytes, b.end, end, info.tokens - end, info.bytes - bytes),
+          "the file is damaged; build the corpus again");
     end = b.end, bytes += b.bytes;
   }
   if (end != info.tokens || bytes != info.bytes)
     return fail("corpus",
                 fmt::format("{}/{}.documents contains {} tokens and {} bytes of text instead of {} and {}",
                             folder_, name, end, bytes, info.tokens, info.bytes),
-                "build the corpus again; the file is damaged");
+                "the file is damaged; build the corpus again");
   return out;
 }
 
-std::vector<std::string> Corpus::unchecked() const {
+std::vector<std::string> Corpus::files_too_large_to_check() const {
   std::vector<std::string> out;
   const std::uint64_t width = manifest_.vocab > 65536 ? 4 : 2;
   for (const SplitInfo& s : manifest_.splits) {
     for (const ShardInfo& shard : s.shards)
-      if (shard.tokens * width > kChecked) out.push_back(shard.file);
-    if (s.documents * sizeof(Border) > kChecked) out.push_back(s.name + ".documents");
+      if (shard.tokens * width > kMostHashedBytes) out.push_back(shard.file);
+    if (s.documents * sizeof(DocumentEnd) > kMostHashedBytes) out.push_back(s.name + ".documents");
   }
   return out;
 }
@@ -282,7 +288,9 @@ std::vector<std::string> Corpus::unchecked() const {
 Result<Split> Corpus::map(const std::string& name) const {
   const auto info = std::find_if(manifest_.splits.begin(), manifest_.splits.end(),
                                  [&](const SplitInfo& s) { return s.name == name; });
-  if (info == manifest_.splits.end()) return fail("corpus", fmt::format("{} has no split {}", folder_, name));
+  if (info == manifest_.splits.end())
+    return fail("corpus", fmt::format("{} has no split {}", folder_, name),
+                "the corpus is damaged; build it again");
   auto state = std::make_unique<Split::State>();
   state->info = *info;
   state->vocab = manifest_.vocab;
@@ -295,7 +303,7 @@ Result<Split> Corpus::map(const std::string& name) const {
       return fail("corpus",
                   fmt::format("{}/{} has {} bytes instead of {}", folder_, shard.file, mapping.size(),
                               shard.tokens * width),
-                  "build the corpus again; the file is damaged");
+                  "the file is damaged; build the corpus again");
     state->starts.push_back(total);
     total += shard.tokens;
     state->shards.push_back(std::move(mapping));
@@ -303,15 +311,17 @@ Result<Split> Corpus::map(const std::string& name) const {
   state->starts.push_back(total);
   const std::string borders = folder_ + "/" + name + ".documents";
   GABBRO_TRY(mapping, Mapping::open(borders));
-  if (mapping.size() != info->documents * sizeof(Border))
+  if (mapping.size() != info->documents * sizeof(DocumentEnd))
     return fail("corpus",
                 fmt::format("{} has {} bytes instead of {}", borders, mapping.size(),
-                            info->documents * sizeof(Border)),
-                "build the corpus again; the file is damaged");
+                            info->documents * sizeof(DocumentEnd)),
+                "the file is damaged; build the corpus again");
   state->borders = std::move(mapping);
   if (total != info->tokens || (info->documents > 0 && state->ends().back().end != total))
-    return fail("corpus", fmt::format("split {} of {} contains {} tokens instead of {}", name, folder_, total,
-                                      info->tokens));
+    return fail(
+        "corpus",
+        fmt::format("split {} of {} contains {} tokens instead of {}", name, folder_, total, info->tokens),
+        "the corpus is damaged; build it again");
   return Split(std::move(state));
 }
 

@@ -30,12 +30,14 @@ class Split {
   [[nodiscard]] std::uint64_t tokens() const;
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::size_t documents() const;
+  /// Returns how many documents "the first `count`" are: all if it is 0, and no more than there are.
+  [[nodiscard]] std::size_t first(std::uint64_t count) const;
   [[nodiscard]] Document document(std::size_t index) const;
   /// Returns the document to which token `position` belongs. O(log documents).
   [[nodiscard]] std::size_t document_of(std::uint64_t position) const;
-  /// Restricts the split to these documents, as a view of its tokens (data/heads.h). tokens() and bytes()
-  /// remain those of the whole split.
-  void keep(std::vector<Document> documents);
+  /// Restricts documents() and document() to these, which are parts of the split's (data/heads.h). All other
+  /// functions remain those of the whole split.
+  void restrict_to(std::vector<Document> documents);
   /// Reads tokens [from, from + out.size()), which must be in the split. Throws std::runtime_error at a token
   /// that is not in the vocabulary. This can occur if a file is too large to be hashed when it is opened, or
   /// if it has changed since.
@@ -84,17 +86,17 @@ Result<Manifest> parse_manifest(const std::string& json, const std::string& path
 class Corpus {
  public:
   /// Opens a corpus. Errors, "corpus", each with the file and the numbers: no corpus, another version, a file
-  /// that is missing or has the wrong size, or a vocabulary other than that of the build.
+  /// that is missing or has the wrong size, or a tokenizer.model that is not the manifest's.
   static Result<Corpus> open(const std::string& folder);
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
-  /// Opens a split. Files of up to 1 GiB are compared with their hashes, at the speed of memory; larger ones
-  /// only by `verify`. Errors, "corpus": no such split, a damaged file, or impossible documents: each must
+  /// Opens a split. Files of up to 1 GiB are compared with their hashes; larger ones only by
+  /// `verify`. Errors, "corpus": no such split, a damaged file, or impossible documents: each must
   /// have at least one token and one byte, and their totals must be those of the manifest.
   [[nodiscard]] Result<Split> split(const std::string& name) const;
   /// Returns the files that `split` does not compare with their hashes.
-  [[nodiscard]] std::vector<std::string> unchecked() const;
+  [[nodiscard]] std::vector<std::string> files_too_large_to_check() const;
   /// Reads every file and compares its hash with the manifest, and the bytes of held-out documents with their
   /// text (text_bytes.h). Errors: "corpus", with the name of the file or the number of the document.
   [[nodiscard]] Result<bool> verify() const;

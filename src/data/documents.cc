@@ -110,8 +110,9 @@ class FileDocuments : public Documents {
     if (auto ok = check_beginning(path, buffer_); !ok) return ok;
     if (format_ != Format::kText || !begins_object()) return true;
     if (!text_of_json(std::string_view(buffer_).substr(0, buffer_.find('\n')), options_.field)) return true;
-    return fail("format", fmt::format("{} holds JSON lines, but its name stands for text", path),
-                "rename it to .jsonl; to train on the JSON as it is, name another --field");
+    return fail(
+        "format", fmt::format("{} contains JSON lines, but its name is that of a text file", path),
+        "rename it to .jsonl; to train on the raw JSON, set --field to a name that the objects do not have");
   }
 
   void close_file() {
@@ -134,9 +135,9 @@ class FileDocuments : public Documents {
     if (findings_.nul <= findings_.documents) return false;
     return fail(
         "format",
-        fmt::format("{} of {} documents contain NUL characters, which text does not have; the first is in {}",
+        fmt::format("{} of {} documents contain NUL characters, which are not text; the first is in {}",
                     findings_.nul, findings_.nul + findings_.documents, findings_.nul_file),
-        "convert the sources to text in UTF-8");
+        "convert the sources to UTF-8 text");
   }
 
   // Counts a document and makes it valid UTF-8, or returns false if it is to be left out. `continues`: it is

@@ -33,7 +33,7 @@ Result<nlohmann::json> parse_object(std::string_view line) {
   try {
     nlohmann::json out = nlohmann::json::parse(line);
     if (out.is_object()) return out;
-    return fail("format", fmt::format("the line is not a JSON object but has type {}", out.type_name()),
+    return fail("format", fmt::format("the line is not a JSON object but of type {}", out.type_name()),
                 kWriteLines);
   } catch (const nlohmann::json::exception& e) {
     std::string reason = e.what();  // The format is "[code] parse error at line 1, column 2: reason".
@@ -46,7 +46,7 @@ Result<nlohmann::json> parse_object(std::string_view line) {
     const bool number = line.find("NaN") != line.npos || line.find("Infinity") != line.npos;
     const bool surrogate = reason.find("surrogate") != std::string::npos;
     return fail("format", "the line is not a JSON object: " + reason,
-                surrogate ? "replace the lone surrogate, which is not a character, for example by \\ufffd"
+                surrogate ? "replace the lone surrogate, which is not a character, with \\ufffd, for example"
                 : number  ? "write null instead of NaN and Infinity, which are not JSON (in Python, "
                             "json.dumps(..., allow_nan=False) finds them)"
                           : kWriteLines);
@@ -114,7 +114,7 @@ Result<bool> holds_json_lines(const std::string& path) {
   const auto object = parse_object(line);
   // Other errors of the first line are reported where it is read.
   if (!object && object.error().message.find("unexpected end of input") != std::string::npos)
-    return wrong("one JSON object over several lines",
+    return wrong("one JSON object spread over several lines",
                  "write one object per line, for example with `jq -c .`");
   return true;
 }

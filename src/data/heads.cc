@@ -25,8 +25,7 @@ std::size_t lacking(const std::vector<int>& ids, const Tokenizer& tokenizer) {
 
 std::vector<Document> heads(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents,
                             std::uint64_t tokens) {
-  const std::size_t count =
-      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  const std::size_t count = split.first(documents);
   std::vector<Document> out;
   for (std::size_t d = 0; d < count; ++d) {
     Document document = split.document(d);

@@ -42,7 +42,9 @@ class Folder {
  public:
   void add_ascii(char c) {
     if (const char folded = kFoldedAscii[static_cast<std::size_t>(c)]; folded == 0)
-      place_ = c == '\n' || c == '\r' ? Place::kLineStart : place_ == Place::kNumber ? Place::kText : place_;
+      line_part_ = c == '\n' || c == '\r'            ? LinePart::kLineStart
+                   : line_part_ == LinePart::kNumber ? LinePart::kText
+                                                     : line_part_;
     else
       keep(folded <= '9', [folded](std::string& to) { to += folded; });
   }
@@ -55,7 +57,9 @@ class Folder {
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       const utf8proc_category_t category = utf8proc_category(parts[static_cast<std::size_t>(i)]);
       const bool digit = category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
-      const bool letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+      // Modifier letters among them are marks: the tatweel, which stretches Arabic words, or apostrophes.
+      const bool letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO &&
+                          category != UTF8PROC_CATEGORY_LM;
       if (digit || letter)
         keep(digit, [&](std::string& to) {
           utf8::unchecked::append(static_cast<char32_t>(parts[static_cast<std::size_t>(i)]),
@@ -63,27 +67,31 @@ class Folder {
         });
     }
   }
-  std::string take() { return std::move(2 * letters_.size() >= folded_.size() ? letters_ : folded_); }
+  void take(Plain& out) {
+    out.folded = std::move(letters_);
+    if (out.folded != folded_) out.other = std::move(folded_);
+    if (2 * out.folded.size() < out.other.size()) std::swap(out.folded, out.other);
+  }
   void reserve(std::size_t bytes) { folded_.reserve(bytes), letters_.reserve(bytes); }
 
  private:
-  enum class Place { kLineStart, kNumber, kText };
+  enum class LinePart { kLineStart, kNumber, kText };
   template <class Append>
   void keep(bool digit, const Append& append) {
     if (!digit) append(letters_);
     if (passes(digit)) append(folded_);
   }
   bool passes(bool digit) {
-    if (digit && place_ != Place::kText) {
-      place_ = Place::kNumber;
+    if (digit && line_part_ != LinePart::kText) {
+      line_part_ = LinePart::kNumber;
       return false;
     }
-    place_ = Place::kText;
+    line_part_ = LinePart::kText;
     return true;
   }
 
   std::string folded_, letters_;
-  Place place_ = Place::kLineStart;
+  LinePart line_part_ = LinePart::kLineStart;
 };
 
 // Returns the distinct hashes of the windows of a text for which `is_chosen` says so, sorted.
@@ -142,7 +150,9 @@ Plain plain_of(const std::string& text) {
     else
       folder.add(c);
   }
-  return {hash64(visible), folder.take()};
+  Plain out{.identity = hash64(visible), .folded = {}, .other = {}};
+  folder.take(out);
+  return out;
 }
 
 HeldOutText::HeldOutText() : maybe_(kMaybe, false) {}
@@ -151,31 +161,34 @@ std::vector<std::uint64_t> HeldOutText::candidates(const std::string& folded) co
   return windows_of(folded, [&](std::uint64_t hash) { return hash <= bound_ || maybe_[hash % kMaybe]; });
 }
 
-bool HeldOutText::is_nearly_known(const std::string& folded) const {
-  std::size_t own = 0, known = 0;  // chosen windows
-  std::unordered_map<std::uint32_t, std::uint32_t> shared;
-  for (const std::uint64_t hash : candidates(folded)) {
-    const auto place = places_.find(hash);
-    const bool found = place != places_.end();
-    own += hash <= bound_;
-    known += hash <= bound_ && found;
-    if (found) ++shared[place->second.begin];
-  }
-  return is_most(known, own) || std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
-           const Document& earlier = documents_[s.first];
-           return 2 * earlier.bytes >= folded.size() && is_most(s.second, earlier.windows);
-         });
+bool HeldOutText::is_nearly_known(const Plain& plain) const {
+  const auto forms = plain.forms();
+  return std::any_of(forms.begin(), forms.end(), [&](const std::string* folded) {
+    std::size_t own = 0, known = 0;  // chosen windows
+    std::unordered_map<std::uint32_t, std::uint32_t> shared;
+    for (const std::uint64_t hash : candidates(*folded)) {
+      const auto entry = recurrences_.find(hash);
+      const bool found = entry != recurrences_.end();
+      own += hash <= bound_;
+      known += hash <= bound_ && found;
+      if (found) ++shared[entry->second.begin];
+    }
+    return is_most(known, own) || std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
+             const Document& earlier = documents_[s.first];
+             return 2 * earlier.bytes >= folded->size() && is_most(s.second, earlier.windows);
+           });
+  });
 }
 
 bool HeldOutText::add(const Plain& plain) {
   if (!whole_.insert(plain.identity).second) return true;
-  if (is_nearly_known(plain.folded)) return false;
+  if (is_nearly_known(plain)) return false;
   const auto document = static_cast<std::uint32_t>(documents_.size());
   const std::vector<std::uint64_t> windows = windows_to_keep(plain.folded, bound_);
   documents_.push_back({plain.folded.size(), static_cast<std::uint32_t>(windows.size())});
   for (const std::uint64_t hash : windows) {
     windows_.push_back({hash, document});
-    places_.try_emplace(hash, Place{document, 1});
+    recurrences_.try_emplace(hash, Recurrence{document, 1});
     maybe_[hash % kMaybe] = true;
   }
   beyond_ += windows.size() - std::min(windows.size(), kFirst);
@@ -195,10 +208,10 @@ void HeldOutText::halve() {
   beyond_ = 0;
   for (const Document& document : documents_)
     beyond_ += document.windows - std::min<std::size_t>(document.windows, kFirst);
-  places_.clear();
+  recurrences_.clear();
   std::fill(maybe_.begin(), maybe_.end(), false);
   for (const Window& w : windows_) {
-    places_.try_emplace(w.hash, Place{w.document, 1});
+    recurrences_.try_emplace(w.hash, Recurrence{w.document, 1});
     maybe_[w.hash % kMaybe] = true;
   }
 }
@@ -223,14 +236,14 @@ void HeldOutText::finish() {
   std::vector<Window> counting;
   for (std::size_t from = 0, to = 0; from < windows_.size(); from = to) {
     to = end_of(from);
-    Place place{static_cast<std::uint32_t>(counting.size()), 0};
-    for (std::size_t i = from; i < to && place.count < kMostDocuments; ++i) {
+    Recurrence at{static_cast<std::uint32_t>(counting.size()), 0};
+    for (std::size_t i = from; i < to && at.count < kMostDocuments; ++i) {
       if (to - from > kBoilerplate && mostly_own[windows_[i].document]) continue;
       counting.push_back(windows_[i]);
       ++documents_[windows_[i].document].windows;
-      ++place.count;
+      ++at.count;
     }
-    places_[windows_[from].hash] = place;
+    recurrences_[windows_[from].hash] = at;
   }
   windows_ = std::move(counting);
 }
@@ -241,35 +254,42 @@ HeldOutText::Found HeldOutText::find(const Plain& plain) const {
     out.overlap = Overlap::kSame;
     return out;
   }
-  if (places_.empty()) return out;
-  std::size_t own = 0, known = 0;  // chosen windows that are no boilerplate, and those held out
+  if (recurrences_.empty()) return out;
+  bool is_part = false;
+  for (const std::string* folded : plain.forms()) {
+    std::size_t own = 0, known = 0;  // chosen windows that are no boilerplate, and those held out
+    for (const std::uint64_t hash : candidates(*folded)) {
+      const auto entry = recurrences_.find(hash);
+      const bool found = entry != recurrences_.end();
+      if (found && entry->second.count == 0) continue;
+      own += hash <= bound_;
+      known += hash <= bound_ && found;
+      if (found) out.windows.push_back(hash);
+    }
+    is_part = is_part || is_most(known, own);
+  }
+  std::sort(out.windows.begin(), out.windows.end());
+  out.windows.erase(std::unique(out.windows.begin(), out.windows.end()), out.windows.end());
   std::unordered_map<std::uint32_t, std::uint32_t> shared;  // windows in common, by held-out document
-  for (const std::uint64_t hash : candidates(plain.folded)) {
-    const auto place = places_.find(hash);
-    const bool found = place != places_.end();
-    if (found && place->second.count == 0) continue;
-    own += hash <= bound_;
-    if (!found) continue;
-    known += hash <= bound_;
-    out.windows.push_back(hash);
-    const Place& at = place->second;
+  for (const std::uint64_t hash : out.windows) {
+    const Recurrence& at = recurrences_.at(hash);
     for (std::uint32_t i = at.begin; i < at.begin + at.count; ++i) ++shared[windows_[i].document];
   }
   const bool holds = std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
     return is_most(s.second, documents_[s.first].windows);
   });
-  if (holds || is_most(known, own)) out.overlap = Overlap::kInside;
+  if (holds || is_part) out.overlap = Overlap::kInside;
   return out;
 }
 
 void HeldOutText::train(const Found& found) {
-  for (const std::uint64_t hash : found.windows) places_.at(hash).trained = true;
+  for (const std::uint64_t hash : found.windows) recurrences_.at(hash).trained = true;
 }
 
 HeldOutText::Trained HeldOutText::trained() const {
   std::vector<std::uint32_t> found(documents_.size());
-  for (const auto& [hash, place] : places_)
-    for (std::uint32_t i = place.begin; place.trained && i < place.begin + place.count; ++i)
+  for (const auto& [hash, at] : recurrences_)
+    for (std::uint32_t i = at.begin; at.trained && i < at.begin + at.count; ++i)
       ++found[windows_[i].document];
   Trained out{.of = documents_.size()};
   double bytes = 0, trained = 0;

@@ -19,6 +19,12 @@ struct Plain {
   /// numbered, hyphenated or set in tables. Where digits are more than half of letters and digits, they count
   /// too, but for the numbers with which lines begin.
   std::string folded;
+  /// The form of the two that `folded` is not, if they differ: a text may stand beside much that is of the
+  /// other kind.
+  std::string other;
+  [[nodiscard]] std::vector<const std::string*> forms() const {
+    return other.empty() ? std::vector{&folded} : std::vector{&folded, &other};
+  }
 };
 
 /// O(bytes).
@@ -71,7 +77,7 @@ class HeldOutText {
     std::uint32_t document;
     auto operator<=>(const Window&) const = default;
   };
-  struct Place {
+  struct Recurrence {
     std::uint32_t begin;  // until `finish` the first document with this window, then an index of `windows_`
     std::uint32_t count;  // documents for which it counts; 0 marks boilerplate
     bool trained = false;
@@ -80,7 +86,7 @@ class HeldOutText {
     std::size_t bytes = 0;
     std::uint32_t windows = 0;  // those that count
   };
-  [[nodiscard]] bool is_nearly_known(const std::string& folded) const;
+  [[nodiscard]] bool is_nearly_known(const Plain& plain) const;
   // Returns the hashes of the windows of a text that are chosen by their content or may be known.
   [[nodiscard]] std::vector<std::uint64_t> candidates(const std::string& folded) const;
   void halve();
@@ -88,8 +94,8 @@ class HeldOutText {
   std::unordered_set<std::uint64_t> whole_;
   std::vector<Window> windows_;  // by document and hash; sorted by hash in `finish`
   std::vector<Document> documents_;
-  std::unordered_map<std::uint64_t, Place> places_;  // by the hash of a window
-  std::vector<bool> maybe_;  // false at the last bits of hashes that are not in `places_`
+  std::unordered_map<std::uint64_t, Recurrence> recurrences_;  // by the hash of a window
+  std::vector<bool> maybe_;  // false at the last bits of hashes that are not in `recurrences_`
   std::size_t beyond_ = 0;   // windows beyond the first of each document
   std::uint64_t bound_ = ~std::uint64_t{0} / 16;  // windows with a hash up to this are chosen
 };

@@ -121,12 +121,11 @@ tl::unexpected<Error> one_sided(const Division::Counts& c, bool by_name, std::ui
         "corpus",
         fmt::format("each of {} is, contains or is part of a held-out document: nothing is left to train on",
                     counted(c.same + c.inside, "document")),
-        "hold out other documents; if the sources are many documents in one, separate them (see "
-        "--separator)");
+        "hold out other documents; if one source holds many documents, separate them (see --separator)");
   if (train == 0)
-    return fail("corpus", fmt::format("all of {} documents were held out", valid),
+    return fail("corpus", fmt::format("all {} documents were held out", valid),
                 "give --valid a smaller share, or add documents");
-  return fail("corpus", fmt::format("none of {} documents was held out", train),
+  return fail("corpus", fmt::format("none of the {} documents was held out", train),
               train == 1
                   ? "separate the documents (see --separator), or name held-out files with --valid-source"
                   : "give --valid a larger share, or name held-out files with --valid-source");

@@ -20,7 +20,7 @@ namespace {
 
 tl::unexpected<Error> unreadable(const fs::path& path, const std::string& why) {
   return fail("io", fmt::format("cannot read {}: {}", path.string(), why),
-              "allow reading it, or name the files to read");
+              "make it readable, or name the files to read");
 }
 
 // Checks that a file can be read. A build may lack support for Parquet, and skipping the file silently would
@@ -106,8 +106,8 @@ class Finder {
     }
     if (out.files.size() == before)
       return fail("io", fmt::format("{} contains no file of a known format", folder),
-                  "use .txt, .md or .jsonl, also compressed (.gz, .xz, .zst, .bz2), or .parquet; .json with "
-                  "JSON lines needs text in --field");
+                  "use .txt, .md or .jsonl, also compressed (.gz, .xz, .zst, .bz2), or .parquet; a .json "
+                  "file needs JSON lines with text in the field that --field names");
     return true;
   }
 

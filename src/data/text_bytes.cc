@@ -8,8 +8,7 @@
 namespace gabbro::data {
 
 Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents) {
-  const std::size_t count =
-      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  const std::size_t count = split.first(documents);
   for (std::size_t d = 0; d < count; ++d) {
     const Document document = split.document(d);
     std::vector<std::int64_t> tokens;
@@ -17,9 +16,9 @@ Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::ui
     const std::size_t bytes = tokenizer.decode({tokens.begin(), tokens.end()}).size();
     if (bytes != document.bytes)
       return fail("corpus",
-                  fmt::format("document {} is said to have {} bytes of text, but its tokens decode to {}",
+                  fmt::format("document {} is recorded with {} bytes of text, but its tokens decode to {}",
                               d + 1, document.bytes, bytes),
-                  "build the corpus again; otherwise scores would be divided by bytes that are not there");
+                  "build the corpus again; otherwise bits per byte would be wrong");
   }
   return true;
 }

@@ -117,12 +117,12 @@ Result<bool> check(const Vocabulary& v) {
     return fail("tokenizer", "the vocabulary cannot be written as tokenizer.json: " + what,
                 "export with --format torch, and read text with the tokenizer.model of the corpus");
   };
-  if (v.model_type != 2) return refuse("it is not made of byte pairs");
+  if (v.model_type != 2) return refuse("it is not a BPE vocabulary");
   if (v.has_table || v.removes_spaces || !v.escapes_spaces || v.suffix)
     return refuse(fmt::format("it changes text before it is split (normalisation '{}')", v.normalization));
   const auto bytes =
       std::count_if(v.pieces.begin(), v.pieces.end(), [](const Piece& p) { return p.type == Piece::kByte; });
-  if (bytes != 256) return refuse(fmt::format("it has {} of the 256 bytes", bytes));
+  if (bytes != 256) return refuse(fmt::format("it has only {} of the 256 byte tokens", bytes));
   for (const Piece& p : v.pieces)
     if (p.type == Piece::kUserDefined || p.type == Piece::kUnused)
       return refuse(fmt::format("the token '{}' is user-defined or unused", p.text));
@@ -148,8 +148,8 @@ Result<Json> merges(const Vocabulary& v) {
       while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0) == 0x80) ++next;
       if (!known.contains(text.substr(cut, next - cut)))
         return fail("tokenizer",
-                    fmt::format("the vocabulary cannot be written as tokenizer.json: the token '{}' has a "
-                                "character that is not a token",
+                    fmt::format("the vocabulary cannot be written as tokenizer.json: the token '{}' contains "
+                                "a character that is not a token",
                                 text),
                     "export with --format torch, and read text with the tokenizer.model of the corpus");
       if (cut > 0 && known.contains(text.substr(0, cut)) && known.contains(text.substr(cut)))

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "edit/codebook.h"
+#include "edit/unit_catalogue.h"
 #include "lang/ast.h"
 #include "lang/check.h"
 #include "lang/library.h"

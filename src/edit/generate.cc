@@ -209,15 +209,15 @@ Unit random_unit(Random& random, UnitKind kind, std::string name, int size) {
   return random_layer(random, kind == UnitKind::kMixer, std::move(name), size);
 }
 
-Expr random_instance(Random& random, CodeBook& book, const Slot& slot, int depth) {
-  const auto& fitting = book.fitting(slot);
+Expr random_instance(Random& random, UnitCatalogue& catalogue, const Slot& slot, int depth) {
+  const auto& fitting = catalogue.fitting(slot);
   GABBRO_CHECK(!fitting.empty());
-  const CodeBookEntry& entry = *random.pick(fitting);
+  const CatalogueEntry& entry = *random.pick(fitting);
   Expr out = name(entry.unit->name);
   for (const auto& [key, value] : random.pick(entry.settings)) out = with(std::move(out), key, value);
   for (const Slot& child : entry.slots)
-    if (depth > 0 && random.chance(0.3) && !book.fitting(child).empty())
-      out = with(std::move(out), child.name, random_instance(random, book, child, depth - 1));
+    if (depth > 0 && random.chance(0.3) && !catalogue.fitting(child).empty())
+      out = with(std::move(out), child.name, random_instance(random, catalogue, child, depth - 1));
   return out;
 }
 
@@ -226,8 +226,8 @@ namespace {
 // Draws units for the roles of a design; the number of new units is bounded.
 class DesignMaker {
  public:
-  DesignMaker(Random& random, CodeBook& book, const GenerateOptions& options)
-      : random_(random), book_(book), options_(options) {}
+  DesignMaker(Random& random, UnitCatalogue& catalogue, const GenerateOptions& options)
+      : random_(random), catalogue_(catalogue), options_(options) {}
 
   Program make() {
     lang::Design design;
@@ -279,19 +279,19 @@ class DesignMaker {
 
   Expr mixer() {
     if (auto unit = new_unit(UnitKind::kMixer, "Mixer")) return *unit;
-    return from_book(true);
+    return from_catalogue(true);
   }
 
   Expr channel() {
     if (auto unit = new_unit(UnitKind::kChannel, "Channel")) return *unit;
-    return from_book(false);
+    return from_catalogue(false);
   }
 
-  // Returns a unit of the book that mixes positions, or one that does not.
-  Expr from_book(bool mixes) {
+  // Returns a unit of the catalogue that mixes positions, or one that does not.
+  Expr from_catalogue(bool mixes) {
     for (int tries = 0; tries < 50; ++tries) {
-      Expr e = random_instance(random_, book_, {"", "1", false}, 1);
-      if (book_.find(e.text)->mixes == mixes) return e;
+      Expr e = random_instance(random_, catalogue_, {"", "1", false}, 1);
+      if (catalogue_.find(e.text)->mixes == mixes) return e;
     }
     return name(mixes ? "Attention" : "SwiGLU");
   }
@@ -305,7 +305,7 @@ class DesignMaker {
   }
 
   Random& random_;
-  CodeBook& book_;
+  UnitCatalogue& catalogue_;
   const GenerateOptions& options_;
   Program program_;
   std::array<std::vector<std::string>, 3> made_;
@@ -314,8 +314,8 @@ class DesignMaker {
 
 }  // namespace
 
-Program random_program(Random& random, CodeBook& book, const GenerateOptions& options) {
-  return DesignMaker(random, book, options).make();
+Program random_program(Random& random, UnitCatalogue& catalogue, const GenerateOptions& options) {
+  return DesignMaker(random, catalogue, options).make();
 }
 
 }  // namespace gabbro::edit

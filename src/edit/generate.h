@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "edit/codebook.h"
+#include "edit/unit_catalogue.h"
 #include "lang/ast.h"
 
 namespace gabbro::edit {
@@ -13,7 +13,7 @@ namespace gabbro::edit {
 struct GenerateOptions {
   int unit_size = 12;      // approximate number of operations of a unit
   int most_layers = 12;    // maximum number of blocks of a design
-  int most_new_units = 3;  // maximum number of newly generated units; the others come from the code book
+  int most_new_units = 3;  // maximum number of newly generated units; the others come from the catalogue
   double new_unit = 0.5;   // probability that a place takes a new unit
 };
 
@@ -24,12 +24,12 @@ enum class UnitKind { kMixer, kChannel, kBlock };
 /// prelude. O(size).
 lang::Unit random_unit(Random& random, UnitKind kind, std::string name, int size);
 
-/// Returns an instance for `slot`: a unit of the book at settings that work, with some of its own slots
+/// Returns an instance for `slot`: a unit of the catalogue at settings that work, with some of its own slots
 /// filled recursively.
-lang::Expr random_instance(Random& random, CodeBook& book, const Slot& slot, int depth = 2);
+lang::Expr random_instance(Random& random, UnitCatalogue& catalogue, const Slot& slot, int depth = 2);
 
 /// Returns a program with one design named `Random` and the new units that it uses. The first call measures
-/// the book.
-lang::Program random_program(Random& random, CodeBook& book, const GenerateOptions& options = {});
+/// the catalogue.
+lang::Program random_program(Random& random, UnitCatalogue& catalogue, const GenerateOptions& options = {});
 
 }  // namespace gabbro::edit

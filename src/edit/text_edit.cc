@@ -66,7 +66,7 @@ tl::unexpected<Error> no_place(const Spot& spot) {
   std::string at = spot.unit;
   for (const int i : spot.at) at += fmt::format(".{}", i);
   return fail("place", fmt::format("there is no place {}", at),
-              "adopt the unit first: it must be the program's own");
+              "adopt the unit first: only the program's own units can be edited");
 }
 
 template <class F>
@@ -138,7 +138,8 @@ Result<Program> delete_statement(const Program& program, const Against& against,
   return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
     const Stmt gone = block[static_cast<std::size_t>(spot.at.back())];
-    if (gone.kind == Stmt::Kind::kReturn) return fail("edit", "a unit must return");
+    if (gone.kind == Stmt::Kind::kReturn)
+      return fail("edit", "the return statement of a unit cannot be removed");
     const std::vector<std::string> names = assigned(gone);
     if (stand_in.size() != names.size())
       return fail("edit", fmt::format("{} names need a replacement, but {} are given", names.size(),

@@ -394,7 +394,7 @@ Result<Program> duplicate(const Program& program, const Against& against, const 
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& with) {
   if (path != with && (with.starts_with(path + ".") || path.starts_with(with + ".")))
-    return fail("edit", fmt::format("{} and {} are within each other", path, with));
+    return fail("edit", fmt::format("{} and {} overlap: one contains the other", path, with));
   Program copy = program;
   GABBRO_TRY(first, reach(copy, against.library, path));
   if (first->kind == Expr::Kind::kName && !unit_named(copy, against.library, first->text))

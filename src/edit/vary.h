@@ -4,8 +4,8 @@
 #include <span>
 
 #include "base/random.h"
-#include "edit/codebook.h"
 #include "edit/edit.h"
+#include "edit/unit_catalogue.h"
 #include "record/spelling.h"
 
 namespace gabbro::edit {
@@ -26,10 +26,10 @@ struct ProgramVariant {
 /// after which the caller draws again. The result differs from `program`, is well typed and causal, and needs
 /// no further check. One check of the result.
 Result<ProgramVariant> vary_checked(Operator op, const Program& program, const Program* second_parent,
-                                    CodeBook& book, Random& random);
+                                    UnitCatalogue& catalogue, Random& random);
 
 /// Does the same and returns only the program.
-Result<Program> vary(Operator op, const Program& program, const Program* second_parent, CodeBook& book,
-                     Random& random);
+Result<Program> vary(Operator op, const Program& program, const Program* second_parent,
+                     UnitCatalogue& catalogue, Random& random);
 
 }  // namespace gabbro::edit

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "edit/build.h"
-#include "edit/codebook.h"
+#include "edit/unit_catalogue.h"
 #include "edit/values.h"
 #include "lang/elaborate.h"
 
@@ -60,7 +60,7 @@ struct Writer {
   static Values::Options options(const Text& text, const Survey::StmtSite& site) {
     Values::Options out{.time = true, .in_scan = site.in_scan, .slots = {}, .narrow = {}};
     for (const Slot& slot : text.slots) {
-      if (slot.shape != "1") continue;
+      if (slot.signature != "1") continue;
       out.slots.push_back(slot.name);
       if (slot.narrow) out.narrow.push_back(slot.name);
     }

@@ -36,15 +36,14 @@ double Bigram::loss(std::int64_t token, std::int64_t next) const {
   return -std::log((count + strength_ * alone) / (before_[static_cast<std::size_t>(token)] + strength_));
 }
 
-double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_piece,
+double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_token,
                             std::uint64_t documents) {
-  const std::size_t count =
-      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  const std::size_t count = split.first(documents);
   double nats = 0, bytes = 0;
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
-    tokens.assign(1, end_piece);
+    tokens.assign(1, end_token);
     split.append(document, tokens);
     for (std::size_t i = 0; i + 1 < tokens.size(); ++i) nats += bigram.loss(tokens[i], tokens[i + 1]);
     bytes += static_cast<double>(document.bytes);

@@ -28,7 +28,7 @@ class Bigram {
 };
 
 /// Returns bits per byte over the same documents as bits_per_byte of a model, without a confidence interval.
-double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_piece,
+double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_token,
                             std::uint64_t documents = 0);
 
 }  // namespace gabbro::eval

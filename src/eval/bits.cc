@@ -101,18 +101,17 @@ BitsPerByte summary(const std::vector<Score>& scores) {
 
 }  // namespace
 
-BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           std::int64_t sequences, std::int64_t length, std::uint64_t documents,
                           const std::function<bool(double)>& progress) {
-  const std::size_t count =
-      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
+  const std::size_t count = split.first(documents);
   std::vector<Score> scores(count);
   std::uint64_t text = 0;
   Windows windows(model, sequences, length, scores);
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
-    tokens.assign(1, end_piece);  // an empty context
+    tokens.assign(1, end_token);  // an empty context
     split.append(document, tokens);
     scores[d].bytes = document.bytes;
     const std::string_view read{reinterpret_cast<const char*>(tokens.data()),

@@ -32,7 +32,7 @@ struct BitsPerByte {
 /// Scores the first `documents` documents of the split (0: all). A document is read in windows of `length`
 /// tokens that do not overlap; `sequences` windows make a batch. `progress` receives the finished share. If
 /// it returns false, the scoring stops and the result covers the documents read so far.
-BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           std::int64_t sequences, std::int64_t length, std::uint64_t documents = 0,
                           const std::function<bool(double)>& progress = {});
 

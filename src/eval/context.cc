@@ -72,7 +72,7 @@ class RowPacker {
 };
 
 // Returns at most `most` whole windows of the documents, spread evenly.
-std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_piece, std::int64_t length,
+std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_token, std::int64_t length,
                                   std::size_t documents, std::int64_t most) {
   std::vector<std::pair<std::size_t, std::int64_t>> all;  // (document, window)
   for (std::size_t d = 0; d < documents; ++d) {
@@ -85,7 +85,7 @@ std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_pie
   std::vector<Window> out;
   for (std::size_t i = 0; i < count; ++i) {
     const auto& [d, w] = all[i * all.size() / count];
-    Window& window = out.emplace_back(Window{d, Tokens(static_cast<std::size_t>(length) + 1, end_piece)});
+    Window& window = out.emplace_back(Window{d, Tokens(static_cast<std::size_t>(length) + 1, end_token)});
     // The positions of windows include the end token that precedes a document.
     const std::uint64_t begin = split.document(d).begin + static_cast<std::uint64_t>(w * length);
     if (w == 0)
@@ -120,12 +120,11 @@ ContextGain summary(std::int64_t context, const std::vector<Window>& windows, co
 
 }  // namespace
 
-std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& split, std::int64_t end_token,
                                        std::int64_t sequences, std::int64_t length, std::uint64_t documents,
                                        std::int64_t most) {
-  const std::size_t count =
-      documents == 0 ? split.documents() : std::min<std::size_t>(documents, split.documents());
-  const std::vector<Window> windows = whole_windows(split, end_piece, length, count, most);
+  const std::size_t count = split.first(documents);
+  const std::vector<Window> windows = whole_windows(split, end_token, length, count, most);
   const std::int64_t least = std::min(kFirst, length / 2);
   std::vector<ContextGain> out;
   if (windows.empty()) return out;

@@ -25,7 +25,7 @@ struct ContextGain {
 /// spread evenly. A short context is read as a document of its own, with many in one row. Only the last
 /// quarter of its positions is counted, so it costs four passes over the compared positions. Contexts longer
 /// than the first compared position are skipped. The result is empty if no document has a whole window.
-std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& split, std::int64_t end_token,
                                        std::int64_t sequences, std::int64_t length, std::uint64_t documents,
                                        std::int64_t most);
 

@@ -188,13 +188,12 @@ Result<TaskForm> form_of(const json& object, const TaskSource& source) {
   }
   if (labelled)
     return fail("task",
-                fmt::format("objects with labels, but {} is not a known task with labels", source.name),
+                fmt::format("the objects have labels, but {} is not a known task with labels", source.name),
                 fmt::format("name the task: --task NAME={}, with NAME one of {}", source.file, names));
   std::string known;
   for (const auto& [kind, fields] : kKinds)
     known += fmt::format("{}{{{}}}", known.empty() ? "" : ", ", fmt::join(fields, ", "));
-  return fail("task", "unknown task format, with the fields " + fields_of(object),
-              "known formats have the fields " + known);
+  return fail("task", "unknown task format, with the fields " + fields_of(object), "known formats: " + known);
 }
 
 // Explains why an object does not fit the kind of task of the first object in its file.

@@ -107,17 +107,17 @@ class Adaptive : public Strategy {
  public:
   explicit Adaptive(std::string strategy) : strategy_(std::move(strategy)) {}
 
-  Result<Offspring> propose(const Population& population, edit::CodeBook& book,
+  Result<Offspring> propose(const Population& population, edit::UnitCatalogue& catalogue,
                             Random random) const override {
     const std::vector<Known> all = known(population, strategy_);
     const int since = since_progress(all);
     // While the search stalls, the first quarter of every kPatience designs is drawn with more fresh designs.
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
-    if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(book, random);
+    if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(catalogue, random);
     const Individual& parent = parent_of(all, population, random);
     const Individual& second_parent = parent_of(all, population, random);
     return bred(choose_operator(credit(population, strategy_).operators, random), parent, &second_parent,
-                book, random);
+                catalogue, random);
   }
 
  private:

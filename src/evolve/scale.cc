@@ -204,10 +204,10 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
   if (runs.empty() || designs < 1) return tl::unexpected(refuse("there are no finished runs to fit", ""));
   for (const ScaleRun& r : runs) {
     if (!record::same_documents(r.documents, runs[0].documents))
-      return tl::unexpected(
-          refuse(fmt::format("runs were scored on different held-out documents, {} and {} of them",
-                             runs[0].documents.size(), r.documents.size()),
-                 "score all runs on one corpus, with the same --valid-documents"));
+      return tl::unexpected(refuse(
+          fmt::format("runs were scored on different sets of held-out documents, with {} and {} documents",
+                      runs[0].documents.size(), r.documents.size()),
+          "score all runs on one corpus, with the same --valid-documents"));
     if (r.held_out_hash != runs[0].held_out_hash)
       return tl::unexpected(
           refuse(fmt::format("runs were scored on different held-out texts, {} and {}",
@@ -222,15 +222,14 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
                    "start a new study with another --out"));
       if (r.text_hash != other.text_hash)
         return tl::unexpected(
-            refuse(fmt::format("runs of one size and seed were trained on different texts, {} and {}",
+            refuse(fmt::format("runs of the same size and seed were trained on different texts, {} and {}",
                                other.text_hash, r.text_hash),
                    "use one corpus for all runs: start a new study with another --out"));
       if (r.unread_tokens != other.unread_tokens)
-        return tl::unexpected(
-            refuse(fmt::format("runs of one size and seed were scored on different amounts of unread "
-                               "training text, {} and {} tokens",
-                               other.unread_tokens, r.unread_tokens),
-                   "use one corpus for all runs: start a new study with another --out"));
+        return tl::unexpected(refuse(fmt::format("runs of the same size and seed were scored on different "
+                                                 "amounts of unread training text, {} and {} tokens",
+                                                 other.unread_tokens, r.unread_tokens),
+                                     "use one corpus for all runs: start a new study with another --out"));
     }
     const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
     const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
@@ -250,7 +249,7 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
     if (static_cast<int>(at.size()) < kLeastSizes)
       return tl::unexpected(refuse(fmt::format("design {} has finished runs at {} sizes, but a fit needs {}",
                                                d + 1, at.size(), kLeastSizes),
-                                   "train three sizes or more, each with at least one finished run"));
+                                   "train at least three sizes, each with at least one finished run"));
   }
   return true;
 }

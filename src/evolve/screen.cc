@@ -83,9 +83,11 @@ Result<bool> within_limits(const ir::TokenCosts& costs, std::size_t rung, const 
                                       value, of_which, bound));
     const double baseline = at_first * growth;
     if (factor <= 0 || baseline <= 0 || value <= factor * baseline) return true;
-    return fail("cost",
-                fmt::format("{} at {}: {:.3g}{}, {:.1f} times the highest of a baseline; the limit is {:g}",
-                            what, own.name, value, of_which, value / baseline, factor));
+    return fail(
+        "cost",
+        fmt::format(
+            "{} at {}: {:.3g}{}, {:.1f} times the highest value of a baseline; the limit is {:g} times", what,
+            own.name, value, of_which, value / baseline, factor));
   };
   const DesignLimits& limits = settings.limits;
   if (const auto ok = check("training FLOPs per token", costs.train_flops, costs.train_share,
@@ -240,8 +242,14 @@ Result<record::DesignCreated> measure(const lang::Program& program, const Search
   return out;
 }
 
-std::string equal_known(const record::DesignCreated& created, const Population& population,
-                        const lang::Library& library) {
+Result<double> train_flops_at(const lang::Program& program, const Rung& rung, const SearchSettings& settings,
+                              const lang::Library& library) {
+  GABBRO_TRY(sized, sized_at(program, rung, settings, library));
+  return costs_of(sized).train_flops;
+}
+
+std::string find_equal(const record::DesignCreated& created, const Population& population,
+                       const lang::Library& library) {
   const lang::ParseResult parsed = lang::parse(created.program);
   const auto rungs = at_rungs(parsed.program, population.settings(), library);
   if (!rungs) return "";

@@ -31,9 +31,13 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
 Result<record::DesignCreated> measure(const lang::Program& program, const SearchSettings& settings,
                                       const lang::Library& library);
 
+/// Returns the training FLOPs per token of a design at a rung, deepened and resized for it. Errors: "size".
+Result<double> train_flops_at(const lang::Program& program, const Rung& rung, const SearchSettings& settings,
+                              const lang::Library& library);
+
 /// Returns the name of the known design that equals `created`, as measured, by one of its identities; "" if
 /// there is none.
-std::string equal_known(const record::DesignCreated& created, const Population& population,
-                        const lang::Library& library);
+std::string find_equal(const record::DesignCreated& created, const Population& population,
+                       const lang::Library& library);
 
 }  // namespace gabbro::evolve

@@ -14,21 +14,21 @@ namespace {
 
 class RandomSearch : public Strategy {
  public:
-  Result<Offspring> propose(const Population&, edit::CodeBook& book, Random random) const override {
-    return fresh(book, random);
+  Result<Offspring> propose(const Population&, edit::UnitCatalogue& catalogue, Random random) const override {
+    return fresh(catalogue, random);
   }
 };
 
 class Tournament : public Strategy {
  public:
-  Result<Offspring> propose(const Population& population, edit::CodeBook& book,
+  Result<Offspring> propose(const Population& population, edit::UnitCatalogue& catalogue,
                             Random random) const override {
     constexpr std::size_t kAge = 50;
     std::vector<Known> all = known(population, "tournament");
-    if (all.empty()) return fresh(book, random);
+    if (all.empty()) return fresh(catalogue, random);
     if (all.size() > kAge) all.erase(all.begin(), all.end() - kAge);
     const Individual &parent = best_of(all, random), &second_parent = best_of(all, random);
-    return bred(random.pick(edit::all_operators()), parent, &second_parent, book, random);
+    return bred(random.pick(edit::all_operators()), parent, &second_parent, catalogue, random);
   }
 
  private:
@@ -111,8 +111,8 @@ std::vector<Known> known(const Population& population, std::string_view strategy
   return out;
 }
 
-Offspring fresh(edit::CodeBook& book, Random& random) {
-  return {edit::random_program(random, book,
+Offspring fresh(edit::UnitCatalogue& catalogue, Random& random) {
+  return {edit::random_program(random, catalogue,
                                {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3}),
           std::nullopt,
           {},
@@ -121,11 +121,11 @@ Offspring fresh(edit::CodeBook& book, Random& random) {
 }
 
 Result<Offspring> bred(record::Operator op, const Individual& parent, const Individual* second_parent,
-                       edit::CodeBook& book, Random& random) {
+                       edit::UnitCatalogue& catalogue, Random& random) {
   const bool crosses =
       op == record::Operator::kCrossover && second_parent && second_parent->created.id != parent.created.id;
   GABBRO_TRY(child, edit::vary_checked(op, *parent.program, crosses ? second_parent->program.get() : nullptr,
-                                       book, random));
+                                       catalogue, random));
   return Offspring{std::move(child.program),
                    std::move(child.subject),
                    {op},

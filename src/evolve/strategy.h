@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "edit/codebook.h"
+#include "edit/unit_catalogue.h"
 #include "edit/vary.h"
 #include "evolve/population.h"
 
@@ -29,7 +29,7 @@ class Strategy {
   virtual ~Strategy() = default;
   /// Proposes an offspring. Errors: those of the edit that was drawn; the caller draws again with another
   /// stream.
-  virtual Result<Offspring> propose(const Population& population, edit::CodeBook& book,
+  virtual Result<Offspring> propose(const Population& population, edit::UnitCatalogue& catalogue,
                                     Random random) const = 0;
 };
 
@@ -64,11 +64,11 @@ struct Known {
 /// first. Vetoed designs are left out.
 std::vector<Known> known(const Population& population, std::string_view strategy);
 
-/// Returns a fresh design, made of random units and units of the code book.
-Offspring fresh(edit::CodeBook& book, Random& random);
+/// Returns a fresh design, made of random units and units of the catalogue.
+Offspring fresh(edit::UnitCatalogue& catalogue, Random& random);
 
 /// Applies one operator to `parent`. `second_parent` may be null.
 Result<Offspring> bred(record::Operator op, const Individual& parent, const Individual* second_parent,
-                       edit::CodeBook& book, Random& random);
+                       edit::UnitCatalogue& catalogue, Random& random);
 
 }  // namespace gabbro::evolve

@@ -10,19 +10,13 @@ namespace gabbro::pytorch {
 
 namespace {
 
-Tensor number_of(int value) {
+Tensor number_of(double value) {
+  const Code code = literal(value).code;
   Tensor out;
-  out.text = fmt::format("{}", value);
-  out.rank = value < 0 ? kNegation : kAtom;
+  out.text = code.text;
+  out.rank = code.rank;
   out.is_number = true;
   out.number = value;
-  return out;
-}
-
-Tensor half() {
-  Tensor out = number_of(1);
-  out.text = "0.5";
-  out.number = 0.5;
   return out;
 }
 
@@ -278,32 +272,57 @@ std::optional<StateForm> state_form(Writer& w, const Tensor& next, const std::st
   return Matcher(w, symbol, depends).run(next);
 }
 
+namespace {
+
+Tensor sum_of(Writer& w, const Tensor& a, const Tensor& b) {
+  return a.is_number && b.is_number ? number_of(a.number + b.number) : w.binary("+", a, b);
+}
+
+Tensor multiple_of(Writer& w, const Tensor& x, const Tensor& factor) {
+  return x.is_number ? number_of(x.number * factor.number) : w.binary("*", x, factor);
+}
+
 std::optional<Tensor> log_of(Writer& w, const Tensor& x,
                              const std::function<bool(const std::string&)>& is_named) {
+  if (x.is_number) {
+    if (x.number <= 0) return {};
+    return number_of(std::log(x.number));
+  }
   const Made* m = made_of(x);
   if (m && !is_named(x.text)) {
     if (m->op == "exp") return m->in[0];
     if (m->op == "sigmoid") return w.apply("F.logsigmoid", m->in[0]);
     if (m->op == "broadcast") return log_of(w, m->in[0], is_named);
     if (m->op == "**" && m->in[1].is_number)
-      if (const auto base = log_of(w, m->in[0], is_named)) return w.binary("*", *base, m->in[1]);
+      if (const auto base = log_of(w, m->in[0], is_named)) return multiple_of(w, *base, m->in[1]);
     if (m->op == "sqrt")
-      if (const auto base = log_of(w, m->in[0], is_named)) return w.binary("*", *base, half());
+      if (const auto base = log_of(w, m->in[0], is_named)) return multiple_of(w, *base, number_of(0.5));
     if (m->op == "*") {
       const auto a = log_of(w, m->in[0], is_named), b = log_of(w, m->in[1], is_named);
-      if (a && b) return w.binary("+", *a, *b);
+      if (a && b) return sum_of(w, *a, *b);
     }
   }
   const Bounds bounds = bounds_of(w, x);
   if (bounds.low < 0 || (bounds.low == 0 && !bounds.above)) return {};
-  if (x.is_number) {
-    Tensor out;
-    out.text = fmt::format("{}.new_full((1, 1), {})", w.like(), literal(std::log(x.number)).code.text);
-    return out;
-  }
   // The lower limit is for a value that rounds to zero.
   Tensor limited = w.pointwise({x}, kAtom, [](const auto& t) { return t[0] + ".clamp(min=1e-30)"; }, {kAtom});
   return w.apply("torch.log", limited);
+}
+
+}  // namespace
+
+std::optional<Tensor> log_of(Writer& w, const std::vector<Term>& factors,
+                             const std::function<bool(const std::string&)>& is_named) {
+  std::optional<Tensor> out;
+  bool negative = false;
+  for (const Term& factor : factors) {
+    negative = negative != factor.negative;
+    if (factor.value.is_number && factor.value.number == 1) continue;
+    const auto part = log_of(w, factor.value, is_named);
+    if (!part) return {};
+    out = out ? sum_of(w, *out, *part) : *part;
+  }
+  return negative ? std::nullopt : out;
 }
 
 }  // namespace gabbro::pytorch

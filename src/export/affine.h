@@ -1,6 +1,6 @@
 // The recurrence of one state of a scan, found in how the state after a step was made.
 //
-// The known forms are those of ir/chunk_match.h, and a maximum: S' is a sum of a multiple of S, of products
+// The known forms are those of ir/affine_match.h, and a maximum: S' is a sum of a multiple of S, of products
 // that do not depend on S, and of p (f . S + r); or S' = max(S + a, b). A step may consist of several steps
 // of the first form, one after the other.
 #pragma once
@@ -53,9 +53,9 @@ std::optional<StateForm> state_form(Writer& w, const Tensor& next, const std::st
 /// Returns the product of some factors; 1 of none.
 Tensor product_of(Writer& w, const std::vector<Term>& factors);
 
-/// Returns the logarithm of a value that is positive by the way it was made. `is_named` says that the value
-/// itself is computed in any case, so that its logarithm is taken of it.
-std::optional<Tensor> log_of(Writer& w, const Tensor& x,
+/// Returns the logarithm of a product of values that are positive by the way they were made, unless all
+/// are 1. `is_named` says that a value itself is computed in any case, so that its logarithm is taken of it.
+std::optional<Tensor> log_of(Writer& w, const std::vector<Term>& factors,
                              const std::function<bool(const std::string&)>& is_named);
 
 }  // namespace gabbro::pytorch

@@ -185,14 +185,21 @@ Value Writer::call_builtin(const Expr& call) {
     const Tensor a = numeric(tensor(eval(call.args[1])));
     const Tensor b = numeric(tensor(eval(call.args[2])));
     if (failed()) return {};
-    Tensor chosen = a;
-    if (a.is_number && b.is_number)
-      chosen.text = fmt::format("{}.new_tensor({})", like(), a.text), chosen.is_number = false,
-      chosen.rank = kAtom;
+    const auto constant = [&](const Tensor& number) {
+      Tensor out = number;
+      out.text = fmt::format("constant({}, {})", number.text, like());
+      out.rank = kAtom;
+      out.is_number = false;
+      return out;
+    };
+    // A number becomes a tensor where PyTorch has no function of numbers alone.
+    const Tensor condition = x.is_number ? constant(x) : x;
+    const Tensor chosen = a.is_number && b.is_number ? constant(a) : a;
     const auto text = [&](const auto& t) {
       return fmt::format("torch.where({}, {}, {})", x.is_bool ? t[0] : t[0] + " != 0", t[1], t[2]);
     };
-    return value_of(pointwise({x, chosen, b}, kAtom, text, {x.is_bool ? kLambda : kSum, kLambda, kLambda}));
+    return value_of(
+        pointwise({condition, chosen, b}, kAtom, text, {x.is_bool ? kLambda : kSum, kLambda, kLambda}));
   }
   if (name == "top_k") {
     const Number k = eval_number(call.args[1]);
@@ -230,8 +237,8 @@ Value Writer::call_builtin(const Expr& call) {
       std::vector<std::string> sizes(static_cast<std::size_t>(t.lead), "-1");
       for (const int a : out.axes)
         sizes.push_back(contains(added, a) ? int_text(size_of(a).value, size_of(a).code) : "-1");
-      std::string text = t.is_number ? fmt::format("{}.new_tensor({})", like(), t.text)
-                                     : aligned(t, t.lead, out.axes, kAtom);
+      std::string text =
+          t.is_number ? fmt::format("constant({}, {})", t.text, like()) : aligned(t, t.lead, out.axes, kAtom);
       out.text = fmt::format("{}.expand({})", text, fmt::join(sizes, ", "));
       out.rank = kAtom;
       out.is_number = false;

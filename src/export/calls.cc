@@ -25,17 +25,17 @@ std::vector<Value> Writer::call_expr(const Expr& expr) {
   }
   if (lang::find_builtin(expr.text)) return {call_builtin(expr)};
   if (const lang::Function* function = library_.function(expr.text, frame().own)) {
-    if (auto known = call_known(*function, expr)) return {*known};
-    return call_function(*function, expr);
+    return call_known(*function, expr);
   }
   if (!library_.unit(expr.text, frame().own)) return {poison("unknown function " + expr.text)};
   const InstancePtr instance = eval_instance(expr);
   return instance ? call_instance_expr(instance, expr) : std::vector<Value>{};
 }
 
-// Functions of the prelude that PyTorch has, or that a helper computes.
-std::optional<Value> Writer::call_known(const lang::Function& function, const Expr& expr) {
-  if (library_.is_own(&function)) return {};
+// Functions of the prelude that PyTorch has, or that a helper computes, are called as such; others are
+// written.
+std::vector<Value> Writer::call_known(const lang::Function& function, const Expr& expr) {
+  if (library_.is_own(&function)) return call_function(function, expr);
   const auto argument = [&](std::string_view name) -> const Expr* {
     std::size_t position = 0;
     for (std::size_t i = 0; i < expr.args.size(); ++i) {
@@ -57,17 +57,18 @@ std::optional<Value> Writer::call_known(const lang::Function& function, const Ex
   const bool normalizes = name == "l2_normalize" || name == "rms_normalize";
   const bool reduces = name == "softmax" || name == "logsumexp" || normalizes;
   const auto same = kSame.find(name);
-  if (same == kSame.end() && !reduces && name != "rope") return {};
   const Expr* x_expr = argument("x");
-  if (!x_expr || (reduces && !argument("over"))) return {};
+  if ((same == kSame.end() && !reduces && name != "rope") || !x_expr || (reduces && !argument("over")))
+    return call_function(function, expr);
+  // An argument is evaluated once: it may make parameters.
   const Value value = eval(*x_expr);
-  if (failed()) return Value{};
-  if (value.kind != Value::Kind::kTensor) return {};
+  if (failed()) return {};
+  if (value.kind != Value::Kind::kTensor) return call_function(function, expr, x_expr, value);
   const Tensor x = numeric(tensor(value));
-  if (same != kSame.end()) return value_of(apply(same->second, x));
+  if (same != kSame.end()) return {value_of(apply(same->second, x))};
   if (name == "rope") {
     const int k = eval_axis(*argument("k"));
-    if (x.lead != Tensor::kTimes) return {};
+    if (x.lead != Tensor::kTimes) return call_function(function, expr, x_expr, value);
     const double size = static_cast<double>(axes_[k].size);
     new_axis("p", literal(2));
     new_axis("j", literal(size / 2));
@@ -78,19 +79,20 @@ std::optional<Value> Writer::call_known(const lang::Function& function, const Ex
     if (const Expr* base = argument("base")) tail = ", base=" + eval_number(*base).code.text;
     out.text = fmt::format("rope({}, {}{})", out.text, documents(), tail);
     out.rank = kAtom;
-    return value_of(out);
+    return {value_of(out)};
   }
   const std::vector<int> over = eval_axes(*argument("over"));
-  if (name == "softmax" && over.size() == 1) return value_of(softmax(x, over[0]));
-  if (contains(over, kPast) && (name != "logsumexp" || over.size() != 1)) return {};
-  if (name == "softmax") return {};
-  if (name == "logsumexp" && contains(over, kPast)) {
+  if (name == "softmax" && over.size() == 1) return {value_of(softmax(x, over[0]))};
+  const bool past = contains(over, kPast);
+  if (name == "softmax" || (past && (name != "logsumexp" || over.size() != 1)))
+    return call_function(function, expr, x_expr, value);
+  if (past) {
     Tensor out = x;
     out.lead = Tensor::kTimes;
     out.pairs = nullptr;
     out.rank = kAtom;
     out.text = fmt::format("masked({}, {}, -torch.inf).logsumexp(2)", x.text, mask(x.window));
-    return value_of(out);
+    return {value_of(out)};
   }
   std::string eps;
   if (const Expr* e = argument("eps")) eps = eval_number(*e).code.text;
@@ -113,7 +115,7 @@ std::optional<Value> Writer::call_known(const lang::Function& function, const Ex
     out.pairs = nullptr;
     return out;
   };
-  return value_of(is_past(x) ? past_of(write(x.pairs->a), x.window) : write(x));
+  return {value_of(is_past(x) ? past_of(write(x.pairs->a), x.window) : write(x))};
 }
 
 std::string Writer::call_text(const std::string& function, const std::vector<std::string>& args) {
@@ -144,7 +146,8 @@ std::vector<Value> Writer::results_of(const std::string& text, std::vector<Tenso
 
 // Writes a function of the program as a function of the module. Parameters that it makes, and sizes that it
 // reads, are passed to it.
-std::vector<Value> Writer::call_function(const lang::Function& function, const Expr& call) {
+std::vector<Value> Writer::call_function(const lang::Function& function, const Expr& call,
+                                         const Expr* evaluated, const Value& value) {
   Scope body;
   body.kind = Scope::Kind::kFunction;
   auto frame_ptr = std::make_unique<Frame>();
@@ -176,7 +179,7 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
       values[slot].kind = Value::Kind::kAxes;
       values[slot].axes = eval_axes(e);
     } else {
-      values[slot] = eval(e);
+      values[slot] = &e == evaluated ? value : eval(e);
     }
     given[slot] = true;
     if (failed()) return {};
@@ -300,13 +303,13 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
   const bool past = tensors.size() == 1 && is_past(tensors[0]);
   if (past) {
     Tensor inner = tensors[0].pairs->a;
-    inner.text = call_text(known->name, args);
+    inner.text = call_text(function_mark(known->name), args);
     inner.rank = kAtom;
     return {value_of(past_of(inner, tensors[0].window))};
   }
   for (Tensor& t : tensors) t.pairs = nullptr, t.is_number = false;
   targets_ = targets;
-  return results_of(call_text(known->name, args), tensors);
+  return results_of(call_text(function_mark(known->name), args), tensors);
 }
 
 std::vector<Value> Writer::call_instance_expr(const InstancePtr& instance, const Expr& expr) {
@@ -377,7 +380,7 @@ std::vector<Value> Writer::call_instance_expr(const InstancePtr& instance, const
     if (is_slot) {
       const auto [known, fresh] = draft.slots.try_emplace(expr.text, called.built);
       if (fresh || factory(*known->second) == factory(*called.built))
-        made = fmt::format("{}({})", python_name(expr.text), needs_width(*called.built) ? size : "");
+        made = fmt::format("{}({})", draft.slot_names.at(expr.text), needs_width(*called.built) ? size : "");
     }
     if (made.empty()) made = construct(*called.built, size);
     draft.setup.insert(draft.setup.begin() + static_cast<std::ptrdiff_t>(setup),

@@ -108,7 +108,7 @@ Value Writer::eval(const Expr& expr) {
       return poison("unknown name " + key, "this is a bug in gabbro; please report it");
     }
     case Expr::Kind::kList:
-      return poison("a list stands where a value is expected");
+      return poison("a list is used where a value is expected");
   }
   return {};
 }
@@ -180,6 +180,13 @@ std::string Writer::attribute(Draft& draft, const std::string& name) {
   out = python_name(out);
   while (draft.attributes.contains(out)) out += "_";
   draft.attributes.insert(out);
+  return out;
+}
+
+std::string Writer::size_attribute(Draft& draft, const std::string& name) {
+  std::string out = attribute(draft, name);
+  const auto is_slot = [&](const auto& slot) { return slot.second == out; };
+  while (std::any_of(draft.slot_names.begin(), draft.slot_names.end(), is_slot)) out = attribute(draft, out);
   return out;
 }
 

@@ -31,19 +31,27 @@ constexpr Helper kHelpers[] = {
             x = layer(x, documents, cache)
         return x
 )"},
+    {"exact", R"(def exact(x):
+    """The type of numbers beside x: single precision at least, as in bf16 257 is 256."""
+    return torch.promote_types(x.dtype, torch.float32)
+)"},
+    {"constant", R"(def constant(value, like, shape=()):
+    """A tensor of a number."""
+    return torch.full(shape, value, device=like.device, dtype=exact(like))
+)"},
     {"iota", R"(def iota(n, like):
     """0, 1, ..., n - 1."""
-    return torch.arange(n, device=like.device, dtype=like.dtype)
+    return torch.arange(n, device=like.device, dtype=exact(like))
 )"},
     {"positions", R"(def positions(x, documents=None, cache=None):
     """The position in its document, [batch or 1, time]."""
     if cache is not None:
-        return (cache.time - cache.first).to(torch.promote_types(x.dtype, torch.float32))
+        return (cache.time - cache.first).to(exact(x))
     time = torch.arange(x.shape[1], device=x.device)[None]
     if documents is not None:
         first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
         time = time - torch.where(first, time, 0).cummax(1).values
-    return time.to(torch.promote_types(x.dtype, torch.float32))
+    return time.to(exact(x))
 )"},
     {"where_time", R"(def where_time(condition, x, otherwise):
     """x where the condition [batch, time] holds."""
@@ -72,8 +80,8 @@ constexpr Helper kHelpers[] = {
     {"lag", R"(def lag(x, cache=None, window=None):
     """The distance t - s of the positions s <= t, [1, t, s]."""
     if cache is not None:
-        return cache.distance(window).clamp(min=0)[None].to(torch.promote_types(x.dtype, torch.float32))
-    time = torch.arange(x.shape[1], device=x.device, dtype=torch.promote_types(x.dtype, torch.float32))
+        return cache.distance(window).clamp(min=0)[None].to(exact(x))
+    time = torch.arange(x.shape[1], device=x.device, dtype=exact(x))
     return (time[:, None] - time).clamp(min=0)[None]
 )"},
     {"masked", R"(def masked(x, seen, fill):
@@ -120,6 +128,7 @@ constexpr Helper kHelpers[] = {
 )"},
     {"running_sum", R"(def running_sum(x, documents=None, cache=None, window=None):
     """The sum of x over the latest `window` positions of the document."""
+    x = x.to(exact(x))
     if cache is not None:
         return resumed(running_sum, torch.add, 0, x, documents, cache, window)
     if documents is None and window is None:
@@ -193,7 +202,7 @@ constexpr Helper kHelpers[] = {
 
     Blocks of about the square root of the time run side by side, and then in order, each with the state before it.
     """
-    dtype = torch.promote_types(b.dtype, torch.float32)
+    dtype = exact(b)
     a, b = torch.broadcast_tensors(a.to(dtype), b.to(dtype))
     first = torch.as_tensor(first, dtype=dtype, device=b.device)
     length = b.shape[1]
@@ -279,6 +288,16 @@ constexpr Helper kHelpers[] = {
         y = torch.cat((upper, torch.cat((met, y[:, :, :, 1::2]), -1)), -2)
     return y[:, :, :, 0]
 )py"},
+    {"batch_and_time", R"py(def batch_and_time(operands):
+    """Batch and time of operands [heads, channels] or [batch or 1, time, heads, channels]."""
+    return torch.broadcast_shapes(*(x.shape[:2] for x in operands if x is not None and x.dim() == 4))
+)py"},
+    {"per_position", R"py(def per_position(decay, batch, length, channels):
+    """A decay [batch or 1, time or 1, heads, channels or 1] at all positions; another shape is an error."""
+    if decay.dim() != 4 or any(n not in (1, m) for n, m in zip(decay.shape, (batch, length, decay.shape[2], channels))):
+        raise ValueError(f"a decay of shape {tuple(decay.shape)}, in {(batch, length)} with {channels} channels")
+    return decay.expand(batch, length, -1, -1)
+)py"},
     {"Chunks", R"py(class Chunks:
     """Time in chunks of `size` positions [batch, chunks, size, heads, channels], and what crosses their borders.
 
@@ -286,9 +305,11 @@ constexpr Helper kHelpers[] = {
     it become NaN. Products of finite operands are overwritten where a position does not see.
     """
 
-    def __init__(self, key, decay, documents, cache, size, pairs, at=None):
-        self.dtype = torch.promote_types(key.dtype, torch.float32)
-        self.batch, self.length = key.shape[:2]
+    def __init__(self, operands, decay, documents, cache, size, pairs, at=None):
+        key = operands[0]
+        self.dtype = exact(key)
+        self.batch, self.length = batch_and_time(operands)
+        key = key.expand(self.batch, self.length, *key.shape[-2:])
         self.size = min(size, 1 << (self.length - 1).bit_length())
         self.cache, self.slot = cache, [] if cache is None else cache.slot()
         self.at = (positions(key, documents, cache) if at is None else at).long().expand(self.batch, -1)
@@ -304,7 +325,7 @@ constexpr Helper kHelpers[] = {
             self.passes = (self.start[..., -1] > self.size - 1)[..., None, None, None]
         self.log = decay
         if decay is not None:
-            log = decay.expand(self.batch, self.length, *decay.shape[-2:]).to(self.dtype)
+            log = per_position(decay, self.batch, self.length, key.shape[-1]).to(self.dtype)
             self.good = self.good & (log.detach() < torch.inf).flatten(2).all(2)
             self.log = blocks(where_time(self.good, log, 0).clamp(min=-80), self.size)
             upto = summed(self.log, self.start)
@@ -380,7 +401,8 @@ constexpr Helper kHelpers[] = {
     reads="before", the state before the step is read.
     """
     with torch.autocast(key.device.type, enabled=False):
-        chunks = Chunks(key, decay, documents, cache, 64 if pairs is scalar_pairs else 32, pairs)
+        size = 64 if pairs is scalar_pairs else 32
+        chunks = Chunks((key, read, value, decay), decay, documents, cache, size, pairs)
         key, value = chunks.written(key), chunks.written(value)
         read, readable = chunks.cut(read)
         strict = reads == "before"
@@ -418,7 +440,8 @@ constexpr Helper kHelpers[] = {
     product. Inside a chunk, what is written follows from a triangular system.
     """
     with torch.autocast(key.device.type, enabled=False):
-        chunks = Chunks(key, decay, documents, cache, 32, pairs, at)
+        operands = (key, row, read, value, decay, *(more or ()))
+        chunks = Chunks(operands, decay, documents, cache, 32, pairs, at)
         key, row = chunks.written(key), chunks.written(row)
         read, readable = chunks.cut(read)
         strict, exclusive = reads == "before", rows == "before"
@@ -456,14 +479,15 @@ constexpr Helper kHelpers[] = {
      R"py(def delta_steps(read, keys, rows, values, decay=None, documents=None, cache=None, pairs=scalar_pairs):
     """delta_scan of several steps for each position, one after the other; the decay is that of the first step."""
     n = len(keys)
-    batch, length = keys[0].shape[:2]
+    batch, length = batch_and_time((read, *keys, *rows, *values, decay))
 
     def in_turn(xs):
         return torch.stack([x.expand(batch, length, *x.shape[-2:]) for x in xs], 2).flatten(1, 2)
 
     if decay is not None:
+        decay = per_position(decay, batch, length, keys[0].shape[-1])
         decay = in_turn([decay] + [torch.zeros_like(decay)] * (n - 1))
-    at = positions(keys[0], documents, cache)
+    at = positions(keys[0].expand(batch, length, *keys[0].shape[-2:]), documents, cache)
     at = (n * at[..., None] + torch.arange(n, device=at.device)).flatten(1)
     if documents is not None:
         documents = documents.repeat_interleave(n, 1)
@@ -475,8 +499,8 @@ constexpr Helper kHelpers[] = {
 
     States have at least single precision, also under autocast.
     """
-    batch = inputs[0].shape[0]
-    inputs, states = ([x.to(torch.promote_types(x.dtype, torch.float32)) for x in xs] for xs in (inputs, states))
+    batch = max(x.shape[0] for x in inputs)
+    inputs, states = ([x.to(exact(x)) for x in xs] for xs in (inputs, states))
     first = states = [state.expand(batch, *state.shape) for state in states]
     slot = [] if cache is None else cache.slot()
     if slot:

@@ -35,25 +35,6 @@ def load(folder):
     return model
 )";
 
-// Replaces "\x03id\x04" by the name of the class, "\x03\x04" by `self`, and "\x05" by `extra`.
-std::string resolved(const std::string& text, const std::vector<ClassText>& classes, const std::string& self,
-                     const std::string& extra) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\x05') {
-      out += extra;
-    } else if (text[i] == '\x03') {
-      const std::size_t end = text.find('\x04', i);
-      const std::string id = text.substr(i + 1, end - i - 1);
-      out += id.empty() ? self : classes[std::stoul(id)].name;
-      i = end;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 std::string filler(const ClassText& c, const std::string& slot, const std::vector<ClassText>& classes) {
   for (const auto& [name, built] : c.first->slots)
     if (name == slot && built->class_id >= 0)
@@ -63,10 +44,42 @@ std::string filler(const ClassText& c, const std::string& slot, const std::vecto
 
 }  // namespace
 
-// A unit with one class gives it its name. Several are named by what fills a slot, or numbered.
-void Writer::name_classes() {
-  std::set<std::string> taken;
-  for (const FunctionText& f : functions_) taken.insert(f.name);
+// Replaces "\x03id\x04" by the name of the class, "\x03\x04" by `self`, "\x05" by `extra`, and marks of
+// functions by their names.
+std::string Writer::resolved(const std::string& text, const std::string& self,
+                             const std::string& extra) const {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x05') {
+      out += extra;
+    } else if (text[i] == '\x0e') {
+      const std::size_t end = text.find('\x0f', i);
+      out += function_names_.at(text.substr(i + 1, end - i - 1));
+      i = end;
+    } else if (text[i] == '\x03') {
+      const std::size_t end = text.find('\x04', i);
+      const std::string id = text.substr(i + 1, end - i - 1);
+      out += id.empty() ? self : classes_[std::stoul(id)].name;
+      i = end;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+// Functions and classes are named when the rest is written, so that no other name in it hides them. A unit
+// with one class gives it its name. Several are named by what fills a slot, or numbered. `design` is the text
+// of the class of the design. Returns all names.
+std::set<std::string> Writer::name_items(const std::string& design) {
+  std::set<std::string> taken = identifiers(design);
+  for (const FunctionText& f : functions_) taken.merge(identifiers(f.text));
+  for (const ClassText& c : classes_) taken.merge(identifiers(c.text));
+  for (FunctionText& f : functions_) {
+    std::string name = f.name;
+    for (int n = 2; !taken.insert(name).second; ++n) name = fmt::format("{}_{}", f.name, n);
+    function_names_[f.name] = name;
+  }
   std::map<const lang::Unit*, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < classes_.size(); ++i) groups[classes_[i].unit].push_back(i);
   for (std::size_t i = 0; i < classes_.size(); ++i) {
@@ -84,6 +97,7 @@ void Writer::name_classes() {
     c.name = base;
     for (int n = 2; !taken.insert(c.name).second; ++n) c.name = fmt::format("{}{}", base, n);
   }
+  return taken;
 }
 
 Result<std::vector<Weight>> Writer::checked_weights() {
@@ -113,10 +127,10 @@ Result<std::vector<Weight>> Writer::checked_weights() {
 std::string Writer::file_text(const std::string& design_class) {
   std::string body;
   for (const FunctionText& f : functions_)
-    body += fmt::format("def {}{}\n\n", f.name, resolved(f.text, classes_, "", ""));
+    body += fmt::format("def {}{}\n\n", function_names_.at(f.name), resolved(f.text, "", ""));
   for (const ClassText& c : classes_)
-    body += resolved(c.text, classes_, c.name, c.in_stack ? ", documents=None, cache=None" : "") + "\n\n";
-  body += resolved(design_class, classes_, "", "");
+    body += resolved(c.text, c.name, c.in_stack ? ", documents=None, cache=None" : "") + "\n\n";
+  body += resolved(design_class, "", "");
   std::set<std::string> used = identifiers(body);
   used.insert("Cache");
   const std::string helpers = helper_text(used);
@@ -187,10 +201,9 @@ Result<Module> Writer::run(const lang::Design& design) {
   if (tied) text += "        nn.init.normal_(self.embedding.weight, std=D**-0.5)\n";
   for (const Setup& s : draft.setup)
     if (s.names.empty()) text += fmt::format("        {}\n", resolve_names(s.text, false));
-  name_classes();
-  text += wrapped(resolved(fmt::format("        self.stack = {}", construct(*called.built, "D")), classes_,
-                           "", "")) +
-          "\n";
+  const std::string made = fmt::format("        self.stack = {}", construct(*called.built, "D"));
+  const std::set<std::string> taken = name_items(text + made + kLoad);
+  text += wrapped(resolved(made, "", "")) + "\n";
   if (!tied) text += "        self.head = Linear(D, V)\n";
   text +=
       "\n    def forward(self, tokens, documents=None, cache=None):\n"
@@ -201,11 +214,7 @@ Result<Module> Writer::run(const lang::Design& design) {
   text += tied ? "        return F.linear(x, self.embedding.weight)\n" : "        return self.head(x)\n";
   Module out;
   out.name = python_name(design.name);
-  while (
-      std::any_of(classes_.begin(), classes_.end(), [&](const ClassText& c) { return c.name == out.name; }) ||
-      std::any_of(functions_.begin(), functions_.end(),
-                  [&](const FunctionText& f) { return f.name == out.name; }))
-    out.name += "Model";
+  while (taken.contains(out.name)) out.name += "Model";
   text.replace(text.find('\x06'), 1, out.name);
   text += fmt::format(kLoad, out.name);
   out.source = file_text(text);

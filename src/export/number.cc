@@ -11,13 +11,19 @@ namespace gabbro::pytorch {
 namespace {
 
 constexpr double kLargestInt = 1e15;
+constexpr double kLargestExact = 9007199254740992;  // 2^53: larger ints of Python are not rounded as doubles
 
 bool is_whole(double value) { return value == std::floor(value) && std::abs(value) < kLargestInt; }
 
+// Returns a % b as Python computes it.
+double python_remainder(double a, double b) {
+  const double rest = std::fmod(a, b);
+  return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
+}
+
 // Returns a // b as Python computes it for floats.
 double python_floor_divide(double a, double b) {
-  double rest = std::fmod(a, b);
-  if (rest != 0 && (b < 0) != (rest < 0)) rest += b;
+  const double rest = python_remainder(a, b);
   const double quotient = (a - rest) / b;
   double whole = std::floor(quotient);
   if (quotient - whole > 0.5) whole += 1;
@@ -50,6 +56,7 @@ Code combine(std::string_view op, double value, double x, const Code& a, double 
   const bool ints = a.is_int && b.is_int;
   Code out{"", kProduct, ints, ""};
   int left = kProduct, right = kNegation;
+  if (std::abs(value) > kLargestExact) return literal_code(value);
   if (op == "+" || op == "-") {
     out.rank = left = kSum;
     right = op == "+" ? kSum : kProduct;
@@ -60,7 +67,9 @@ Code combine(std::string_view op, double value, double x, const Code& a, double 
     out.is_int = ints && y >= 0;
   } else if (op == "/") {
     out.is_int = false;
-  } else if (op != "*" && !ints && (op == "%" || python_floor_divide(x, y) != value)) {
+  } else if (op == "%" && (!ints || python_remainder(x, y) != value)) {
+    return literal_code(value);
+  } else if (op == "//" && (ints ? (x - python_remainder(x, y)) / y : python_floor_divide(x, y)) != value) {
     return literal_code(value);
   }
   const std::string p = bracketed(a.text, a.rank, left), q = bracketed(b.text, b.rank, right);

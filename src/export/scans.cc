@@ -339,13 +339,21 @@ class AllPositions {
     return out;
   }
 
-  // Returns the text of [batch, time, heads, last].
-  std::string operand(const Tensor& x, const std::vector<int>& last) {
+  // Returns true if one of the operands tells how many positions there are.
+  static bool has_time(const std::vector<Tensor>& operands) {
+    return std::any_of(operands.begin(), operands.end(),
+                       [](const Tensor& x) { return x.lead == Tensor::kTimes; });
+  }
+
+  // Returns the text of [batch, time, heads, last]; for what is the same at all positions of [heads, last],
+  // or of [1, 1, heads, last] if `timed`.
+  std::string operand(const Tensor& x, const std::vector<int>& last, bool timed = false) {
+    timed = timed && x.lead == Tensor::kNone;
     const bool headed = meets(x.axes, shared_);
     std::vector<int> all = headed ? shared_ : std::vector<int>{};
     all.insert(all.end(), last.begin(), last.end());
     const std::size_t n = last.size();
-    const bool flat = (headed && shared_.size() > 1) || n != 1 || !headed;
+    const bool flat = (headed && shared_.size() > 1) || n != 1 || !headed || timed;
     std::string text = w_.aligned(x, Tensor::kTimes, all, flat ? kAtom : kLambda);
     if (!covers(x.axes, all) && all.size() > 2) {
       std::vector<std::string> sizes(x.lead == Tensor::kTimes ? 2 : 0, "-1");
@@ -364,7 +372,7 @@ class AllPositions {
     if (n > 1) text += fmt::format(".flatten(-{})", n);
     if (n == 0) text += ".unsqueeze(-1)";
     if (!headed) text += ".unsqueeze(-2)";
-    return text;
+    return timed ? text + "[None, None]" : text;
   }
 
   bool write_chunks(std::size_t s) {
@@ -452,21 +460,13 @@ class AllPositions {
       decays.insert(decays.end(), step.decay.begin(), step.decay.end());
     }
     if (!decays.empty()) {
-      std::optional<Tensor> log;
-      bool negative = false;
-      for (const Term& factor : decays) {
-        negative = negative != factor.negative;
-        if (factor.value.is_number && factor.value.number == 1) continue;
-        const auto part = log_of(w_, factor.value, [&](const std::string& text) { return used(s, text); });
-        if (!part) return {};
-        log = log ? w_.binary("+", *log, *part) : *part;
-      }
-      if (negative || !log) return {};
+      const auto log = log_of(w_, decays, [&](const std::string& text) { return used(s, text); });
+      if (!log) return {};
       channel = meets(log->axes, contracted_);
-      if (log->text.find("new_full") != std::string::npos)
-        decay = log->text;
+      if (log->is_number)
+        decay = fmt::format("constant({}, {}, (1, 1, 1, 1))", log->text, w_.like());
       else
-        decay = operand(*log, channel ? contracted_ : std::vector<int>{});
+        decay = operand(*log, channel ? contracted_ : std::vector<int>{}, true);
     }
     if (!at.empty()) options += fmt::format(", reads=\"{}\"", at);
     if (channel) options += ", pairs=channel_pairs";
@@ -493,6 +493,7 @@ class AllPositions {
       for (const Outer& outer : *added) {
         const auto [key, value] = std::pair(product_of(w_, outer.key), product_of(w_, outer.value));
         if (!covers(key.axes, contracted_) || !covers(value.axes, values_) || value.is_number) return {};
+        if (!has_time({f, key, value})) return {};
         const Tensor one = shaped(fmt::format("linear_scan({}, {}, {}, {})", read, operand(key, contracted_),
                                               operand(value, values_), name_options()));
         sum = sum ? w_.binary("+", *sum, one) : one;
@@ -505,7 +506,8 @@ class AllPositions {
     for (const AffineStep& step : form.steps) {
       if (!step.write) return {};
       const Tensor key = product_of(w_, step.write->key), row = product_of(w_, step.write->row);
-      if (!covers(key.axes, contracted_) || !covers(row.axes, contracted_)) return {};
+      if (!covers(key.axes, contracted_) || !covers(row.axes, contracted_) || !has_time({f, key, row}))
+        return {};
       std::optional<Tensor> rest;
       for (const Factors& product : step.write->rest) {
         bool negative = false;
@@ -704,8 +706,8 @@ void Writer::run_steps(const Stmt& stmt) {
       const std::string sizes = size_list(axes);
       step->firsts.push_back(n.value == 0
                                  ? fmt::format("{}.new_zeros({})", like(), sizes.empty() ? "()" : sizes)
-                                 : fmt::format("{}.new_full(({}{}), {})", like(), sizes,
-                                               axes.size() == 1 ? "," : "", n.code.text));
+                                 : fmt::format("constant({}, {}, ({}{}))", n.code.text, like(), sizes,
+                                               axes.size() == 1 ? "," : ""));
     }
     all_axes.push_back(std::move(axes));
   }

@@ -44,11 +44,13 @@ std::string python_name(const std::string& name) {
   return taken ? name + "_" : name;
 }
 
+std::string function_mark(std::string_view name) { return fmt::format("\x0e{}\x0f", name); }
+
 std::set<std::string> identifiers(std::string_view text) {
   std::set<std::string> out;
   for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == '"') {  // a string: the equation of an einsum
-      i = text.find('"', i + 1);
+    if (text[i] == '"' || text[i] == '\x0e') {  // the equation of an einsum, or a mark
+      i = text.find(text[i] == '"' ? '"' : '\x0f', i + 1);
       if (i == std::string_view::npos) break;
       ++i;
       continue;
@@ -102,7 +104,9 @@ std::vector<Bracket> brackets_of(const std::string& line) {
 
 std::string wrapped(const std::string& line) {
   constexpr std::size_t kColumns = 110;
-  if (line.size() <= kColumns) return line;
+  const auto marks =
+      std::count_if(line.begin(), line.end(), [](char c) { return c == '\x0e' || c == '\x0f'; });
+  if (line.size() - static_cast<std::size_t>(marks) <= kColumns) return line;
   const Bracket* longest = nullptr;
   const std::vector<Bracket> brackets = brackets_of(line);
   for (const Bracket& b : brackets)
@@ -125,9 +129,14 @@ std::string wrapped(const std::string& line) {
 }
 
 std::string Scope::fresh(const std::string& base) {
+  const auto taken = [&](const std::string& name) {
+    const Scope* s = this;
+    while (s && !s->names.contains(name)) s = s->outer;
+    return s != nullptr;
+  };
   std::string name = python_name(base);
-  for (int i = 2; names.contains(name); ++i) name = fmt::format("{}_{}", python_name(base), i);
-  names.insert(name);
+  for (int i = 2; taken(name); ++i) name = fmt::format("{}_{}", python_name(base), i);
+  for (Scope* s = this; s; s = s->outer) s->names.insert(name);
   return name;
 }
 

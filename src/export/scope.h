@@ -42,12 +42,16 @@ struct Scope {
   // A step reads these sequences: their names, and their texts outside.
   std::vector<std::pair<std::string, std::string>> sequences;
 
-  /// Returns a name like `base` that is not in use, and takes it.
+  /// Returns a name like `base` that is not in use here or around a step, and takes it.
   std::string fresh(const std::string& base);
   void assign(std::vector<std::string> targets, std::string text);
 };
 
-/// Returns the identifiers of a Python text, without those after a dot.
+/// Marks the name of a function of the module, which is only known when all other names are
+/// (Writer::name_items).
+std::string function_mark(std::string_view name);
+
+/// Returns the identifiers of a Python text, without those after a dot, in quotes, and in marks.
 std::set<std::string> identifiers(std::string_view text);
 
 /// Returns the lines of `scope` as text, indented by `indent` spaces, without statements whose values are

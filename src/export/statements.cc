@@ -71,7 +71,7 @@ void Writer::run_axis(const Stmt& stmt) {
     if (failed()) return;
     const std::string text = int_text(size.value, size.code);
     if (frame().looping == 0 && !frame().owner) {
-      const std::string name = attribute(*frame().draft, stmt.names[i]);
+      const std::string name = size_attribute(*frame().draft, stmt.names[i]);
       frame().draft->setup.push_back({{name}, fmt::format("{}", text)});
       size = named(size.value, size_name(name));
     } else if (frame().looping == 0 && !is_plain(size)) {
@@ -92,7 +92,7 @@ Value Writer::assigned(const std::string& name, const Value& value) {
     if (frame().looping > 0 || is_plain(value.number) || std::isinf(value.number.value)) return value;
     Value out = value;
     if (!frame().owner) {
-      const std::string attr = attribute(*frame().draft, name);
+      const std::string attr = size_attribute(*frame().draft, name);
       frame().draft->setup.push_back({{attr}, value.number.code.text});
       out.number = named(value.number.value, size_name(attr));
       out.number.code.is_int = out.number.owner.is_int = value.number.code.is_int;

@@ -197,9 +197,9 @@ Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
 
 Tensor Writer::numeric(Tensor x) {
   if (!x.is_bool) return x;
-  const std::string dtype = like() + ".dtype";
+  const std::string type = fmt::format("exact({})", like());
   Tensor out =
-      pointwise({x}, kAtom, [&](const auto& t) { return fmt::format("{}.to({})", t[0], dtype); }, {kAtom});
+      pointwise({x}, kAtom, [&](const auto& t) { return fmt::format("{}.to({})", t[0], type); }, {kAtom});
   out.is_bool = false;
   return out;
 }

@@ -183,13 +183,19 @@ Writer::Called Writer::call_unit(const InstancePtr& instance, const std::vector<
     bind(unit.inputs[i].name, v);
   }
   draft.forward.like = names[0];
+  std::set<std::string> slots{"D"};
+  for (const lang::Hyper& hyper : unit.hypers) {
+    if (hyper.kind != lang::Hyper::Kind::kSlot) continue;
+    std::string& name = draft.slot_names[hyper.name] = python_name(hyper.name);
+    while (!slots.insert(name).second) name += "_";
+  }
   for (const lang::Hyper& hyper : unit.hypers) {
     Value v = hyper_value(*instance, hyper);
     if (failed()) break;
     if (v.kind == Value::Kind::kNumber && !std::isinf(v.number.value)) {
       draft.numbers.emplace_back(&hyper, v.number);
       const Number value = v.number;
-      v.number = named(value.value, size_name(attribute(draft, hyper.name)));
+      v.number = named(value.value, size_name(size_attribute(draft, hyper.name)));
       // A real hyperparameter is a float, whatever its value.
       if (hyper.kind == lang::Hyper::Kind::kReal) v.number.code.is_int = v.number.owner.is_int = false;
     }
@@ -323,8 +329,9 @@ BuiltPtr Writer::finish_class(Frame& f) {
   for (const lang::Hyper& hyper : unit.hypers) {
     const auto slot = draft.slots.find(hyper.name);
     if (slot == draft.slots.end()) continue;
-    params += ", " + python_name(hyper.name);
-    built->slots.emplace_back(python_name(hyper.name), slot->second);
+    const std::string& name = draft.slot_names.at(hyper.name);
+    params += ", " + name;
+    built->slots.emplace_back(name, slot->second);
   }
   const auto assign = [&](const std::string& name) {
     if (in_forward.contains(name)) init += fmt::format("        self.{0} = {0}\n", name);

@@ -143,6 +143,7 @@ struct Draft {
   std::vector<Setup> setup;
   std::vector<std::pair<const lang::Hyper*, Number>> numbers;  // hyperparameters
   std::map<std::string, BuiltPtr> slots;
+  std::map<std::string, std::string> slot_names;  // in the program -> in __init__
   Scope forward;
 };
 
@@ -202,7 +203,7 @@ struct AtOnce {
 
 struct FunctionText {
   const lang::Function* function = nullptr;
-  std::string name, text;  // the text without "def " and the name
+  std::string name, text;  // the name in marks; the text without "def " and the name
 };
 
 class Writer {
@@ -267,6 +268,7 @@ class Writer {
   Tensor settled(Tensor x);
   [[nodiscard]] bool in_scan() { return scope().kind == Scope::Kind::kStep; }
   std::string attribute(Draft& draft, const std::string& name);
+  std::string size_attribute(Draft& draft, const std::string& name);  // also a variable of __init__
 
   // ---- Statements (statements.cc) ----
   void run_block(const std::vector<Stmt>& block);
@@ -291,8 +293,10 @@ class Writer {
   // ---- Calls (calls.cc, builtins.cc) ----
   std::vector<Value> call_expr(const Expr& expr);
   Value call_builtin(const Expr& expr);
-  std::optional<Value> call_known(const lang::Function& function, const Expr& expr);
-  std::vector<Value> call_function(const lang::Function& function, const Expr& expr);
+  std::vector<Value> call_known(const lang::Function& function, const Expr& expr);
+  /// The argument `evaluated`, if it is given, has this value.
+  std::vector<Value> call_function(const lang::Function& function, const Expr& expr,
+                                   const Expr* evaluated = nullptr, const Value& value = {});
   std::vector<Value> call_instance_expr(const InstancePtr& instance, const Expr& expr);
   InstancePtr eval_instance(const Expr& expr);
   std::string call_text(const std::string& function, const std::vector<std::string>& args);
@@ -334,8 +338,8 @@ class Writer {
                  std::vector<std::int64_t> shape);
 
   // ---- The file (module.cc) ----
-  std::string resolve_classes(const std::string& text) const;
-  void name_classes();
+  std::set<std::string> name_items(const std::string& design);
+  std::string resolved(const std::string& text, const std::string& self, const std::string& extra) const;
   std::string file_text(const std::string& design_class);
   /// Returns the comments of a unit or function, without their marks; "" if there are none.
   std::string comments_of(const void* item) const;
@@ -359,6 +363,7 @@ class Writer {
   std::vector<ClassText> classes_;
   std::map<std::pair<const lang::Unit*, std::string>, int> class_ids_;
   std::vector<FunctionText> functions_;
+  std::map<std::string, std::string> function_names_;  // in marks -> in the module
   std::vector<Value> returned_;
   std::map<std::string, double> free_values_;
   AtOnce* at_once_ = nullptr;  // nullptr also in the functions and units that its step calls

@@ -52,18 +52,18 @@ NodeId Builder::intern(Node n) {
   auto& nodes = graph_.bodies[body_].nodes;
   nodes.push_back(n);
   const auto id = static_cast<NodeId>(nodes.size() - 1);
-  enter(key, id);
+  insert(key, id);
   return id;
 }
 
-void Builder::enter(std::uint64_t key, NodeId id) {
+void Builder::insert(std::uint64_t key, NodeId id) {
   constexpr std::size_t kFirst = 64;
   if (2 * ++seen_count_ > seen_.size()) {  // the table is at most half full
     auto old = std::exchange(seen_, {});
     seen_.assign(std::max(kFirst, 2 * old.size()), {0, -1});
     seen_count_ = 1;
     for (const auto& [known, node] : old)
-      if (node >= 0) enter(known, node);
+      if (node >= 0) insert(known, node);
   }
   std::size_t at = key;
   while (seen_[at & (seen_.size() - 1)].second >= 0) ++at;
@@ -78,9 +78,7 @@ Result<NodeId> Builder::try_add(Node n) {
   if (n.op == Op::kSum || n.op == Op::kDot || n.op == Op::kMaxOver || n.op == Op::kBroadcast)
     std::sort(n.axes.begin(), n.axes.end());
   if (commutes(n.op) && n.in[0] > n.in[1]) std::swap(n.in[0], n.in[1]);
-  bool done = false;
-  auto simple = simplify(n, done);
-  if (done) return simple;
+  if (const auto simpler = simplify(n)) return *simpler;
   return intern(n);
 }
 
@@ -91,17 +89,14 @@ NodeId Builder::add(Node n) {
   return *id;
 }
 
-// Applies rules that hold for every input. Each rule either returns the simpler node (done = true) or falls
-// through.
-Result<NodeId> Builder::simplify(const Node& n, bool& done) {
-  const auto use = [&](NodeId id) {
-    done = true;
-    return Result<NodeId>(id);
-  };
+// Applies rules that hold in real arithmetic; 0 * x is 0 even if x is not finite. Returns nothing if no rule
+// applies.
+std::optional<NodeId> Builder::simplify(const Node& n) {
+  const auto use = [](NodeId id) { return std::optional<NodeId>(id); };
   const NodeId a = n.in[0], b = n.in[1];
   const OpInfo& op = info(n.op);
-  // Returns the node that computes an operand; a kept operand is opaque.
-  const auto inside = [&](NodeId id) { return is_kept(id) ? Node{.op = Op::kArg} : node(id); };
+  // Returns the node that computes an operand; a pinned operand is opaque.
+  const auto inside = [&](NodeId id) { return is_pinned(id) ? Node{.op = Op::kArg} : node(id); };
   if (op.scalar && n.op != Op::kDetach) {
     bool constants = true, in_range = true;
     for (int i = 0; i < op.arity; ++i) {
@@ -200,7 +195,7 @@ Result<NodeId> Builder::simplify(const Node& n, bool& done) {
     default:
       break;
   }
-  return a;
+  return std::nullopt;
 }
 
 NodeId Builder::constant(double value, std::int32_t sym) {

@@ -47,19 +47,18 @@ class Builder {
   /// Stops simplification rules from looking through node `id`: later nodes that read it keep reading it. A
   /// value with respect to which a gradient is taken later needs this: 3 * (2 * x), simplified to 6 * x,
   /// would no longer read 2 * x.
-  void keep(NodeId id) { kept_.push_back(id); }
-  [[nodiscard]] bool is_kept(NodeId id) const {
-    return std::find(kept_.begin(), kept_.end(), id) != kept_.end();
+  void pin(NodeId id) { pinned_.push_back(id); }
+  [[nodiscard]] bool is_pinned(NodeId id) const {
+    return std::find(pinned_.begin(), pinned_.end(), id) != pinned_.end();
   }
   void set_line(std::int32_t line) { line_ = line; }
-  /// Returns, once, the latest number outside of float32 that constants within it would have been folded to.
-  /// Such an operation is left as it is.
+  /// Constants are not folded if the result overflows float32. Returns the latest such result and clears it.
   std::optional<double> take_overflow() { return std::exchange(overflow_, std::nullopt); }
 
  private:
-  Result<NodeId> simplify(const Node& node, bool& done);
+  std::optional<NodeId> simplify(const Node& node);
   NodeId intern(Node node);
-  void enter(std::uint64_t key, NodeId id);
+  void insert(std::uint64_t key, NodeId id);
   [[nodiscard]] bool is_constant(NodeId id, double value) const;
   [[nodiscard]] bool is_plain_constant(NodeId id) const;
 
@@ -69,7 +68,7 @@ class Builder {
   // Open-addressing hash table by key. The capacity is a power of two; free slots hold -1.
   std::vector<std::pair<std::uint64_t, NodeId>> seen_;
   std::size_t seen_count_ = 0;
-  std::vector<NodeId> kept_;
+  std::vector<NodeId> pinned_;
   std::optional<double> overflow_;
 };
 

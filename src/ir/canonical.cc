@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -14,6 +15,13 @@
 namespace gabbro::ir {
 
 namespace {
+
+// Returns true if `v` is zero or a normal float32. Factors whose product is not are not joined: each of them
+// may be computed, and their product not.
+bool fits(double v) {
+  return v == 0 || (std::abs(v) >= std::numeric_limits<float>::min() &&
+                    std::abs(v) <= std::numeric_limits<float>::max());
+}
 
 constexpr int kRounds = 3;
 
@@ -209,11 +217,12 @@ class Canonicalizer {
         const bool same_kind = n.op == Op::kAdd ? l.op == Op::kAdd : l.op == Op::kMul;
         if (same_kind && uses_[at(leaf)] == 1 && leaf.body == r.body) {
           expand(leaf);
-        } else if (n.op != Op::kAdd && l.op == Op::kConst && (l.index < 0 || concrete_)) {
+        } else if (n.op != Op::kAdd && l.op == Op::kConst && (l.index < 0 || concrete_) &&
+                   fits(form.factor * l.value)) {
           form.factor *= l.value;
         } else {
           const double factor = forms_[at(leaf)].factor;  // operands come first in order_
-          if (n.op == Op::kAdd) {
+          if (n.op == Op::kAdd || !fits(form.factor * factor)) {
             terms_.push_back({factor, leaf});
           } else {
             form.factor *= factor;

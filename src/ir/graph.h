@@ -70,12 +70,9 @@ enum class Op : std::uint8_t {
   kUnpast,
   kScan,
   kScanOut,
-  // lowered graphs (ir/fuse.h, ir/chunk.h, ir/recompute.h, ir/convolve.h)
+  // lowered graphs (ir/fuse.h, ir/recurrences.h, ir/recompute.h, ir/convolve.h)
   kSoftmax,
   kSoftmaxGrad,
-  kChunk,
-  kUnchunk,
-  kSolve,
   kRecur,
   kAffine,
   kAfter,
@@ -165,10 +162,10 @@ struct Scan {
   bool reverse = false;
 };
 
-/// A recurrence that is affine in its state (ir/chunk.h). The state S: [shared, contracted, values] is zero
-/// before each document and changes at each position by S' = decay S + sum_r p_r (c_r . S) + sum_m k_m v_m.
-/// The results (kScanOut) are the reads row_n . S or row_n . S', of type [t, shared, values]. The results of
-/// an adjoint are the adjoints of the operands. Only kAffine refers to this type.
+/// A recurrence that is affine in its state (ir/recurrences.h). The state S: [shared, contracted, values] is
+/// zero before each document and changes at each position by S' = decay S + sum_r p_r (c_r . S) + sum_m k_m
+/// v_m. The results (kScanOut) are the reads row_n . S or row_n . S', of type [t, shared, values]. The
+/// results of an adjoint are the adjoints of the operands. Only kAffine refers to this type.
 struct Affine {
   // Axes of the decay. kShared: the shared axes. kChannel: also the contracted axes. kOuter: the decay is
   // exp(rate slope), one per element of the state; the rate has the shared axes and the values, and the

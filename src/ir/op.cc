@@ -56,7 +56,8 @@ Result<Type> unify(const Graph& g, const Type& a, const Type& b) {
   }
   if (a.past() && b.past() && a.window != b.window)
     return fail("window",
-                fmt::format("two windows of past positions meet: {} and {}", g.type_name(a), g.type_name(b)),
+                fmt::format("values with different windows of past positions are combined: {} and {}",
+                            g.type_name(a), g.type_name(b)),
                 "open both with the same window, or reduce one over s first");
   out.window = std::max(a.window, b.window);
   return out;
@@ -75,13 +76,14 @@ Result<Type> drop(const Graph& g, Type type, const Ids& axes) {
   const Type before = type;
   for (AxisId axis : axes) {
     if (!type.has(axis))
-      return fail(
-          "shape",
-          fmt::format("cannot reduce over {}: the value is {}", g.axes[axis].name, g.type_name(before)),
-          "reduce over an axis that the value has");
+      return fail("shape",
+                  fmt::format("cannot reduce over {}: the value {} has no such axis", g.axes[axis].name,
+                              g.type_name(before)),
+                  "reduce over an axis that the value has");
     type.remove(axis);
   }
-  if (type.past() && !type.time()) return fail("shape", "time is reduced before the past positions");
+  if (type.past() && !type.time())
+    return fail("shape", "t cannot be reduced before s", "reduce over s first");
   return type;
 }
 
@@ -105,7 +107,7 @@ Result<Type> topk_type(const Graph& g, const Body& body, const Node& n) {
   const Type& x = operand(body, n, 0);
   if (const auto rest = drop(g, x, n.axes); !rest) return rest;
   if (n.amount < 1 || n.amount > g.axes[n.axes[0]].size)
-    return fail("range", fmt::format("top_k keeps {} of {}", n.amount, g.axis_names(n.axes)),
+    return fail("range", fmt::format("top_k cannot keep {} of {}", n.amount, g.axis_names(n.axes)),
                 "keep between 1 and the size of the axis");
   return x;
 }
@@ -177,8 +179,8 @@ Result<Type> merge_type(const Graph& g, const Body& body, const Node& n) {
 Result<Type> window_type(const Graph& g, const Type& type, const Node& n, const Axis& large,
                          const Axis& small) {
   if (n.amount < 0 || n.amount + small.size > large.size)
-    return fail("range", fmt::format("elements {} to {} do not lie in {}={}", n.amount, n.amount + small.size,
-                                     large.name, large.size));
+    return fail("range", fmt::format("elements {} to {} (exclusive) are outside {}={}", n.amount,
+                                     n.amount + small.size, large.name, large.size));
   return replace(g, type, n.axes[0], n.axes[1]);
 }
 Result<Type> slice_type(const Graph& g, const Body& body, const Node& n) {
@@ -219,7 +221,7 @@ Result<Type> needs_time(const Graph& g, const Type& x, std::string_view what) {
     return fail("time", fmt::format("{} needs a value that varies over time, got {}", what, g.type_name(x)),
                 "parameters and constants are the same at every position");
   if (x.past())
-    return fail("time", fmt::format("{} of a value over past positions: {}", what, g.type_name(x)),
+    return fail("time", fmt::format("{} cannot take a value over past positions: {}", what, g.type_name(x)),
                 "reduce it over s first");
   return x;
 }
@@ -231,8 +233,8 @@ Result<Type> shift_type(const Graph& g, const Body& body, const Node& n) {
 Result<Type> past_type(const Graph& g, const Body& body, const Node& n) {
   GABBRO_TRY(out, needs_time(g, operand(body, n, 0), "past"));
   if (n.amount < 1)
-    return fail("range", fmt::format("a window of {} positions", n.amount),
-                "a window holds at least the position itself: 1");
+    return fail("range", fmt::format("a window of {} positions is too small", n.amount),
+                "a window includes the position itself, so it is at least 1");
   if (out.axes.full())
     return fail("shape",
                 fmt::format("a value has more than {} axes: past of {}", kMaxRank, g.type_name(out)));
@@ -275,30 +277,6 @@ Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
     return fail("shape", fmt::format("a value has more than {} axes: {}", kMaxRank, g.type_name(out)));
   out.add(kTime);
   return out;
-}
-
-Result<Type> chunk_type(const Graph& g, const Body& body, const Node& n) {
-  GABBRO_TRY(x, needs_time(g, operand(body, n, 0), "chunk"));
-  if (x.has(n.axes[0]) || x.axes.full())
-    return fail("shape", fmt::format("no room for a chunk of positions in {}", g.type_name(x)));
-  x.add(n.axes[0]);
-  return x;
-}
-Result<Type> unchunk_type(const Graph& g, const Body& body, const Node& n) {
-  GABBRO_TRY(x, needs_time(g, operand(body, n, 0), "unchunk"));
-  return drop(g, x, n.axes);
-}
-
-// The axes of a triangular system are the rows and columns of the matrix; the right-hand side and the
-// solution have its rows.
-Result<Type> solve_type(const Graph& g, const Body& body, const Node& n) {
-  const AxisId row = n.axes[0], col = n.axes[1];
-  const Type &matrix = operand(body, n, 0), &right = operand(body, n, 1);
-  if (!matrix.has(row) || !right.has(row) || right.has(col) || g.axes[row].size != g.axes[col].size)
-    return fail("shape",
-                fmt::format("no triangular system: {} and {}", g.type_name(matrix), g.type_name(right)));
-  GABBRO_TRY(rest, drop(g, matrix, {col}));
-  return unify(g, rest, right);
 }
 
 Result<Type> recur_type(const Graph& g, const Body& body, const Node& n) {
@@ -488,31 +466,6 @@ void no_second_order(Builder&, NodeId, NodeId, Adjoints&) {
   GABBRO_CHECK(!"lowered graphs are differentiated once");
 }
 
-void d_chunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
-  out.add(0, b.add({.op = Op::kUnchunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
-}
-void d_unchunk(Builder& b, NodeId self, NodeId g, Adjoints& out) {
-  out.add(0, b.add({.op = Op::kChunk, .in = {g, -1, -1}, .axes = b.node(self).axes}));
-}
-
-// The adjoint of the right-hand side solves the transposed system; that of the matrix is an outer product of
-// the two solutions.
-void d_solve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
-  const Node n = b.node(self);
-  const AxisId row = n.axes[0], col = n.axes[1];
-  const NodeId right =
-      b.add({.op = Op::kSolve, .in = {n.in[0], g, -1}, .axes = n.axes, .amount = 1 - n.amount});
-  out.add(1, right);
-  const NodeId rows = n.amount == 0 ? right : self, cols = n.amount == 0 ? self : right;
-  const NodeId renamed = b.add({.op = Op::kRename, .in = {cols, -1, -1}, .axes = {row, col}});
-  AxisList surplus;
-  for (const Type& t : {b.type(rows), b.type(renamed)})
-    for (AxisId axis : t.axes)
-      if (!b.type(n.in[0]).has(axis) && !surplus.contains(axis)) surplus.push_back(axis);
-  const auto iota = [&](AxisId axis) { return b.add({.op = Op::kIota, .axes = {axis}}); };
-  out.add(0, b.times(b.dot(rows, renamed, surplus), b.less(iota(col), iota(row))));
-}
-
 // For h[t] = a[t] h[t-1] + x[t], adjoints run in the opposite direction and use the factor of the position
 // they come from.
 void d_recur(Builder& b, NodeId self, NodeId g, Adjoints& out) {
@@ -663,11 +616,7 @@ const OpInfo kOps[] = {
     {Op::kSoftmaxGrad, "softmax_grad", Kind::kLowered, 2, softmax_type, here, 4, kNone, no_second_order, "",
      ""},
 
-    // Only passes create these. The time axis of a chunked value counts chunks; the last chunk is padded with
-    // zeros.
-    {Op::kChunk, "chunk", Kind::kLowered, 1, chunk_type, everything, 0, kNone, d_chunk, "", ""},
-    {Op::kUnchunk, "unchunk", Kind::kLowered, 1, unchunk_type, everything, 0, kNone, d_unchunk, "", ""},
-    {Op::kSolve, "solve", Kind::kLowered, 2, solve_type, here, 2, kNone, d_solve, "", ""},
+    // Only passes create these: recurrences along time.
     {Op::kRecur, "recur", Kind::kLowered, 2, recur_type, recurs, 2, kNone, d_recur, "", ""},
     {Op::kAffine, "affine", Kind::kLowered, 0, affine_type, everything, 4, kNone, kNone, "", ""},
     // Returns the first operand, but only after the second has been computed.

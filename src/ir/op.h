@@ -31,8 +31,8 @@ Reach compose(Reach inner, Reach outer);
 Reach join(Reach a, Reach b);
 
 /// Group of an op. kAdjoint ops appear only in gradients. kLowered ops are created only by passes for a
-/// backend (ir/chunk.h, convolve.h, fuse.h, recompute.h). The reference backend has no kernels for them: a
-/// lowered graph is compared with the reference on the graph from which it was derived.
+/// backend (ir/recurrences.h, convolve.h, fuse.h, recompute.h). The reference backend has no kernels for
+/// them: a lowered graph is compared with the reference on the graph from which it was derived.
 enum class Kind : std::uint8_t { kLeaf, kPointwise, kReduce, kAxes, kTable, kTime, kAdjoint, kLowered };
 
 class Builder;

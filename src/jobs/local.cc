@@ -93,11 +93,11 @@ class Worker {
   [[nodiscard]] bool is_reading() const { return reading_ && allowance() >= 1; }
   void ask_to_stop() {
     stopping_ = true;
-    if (asked_ == 0) asked_ = seconds_now();
+    if (!asked_) asked_ = end_.seconds;
     ::kill(-process_.id, SIGTERM);
   }
   void insist(double seconds) {
-    if (asked_ > 0 && seconds_now() - asked_ > seconds) kill();
+    if (asked_ && end_.seconds - *asked_ > seconds) kill();
   }
   void kill() {
     stopping_ = true;
@@ -223,8 +223,8 @@ class Worker {
   Job job_;
   Process process_;
   double start_, last_look_ = start_, next_look_ = 0, next_slow_look_ = kSlowLook;
-  double read_ = 0;   // bytes of output read so far
-  double asked_ = 0;  // time of the request to stop; 0: none
+  double read_ = 0;              // bytes of output read so far
+  std::optional<double> asked_;  // seconds (as in `end_`) at which it was asked to stop
   // Its seconds when it was asked to stop at its time limit. 0: not asked.
   double over_time_ = 0;
   std::uint64_t log_before_ = size_of(job_.log_file);

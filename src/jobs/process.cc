@@ -182,7 +182,7 @@ Result<Process> start_process(const Launch& launch) {
     for (const int end : {outs[0], ins[1]})
       if (end >= 0) close(end);
     errno = why;
-    return failed(piped ? "cannot start a process" : "cannot make a pipe");
+    return failed(piped ? "cannot start a process" : "cannot create a pipe");
   }
   setpgid(out.id, out.id);  // Parent and child both do this, since either may run first.
   fcntl(outs[0], F_SETFL, O_NONBLOCK);
@@ -248,8 +248,8 @@ int reap(pid_t id) {
 
 std::string describe_status(int status) {
   return WIFSIGNALED(status)
-             ? fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
-             : fmt::format("ended with code {}", WEXITSTATUS(status));
+             ? fmt::format("was terminated by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)))
+             : fmt::format("exited with code {}", WEXITSTATUS(status));
 }
 
 }  // namespace gabbro::jobs

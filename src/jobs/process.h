@@ -63,7 +63,7 @@ bool has_ended(pid_t id);
 void kill_tree(const Process& process);
 /// Waits for the end of the process and returns its status as waitpid does.
 int reap(pid_t id);
-/// Describes a status, such as "ended by signal 9 (Killed)" or "ended with code 3".
+/// Describes a status, such as "was terminated by signal 9 (Killed)" or "exited with code 3".
 std::string describe_status(int status);
 
 }  // namespace gabbro::jobs

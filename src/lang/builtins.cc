@@ -59,7 +59,7 @@ std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Typ
               "open them with past(x): e.g. dot(q, past(key), over=k) is [t, s, ...]");
     else
       e.error(*given, "shape",
-              fmt::format("{} over {}: the value is {}", what, e.graph().axes[a].name, shown),
+              fmt::format("{} over {}: the value {} has no such axis", what, e.graph().axes[a].name, shown),
               "reduce over an axis that the value has");
     return {};
   }
@@ -118,7 +118,7 @@ Value run_top_k(Elaborator& e, const Expr& call) {
   if (over->size() == 1 && (*over)[0] == ir::kPast)
     return e.error(*keyword(call, "over"), "time",
                    "top_k over s: the first positions have fewer past ones than it keeps",
-                   "softmax(x, over=s) weighs them; top_k(x, 2, over=e) chooses among features");
+                   "softmax(x, over=s) weights them; top_k(x, 2, over=e) chooses among features");
   if (over->size() != 1)
     return e.error(keyword(call, "over") ? *keyword(call, "over") : call, "call",
                    fmt::format("top_k runs over one axis, got {}", e.graph().axis_names(*over)),
@@ -198,9 +198,10 @@ Value run_broadcast(Elaborator& e, const Expr& call) {
   if (x < 0 || !axes) return {};
   for (AxisId a : *axes)
     if (a < ir::kFirstAxis)
-      return e.error(call.args[1], "time",
-                     fmt::format("broadcast along {}: it adds axes of sizes, not positions", time_name(a)),
-                     "past(x) opens past positions");
+      return e.error(
+          call.args[1], "time",
+          fmt::format("broadcast cannot add {}: it adds feature axes, not positions", time_name(a)),
+          "past(x) opens past positions");
   return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
 }
 
@@ -218,7 +219,7 @@ std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_v
       return {};
     }
   if (axes->size() < ir::kMaxRank) return axes;
-  e.error(expr, "shape", fmt::format("{} of {} axes", what, axes->size()), "at most 7");
+  e.error(expr, "shape", fmt::format("{} cannot have {} axes", what, axes->size()), "use at most 7");
   return {};
 }
 
@@ -236,10 +237,10 @@ bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, 
   const ir::Type type = e.builder().type(x);
   for (AxisId a : axes)
     if (!type.has(a)) {
-      e.error(
-          expr, "shape",
-          fmt::format("{} of {}: the value is {}", what, e.graph().axes[a].name, e.graph().type_name(type)),
-          "name an axis that the value has");
+      e.error(expr, "shape",
+              fmt::format("{} of {}: the value {} has no such axis", what, e.graph().axes[a].name,
+                          e.graph().type_name(type)),
+              "name an axis that the value has");
       return false;
     }
   return true;
@@ -299,7 +300,8 @@ bool is_offset(const Static& n) {
 
 Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, const Static& start, AxisId to) {
   if (!is_offset(start))
-    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start.value), "count from 0");
+    return e.error(call.at, "range", fmt::format("{} cannot start at {}", call.text, start.value),
+                   "count from 0");
   return e.emit(call.at, {.op = Op::kSlice,
                           .in = {x, -1, -1},
                           .axes = {from, to},
@@ -335,7 +337,8 @@ Value pad(Elaborator& e, const Expr& call, const Expr& x_expr, const Expr& from_
       !lacks_axes(e, to_expr, call.text, x, {to}, {*from}))
     return {};
   if (!is_offset(start))
-    return e.error(call.at, "range", fmt::format("{} starts at {}", call.text, start.value), "count from 0");
+    return e.error(call.at, "range", fmt::format("{} cannot start at {}", call.text, start.value),
+                   "count from 0");
   return e.emit(call.at, {.op = Op::kPad,
                           .in = {x, -1, -1},
                           .axes = {*from, to},
@@ -356,7 +359,7 @@ Value run_concat(Elaborator& e, const Expr& call) {
   const ir::Axis a = e.graph().axes[*first], b = e.graph().axes[*second], whole = e.graph().axes[*to];
   if (a.size + b.size != whole.size)
     return e.error(call.at, "shape",
-                   fmt::format("{}={} and {}={} do not fill {}={}", a.name, a.size, b.name, b.size,
+                   fmt::format("{}={} and {}={} do not add up to {}={}", a.name, a.size, b.name, b.size,
                                whole.name, whole.size),
                    "declare `axis a = b + c`");
   const Value x = pad(e, call, call.args[0], call.args[1], {0, 0}, call.args[4], *to);
@@ -387,14 +390,15 @@ Value run_shift(Elaborator& e, const Expr& call) {
   const auto n = e.eval_int(call.args[1], "the distance");
   if (x < 0 || !n) return {};
   if (e.in_scan())
-    return e.error(call.at, "time", "shift stands inside a scan",
+    return e.error(call.at, "time", "shift is used inside a scan",
                    "a scan sees one position at a time: carry a state, or shift before it");
   if (*n < 0)
     return e.error(call.args[1].at, "future",
                    fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),
                    fmt::format("n >= 0 looks back: shift(x, {})", -*n));
   if (*n > (1 << 20))
-    return e.error(call.args[1].at, "range", fmt::format("shift by {}", *n), "at most 2^20 positions");
+    return e.error(call.args[1].at, "range", fmt::format("shift by {} is too far", *n),
+                   "at most 2^20 positions");
   return e.emit(call.at, {.op = Op::kShift, .in = {x, -1, -1}, .amount = static_cast<std::int32_t>(*n)});
 }
 
@@ -403,8 +407,8 @@ std::optional<std::int32_t> window_of(Elaborator& e, const Expr* expr) {
   const auto n = e.eval_int(*expr, "the window");
   if (!n) return {};
   if (*n >= 1) return static_cast<std::int32_t>(std::min<std::int64_t>(*n, ir::kAll));
-  e.error(expr->at, *n < 0 ? "future" : "range", fmt::format("a window of {} positions", *n),
-          "a window holds the position itself and those before it: at least 1");
+  e.error(expr->at, *n < 0 ? "future" : "range", fmt::format("a window of {} positions is too small", *n),
+          "a window includes the position itself, so it is at least 1");
   return {};
 }
 
@@ -413,7 +417,7 @@ Value run_past(Elaborator& e, const Expr& call) {
   const auto window = window_of(e, argument(call, 1, "window"));
   if (x < 0 || !window) return {};
   if (e.in_scan())
-    return e.error(call.at, "time", "past stands inside a scan",
+    return e.error(call.at, "time", "past is used inside a scan",
                    "a scan sees one position at a time: carry a state, or open past before it");
   return e.emit(call.at, {.op = Op::kPast, .in = {x, -1, -1}, .amount = *window});
 }
@@ -442,7 +446,7 @@ Value run_iota(Elaborator& e, const Expr& call) {
   if (!axis) return {};
   if (*axis < ir::kFirstAxis)
     return e.error(
-        call.args[0], "time", fmt::format("iota over {}", time_name(*axis)),
+        call.args[0], "time", fmt::format("iota cannot run over {}", time_name(*axis)),
         *axis == ir::kTime ? "position() is the index of the position" : "lag() is the distance t - s");
   return leaf(e, call.at, {.op = Op::kIota, .axes = {*axis}});
 }
@@ -454,7 +458,9 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
   if (!expr) return fallback;
   const auto numbers = [&](std::size_t n) -> std::optional<std::array<double, 2>> {
     if (expr->args.size() != n) {
-      e.error(expr->at, "call", fmt::format("{} takes {} number{}", expr->text, n, n == 1 ? "" : "s"));
+      e.error(
+          expr->at, "call",
+          fmt::format("{} takes {} number{}, got {}", expr->text, n, n == 1 ? "" : "s", expr->args.size()));
       return {};
     }
     std::array<double, 2> out{};
@@ -467,7 +473,10 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
   };
   if (expr->kind == Expr::Kind::kCall && expr->text == "normal") {
     const auto v = numbers(1);
-    return v ? std::optional(ir::Init{ir::Init::Kind::kNormal, (*v)[0], 0}) : std::nullopt;
+    if (!v) return std::nullopt;
+    // As the deviation of a distribution, 0 stands for the default.
+    return (*v)[0] == 0 ? ir::Init{ir::Init::Kind::kConstant, 0, 0}
+                        : ir::Init{ir::Init::Kind::kNormal, (*v)[0], 0};
   }
   if (expr->kind == Expr::Kind::kCall && expr->text == "uniform") {
     const auto v = numbers(2);
@@ -535,13 +544,12 @@ Value run_linear(Elaborator& e, const Expr& call) {
   }
   for (AxisId a : per)
     if (a < ir::kFirstAxis)
-      return e.error(
-          *per_expr, "length",
-          fmt::format(
-              "linear per {}: a separate weight for every position would need as many as the text has tokens",
-              time_name(a)),
-          a == ir::kTime ? "a table by position is lookup(param([p, D]), position(), over=p)"
-                         : "a table by distance is lookup(param([p]), lag(), over=p)");
+      return e.error(*per_expr, "length",
+                     fmt::format("linear per {}: a separate weight for every position would need as many "
+                                 "weights as the text has tokens",
+                                 time_name(a)),
+                     a == ir::kTime ? "a table by position is lookup(param([p, D]), position(), over=p)"
+                                    : "a table by distance is lookup(param([p]), lag(), over=p)");
   AxisList over;
   const Expr* over_expr = keyword(call, "over");
   if (over_expr) {
@@ -555,13 +563,13 @@ Value run_linear(Elaborator& e, const Expr& call) {
   for (AxisId a : over) {
     if (a == ir::kPast)
       return e.error(*over_expr, "length",
-                     "linear over s: a separate weight for every past position would need as many as the "
-                     "text has tokens",
+                     "linear over s: a separate weight for every past position would need as many weights as "
+                     "the text has tokens",
                      "sum(past(x) * weight, over=s) with a weight that is computed, or conv(x, width)");
     if (per.contains(a))
       return e.error(*per_expr, "shape",
-                     fmt::format("axis {} stands in over= and in per=", e.graph().axes[a].name),
-                     "over= is contracted, every element of per= has a weight of its own");
+                     fmt::format("axis {} is in both over= and per=", e.graph().axes[a].name),
+                     "over= axes are contracted; per= axes have separate weights");
   }
   if (over.empty())
     return e.error(over_expr ? *over_expr : call, "shape",
@@ -569,10 +577,11 @@ Value run_linear(Elaborator& e, const Expr& call) {
                    "give it a value with a feature axis");
   for (AxisId a : out)
     if (per.contains(a) || (type.has(a) && !over.contains(a)))
-      return e.error(out_expr, "shape",
-                     fmt::format("linear makes axis {0}, and {0} stays from {1}", e.graph().axes[a].name,
-                                 per.contains(a) ? "per=" : e.graph().type_name(type)),
-                     "choose another axis for the result, or contract it too");
+      return e.error(
+          out_expr, "shape",
+          fmt::format("linear would create axis {0}, but {0} is kept from {1}", e.graph().axes[a].name,
+                      per.contains(a) ? "per=" : e.graph().type_name(type)),
+          "choose another axis for the result, or contract it too");
   const auto init = init_of(e, keyword(call, "init"), {ir::Init::Kind::kNormal, 0, 0});
   const Expr* bias_expr = keyword(call, "bias");
   const auto bias = bias_expr ? e.eval_static(*bias_expr, "bias") : std::optional<Static>(Static{});
@@ -612,7 +621,7 @@ Value run_size(Elaborator& e, const Expr& call) {
   v.number = {1, 1};
   for (AxisId a : *axes) {
     if (a < ir::kFirstAxis)
-      return e.error(call.at, "length", "the sequence length is not a value",
+      return e.error(call.at, "length", "the sequence length cannot be used as a value",
                      "position() counts from the start of the text");
     v.number = {v.number.value * static_cast<double>(e.graph().axes[a].size),
                 v.number.sym * e.graph().axes[a].sym};
@@ -680,7 +689,7 @@ const Builtin kBuiltins[] = {
     {"axes", 1, 1, "", "axes(x): the list of axes of x but t and s", run_axes},
 };
 
-constexpr std::string_view kNoLength = "the sequence length is not a value";
+constexpr std::string_view kNoLength = "the sequence length cannot be used as a value";
 constexpr std::string_view kUsePosition =
     "position() counts from the start of the text; a running mean is mean(past(x), over=s)";
 constexpr std::string_view kWholeSequence = "an FFT over the sequence reads the future";

@@ -52,10 +52,10 @@ void Elaborator::run(const Design& design) {
     // Parameters of shares are named after them, and must not get the names of others: equal names are one
     // parameter.
     if (share.name == "stack" || share.name == "embedding" || share.name == "head")
-      error(
-          share.at, "reserved",
-          fmt::format("{} cannot be the name of a share: the model has parameters of this name", share.name),
-          "choose another name");
+      error(share.at, "reserved",
+            fmt::format("{} cannot be the name of a shared instance: the model has parameters of this name",
+                        share.name),
+            "choose another name");
     const InstancePtr instance = eval_instance(share.instance, nullptr);
     Value value;
     if (instance) {

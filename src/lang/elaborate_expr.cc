@@ -68,14 +68,14 @@ bool Elaborator::spend(std::size_t steps, Position at) {
   if (steps_ <= most) return true;
   if (!std::exchange(gave_up_, true))
     error(at, "limit", fmt::format("the design takes more than {} steps to be built", most),
-          "use fewer repetitions: loops and functions inside each other multiply");
+          "use fewer repetitions: nested loops and functions multiply");
   return false;
 }
 
 bool Elaborator::is_short(const ir::Sym& sym, std::size_t most, Position at) {
   if (sym.is_constant() || sym.key().size() <= most) return true;
   if (!std::exchange(gave_up_, true))
-    error(at, "limit", fmt::format("a formula of the width has more than {} characters", most),
+    error(at, "limit", fmt::format("a formula in D has more than {} characters", most),
           "compute with plain numbers, or with fewer sizes");
   return false;
 }
@@ -137,9 +137,10 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
     return builder().constant(n.value, symbol(n.sym));
   }
   if (value.kind == Value::Kind::kInstance)
-    error(at, "type", "a unit stands where a value is expected", "call it: norm(x)");
+    error(at, "type", "a unit is used where a value is expected", "call it: norm(x)");
   else if (value.axes.contains(ir::kTime))
-    error(at, "length", "the sequence length is not a value", "position() counts from the start of the text");
+    error(at, "length", "the sequence length cannot be used as a value",
+          "position() counts from the start of the text");
   else
     error(at, "type", fmt::format("{} is an axis, not a value", graph().axis_names(value.axes)));
   return -1;
@@ -225,7 +226,7 @@ Value Elaborator::eval_kind(const Expr& expr) {
       if (values.size() == 1) return values[0];
       if (values.empty()) return {};
       return error(expr.at, "type",
-                   fmt::format("{} has {} results, one is expected here", expr.text, values.size()),
+                   fmt::format("{} has {} results, but one is expected here", expr.text, values.size()),
                    "unpack them first: a, b = " + expr.text + "(...)");
     }
     case Expr::Kind::kIf: {
@@ -253,10 +254,10 @@ Value Elaborator::eval_kind(const Expr& expr) {
           return b.value;
         }
       return error(expr.at, "name", fmt::format("{} is not defined", key),
-                   "an indexed name is assigned before it is read");
+                   "assign an indexed name before reading it");
     }
     case Expr::Kind::kList:
-      return error(expr.at, "type", "a list stands where a value is expected",
+      return error(expr.at, "type", "a list is used where a value is expected",
                    "lists name axes: over=[h, k]");
   }
   return {};
@@ -367,7 +368,7 @@ std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view
                       graph().type_name(graph().node(v.body, v.node).type)),
           "to choose per element use where(condition, a, b)");
   else if (v.kind == Value::Kind::kAxis)
-    error(expr.at, "length", "the sequence length is not a value",
+    error(expr.at, "length", "the sequence length cannot be used as a value",
           "a program must not know how long the text is; position() counts from its start");
   else
     error(expr.at, "type", fmt::format("{} must be a number", what));

@@ -14,7 +14,7 @@ using ir::Op;
 
 void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
   if (is_kept(name)) {
-    error(at, "reserved", fmt::format("{} is a name of the language", name), "choose another name");
+    error(at, "reserved", fmt::format("{} is a reserved name", name), "choose another name");
     return;
   }
   if (const Binding* known = frame().binding(name)) {
@@ -39,8 +39,8 @@ void Elaborator::bind(std::string_view name, Value value, Position at, bool may_
 void Elaborator::keep_differentiated(std::string_view name, const Value& value) {
   const auto& names = contexts_.back().differentiated;
   if (value.kind == Value::Kind::kTensor && value.body == contexts_.back().body &&
-      std::find(names.begin(), names.end(), name) != names.end() && !builder().is_kept(value.node))
-    builder().keep(value.node);
+      std::find(names.begin(), names.end(), name) != names.end() && !builder().is_pinned(value.node))
+    builder().pin(value.node);
 }
 
 void Elaborator::report_unread(std::size_t from) {
@@ -58,7 +58,7 @@ void Elaborator::run_block(const std::vector<Stmt>& block) {
   for (const Stmt& stmt : block) {
     if (gave_up_) return;
     if (has_returned_) {
-      error(stmt.at, "unused", "this statement stands after return", "remove it, or return later");
+      error(stmt.at, "unused", "this statement comes after return", "remove it, or return later");
       return;
     }
     run_stmt(stmt);
@@ -94,7 +94,7 @@ void Elaborator::run_stmt(const Stmt& stmt) {
     }
     case Stmt::Kind::kReturn: {
       if (contexts_.size() > frame().contexts) {
-        error(stmt.at, "type", "return stands inside a scan",
+        error(stmt.at, "type", "return is used inside a scan",
               "return after it: the names assigned in a scan have a value at every position");
         return;
       }
@@ -160,7 +160,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
   if (values.size() != stmt.targets.size()) {
     const bool wrong = values.empty() || values[0].poison();
     if (!wrong)
-      error(stmt.at, "type", fmt::format("{} names for {} results", stmt.targets.size(), values.size()),
+      error(stmt.at, "type",
+            fmt::format("{} names cannot take {} results", stmt.targets.size(), values.size()),
             "name every result, or _ for one that is not wanted");
     values.assign(stmt.targets.size(), {});
   }
@@ -196,8 +197,8 @@ void Elaborator::run_for(const Stmt& stmt) {
   const auto count = eval_int(stmt.values[0], "the number of repetitions");
   constexpr std::int64_t kMost = 1024;
   if (count && (*count < 0 || *count > kMost)) {
-    error(stmt.values[0].at, "range", fmt::format("{} repetitions", *count),
-          "a loop is unrolled: between 0 and 1024");
+    error(stmt.values[0].at, "range", fmt::format("{} repetitions are not possible", *count),
+          "use 0 to 1024");
     for (std::size_t i = 1; i < stmt.names.size(); ++i) bind(stmt.names[i], {}, stmt.at);
     return;
   }
@@ -217,7 +218,7 @@ void Elaborator::run_for(const Stmt& stmt) {
     bind(stmt.names[0], index, stmt.at, true);
     run_block(stmt.body);
     if (has_returned_) {
-      error(stmt.at, "type", "return stands inside a loop",
+      error(stmt.at, "type", "return is used inside a loop",
             "return after it; carry a value out: for i in n with y = x");
       has_returned_ = false;
       break;
@@ -258,7 +259,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
       if (!find(name)) bind(name, {}, stmt.at);
   };
   if (in_scan()) {
-    error(stmt.at, "type", "a scan stands inside a scan",
+    error(stmt.at, "type", "a scan is used inside a scan",
           "carry all states in one scan: scan A: [..] = 0, B: [..] = 0:");
     return poison();
   }
@@ -294,7 +295,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
     for (AxisId a : got.axes) fits = fits && state.type.has(a);
     if (!fits) {
       error(stmt.values[i].at, "shape",
-            fmt::format("state {} is {} and starts from {}", stmt.names[i], graph().type_name(state.type),
+            fmt::format("state {} is {} but starts from {}", stmt.names[i], graph().type_name(state.type),
                         graph().type_name(got)));
       continue;
     }
@@ -337,7 +338,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
       error(stmt.at, "shape",
             fmt::format("state {} of the scan is {} but becomes {}", stmt.names[i],
                         graph().type_name(states[i].type), graph().type_name(builder().type(node))),
-            "declare the state with the axes of the value assigned to it, or reduce the surplus");
+            "declare the state with the axes of the value assigned to it, or reduce the extra axes");
       node = builder().fit(builder().constant(0), states[i].type);
     } else if (node == static_cast<NodeId>(i) && graph().bodies[body].nodes[node].op == Op::kArg &&
                graph().bodies[body].nodes[node].index == static_cast<int>(i)) {
@@ -400,7 +401,7 @@ NodeId Elaborator::use(const Value& value, Position at) {
   ir::Type type = contexts_.front().builder->type(outer);
   if (type.past()) {
     error(at, "time",
-          fmt::format("a value over past positions stands inside a scan: {}", graph().type_name(type)),
+          fmt::format("a value over past positions is used inside a scan: {}", graph().type_name(type)),
           "reduce it over s before the scan");
     return -1;
   }

@@ -106,7 +106,7 @@ std::vector<std::string> differentiated_names(const std::vector<Stmt>& block) {
 Value run_grad(Elaborator& e, const Expr& call) {
   if (!e.in_scan())
     return e.error(call.at, "future",
-                   "grad stands outside a scan: a gradient through a whole sequence would carry information "
+                   "grad is used outside a scan: a gradient through a whole sequence would carry information "
                    "backwards in time",
                    "take inner gradient steps inside a scan, one position at a time");
   const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
@@ -115,10 +115,10 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const std::string of = shown(call.args[0], "the loss"), by = shown(call.args[1], "the value");
   const Op op = e.builder().node(wrt).op;
   if (op == Op::kConst)
-    return e.error(call.args[1].at, "grad", "grad with respect to a number",
-                   "grad(loss, W) differentiates by a state or another value");
-  if (is_looked_through(op) && !e.builder().is_kept(wrt))
-    return e.error(call.args[1].at, "grad", "grad with respect to an expression",
+    return e.error(call.args[1].at, "grad", "grad cannot be taken with respect to a number",
+                   "grad(loss, W) differentiates with respect to a state or another value");
+  if (is_looked_through(op) && !e.builder().is_pinned(wrt))
+    return e.error(call.args[1].at, "grad", "grad cannot be taken with respect to an expression",
                    "give it a name in the scan, compute the loss from that name, then grad(loss, name)");
   const NodeId outer = outer_of(step, wrt);
   if (!e.spend(steps_of(e, step), call.at)) return {};
@@ -141,13 +141,12 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const NodeId gradient = ir::differentiate(e.builder(), losses, seeds, targets)[0];
   if (is_zero(e.builder(), gradient)) {
     const bool reads = ir::live_nodes(e.graph(), step.body, losses)[wrt];
-    return e.error(
-        call.at, "grad",
-        reads ? fmt::format("{} reads {} only where no gradient passes: grad is 0", of, by)
-              : fmt::format("{} does not depend on {}: grad is 0", of, by),
-        reads
-            ? "none passes detach, floor, //, comparisons, top_k, the condition of where, the index of lookup"
-            : fmt::format("compute the loss from {} as it is at this line", by));
+    return e.error(call.at, "grad",
+                   reads ? fmt::format("{} reads {} only where no gradient passes: grad is 0", of, by)
+                         : fmt::format("{} does not depend on {}: grad is 0", of, by),
+                   reads ? "no gradient passes through detach, floor, //, comparisons, top_k, the condition "
+                           "of where, the index of lookup"
+                         : fmt::format("compute the loss from {} as it is at this line", by));
   }
   if (outer >= 0 && !e.graph().node(0, outer).type.time())
     step.gradients.push_back({e.frame().own ? call.at : e.frame().call_site, of, by, loss, wrt});
@@ -184,12 +183,12 @@ void check_states_held(Elaborator& e, const BodyContext& step, const std::vector
     const std::vector<bool> lossy = ir::gradient_nodes(graph, step.body, std::array{g.loss});
     for (std::size_t i = 0; i < states.size(); ++i)
       if (made[i] && lossy[i]) {
-        e.error(
-            g.at, "grad",
-            fmt::format("{} reads {} through the state {}, which starts from it or was made of it at earlier "
-                        "positions: grad does not see that",
-                        g.loss_name, g.wrt_name, states[i]),
-            fmt::format("hold the state fixed: detach({0}), or differentiate by {0}", states[i]));
+        e.error(g.at, "grad",
+                fmt::format("{} reads {} through the state {}, which is initialised from it or was computed "
+                            "from it at earlier positions: grad does not see that",
+                            g.loss_name, g.wrt_name, states[i]),
+                fmt::format("hold the state fixed: detach({0}), or differentiate with respect to {0}",
+                            states[i]));
         break;
       }
   }

@@ -53,7 +53,7 @@ bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Po
   }
   if (inputs == want.inputs.size() && same_results(outputs, want.outputs)) return true;
   error(at, "interface",
-        fmt::format("{} has {}; {} wants {}", name, signature(inputs, outputs), want.name,
+        fmt::format("{} has {}; {} expects {}", name, signature(inputs, outputs), want.name,
                     signature(want.inputs.size(), want.outputs)),
         "fill the slot with a unit of its interface");
   return false;
@@ -66,7 +66,7 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
     const bool repeat = expr.kind == Expr::Kind::kBinary;
     out->kind = repeat ? Instance::Kind::kRepeat : Instance::Kind::kSequence;
     if (repeat && expr.args[1].kind == Expr::Kind::kNumber) {
-      error(expr.args[1].at, "type", "a unit stands before the number of its repetitions",
+      error(expr.args[1].at, "type", "a unit comes before its number of repetitions",
             fmt::format("the number comes first: {} * {}", expr.args[1].number, expr.args[0].text));
       return nullptr;
     }
@@ -75,13 +75,14 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
       if (!count) return nullptr;
       constexpr std::int64_t kMost = 1024;
       if (*count < 1 || *count > kMost) {
-        error(expr.args[0].at, "range", fmt::format("{} repetitions", *count), "between 1 and 1024");
+        error(expr.args[0].at, "range", fmt::format("{} repetitions are not possible", *count),
+              "use 1 to 1024");
         return nullptr;
       }
       out->count = static_cast<int>(*count);
     }
     if (!repeat && expr.args.empty()) {
-      error(expr.at, "type", "an empty stack", "name at least one unit");
+      error(expr.at, "type", "the stack is empty", "name at least one unit");
       return nullptr;
     }
     for (std::size_t i = repeat ? 1 : 0; i < expr.args.size(); ++i) {
@@ -348,7 +349,7 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
       if (is_slot && expr.keywords[i] != "over") {
         error(expr.args[i].at, "call",
               fmt::format("slot {} takes inputs and over=, not {}", expr.text, expr.keywords[i]),
-              "its hyperparameters are chosen where it is filled");
+              "set its hyperparameters where the slot is filled");
         ok = false;
       }
       continue;
@@ -377,7 +378,7 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
     for (AxisId a : type.axes)
       if (a >= ir::kFirstAxis && !frame().lifted.contains(a)) over.push_back(a);
     if (over.size() != 1) {
-      error(expr.at, "shape", fmt::format("{} takes [t, D] and gets {}", expr.text, graph().type_name(type)),
+      error(expr.at, "shape", fmt::format("{} takes [t, D], got {}", expr.text, graph().type_name(type)),
             over.empty() ? "apply it to a value with a feature axis"
                          : "say which axis is D: " + expr.text +
                                "(x, over=" + graph().axes[over[over.size() - 1]].name + ")");
@@ -432,7 +433,7 @@ std::vector<Value> Elaborator::call(const InstancePtr& instance, const std::vect
       error(at, "share",
             fmt::format("a shared instance is used along {}={} and along {}={}", had.name, had.size, now.name,
                         now.size),
-            "share among places of one width");
+            "share it only between places of equal width");
       return {};
     }
     x = rename_all(x, width, first, at);
@@ -558,7 +559,7 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
   if (const Unit* unit = frame().unit; unit && returned && out_.errors.size() == errors_before) {
     if (results.size() != unit->outputs.size())
       error(end, "type",
-            fmt::format("{} declares {} result{} and returns {}", unit->name, unit->outputs.size(),
+            fmt::format("{} declares {} result{} but returns {}", unit->name, unit->outputs.size(),
                         unit->outputs.size() == 1 ? "" : "s", results.size()));
     ir::Type want;
     if (!in_scan()) want.add(ir::kTime);
@@ -636,8 +637,8 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
     if (slot >= function.params.size() && (call.keywords[i] == "padding" || call.keywords[i] == "right" ||
                                            call.keywords[i] == "bidirectional")) {
       error(call.args[i].at, "future",
-            fmt::format("{} has no argument {}: room on the right would hold future positions", function.name,
-                        call.keywords[i]),
+            fmt::format("{} has no argument {}: padding on the right would hold future positions",
+                        function.name, call.keywords[i]),
             fmt::format("{} looks back only, and reads 0 before the start: {}(x, width)", function.name,
                         function.name));
       return {};
@@ -647,7 +648,8 @@ std::vector<Value> Elaborator::call_function(const Function& function, const Exp
       for (const auto& p : function.params) names += (names.empty() ? "" : ", ") + p.name;
       error(call.args[i].at, "call",
             slot >= function.params.size() && call.keywords[i].empty()
-                ? fmt::format("{} takes {} arguments", function.name, function.params.size())
+                ? fmt::format("{} takes {} argument{}, got {}", function.name, function.params.size(),
+                              function.params.size() == 1 ? "" : "s", call.args.size())
             : slot >= function.params.size()
                 ? fmt::format("{} has no argument {}", function.name, call.keywords[i])
                 : fmt::format("argument {} is given twice", function.params[slot].name),

@@ -1,5 +1,5 @@
 // The names that a program can use: its own items, then those of the libraries against which it is checked
-// (prelude, zoo, code book).
+// (prelude, zoo, catalogue).
 #pragma once
 
 #include <memory>

@@ -184,7 +184,7 @@ std::vector<Stmt> Parser::statements(bool outermost) {
       recover_statement(start);
     } else {
       if (!out.empty() && out.back().kind == Stmt::Kind::kReturn) {
-        report({"syntax", "a statement after return", "return stands last in its unit or fn", stmt->at});
+        report({"syntax", "a statement after return", "return must come last in its unit or fn", stmt->at});
       }
       out.push_back(std::move(*stmt));
     }
@@ -340,8 +340,8 @@ Result<Stmt> Parser::for_loop(Stmt stmt) {
 Result<Stmt> Parser::return_values(Stmt stmt, bool outermost) {
   stmt.kind = Stmt::Kind::kReturn;
   if (!outermost) {
-    return fail("syntax", "return inside a block",
-                "return stands last in its unit or fn, outside of scan and for", stmt.at);
+    return fail("syntax", "return is not allowed inside a block",
+                "return must come last in its unit or fn, outside of scan and for", stmt.at);
   }
   do {
     GABBRO_TRY(value, expr());

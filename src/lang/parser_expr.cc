@@ -70,7 +70,7 @@ Result<Parser::Node> Parser::comparison() {
   GABBRO_TRY(right, sum());
   parts.push_back(std::move(right));
   if (at_comparison()) {
-    return fail("syntax", fmt::format("comparisons do not chain, found a second one, '{}'", peek().text),
+    return fail("syntax", fmt::format("comparisons cannot be chained: found a second one, '{}'", peek().text),
                 "nest two conditions: (x if b < c else y) if a < b else y", peek().at);
   }
   GABBRO_TRY(node, build(Expr::Kind::kBinary, token, std::move(parts)));
@@ -146,7 +146,7 @@ Result<Parser::Node> Parser::postfix() {
   }
   if (is("[")) {
     return fail("syntax", "only a name can be indexed, found '[' after an expression",
-                "bind the expression to a family first: y[i] = expression", peek().at);
+                "assign the expression to an indexed name first: y[i] = expression", peek().at);
   }
   return node;
 }

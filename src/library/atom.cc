@@ -93,7 +93,7 @@ Result<std::vector<Paper>> parse_atom(std::string_view body) {
   for (xmlNode* node = root->children; node != nullptr; node = node->next) {
     if (!is(node, "entry")) continue;
     Entry e = read_entry(node);
-    if (e.id.find("/api/errors") != std::string::npos) return fail("library", shortened(e.paper.text, 200));
+    if (e.id.find("/api/errors") != std::string::npos) return fail("library", excerpt(e.paper.text, 200));
     if (!e.paper.title.empty() && !e.paper.arxiv.empty()) out.push_back(std::move(e.paper));
   }
   return out;

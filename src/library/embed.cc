@@ -53,7 +53,7 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   GABBRO_TRY(response, net::exchange(request, stop));
   if (response.status >= 400)
     return fail("library", fmt::format("{}: status {}: {}", request.url, response.status,
-                                       shortened(clean(response.body), 200)));
+                                       excerpt(clean(response.body), 200)));
   const json parsed = json::parse(response.body, nullptr, false);
   const auto data = parsed.is_object() ? parsed.find("data") : parsed.end();
   if (!parsed.is_object() || data == parsed.end() || !data->is_array() || data->size() != texts.size())

@@ -116,7 +116,7 @@ Result<bool> File::prepare(const std::string& path) {
   if (application == kApplication)
     return fail("library",
                 fmt::format("{}: unknown version {}; this program reads version {}", path, version, kVersion),
-                "use the newer gabbro that wrote it");
+                "use the version of gabbro that wrote it");
   if (tables != 0 || application != 0)
     return fail("library", fmt::format("{} is a database, but not a library", path),
                 "choose another --library FILE");

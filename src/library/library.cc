@@ -56,7 +56,7 @@ std::string default_file() {
 }
 
 Hit hit_of(const Paper& p, std::string text) {
-  return {p.id, p.title, p.authors, p.year, shortened(text, kHitBytes), 0, p.source};
+  return {p.id, p.title, p.authors, p.year, excerpt(text, kHitBytes), 0, p.source};
 }
 
 std::string described(const Hit& hit) {

@@ -89,7 +89,7 @@ Result<List> Library::Inside::ask(const Connector& connector, const std::string&
                                   const std::string& query, std::size_t limit,
                                   const std::atomic<bool>* stop) {
   const std::lock_guard turn(asking);
-  const std::string url = connector.url(base, shortened(clean(query), 300), std::min<std::size_t>(limit, 50));
+  const std::string url = connector.url(base, excerpt(clean(query), 300), std::min<std::size_t>(limit, 50));
   std::string body;
   {
     const std::lock_guard lock(mutex);

@@ -89,7 +89,7 @@ Result<std::vector<Paper>> parse_semantic_scholar(std::string_view body) {
   if (!parsed.is_object()) return fail("library", "the response is not a JSON object");
   for (const char* key : {"error", "message"})
     if (const std::string words = text_at(parsed, key); !words.empty())
-      return fail("library", shortened(words, 200));
+      return fail("library", excerpt(words, 200));
   const auto data = parsed.find("data");
   if (data == parsed.end())  // A response without results has no list.
     return parsed.contains("total") ? Result<std::vector<Paper>>(std::vector<Paper>())

@@ -46,7 +46,7 @@ class Reader {
     }
     const auto found = node->value_exact<std::string>();
     value = joined_lines(found.value_or(""));
-    if (value.empty()) wrong(*node, fmt::format("{} must be a string that is not empty", key));
+    if (value.empty()) wrong(*node, fmt::format("{} must be a non-empty string", key));
   }
   void year(int& value) {
     const auto found = table_["year"].value_exact<std::int64_t>();
@@ -68,7 +68,7 @@ class Reader {
   void known(std::span<const std::string_view> keys) {
     for (const auto& [key, node] : table_)
       if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-        wrong(node, fmt::format("unknown key {}", key.str()));
+        wrong(node, fmt::format("unknown key '{}'", key.str()));
   }
 
  private:
@@ -134,7 +134,7 @@ Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string
   }
   const toml::array* list = parsed.table()["paper"].as_array();
   if (list == nullptr || parsed.table().size() != 1 || !list->is_array_of_tables())
-    return fail("library", "expected tables [[paper]] and nothing else");
+    return fail("library", "expected only [[paper]] tables");
   std::vector<Paper> out;
   Error error;
   for (const toml::node& node : *list) out.push_back(read_paper(*node.as_table(), family, error));

@@ -50,10 +50,10 @@ std::string title_of(std::string_view text, const fs::path& path) {
     while (!line.empty() && (line.front() == '#' || line.front() == ' ')) line.remove_prefix(1);
     while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.remove_suffix(1);
     if (line.size() < 3) continue;
-    if (heading) return shortened(line, kTitleBytes);
+    if (heading) return excerpt(line, kTitleBytes);
     const bool stamp = line.starts_with("arXiv:") || line.starts_with("Published") ||
                        line.starts_with("Preprint") || line.starts_with("Under review");
-    if (first.empty() && !stamp) first = shortened(line, kTitleBytes);
+    if (first.empty() && !stamp) first = excerpt(line, kTitleBytes);
   }
   return first.empty() ? path.stem().string() : first;
 }
@@ -96,9 +96,9 @@ Result<ReadPaper> read_file(const fs::path& path) {
 Result<std::vector<fs::path>> files_of(const fs::path& path) {
   std::error_code code;
   const auto status = fs::status(path, code);
-  if (!fs::exists(status)) return fail("io", fmt::format("{}: no such file or folder", path.string()));
+  if (!fs::exists(status)) return fail("io", fmt::format("{} not found", path.string()));
   if (!fs::is_directory(status) && !fs::is_regular_file(status))
-    return fail("io", fmt::format("{}: neither a plain file nor a folder", path.string()));
+    return fail("io", fmt::format("{}: neither a regular file nor a folder", path.string()));
   if (!fs::is_directory(status)) return std::vector<fs::path>{path};
   std::vector<fs::path> out;
   auto at = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, code);

@@ -126,7 +126,7 @@ std::vector<std::string> passages(std::string_view text, std::size_t size) {
   return out;
 }
 
-std::string shortened(std::string_view text, std::size_t size) {
+std::string excerpt(std::string_view text, std::size_t size) {
   if (text.size() <= size) return std::string(text);
   return std::string(trimmed(text.substr(0, cut_at(text, size)))) + " ...";
 }

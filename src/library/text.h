@@ -20,7 +20,7 @@ std::string clean(std::string_view text);
 std::vector<std::string> passages(std::string_view text, std::size_t size);
 
 /// Returns at most `size` bytes of `text`, cut between words, with " ..." where text is missing.
-std::string shortened(std::string_view text, std::size_t size);
+std::string excerpt(std::string_view text, std::size_t size);
 
 /// Returns `text` as a fenced block for a prompt that nothing in the text can close. Runs of fence characters
 /// become apostrophes, tags of chat templates are broken up, and control characters and invisible direction

@@ -18,7 +18,6 @@ void fields(Io& io, S& s) {
   io("length", s.length);
   io("steps", s.steps);
   io("decode", s.decode);
-  io("device", s.device);
   io("dtype", s.dtype);
   io("threads", s.threads);
 }

@@ -18,7 +18,6 @@ struct BenchSpec {
   std::int64_t sequences = 16, length = 256;
   std::int64_t steps = 8;    // measured steps; 2 more before them are not measured
   std::int64_t decode = 64;  // number of tokens to decode; 0: none
-  std::string device = "cpu";
   Dtype dtype = Dtype::kFloat32;
   int threads = 2;
 };

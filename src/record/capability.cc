@@ -13,7 +13,6 @@ void fields(Io& io, S& s) {
   io("tasks", s.tasks);
   io("seed", s.seed);
   io("steps", s.steps);
-  io("device", s.device);
   io("threads", s.threads);
   io("memory", s.memory);
 }

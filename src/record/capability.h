@@ -20,7 +20,6 @@ struct CapabilitySpec {
   std::uint64_t seed = 1;
   // Maximum number of steps of a training; it ends earlier once it has solved its task.
   std::int64_t steps = 600;
-  std::string device = "cpu";
   int threads = 1;
   std::int64_t memory = 0;  // bytes that the worker may hold; 0: all that the machine has left
 };

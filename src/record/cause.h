@@ -46,7 +46,7 @@ enum class Cause : std::uint8_t {
   kCost,        // more work than the preset allows
   kSize,        // not measurable at the size of a rung
   kScreenDied,  // the process that screened it ended
-  kJudge,       // an answer of that process that cannot be read
+  kScreener,    // an answer of that process that cannot be read
 
   // Training and scoring
   kCorpus,
@@ -121,7 +121,7 @@ struct Spelling<Cause> {
       "reserved",   "share",       "unused",       "future",        "grad",       "interface",
       "window",     "recursion",   "verify",       "limit",         "design",     "budget",
       "edit",       "place",       "duplicate",    "same function", "no mixing",  "no gradient",
-      "not finite", "cost",        "size",         "screen died",   "judge",      "corpus",
+      "not finite", "cost",        "size",         "screen died",   "screener",   "corpus",
       "tokenizer",  "format",      "checkpoint",   "weights",       "memory",     "device",
       "python",     "exception",   "spec",         "result",        "run",        "task",
       "eval",       "bench",       "generate",     "text",          "score",      "worker",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "record/job.h"
 #include "record/ranges.h"
 #include "record/task_fields.h"
 
@@ -108,7 +109,9 @@ Result<EvalSpec> parse_eval_spec(const std::string& json) {
   in("length", s.length, std::int64_t{0}, kMostLength);
   in("batch", s.batch, std::int64_t{1}, kMostLength);
   in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
+  in("document_tokens", s.document_tokens, std::uint64_t{0}, std::uint64_t{kMostLength});
   if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_engine({s.engine, s.device, 1}); !ok) return tl::unexpected(ok.error());
   return s;
 }
 Result<EvalResult> parse_eval_result(const std::string& json) { return read_result<EvalResult>(json); }

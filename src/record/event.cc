@@ -147,8 +147,7 @@ Result<Event> read_event(const std::string& json) {
 template <std::size_t i = 0>
 Result<Event> read_kind(const std::string& kind, const std::string& json) {
   if constexpr (i == std::variant_size_v<Event>) {
-    return fail("event", fmt::format("unknown event '{}'", kind),
-                "the record was written by a newer gabbro; use that version");
+    return fail("event", fmt::format("unknown event '{}'", kind), "use the version of gabbro that wrote it");
   } else {
     using E = std::variant_alternative_t<i, Event>;
     return kind == E::kKind ? read_event<E>(json) : read_kind<i + 1>(kind, json);

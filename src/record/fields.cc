@@ -65,7 +65,11 @@ Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
   if (nesting(text) > kDeepest)
     return fail(what, fmt::format("{} must not be nested more than {} levels deep", one(what), kDeepest));
   auto json = std::make_unique<Json>();
-  json->value = nlohmann::json::parse(text, nullptr, false);
+  try {
+    json->value = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& e) {
+    return fail(what, fmt::format("{} is not valid JSON: error at byte {}", one(what), e.byte));
+  }
   if (!json->value.is_object()) return fail(what, fmt::format("{} must be a JSON object", one(what)));
   return Reader(json.release(), what);
 }
@@ -82,9 +86,9 @@ void Reader::get(const char* name, T& value) {
   }
 }
 
-void Reader::unknown(const char* name, std::string_view what, const std::string& word) {
+void Reader::unknown(const char* name, const std::string& why) {
   if (error_.code.empty())
-    error_ = {what_, fmt::format("not {}, field {}: unknown {} '{}'", one(what_), name, what, word), "", {}};
+    error_ = {what_, fmt::format("not {}, field {}: {}", one(what_), name, why), "", {}};
 }
 
 void Reader::operator()(const char* name, std::string& value) { get(name, value); }

@@ -1,10 +1,9 @@
 // Converts structs to and from JSON objects, with one list of fields for both directions.
 //
 // A struct provides a function `template <class Io, Is<T> X> void fields(Io& io, X& x)` that calls io(name,
-// member) for each of its members. `Writer` and `Reader` are the two directions. Members are texts, numbers,
-// booleans, lists of texts, and (through `list`) lists of structs. JSON has no infinities: a number that is
-// not finite is written as null and read as NaN.
-// not finite is written as null and read as NaN.
+// member) for each of its members. `Writer` and `Reader` are the two directions. Members are strings,
+// numbers, booleans, lists of strings, and (through `list`) lists of structs. JSON has no infinities: a
+// number that is not finite is written as null and read as NaN.
 #pragma once
 
 #include <concepts>
@@ -55,18 +54,17 @@ class Writer {
   void later_list(const char* name, const std::vector<T>& items) {
     list(name, items);
   }
-  /// Returns the JSON on one line or indented, with a line end.
+  /// Returns the JSON on one line or indented, ending in a newline.
   [[nodiscard]] std::string text(bool indented) const;
 
  private:
   struct Json;
-  explicit Writer(Json* json);
   void objects(const char* name, std::size_t count, const std::function<void(std::size_t, Writer&)>& write);
   std::unique_ptr<Json> json_;
 };
 
-/// Reads fields. The first field that is missing or of another type is kept as the error; later fields keep
-/// their values.
+/// Reads fields. The first field that is missing or of another type is kept as the error. What is read after
+/// an error is not to be used.
 class Reader {
  public:
   /// Parses an object. `what` names the kind of object in errors and is their code. Errors: invalid JSON, not
@@ -88,14 +86,14 @@ class Reader {
     if (const auto parsed = parse_word<E>(word))
       value = *parsed;
     else
-      unknown(name, Spelling<E>::kWhat, word);
+      unknown(name, unknown_word<E>(word));
   }
   template <Spelled E>
   void operator()(const char* name, std::optional<E>& value) {
     std::string word;
     (*this)(name, word);
     value = parse_word<E>(word);
-    if (!value && !word.empty()) unknown(name, Spelling<E>::kWhat, word);
+    if (!value && !word.empty()) unknown(name, unknown_word<E>(word));
   }
   template <class T>
   void list(const char* name, std::vector<T>& items) {
@@ -110,7 +108,8 @@ class Reader {
     if (has(name)) list(name, items);
   }
   [[nodiscard]] bool has(const char* name) const;
-  /// From here on, missing fields keep their defaults.
+  /// From here on, missing numbers and strings of this object keep their values. It does not hold for objects
+  /// in lists.
   void allow_missing() { missing_ = true; }
   /// Returns the first error; its code is empty if there is none.
   [[nodiscard]] const Error& error() const { return error_; }
@@ -121,7 +120,7 @@ class Reader {
   void objects(const char* name, const std::function<void(Reader&)>& read);
   template <class T>
   void get(const char* name, T& value);
-  void unknown(const char* name, std::string_view what, const std::string& word);
+  void unknown(const char* name, const std::string& why);
   std::unique_ptr<Json> json_;
   std::string what_;
   Error error_;

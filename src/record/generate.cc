@@ -14,7 +14,6 @@ void fields(Io& io, S& s) {
   io("top_k", s.top_k);
   io("top_p", s.top_p);
   io("seed", s.seed);
-  io("device", s.device);
   io("threads", s.threads);
 }
 

@@ -20,7 +20,6 @@ struct GenerateSpec {
   std::int64_t top_k = 0;     // 0: all tokens
   double top_p = 1;
   std::uint64_t seed = 1;
-  std::string device = "cpu";
   int threads = 1;
 };
 

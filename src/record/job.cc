@@ -1,5 +1,7 @@
 #include "record/job.h"
 
+#include <fmt/format.h>
+
 #include "record/fields.h"
 
 namespace gabbro::record {
@@ -20,6 +22,14 @@ Result<JobEngine> engine_of(const std::string& spec) {
   io.later("gpus", out.gpus);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   return out;
+}
+
+Result<bool> check_engine(const JobEngine& e) {
+  if (e.engine == Engine::kPyTorch || (e.device == "cpu" && e.gpus == 1)) return true;
+  return fail("device",
+              e.device != "cpu" ? fmt::format("the cpu engine does not run on the device '{}'", e.device)
+                                : fmt::format("the cpu engine runs in one process, not in {}", e.gpus),
+              "choose the pytorch engine for it (--engine pytorch)");
 }
 
 Result<JobOutcome> outcome_of(const std::string& result) {

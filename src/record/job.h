@@ -13,12 +13,15 @@ namespace gabbro::record {
 /// the first specs had none. Errors: "spec".
 Result<std::string> job_of(const std::string& spec);
 
-/// The engine that a spec asks for, and its number of processes and device.
+/// The engine that a spec asks for. The engine cpu runs in one process on the CPU; pytorch runs on `device`
+/// ("cpu", "cuda" or "cuda:N"), in `gpus` processes with a GPU each.
 struct JobEngine {
   Engine engine = Engine::kCpu;
   std::string device = "cpu";
   int gpus = 1;
 };
+/// Returns true unless a device or processes are asked for that only the engine pytorch has. Errors: "spec".
+Result<bool> check_engine(const JobEngine& engine);
 /// Reads these fields; jobs without engines have the default. Errors: "spec".
 Result<JobEngine> engine_of(const std::string& spec);
 

@@ -12,7 +12,6 @@ void fields(Io& io, S& s) {
   io("programs", s.programs);
   io("seed", s.seed);
   io("seconds", s.seconds);
-  io("device", s.device);
   io("threads", s.threads);
 }
 

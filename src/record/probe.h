@@ -17,7 +17,6 @@ struct ProbeSpec {
   std::vector<std::string> files, programs;  // names for the report, and their source texts
   std::uint64_t seed = 1;
   double seconds = 0;  // time per design for repetitions with other numbers; 0: a single run
-  std::string device = "cpu";
   int threads = 1;
 };
 

@@ -49,7 +49,7 @@ constexpr std::optional<E> parse_word(std::string_view word) {
 /// Returns what is wrong with a word that is no spelling of the enum.
 template <Spelled E>
 std::string unknown_word(std::string_view word) {
-  return fmt::format("unknown {} '{}' (use {})", Spelling<E>::kWhat, word,
+  return fmt::format("unknown {} '{:.80}' (use {})", Spelling<E>::kWhat, word,
                      fmt::join(Spelling<E>::kWords, ", "));
 }
 

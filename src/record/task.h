@@ -28,9 +28,17 @@ struct WrittenUnit {
   int repairs = 0;     // checker messages sent back to the model
 };
 
+/// A property of a design that a proposal may promise.
+enum class Property : std::uint8_t { kReach, kState, kComplexity };
+template <>
+struct Spelling<Property> {
+  static constexpr std::string_view kWhat = "property";
+  static constexpr std::array<std::string_view, 3> kWords{"reach", "state", "complexity"};
+};
+
 /// A property that the proposal promised, and the checker's finding.
 struct Promise {
-  std::string property;  // "reach", "state", "complexity" ...
+  Property property = Property::kReach;
   std::string said, found;
   bool kept = false;
 };

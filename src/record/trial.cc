@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "record/job.h"
 #include "record/ranges.h"
 #include "record/task_fields.h"
 
@@ -329,6 +330,7 @@ Result<TrialSpec> parse_spec(const std::string& json) {
   in("gpus", std::int64_t{s.gpus}, std::int64_t{1}, kMostGpus);
   for (const Hurdle& h : s.hurdles) in("tokens of a hurdle", h.tokens, std::int64_t{0}, kMostParams);
   if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_engine({s.engine, s.device, s.gpus}); !ok) return tl::unexpected(ok.error());
   return s;
 }
 Result<TrialResult> parse_result(const std::string& json) { return read_result<TrialResult>(json); }

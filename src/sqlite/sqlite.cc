@@ -36,7 +36,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
   // For a pipe SQLite would wait for a writer, and a device it would read without end.
   if (std::error_code error; std::filesystem::exists(path, error))
     if (const auto ok = is_plain_file(path); !ok)
-      return fail("store", ok.error().message, "give a plain file; an SQLite database is one");
+      return fail("store", ok.error().message, "give a regular file: an SQLite database is one");
   sqlite3* handle = nullptr;
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);

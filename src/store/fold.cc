@@ -72,7 +72,8 @@ std::string text_of(const std::optional<E>& e) {
   return e ? text_of(*e) : "";
 }
 
-struct Place {
+// The event that is applied, by its position and time, and the tables that it changes.
+struct EventContext {
   Connection& db;
   std::int64_t at;
   double time;
@@ -105,50 +106,50 @@ Result<bool> attempted(Connection& db, std::int64_t attempt) {
   return db.run("UPDATE progress SET last_attempt = max(last_attempt, ?)", attempt);
 }
 
-Result<bool> apply(const Place& p, const CampaignBegun&) {
-  if (p.at == 1) return true;
+Result<bool> apply(const EventContext& c, const CampaignBegun&) {
+  if (c.at == 1) return true;
   return does_not_follow("the campaign has already started");
 }
 
-Result<bool> apply(const Place&, const Session&) { return true; }
+Result<bool> apply(const EventContext&, const Session&) { return true; }
 
 // Records the outcome of a task's design. A task of 0 means that no agents wrote the design.
-Result<bool> deliver(const Place& p, std::int64_t task, std::int64_t design, record::Cause refused) {
+Result<bool> deliver(const EventContext& c, std::int64_t task, std::int64_t design, record::Cause refused) {
   if (task == 0) return true;
-  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
+  if (!c.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
            .next())
     return does_not_follow(fmt::format("design of task {}, which produced none", task));
-  return p.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, text_of(refused), task);
+  return c.db.run("UPDATE task SET design = ?, refused = ? WHERE id = ?", design, text_of(refused), task);
 }
 
-Result<bool> apply(const Place& p, const DesignCreated& e) {
-  if (auto ok = is_next(p.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
+Result<bool> apply(const EventContext& c, const DesignCreated& e) {
+  if (auto ok = is_next(c.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
   for (const std::int64_t parent : {e.parent, e.second_parent})
-    if (auto ok = is_parent(p.db, parent); !ok) return ok;
-  if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
-  if (auto ok = deliver(p, e.task, e.id, record::Cause::kNone); !ok) return ok;
-  return p.db.run(
+    if (auto ok = is_parent(c.db, parent); !ok) return ok;
+  if (auto ok = attempted(c.db, e.attempt); !ok) return ok;
+  if (auto ok = deliver(c, e.task, e.id, record::Cause::kNone); !ok) return ok;
+  return c.db.run(
       "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, mode, "
       "description, parent, second_parent, species, train_flops, decode_flops, state_bytes) "
       "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      e.id, p.at, p.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
+      e.id, c.at, c.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
       e.strategy, text_of(e.provenance.op), text_of(e.provenance.mode), e.provenance.description, e.parent,
       e.second_parent, e.species, e.train_flops, e.decode_flops, e.state_bytes);
 }
 
-Result<bool> apply(const Place& p, const Refused& e) {
-  if (auto ok = is_parent(p.db, e.parent); !ok) return ok;
-  if (auto ok = attempted(p.db, e.attempt); !ok) return ok;
-  if (auto ok = deliver(p, e.task, 0, e.cause); !ok) return ok;
-  return p.db.run(
+Result<bool> apply(const EventContext& c, const Refused& e) {
+  if (auto ok = is_parent(c.db, e.parent); !ok) return ok;
+  if (auto ok = attempted(c.db, e.attempt); !ok) return ok;
+  if (auto ok = deliver(c, e.task, 0, e.cause); !ok) return ok;
+  return c.db.run(
       "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (source, cause) DO UPDATE SET count = count + 1",
       e.origin == record::Origin::kSearch ? e.strategy : std::string(record::word_of(e.origin)),
       text_of(e.cause));
 }
 
 // Begins a trial again that was lost with its process. Any other trial under a recorded id is an error.
-Result<bool> begin_again(const Place& p, const TrialBegun& e) {
-  Rows rows = p.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
+Result<bool> begin_again(const EventContext& c, const TrialBegun& e) {
+  Rows rows = c.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
   if (rows.text(0) != "running")
     return does_not_follow(fmt::format("trial {} has already ended ({})", e.id, rows.text(0)));
@@ -158,21 +159,21 @@ Result<bool> begin_again(const Place& p, const TrialBegun& e) {
     return does_not_follow(
         fmt::format("trial {} restarts as another one: design {} at rung {} instead of design {} at rung {}",
                     e.id, e.design, e.rung, rows.integer(1), rows.integer(2)));
-  return p.db.run("UPDATE trial SET time_begun = ? WHERE id = ?", p.time, e.id);
+  return c.db.run("UPDATE trial SET time_begun = ? WHERE id = ?", c.time, e.id);
 }
 
-Result<bool> apply(const Place& p, const TrialBegun& e) {
-  if (p.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(p, e);
-  if (auto ok = is_next(p.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
-  if (auto ok = is_known(p.db, "trial of", e.design); !ok) return ok;
-  if (auto ok = p.db.run(
+Result<bool> apply(const EventContext& c, const TrialBegun& e) {
+  if (c.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(c, e);
+  if (auto ok = is_next(c.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
+  if (auto ok = is_known(c.db, "trial of", e.design); !ok) return ok;
+  if (auto ok = c.db.run(
           "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
-          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, p.time);
+          e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, c.time);
       !ok)
     return ok;
-  GABBRO_TRY(first, p.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  GABBRO_TRY(first, c.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
                              e.design, e.rung));
-  return p.db.run(
+  return c.db.run(
       "INSERT INTO rung (rung, designs, running) VALUES (?, ?, 1) "
       "ON CONFLICT (rung) DO UPDATE SET designs = designs + excluded.designs, running = running + 1",
       e.rung, first ? 1 : 0);
@@ -192,10 +193,10 @@ Result<bool> score(Connection& db, std::int64_t design, std::int64_t rung, doubl
       design, rung);
 }
 
-Result<bool> apply(const Place& p, const TrialEnded& e) {
+Result<bool> apply(const EventContext& c, const TrialEnded& e) {
   std::int64_t design = 0, rung = 0;
   {
-    Rows rows = p.db.rows("SELECT status, design, rung FROM trial WHERE id = ?", e.id);
+    Rows rows = c.db.rows("SELECT status, design, rung FROM trial WHERE id = ?", e.id);
     if (!rows.next()) return does_not_follow(fmt::format("result of unknown trial {}", e.id));
     if (rows.text(0) != "running")
       return does_not_follow(fmt::format("trial {} already has a result ({})", e.id, rows.text(0)));
@@ -208,15 +209,15 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
   if (!done && r.status != record::Status::kRefused && r.status != record::Status::kFailed &&
       r.status != record::Status::kHurdle)
     return does_not_follow(fmt::format("trial {}: status '{}' is not a final status", e.id, r.status));
-  if (auto ok = p.db.run(
+  if (auto ok = c.db.run(
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
           "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
           "tokens = ? WHERE id = ?",
-          p.at, text_of(r.status), text_of(e.end), r.cause, p.time, e.seconds, r.bits_per_byte, r.bits_low,
+          c.at, text_of(r.status), text_of(e.end), r.cause, c.time, e.seconds, r.bits_per_byte, r.bits_low,
           r.bits_high, r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
       !ok)
     return ok;
-  if (auto ok = p.db.run(
+  if (auto ok = c.db.run(
           "UPDATE rung SET running = running - 1, done = done + (?1 = 'done'), "
           "refused = refused + (?1 = 'refused'), failed = failed + (?1 = 'failed'), "
           "hurdle = hurdle + (?1 = 'hurdle'), seconds = seconds + ifnull(?2, 0), tokens = tokens + ?3 "
@@ -224,61 +225,61 @@ Result<bool> apply(const Place& p, const TrialEnded& e) {
           text_of(r.status), e.seconds, static_cast<double>(r.tokens), rung);
       !ok)
     return ok;
-  if (done) return score(p.db, design, rung, r.bits_per_byte);
-  return p.db.run(
+  if (done) return score(c.db, design, rung, r.bits_per_byte);
+  return c.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
       text_of(r.status), group_of(r));
 }
 
-Result<bool> apply(const Place& p, const Promoted& e) {
-  if (auto ok = is_known(p.db, "promotion of", e.design); !ok) return ok;
-  GABBRO_TRY(first, p.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
-                             e.rung, p.at));
+Result<bool> apply(const EventContext& c, const Promoted& e) {
+  if (auto ok = is_known(c.db, "promotion of", e.design); !ok) return ok;
+  GABBRO_TRY(first, c.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
+                             e.rung, c.at));
   if (!first)
     return does_not_follow(fmt::format("design {} was already promoted to rung {}", e.design, e.rung));
   return true;
 }
 
-Result<bool> apply(const Place& p, const TaskBegun& e) {
+Result<bool> apply(const EventContext& c, const TaskBegun& e) {
   for (const std::int64_t parent : {e.parent, e.second_parent})
-    if (auto ok = is_parent(p.db, parent); !ok) return ok;
-  if (Rows rows = p.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
+    if (auto ok = is_parent(c.db, parent); !ok) return ok;
+  if (Rows rows = c.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
     if (rows.integer(0) == 0) return true;  // lost with its process, and begun again
     return does_not_follow(fmt::format("task {} has already ended", e.id));
   }
-  if (auto ok = is_next(p.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
-  return p.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, p.at, p.time);
+  if (auto ok = is_next(c.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
+  return c.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, c.at, c.time);
 }
 
-Result<bool> apply(const Place& p, const TaskEnded& e) {
-  if (!p.db.rows("SELECT 1 FROM task WHERE id = ? AND ended = 0", e.id).next())
+Result<bool> apply(const EventContext& c, const TaskEnded& e) {
+  if (!c.db.rows("SELECT 1 FROM task WHERE id = ? AND ended = 0", e.id).next())
     return does_not_follow(fmt::format("report of task {}, which is not in progress", e.id));
   if (const auto report = parse_task_report(e.report); !report)
     return does_not_follow(fmt::format("task {}: {}", e.id, report.error().message));
-  return p.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", p.at, p.time, e.id);
+  return c.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", c.at, c.time, e.id);
 }
 
-Result<bool> apply(const Place& p, const Steered& e) {
+Result<bool> apply(const EventContext& c, const Steered& e) {
   if (e.what == record::Steering::kVeto)
-    if (auto ok = is_known(p.db, "veto of", e.design); !ok) return ok;
-  GABBRO_TRY(first, p.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, p.at));
+    if (auto ok = is_known(c.db, "veto of", e.design); !ok) return ok;
+  GABBRO_TRY(first, c.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, c.at));
   if (!first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
   return true;
 }
 
-Result<bool> apply(const Place& p, const ComparisonBegun& e) {
-  if (auto ok = is_known(p.db, "comparison of", e.design); !ok) return ok;
-  if (auto ok = is_next(p.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
+Result<bool> apply(const EventContext& c, const ComparisonBegun& e) {
+  if (auto ok = is_known(c.db, "comparison of", e.design); !ok) return ok;
+  if (auto ok = is_next(c.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
     return ok;
-  return p.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, p.at);
+  return c.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, c.at);
 }
 
-Result<bool> apply(const Place& p, const Profiled& e) {
-  if (auto ok = is_known(p.db, "capability profile of", e.design); !ok) return ok;
+Result<bool> apply(const EventContext& c, const Profiled& e) {
+  if (auto ok = is_known(c.db, "capability profile of", e.design); !ok) return ok;
   if (const auto result = parse_capability_result(e.result); !result)
     return does_not_follow(
         fmt::format("capability profile of design {}: {}", e.design, result.error().message));
-  GABBRO_TRY(first, p.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, p.at));
+  GABBRO_TRY(first, c.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, c.at));
   if (!first) return does_not_follow(fmt::format("second capability profile of design {}", e.design));
   return true;
 }
@@ -289,7 +290,7 @@ Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& eve
   if (at == 1 && !std::holds_alternative<CampaignBegun>(event))
     return does_not_follow(
         fmt::format("a record must start with its campaign, not with a {}", kind_of(event)));
-  return std::visit([&](const auto& e) { return apply(Place{db, at, time}, e); }, event);
+  return std::visit([&](const auto& e) { return apply(EventContext{db, at, time}, e); }, event);
 }
 
 std::string group_of(const TrialResult& result) {

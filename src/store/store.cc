@@ -39,7 +39,7 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
     return fail("store", fmt::format("{} is not the record of a campaign", path),
-                "choose another file; this one belongs to another program");
+                "this one belongs to another program; choose another file");
   if (schema != Store::kSchema)
     return fail("store",
                 fmt::format("{}: unknown schema {} of the record; this program reads schema {}", path, schema,
@@ -197,7 +197,7 @@ const std::string& Store::path() const { return db_->connection->path(); }
 
 Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))
-    return fail("store", fmt::format("{}: no such file", path), "check that this is a campaign folder");
+    return fail("store", fmt::format("{} not found", path), "check that this is a campaign folder");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
   // A transaction that the first read begins and the connection ends. Between two queries outside of one, a
   // writer may append what the second refers to and the first lacks.
@@ -235,7 +235,7 @@ Result<bool> Store::rebuild() {
       auto folded = event ? fold(db, rows.integer(0), rows.real(1), *event) : tl::unexpected(event.error());
       if (!folded)
         return fail("store", fmt::format("event {}: {}", rows.integer(0), folded.error().message),
-                    "the record was changed by something else; its tables were left unchanged");
+                    "the record was modified by another program; its tables were left unchanged");
     }
     return true;
   });
@@ -289,8 +289,8 @@ std::vector<TrialRow> Store::trials_of(std::int64_t design) const {
 
 Result<TrialResult> Store::result(std::int64_t trial) const {
   Rows rows = db_->connection->rows("SELECT ifnull(ended, 0) FROM trial WHERE id = ?", trial);
-  if (!rows.next()) return fail("store", fmt::format("unknown trial {}", trial));
-  if (rows.integer(0) == 0) return fail("store", fmt::format("trial {} has no result yet", trial));
+  if (!rows.next()) return fail("store", fmt::format("unknown run {}", trial));
+  if (rows.integer(0) == 0) return fail("store", fmt::format("run {} has no result yet", trial));
   return parse_result(event_at<TrialEnded>(*db_->connection, rows.integer(0)).result);
 }
 

@@ -30,20 +30,20 @@ std::uint64_t permuted(std::uint64_t index, std::uint64_t n, std::uint64_t seed)
 }  // namespace
 
 void fill_row(exec::TokenBatch& batch, std::int64_t row, const std::vector<std::int64_t>& tokens,
-              std::int64_t end_piece) {
+              std::int64_t end_token) {
   std::int64_t start = 0;
   for (std::int64_t t = 0; t < batch.length; ++t) {
     const std::size_t at = static_cast<std::size_t>(row * batch.length + t);
     batch.tokens[at] = tokens[static_cast<std::size_t>(t)];
     batch.targets[at] = tokens[static_cast<std::size_t>(t) + 1];
-    if (batch.tokens[at] == end_piece) start = t;
+    if (batch.tokens[at] == end_token) start = t;
     batch.starts[at] = start;
   }
 }
 
-Batches::Batches(const data::Split& split, std::int64_t end_piece, std::int64_t sequences,
+Batches::Batches(const data::Split& split, std::int64_t end_token, std::int64_t sequences,
                  std::int64_t length, std::uint64_t seed)
-    : split_(split), end_piece_(end_piece), sequences_(sequences), length_(length), seed_(seed) {
+    : split_(split), end_piece_(end_token), sequences_(sequences), length_(length), seed_(seed) {
   GABBRO_CHECK(split.tokens() > static_cast<std::uint64_t>(length));
   windows_ = static_cast<std::int64_t>((split.tokens() - 1) / static_cast<std::uint64_t>(length));
 }

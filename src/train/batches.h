@@ -16,7 +16,7 @@ namespace gabbro::train {
 class Batches {
  public:
   /// Requires at least length + 1 tokens in the split.
-  Batches(const data::Split& split, std::int64_t end_piece, std::int64_t sequences, std::int64_t length,
+  Batches(const data::Split& split, std::int64_t end_token, std::int64_t sequences, std::int64_t length,
           std::uint64_t seed);
 
   /// Returns batch number `index`, counted from 0. O(tokens of the batch).
@@ -35,6 +35,6 @@ std::uint64_t add_text(std::uint64_t hash, const exec::TokenBatch& batch);
 
 /// Fills row `row` of `batch` from length + 1 consecutive tokens.
 void fill_row(exec::TokenBatch& batch, std::int64_t row, const std::vector<std::int64_t>& tokens,
-              std::int64_t end_piece);
+              std::int64_t end_token);
 
 }  // namespace gabbro::train

@@ -84,7 +84,8 @@ Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path
         count *= size;
       }
       if (entry.at("dtype") != "F32")
-        return wrong(fmt::format("{} is {}", name, entry.at("dtype").get<std::string>()));
+        return wrong(
+            fmt::format("{} has dtype {} instead of F32", name, entry.at("dtype").get<std::string>()));
       if (to < from || to - from != count * sizeof(float))
         return wrong(fmt::format("{} has {} bytes for {} elements", name, to - from, count));
       if (to > room) return wrong(fmt::format("truncated in {}", name));

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -48,7 +49,7 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
     for (const auto& p : nlohmann::json::parse(metadata["valid"]))
       result.valid.push_back({p.at(0), number(p.at(1))});
     result.seconds = std::stod(metadata["seconds"]);
-    result.text = std::stoull(metadata["text"], nullptr, 16);
+    result.text_hash = std::stoull(metadata["text"], nullptr, 16);
   } catch (const std::exception& e) {
     return fail("checkpoint", fmt::format("{} is damaged: {}", path, e.what()), "remove it to start again");
   }
@@ -63,16 +64,18 @@ Result<bool> check_progress(const std::vector<exec::NamedArray>& arrays, const B
   const auto steps = static_cast<std::int64_t>(result.curve.size());
   for (const exec::NamedArray& a : arrays)
     if (a.name == "steps" && (a.data.size() != 1 || std::llround(a.data[0]) != steps))
-      return fail("checkpoint", fmt::format("{} records {} steps, but its optimizer {}", path, steps,
-                                            a.data.empty() ? 0 : std::llround(a.data[0])));
+      return fail("checkpoint",
+                  fmt::format("{} records {} steps, but its optimizer made {} updates", path, steps,
+                              a.data.empty() ? 0 : std::llround(a.data[0])),
+                  "remove it to start again");
   std::uint64_t text = 0;
   for (std::int64_t step = 0; step < steps; ++step) text = add_text(text, batches.batch(step));
-  if (text != result.text)
+  if (text != result.text_hash)
     return fail(
         "checkpoint",
         fmt::format("{} was trained on text with hash {:016x}, but the corpus gives {:016x} for its {} steps",
-                    path, result.text, text, steps),
-        "choose another folder, or remove the checkpoint; the corpus has changed");
+                    path, result.text_hash, text, steps),
+        "the corpus has changed; choose another folder, or remove the checkpoint");
   return true;
 }
 
@@ -86,7 +89,7 @@ Result<bool> save(const std::string& path, const exec::Model& model, const Train
                       {"curve", write_curve(result.curve)},
                       {"valid", write_valid(result.valid)},
                       {"seconds", fmt::format("{}", result.seconds)},
-                      {"text", fmt::format("{:016x}", result.text)}});
+                      {"text", fmt::format("{:016x}", result.text_hash)}});
 }
 
 Result<bool> resume(const std::string& path, exec::Model& model, const Batches& batches, TrainResult& result,
@@ -105,14 +108,16 @@ Result<bool> resume(const std::string& path, exec::Model& model, const Batches& 
                 "remove it to start again");
   if (auto ok = read_progress(file.metadata, path, result); !ok) return ok;
   if (auto ok = check_progress(file.arrays, batches, path, result); !ok) return ok;
-  if (!model.restore(file.arrays)) return fail("checkpoint", path + " holds the weights of another design");
+  if (!model.restore(file.arrays))
+    return fail("checkpoint", path + " holds the weights of another design",
+                "choose another folder, or remove the checkpoint");
   return true;
 }
 
 // Tracks a running average of the loss, to distinguish divergence from noise.
-class Watch {
+class DivergenceMonitor {
  public:
-  explicit Watch(double limit) : limit_(limit) {}
+  explicit DivergenceMonitor(double limit) : limit_(limit) {}
   bool diverged(double loss) {
     average_ = count_ == 0 ? loss : 0.9 * average_ + 0.1 * loss;
     if (++count_ > 20) best_ = std::min(best_, average_);
@@ -126,11 +131,11 @@ class Watch {
 
 // Returns true if the run ends at this point of its curve without usable weights; `result` then has the
 // reason. The last point of a checkpoint may be such a point.
-bool end_at(const CurvePoint& p, Watch& watch, const TrainOptions& o, TrainResult& result) {
+bool ends_at(const CurvePoint& p, DivergenceMonitor& monitor, const TrainOptions& o, TrainResult& result) {
   if (!std::isfinite(p.loss) || !std::isfinite(p.gradient_norm)) {
     result.end = TrainResult::End::kNotFinite;
     result.cause = fmt::format("loss {} and gradient norm {} at step {}", p.loss, p.gradient_norm, p.step);
-  } else if (watch.diverged(p.loss)) {
+  } else if (monitor.diverged(p.loss)) {
     result.end = TrainResult::End::kDiverged;
     result.cause =
         fmt::format("the average loss rose by more than {} above its best, at step {}", o.divergence, p.step);
@@ -165,9 +170,9 @@ void cut_at_hurdle(const Batches& batches, const TrainOptions& o, TrainResult& r
     result.end = TrainResult::End::kHurdle;
     result.tokens = p.tokens;
     std::erase_if(result.valid, [&](const ValidPoint& v) { return v.tokens > p.tokens; });
-    result.text = 0;
+    result.text_hash = 0;
     for (std::size_t step = 0; step < curve.size(); ++step)
-      result.text = add_text(result.text, batches.batch(static_cast<std::int64_t>(step)));
+      result.text_hash = add_text(result.text_hash, batches.batch(static_cast<std::int64_t>(step)));
     result.curve = std::move(curve);
     return;
   }
@@ -187,7 +192,7 @@ double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps) {
   return sum / static_cast<double>(count);
 }
 
-Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           const TrainOptions& o, const TrainProgress& progress) {
   if (o.tokens <= 0 || o.sequences <= 0 || o.length <= 0)
     return fail("budget",
@@ -199,7 +204,7 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
         "budget",
         fmt::format("the split contains {} tokens, but a sequence needs {}", split.tokens(), o.length + 1),
         "use shorter sequences or more text");
-  const Batches batches(split, end_piece, o.sequences, o.length, o.seed);
+  const Batches batches(split, end_token, o.sequences, o.length, o.seed);
   const std::int64_t per_step = o.sequences * o.length, steps = (o.tokens + per_step - 1) / per_step;
   const std::string run = identity(split, o);
   TrainResult result;
@@ -208,9 +213,9 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     if (auto ok = resume(o.checkpoint, model, batches, result, run); !ok) return tl::unexpected(ok.error());
   cut_at_hurdle(batches, o, result);
   if (result.end == TrainResult::End::kHurdle) return result;
-  Watch watch(o.divergence);
+  DivergenceMonitor monitor(o.divergence);
   for (const CurvePoint& p : result.curve)
-    if (end_at(p, watch, o, result)) return result;
+    if (ends_at(p, monitor, o, result)) return result;
 
   double began = seconds_now(), saved = began;
   const double before = result.seconds;
@@ -224,10 +229,10 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
     update.rate *= o.schedule.at(step, steps);
     const exec::TokenBatch batch = batches.batch(step);
     const exec::StepReport report = model.step(batch, update);
-    result.text = add_text(result.text, batch);
+    result.text_hash = add_text(result.text_hash, batch);
     result.tokens += per_step;
     result.curve.push_back({step, result.tokens, report.loss, report.gradient_norm, update.rate});
-    if (end_at(result.curve.back(), watch, o, result)) break;
+    if (ends_at(result.curve.back(), monitor, o, result)) break;
     result.cause = failed_hurdle(result.curve, o);
     if (!result.cause.empty()) {
       result.end = TrainResult::End::kHurdle;

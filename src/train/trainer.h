@@ -27,10 +27,10 @@ struct TrainOptions {
   std::string design;               // identity of the design; a checkpoint of another design is rejected
   std::string checkpoint;           // checkpoint file; empty: no checkpoint is written
   double checkpoint_seconds = 300;  // time between two checkpoints
-  double divergence = 3;            // The run ends if its average loss exceeds its best average by this much.
+  double divergence = 3;  // the run ends if its average loss is this much above its best, in nats per token
   std::vector<Hurdle> hurdles;
-  // Scores the weights on held-out text, in bits per byte, after each of `valid_points` equal parts of the
-  // steps but the last.
+  // `valid` scores the weights on held-out text, in bits per byte. It is called after each of `valid_points`
+  // equal parts of the run but the last.
   int valid_points = 0;
   std::function<double()> valid;
 };
@@ -56,8 +56,8 @@ struct TrainResult {
   std::vector<CurvePoint> curve;
   std::vector<ValidPoint> valid;
   std::int64_t tokens = 0;
-  std::uint64_t text = 0;  // hash of the consumed batches in their order (add_text)
-  double seconds = 0;      // training time without scoring, over all sessions of the run
+  std::uint64_t text_hash = 0;  // hash of the consumed batches in their order (add_text)
+  double seconds = 0;           // training time without scoring, over all sessions of the run
 };
 
 /// Returns the mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. `curve`
@@ -70,11 +70,11 @@ using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, 
 /// Runs training steps until the budget is used up. If the checkpoint file exists, the run continues from it,
 /// with bit-identical results to a run that was never interrupted. A loss that is not finite, diverges, or is
 /// above a hurdle ends the run; this is a result and not an error. Hurdles are not part of a run's identity:
-/// if a checkpoint is past a hurdle that it fails, the run is truncated at the hurdle, and the result is that
-/// of a run that had the hurdle from the start. Errors: "checkpoint" (the file belongs to another run, design
-/// or text, is damaged, or cannot be read; it is left unchanged), "io", "budget" (no tokens, or a split
-/// shorter than one window).
-Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_piece,
+/// if a checkpoint is past a hurdle that it fails, the curve is truncated at the hurdle, and is that of a run
+/// that had the hurdle from the start; the weights and `seconds` are those of the checkpoint. Errors:
+/// "checkpoint" (the file belongs to another run, design or text, is damaged, or cannot be read; it is left
+/// unchanged), "io", "budget" (no tokens, or a split shorter than one sequence).
+Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           const TrainOptions& options, const TrainProgress& progress = {});
 
 }  // namespace gabbro::train

@@ -19,7 +19,6 @@ namespace gabbro::trial {
 using MakeModel = std::function<std::unique_ptr<exec::Model>(const ir::Graph& graph, std::uint64_t seed)>;
 
 struct BackendOptions {
-  std::string device = "cpu";
   int threads = 1;
   std::int64_t rows = 0;  // sequences of a micro-batch; 0: all of the batch
   record::Dtype dtype = record::Dtype::kFloat32;
@@ -32,7 +31,7 @@ MakeModel torch_backend(const BackendOptions& options = {});
 
 /// Returns the PyTorch backend for graphs of the last design of `program`, which `subject` holds at its size.
 /// Models start with the weights of the torch backend, to the bit, and decode through it. `python` must
-/// outlive them; its device counts, not that of the options. Errors: "export", why the design has no module;
+/// outlive them. Errors: "export", why the design has no module;
 /// "python" if there is no `python`.
 Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::string& program,
                                   const lang::Subject& subject, const BackendOptions& options);

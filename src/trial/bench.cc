@@ -85,17 +85,15 @@ class Bench {
 
   Result<bool> run() {
     std::unique_ptr<exec::Model> model;
-    out_.model_seconds = seconds_of([&] {
-      model =
-          torch_backend({.device = spec_.device, .threads = spec_.threads, .dtype = spec_.dtype})(graph_, 1);
-    });
+    out_.model_seconds = seconds_of(
+        [&] { model = torch_backend({.threads = spec_.threads, .dtype = spec_.dtype})(graph_, 1); });
     if (auto ok = train(*model); !ok) return ok;
     if (auto ok = score(*model); !ok) return ok;
     out_.peak_bytes = most_resident_bytes();
     const std::vector<exec::NamedArray> weights = model->weights();
     model.reset();
     if (auto ok = decode(weights); !ok) return ok;
-    if (spec_.device == "cpu" && spec_.dtype != record::Dtype::kFloat64)
+    if (spec_.dtype != record::Dtype::kFloat64)
       out_.peak_flops_per_second =
           exec::torch::measure_peaks(spec_.threads, spec_.dtype == record::Dtype::kBf16).matrix_flops;
     return true;
@@ -149,7 +147,7 @@ class Bench {
   // it.
   Result<bool> decode(const std::vector<exec::NamedArray>& weights) {
     if (spec_.decode == 0) return true;
-    exec::torch::Decoder decoder(graph_, weights, spec_.device, spec_.threads);
+    exec::torch::Decoder decoder(graph_, weights, spec_.threads);
     Random random(11);
     std::vector<double> seconds;
     for (std::int64_t i = 0; i < 1 + spec_.decode; ++i) {

@@ -310,8 +310,9 @@ Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab
     if (tiny.hash == written.hash) return tiny;
     return fail(
         "design",
-        fmt::format("its structure depends on its width, so what it learns at {} tells nothing about {:g}",
-                    width, written.elaboration.graph.env.width),
+        fmt::format(
+            "its structure depends on its width, so what it learns at width {} says nothing about width {:g}",
+            width, written.elaboration.graph.env.width),
         "write it without conditions on D");
   }
   return tl::unexpected(report.errors[0]);
@@ -322,8 +323,7 @@ CapabilityResult run(const CapabilitySpec& spec, const OnProgress& progress, con
   CapabilityResult out;
   out.file = spec.file;
   out.seed = spec.seed;
-  const auto ok =
-      examine(spec, progress, backend ? backend : torch_backend({spec.device, spec.threads}), out);
+  const auto ok = examine(spec, progress, backend ? backend : torch_backend({.threads = spec.threads}), out);
   if (!ok) out.cause = format_error(spec.file, ok.error());
   out.seconds = seconds_now() - began;
   return out;

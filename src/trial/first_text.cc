@@ -112,7 +112,11 @@ class FirstText {
     const std::vector<std::int64_t> whole = text(0);
     const std::vector<float> base = losses(whole, whole);
     Random random(1);
-    for (Share& s : out) s.value = share(whole, base, std::max<std::int64_t>(s.at, 1), random);
+    // A block of positions that reads nothing before it may begin at any of them, but not at two neighbours.
+    for (Share& s : out)
+      for (const std::int64_t later : {0, 1, 5})
+        if (s.value < kLeastContext)
+          s.value = std::max(s.value, share(whole, base, std::max<std::int64_t>(s.at + later, 1), random));
     return out;
   }
 

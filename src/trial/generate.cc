@@ -59,7 +59,7 @@ class Stream {
 
 Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& progress) {
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
-  exec::torch::Decoder decoder(run.subject.elaboration.graph, run.weights, spec.device, spec.threads);
+  exec::torch::Decoder decoder(run.subject.elaboration.graph, run.weights, spec.threads);
   std::vector<int> prompt;
   run.tokenizer.encode(spec.prompt, prompt);
   GenerateResult out;

@@ -4,7 +4,6 @@
 
 #include <exception>
 
-#include "exec/torch/model.h"
 #include "record/bench.h"
 #include "record/capability.h"
 #include "record/job.h"
@@ -28,14 +27,10 @@ struct Job {
   std::string (*run)(const std::string& spec, const OnProgress& progress, Python* python);
 };
 
-// Does what every job does before it starts: reports an invalid spec or an unavailable device.
+// Reports an invalid spec, or runs the job.
 template <class Spec, class Run>
 std::string start(const Result<Spec>& spec, Run&& run) {
   if (!spec) return record::failure(Spec::kJob, "spec", spec.error());
-  bool in_python = false;  // which has devices of its own
-  if constexpr (requires { spec->engine; }) in_python = spec->engine == record::Engine::kPyTorch;
-  if (const auto ok = exec::torch::check_device(in_python ? "cpu" : spec->device); !ok)
-    return record::failure(Spec::kJob, "--device", ok.error());
   return to_json(run(*spec));
 }
 
@@ -75,7 +70,7 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
       result.status = record::Status::kStopped;
       return result;
     }
-    const auto report = probe_program(spec.programs[i], torch_backend({spec.device, spec.threads}),
+    const auto report = probe_program(spec.programs[i], torch_backend({.threads = spec.threads}),
                                       {.seed = spec.seed, .seconds = spec.seconds, .goes_on = goes_on});
     if (stopped) {
       result.status = record::Status::kStopped;

@@ -66,7 +66,7 @@ Result<std::string> caution_of(const std::string& folder, const std::string& has
     return fail("run",
                 fmt::format("the weights in {} have hash {}, but its result.json records {}", folder, hash,
                             result->weights_hash),
-                "train it again with its own --out; one of the two files belongs to another run");
+                "train the run again with a new --out; one of the two files belongs to another run");
   if (result->status == record::Status::kDone) return "";
   return fmt::format("the run is {}{}{}", result->status, result->cause.empty() ? "" : ": ", result->cause);
 }
@@ -94,7 +94,7 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   const std::string vocabulary = at(read.metadata, "vocabulary");
   if (!vocabulary.empty() && vocabulary != opened.manifest().tokenizer_hash)
     return fail("run",
-                fmt::format("{} was trained with another vocabulary than that of {}: {} instead of {}",
+                fmt::format("{} was trained with a vocabulary other than that of {}: {} instead of {}",
                             folder, spec.corpus, vocabulary, opened.manifest().tokenizer_hash),
                 "name the corpus that it was trained on, or one built with its tokenizer.model");
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
@@ -104,11 +104,10 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   // Arrays are matched to parameters by name. Equal designs may give them different names.
   if (at(read.metadata, "graph") != ir::built_hash(subject.elaboration.graph))
     return fail("run",
-                fmt::format("{} holds weights of the same design written in another way, or built by another "
-                            "version of gabbro: its "
-                            "parameters may have other names or another order",
+                fmt::format("{} holds weights of the same design in a different form, or built by another "
+                            "version of gabbro: its parameters may have other names or another order",
                             weights_file),
-                "train it again, with --out of its own");
+                "train the run again with a new --out");
   if (const std::string wrong = misfit(subject.elaboration.graph, read.arrays); !wrong.empty())
     return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));
   std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));
@@ -126,9 +125,9 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
                    std::move(weights), std::move(hash),    std::move(caution)};
 }
 
-Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads,
+Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, int threads,
                                               exec::pytorch::Python* python) {
-  const BackendOptions options{.device = device, .threads = threads, .dtype = run.spec.dtype};
+  const BackendOptions options{.threads = threads, .dtype = run.spec.dtype};
   MakeModel make = torch_backend(options);
   if (python) {
     GABBRO_TRY(made, pytorch_backend(python, run.spec.program, run.subject, options));

@@ -29,7 +29,7 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
 
 /// Makes a model with the weights of the run in the torch backend, or in the PyTorch backend if `python` is
 /// not null. Errors: "run" if they do not fit; those of pytorch_backend.
-Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, const std::string& device, int threads,
+Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, int threads,
                                               exec::pytorch::Python* python = nullptr);
 
 }  // namespace gabbro::trial

@@ -59,7 +59,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
     result.document_tokens = spec.document_tokens > 0 ? spec.document_tokens : run.spec.document_tokens;
   if (const auto ok = data::check_bytes(split, run.tokenizer, documents); !ok) return ok;
   if (result.document_tokens > 0)
-    split.keep(data::heads(split, run.tokenizer, documents, result.document_tokens));
+    split.restrict_to(data::heads(split, run.tokenizer, documents, result.document_tokens));
   bool going = true;
   const eval::BitsPerByte bits = eval::bits_per_byte(
       model, split, run.tokenizer.end(), std::max<std::int64_t>(1, spec.batch / result.length), result.length,
@@ -69,7 +69,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
       });
   if (!going) return false;
   if (!std::isfinite(bits.value) || bits.documents == 0)
-    return fail("eval", fmt::format("{} bits per byte over {} documents: these weights have no score",
+    return fail("eval", fmt::format("{} bits per byte over {} documents: these weights cannot be scored",
                                     bits.value, bits.documents));
   set_bits(result, bits);
   return true;
@@ -79,8 +79,7 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress,
                                exec::pytorch::Python* python) {
   GABBRO_TRY(tasks, read_tasks(spec.tasks, spec.limit));  // before any long work
   GABBRO_TRY(run, read_run(spec.run, spec.corpus));
-  GABBRO_TRY(model, model_of(run, spec.device, spec.threads,
-                             spec.engine == record::Engine::kPyTorch ? python : nullptr));
+  GABBRO_TRY(model, model_of(run, spec.threads, spec.engine == record::Engine::kPyTorch ? python : nullptr));
   EvalResult result;
   result.engine = model->description();
   result.caution = run.caution;
@@ -104,7 +103,7 @@ Result<EvalResult> run_checked(const EvalSpec& spec, const OnProgress& progress,
     for (const record::Metric& m : task.metrics)
       if (!std::isfinite(m.value))
         return fail("eval",
-                    fmt::format("{}: {} is {}: these weights have no score", task.name, m.name, m.value));
+                    fmt::format("{}: {} is {}: these weights cannot be scored", task.name, m.name, m.value));
   if (result.tasks.size() == spec.tasks.size()) result.status = record::Status::kDone;
   return result;
 }

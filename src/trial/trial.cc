@@ -61,10 +61,10 @@ train::TrainOptions train_options(const TrialSpec& spec) {
 
 // Scores windows of the training text that the run has not read. These are the last windows of the run's
 // order, which runs of the same seed share.
-void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_piece,
+void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_token,
                   TrialResult& result) {
   const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences, read = result.tokens / spec.length;
-  const train::Batches batches(text, end_piece, rows, spec.length, spec.seed);
+  const train::Batches batches(text, end_token, rows, spec.length, spec.seed);
   double nats = 0;
   std::int64_t tokens = 0;
   for (std::int64_t index = batches.windows() / rows - 1; index * rows >= read && tokens < spec.unread_tokens;
@@ -163,12 +163,11 @@ Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
   const std::int64_t bytes = 3 * params * (spec.dtype == record::Dtype::kFloat64 ? 8 : 4);
   const auto [held, most] = room_of(spec);
   if (held + bytes <= most) return true;
-  return fail(
-      "memory",
-      fmt::format(
-          "{} parameters with two moments each need {:.0f} MiB, but {:.0f} MiB of {:.0f} MiB are left",
-          params, mib(bytes), mib(most - held), mib(most)),
-      "use a smaller model (--params) or more memory");
+  return fail("memory",
+              fmt::format("{} parameters with two optimizer moments each need {:.0f} MiB, but {:.0f} MiB of "
+                          "{:.0f} MiB are left",
+                          params, mib(bytes), mib(most - held), mib(most)),
+              "use a smaller model (--params) or more memory");
 }
 
 // Predicts the memory of a step. If it is too much, the model recomputes activations. If that is still too
@@ -181,11 +180,9 @@ Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResu
   const auto [held, most] = room_of(spec);
   result.memory_expected = held + step;
   if (result.memory_expected <= most) return true;
-  auto smaller = torch_backend({.device = spec.device,
-                                .threads = spec.threads,
-                                .rows = spec.rows,
-                                .dtype = spec.dtype,
-                                .recompute = true})(graph, start_of(spec));
+  auto smaller =
+      torch_backend({.threads = spec.threads, .rows = spec.rows, .dtype = spec.dtype, .recompute = true})(
+          graph, start_of(spec));
   const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length) + kFirstStep;
   if (held + recomputed > most)
     return fail(
@@ -238,7 +235,7 @@ double rescored(const TrialSpec& spec, const ir::Graph& graph, const std::vector
     documents.push_back(held_out.document(d));
     claimed += scored.each[d].bits;
   }
-  held_out.keep(documents);
+  held_out.restrict_to(documents);
   const auto model =
       torch_backend({.threads = spec.threads, .dtype = record::Dtype::kFloat64})(graph, spec.seed);
   GABBRO_CHECK(model->restore(weights));
@@ -257,23 +254,22 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before any long work
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   if (!spec.corpus_hash.empty() && data::hash_of(corpus.manifest()) != spec.corpus_hash)
-    return fail(
-        "corpus",
-        spec.corpus + " is not the corpus that this run was asked for: it was exchanged or built again",
-        "restore the corpus, or start anew with this one");
+    return fail("corpus",
+                spec.corpus + " is not the corpus that this run was started with: it was replaced or rebuilt",
+                "restore the corpus, or start a new run with this one");
   GABBRO_TRY(text, corpus.split("train"));
   GABBRO_TRY(held_out, corpus.split("valid"));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
   if (const auto ok = data::check_bytes(held_out, tokenizer, spec.valid_documents); !ok)
     return tl::unexpected(ok.error());
   if (spec.document_tokens > 0)
-    held_out.keep(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
+    held_out.restrict_to(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
   describe(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
   const bool in_python = !given && spec.engine == record::Engine::kPyTorch;
-  BackendOptions wanted{in_python ? "cpu" : spec.device, spec.threads, spec.rows, spec.dtype, spec.compile};
+  const BackendOptions wanted{spec.threads, spec.rows, spec.dtype, spec.compile};
   MakeModel backend = given ? given : torch_backend(wanted);
   // The probe is of the program: it runs on a graph of another size, which has no module.
   GABBRO_TRY(probe, probed(graph, backend, spec));
@@ -337,7 +333,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   result.tokens = trained->tokens;
   result.train_seconds = trained->seconds;
   result.tokens_per_second = static_cast<double>(trained->tokens) / std::max(trained->seconds, 1e-9);
-  result.text_hash = fmt::format("{:016x}", trained->text);
+  result.text_hash = fmt::format("{:016x}", trained->text_hash);
   result.first_loss = trained->curve.front().loss;
   result.last_loss = trained->curve.back().loss;
   if (trained->end == train::TrainResult::End::kStopped) {

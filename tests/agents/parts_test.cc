@@ -58,11 +58,11 @@ TEST(Settings, ErrorsHavePlaceValueAndHint) {
     const char *text, *message, *hint;
     int line;
   } cases[] = {
-      {"[pipeline]\nattempts = 0\n", "attempts is 0", "from 1 to 100", 2},
+      {"[pipeline]\nattempts = 0\n", "attempts is 0, outside 1 to 100", "", 2},
       {"[pipeline]\n\nattempts = 2.5\n", "attempts must be an amount", "", 3},
-      {"[pipeline]\nattemps = 3\n", "unknown key pipeline.attemps", "known keys: attempts", 2},
+      {"[pipeline]\nattemps = 3\n", "unknown key 'pipeline.attemps'", "known keys: attempts", 2},
       {"[pipeline]\nplanner = 1\n", "planner must be true or false", "", 2},
-      {"[pipeline]\nsimilar = 2\n", "similar is 2", "from 0 to 1", 2},
+      {"[pipeline]\nsimilar = 2\n", "similar is 2, outside 0 to 1", "", 2},
       {"[pipeline]\npass = nan\n", "pass must be a number", "", 2},
       {"[pipeline]\nmutation = 0\ncrossover = 0\nscratch = 0\n", "all 0", "set at least one of them above 0",
        1},
@@ -302,16 +302,16 @@ TEST(Promises, AreHeldAgainstTheFacts) {
   const auto report = lang::check(zoo_text("llama.gab"), zoo::library());
   ASSERT_TRUE(report.valid());
   Proposal p;
-  p.reach = "window";
-  p.state = "bounded";
-  p.complexity = "O(T)";
+  p.reach = PromisedReach::kWindow;
+  p.state = PromisedState::kBounded;
+  p.complexity = Complexity::kLinear;
   auto found = verify_promises(p, report.subjects[0].facts);
   ASSERT_EQ(found.size(), 3U);
-  for (const auto& f : found) EXPECT_FALSE(f.kept) << f.property;
+  for (const auto& f : found) EXPECT_FALSE(f.kept) << record::word_of(f.property);
   EXPECT_NE(broken(found).find("state: promised bounded, found grows"), std::string::npos);
-  p.reach = "all";
-  p.state = "grows";
-  p.complexity = "O(T^2)";
+  p.reach = PromisedReach::kAll;
+  p.state = PromisedState::kGrows;
+  p.complexity = Complexity::kQuadratic;
   EXPECT_EQ(broken(verify_promises(p, report.subjects[0].facts)), "");
   const auto linear = lang::check(zoo_text("gla.gab"), zoo::library());
   EXPECT_EQ(broken(verify_promises(p, linear.subjects[0].facts)), "") << "cheaper than promised is kept";

@@ -26,7 +26,7 @@ TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
   EXPECT_EQ(r.observation, 5);
   EXPECT_NEAR(r.cost, 0.005, 1e-12);
   ASSERT_EQ(r.promises.size(), 3U);
-  for (const auto& p : r.promises) EXPECT_TRUE(p.kept) << p.property << ": " << p.found;
+  for (const auto& p : r.promises) EXPECT_TRUE(p.kept) << record::word_of(p.property) << ": " << p.found;
   ASSERT_EQ(r.reviews.size(), 1U);
   EXPECT_EQ(r.reviews[0].rating, 4);
   ASSERT_EQ(r.units.size(), 1U);
@@ -231,7 +231,7 @@ TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
   t.lines["coder"] = {attends};
   r = run(t, mutation());
   EXPECT_EQ(r.cause, record::Cause::kObservation);
-  EXPECT_NE(r.detail.find("promises are broken"), std::string::npos);
+  EXPECT_NE(r.detail.find("broken promises"), std::string::npos);
   EXPECT_EQ(t.count("coder"), 2);
   ASSERT_EQ(r.promises.size(), 3U);
   EXPECT_FALSE(r.promises[1].kept);
@@ -410,8 +410,10 @@ TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A", "A"]})", "two units"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A","B","C","E","F","G","H"]})",
        "at most 6"},
-      {R"({"title": "A", "idea": "b", "place": "stack", "state": "huge"})", "state is 'huge'"},
-      {R"json({"title": "A", "idea": "b", "place": "stack", "complexity": "O(1)"})json", "complexity is"},
+      {R"({"title": "A", "idea": "b", "place": "stack", "state": "huge"})",
+       "unknown state 'huge' (use bounded, grows)"},
+      {R"json({"title": "A", "idea": "b", "place": "stack", "complexity": "O(1)"})json",
+       "unknown complexity 'O(1)' (use O(T), O(T log T), O(T^2))"},
       {R"({"title": "", "idea": "b"})", "is empty"},
       {R"({"title": 4, "idea": "b"})", "field title"},
       {"null", "no JSON object"}};
@@ -686,7 +688,7 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
     EXPECT_EQ(q.task, 7);
     EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
     EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
-    EXPECT_EQ(q.messages[0].who, "system");
+    EXPECT_EQ(q.messages[0].from, chat::MessageRole::kSystem);
     if (q.role == "proposer") {
       EXPECT_NE(q.schema.find(R"(stack\\.0\\.\\*\\.mixer|)"), std::string::npos) << q.schema;
       EXPECT_NE(q.schema.find(R"("minItems":1,"maxItems":6)"), std::string::npos) << q.schema;

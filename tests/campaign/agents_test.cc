@@ -25,13 +25,13 @@ record::TaskReport written(const agents::Brief& brief) {
   out.mode = brief.mode;
   out.title = fmt::format("Idea {}", brief.task);
   out.proposal = "what it would do";
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   Random random(brief.seed);
   const std::string parent =
       brief.parents.empty() ? lang::print(*zoo::program("gla.gab")) : brief.parents[0].program;
   lang::Program program = lang::parse(parent).program;
   for (int tries = 0; tries < 40; ++tries) {
-    const auto child = edit::vary(edit::Operator::kNewUnit, program, nullptr, book, random);
+    const auto child = edit::vary(edit::Operator::kNewUnit, program, nullptr, catalogue, random);
     if (!child || (brief.admit && !brief.admit(*child))) continue;
     out.outcome = record::TaskOutcome::kDesign;
     out.program = lang::print(*child);
@@ -66,7 +66,7 @@ int designs_of_agents(const evolve::Population& p) {
 TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   agents::TaskPool pool(written, 2);
   Agents agents{&pool, {}, [] { return std::string("nothing spent"); }};
@@ -113,7 +113,7 @@ TEST(Agents, NeverHoldAWorker) {
     const evolve::Population* population = nullptr;
   };
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Watched executor(4, 500);
   executor.population = &c->population();
@@ -148,7 +148,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   const Folder folder;
   std::string first;
   {
-    auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_judge);
+    auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     // There are two places, and the order of replies is not fixed.
     agents::TaskPool pool(written, 2);
@@ -162,7 +162,7 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   }
   auto record = store::Store::read(CampaignPaths{folder / "a"}.store());
   ASSERT_TRUE(record);
-  auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_judge);
+  auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   agents::TaskPool pool(written, 2);
   Agents agents{&pool, {}, {}};
@@ -180,7 +180,7 @@ TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   agents::TaskPool pool(written, 1);
   Agents agents{&pool, {}, {}};
   {
-    auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_judge);
+    auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_screener);
     c->ask(&agents);
     Pretend executor(1, 1000);
     ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
@@ -188,7 +188,7 @@ TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
   auto record = store::Store::read(CampaignPaths{folder / "a"}.store());
   CampaignPlan other = plan_with_agents();
   other.seed = 2;
-  auto c = Campaign::create({folder / "b"}, other, quick_judge);
+  auto c = Campaign::create({folder / "b"}, other, quick_screener);
   agents::TaskPool again(written, 1);
   Agents others{&again, {}, {}};
   c->ask(&others);
@@ -209,7 +209,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
     asked.push_back(to_json(brief));
   };
   {
-    auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
     agents::TaskPool pool(
         [&](const agents::Brief& brief) {
           remember(brief);
@@ -227,7 +227,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   ASSERT_FALSE(asked.empty());
   const std::string first = asked.front();
   asked.clear();
-  auto c = Campaign::open({folder / "run"}, quick_judge);
+  auto c = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   agents::TaskPool pool(
       [&](const agents::Brief& brief) {
@@ -296,7 +296,7 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
 // A clock that was set back between two requests does not change their order.
 TEST(Steering, KeepsItsOrder) {
   const Folder folder;
-  ASSERT_TRUE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
+  ASSERT_TRUE(Campaign::create({folder / "run"}, small_plan(), quick_screener));
   auto store = store::Store::open(folder / "run/campaign.db");
   ASSERT_TRUE(store);
   const std::int64_t now = steering_time(folder / "run", *store);
@@ -312,7 +312,7 @@ TEST(Steering, KeepsItsOrder) {
 TEST(Agents, ADirectArmAloneWaitsForReplies) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_screener);
   std::atomic<bool> direct{true};
   agents::TaskPool pool(
       [&](const agents::Brief& brief) {
@@ -334,7 +334,7 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
 TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
   agents::TaskPool pool(written, 1);
   Agents agents{&pool, {}, {}};
   c->ask(&agents);
@@ -355,7 +355,7 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
 TEST(Steering, AVetoedDesignGoesNoFurther) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
@@ -375,7 +375,7 @@ TEST(Steering, AVetoedDesignGoesNoFurther) {
 TEST(Steering, APausedCampaignBeginsNothing) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(deliver(folder / "run", {"1-p", record::Steering::kPause, "", 0}));
   Pretend executor;
   int views = 0;

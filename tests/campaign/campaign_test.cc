@@ -26,6 +26,7 @@
 #include "evolve/replicates.h"
 #include "pretend.h"
 #include "sqlite/sqlite.h"
+#include "store/store.h"
 #include "story.h"
 
 namespace gabbro::campaign {
@@ -34,7 +35,7 @@ using record::Purpose;
 namespace {
 
 std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
-  auto c = Campaign::create({dir}, small_plan(seed), quick_judge);
+  auto c = Campaign::create({dir}, small_plan(seed), quick_screener);
   EXPECT_TRUE(c) << c.error().message;
   Pretend executor;
   const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
@@ -47,9 +48,9 @@ bool is_known(const record::TrialSpec& spec) {
          spec.program.find("design RetNet") != std::string::npos;
 }
 
-void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
+void climbs(const MakeScreener& screener, std::int64_t hashed_vocab = 0) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), screener);
   ASSERT_TRUE(c) << c.error().message;
   // The best design of the search is ahead of the baselines, whose scores start at 2 bits.
   Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -82,8 +83,8 @@ void climbs(const MakeJudge& judge, std::int64_t hashed_vocab = 0) {
   EXPECT_GT(stopped, 0);
 }
 
-TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { climbs(quick_judge); }
-TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(judge_in_process, small_plan().settings.vocab); }
+TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { climbs(quick_screener); }
+TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(screener_in_process, small_plan().settings.vocab); }
 
 TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   SKIP_UNDER_SANITIZERS();
@@ -91,7 +92,7 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   CampaignPlan plan = small_plan();
   plan.settings.final_seeds = 5;
   plan.settings.ablate = false;
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const std::vector<evolve::Trial>& runs = c->population().trials();
   // Number of runs of the first session, which stops soon after the comparison began.
@@ -136,7 +137,7 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
   };
   for (const Case& x :
        {Case{Kind::kResult, "the average loss rose by more than 3 above its best, at step 40", true},
-        Case{Kind::kCrash, "ended by signal 9 (Killed)", false},
+        Case{Kind::kCrash, "was terminated by signal 9 (Killed)", false},
         Case{Kind::kTimeLimit, "time limit: 300 s", false},
         Case{Kind::kMemoryLimit, "memory limit: 4 GiB", false},
         Case{Kind::kResult, "trial: error[io]: cannot write: No space left on device", false,
@@ -157,8 +158,8 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
         else
           ended.cause = x.cause;
       });
-      auto c = first ? Campaign::create({folder / "run"}, plan, quick_judge)
-                     : Campaign::open({folder / "run"}, quick_judge);
+      auto c = first ? Campaign::create({folder / "run"}, plan, quick_screener)
+                     : Campaign::open({folder / "run"}, quick_screener);
       EXPECT_TRUE(c) << c.error().message;
       const bool in_order = c->run({.trials = 60}, executor, kNeverStop, kNoView).has_value();
       const auto& all = c->population().trials();
@@ -186,7 +187,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     plan.settings.strategies = {"adaptive"};
     plan.settings.rungs.resize(1);
     plan.settings.rungs[0].stop_fraction = 0;
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const double rate = plan.settings.rungs[0].rate;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -252,7 +253,7 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     const Folder folder;
     CampaignPlan plan = small_plan();
     if (asks) plan.settings.capabilities = {"recall", "parity"};
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::vector<std::string> asked;
     for (const bool first : {true, false}) {
@@ -262,7 +263,7 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
         if (at == std::ssize(asked)) asked.push_back(r.hash);
         // Baselines come first.
         if (at == 0) r.hash = "another";
-        if (at == 1) ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "ended by signal 11";
+        if (at == 1) ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "was terminated by signal 11";
       };
       const auto stop = [&] { return first && executor.started > 30 ? 1 : 0; };
       const auto why = c->run({.trials = 60}, executor, stop, kNoView);
@@ -289,7 +290,7 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     EXPECT_GT(profiles, 3);
     const std::string html = *report_html(*store, folder / "run");
     EXPECT_NE(html.find("What promoted designs can learn"), std::string::npos);
-    EXPECT_NE(html.find("ended by signal 11"), std::string::npos);
+    EXPECT_NE(html.find("was terminated by signal 11"), std::string::npos);
     EXPECT_NE(html.find("it belongs to the design with hash another"), std::string::npos);
     EXPECT_NE(design_text(*store, evolve::leader(p).design)->find("recall 75 %, parity 75 %"),
               std::string::npos);
@@ -305,14 +306,14 @@ TEST(Campaign, AProfileIsTriedAsOftenAsARun) {
       const Folder folder;
       CampaignPlan plan = small_plan();
       plan.settings.capabilities = {"recall"};
-      auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+      auto c = Campaign::create({folder / "run"}, plan, quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> started;
       Pretend executor;
       executor.change_profile = [&](record::CapabilityResult& r, jobs::JobEnd& ended) {
         if (started[r.hash]++ >= times) return;
         if (is_killed)
-          ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "ended by signal 9";
+          ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "was terminated by signal 9";
         else
           r.status = record::Status::kFailed, r.cause = "memory is short", r.tasks.clear();
       };
@@ -354,7 +355,7 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
     CampaignPlan plan = small_plan();
     plan.seed = seed;
     plan.settings.capabilities = {"recall", "parity"};
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor;
     executor.change_profile = [&](CapabilityResult& r, jobs::JobEnd&) {
@@ -381,7 +382,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const CampaignPlan plan = plan_of_mine();
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
   const auto why = c->run({}, executor, kNeverStop, kNoView);
@@ -431,7 +432,7 @@ TEST(Campaign, AVerdictRunThatIsLateGoesOn) {
   for (const bool of_verdict : {true, false})
     for (const int times : {1, 2, 3}) {
       const Folder folder;
-      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> late;
       Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
@@ -461,7 +462,7 @@ enum class Ending : std::uint8_t { kKilled, kStopped, kException };
 void end_badly(Ending how, record::TrialResult& r, jobs::JobEnd& ended) {
   using Kind = jobs::JobEnd::Kind;
   if (how == Ending::kKilled)
-    ended.kind = Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+    ended.kind = Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
   if (how == Ending::kStopped) ended.kind = Kind::kStopped;
   if (how == Ending::kException)
     r = {}, r.cause = "trial: error[exception]: DefaultCPUAllocator: can't allocate memory",
@@ -478,8 +479,8 @@ TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
       const Folder folder;
       int failures = 0;
       for (const bool is_broken : {true, false}) {
-        auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_judge)
-                           : Campaign::open({folder / "run"}, quick_judge);
+        auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_screener)
+                           : Campaign::open({folder / "run"}, quick_screener);
         ASSERT_TRUE(c) << c.error().message;
         Pretend executor(slots, 0,
                          [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -507,8 +508,8 @@ TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
 TEST(Campaign, MemoryThatLargeRunsLackJudgesNoDesign) {
   const Folder folder;
   for (const bool is_short : {true, false}) {
-    auto c = is_short ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
-                      : Campaign::open({folder / "run"}, quick_judge);
+    auto c = is_short ? Campaign::create({folder / "run"}, plan_of_mine(), quick_screener)
+                      : Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -529,7 +530,7 @@ TEST(Campaign, ACheckJudgesOnlyWhatFailedBeforeIt) {
   SKIP_UNDER_SANITIZERS();
   for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
     Pretend executor(3, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -562,7 +563,7 @@ TEST(Campaign, ACheckHasTheTimeOfARunAtItsRung) {
   SKIP_UNDER_SANITIZERS();
   for (const std::int64_t params : {20'000, 40'000, 60'000}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     Timed executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
       if (!is_known(spec) && spec.params == params) end_badly(Ending::kKilled, r, ended);
@@ -586,7 +587,7 @@ TEST(Campaign, ABudgetDoesNotHideThatNoWorkerWorks) {
       const Folder folder;
       std::int64_t open = 0;  // a run of a design that the first session leaves open
       {
-        auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+        auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
         ASSERT_TRUE(c) << c.error().message;
         int asked = 0;
         Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
@@ -598,7 +599,7 @@ TEST(Campaign, ABudgetDoesNotHideThatNoWorkerWorks) {
         open = static_cast<std::int64_t>(c->population().trials().size());
       }
       ASSERT_GT(open, 0);
-      auto c = Campaign::open({folder / "run"}, quick_judge);
+      auto c = Campaign::open({folder / "run"}, quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       ASSERT_FALSE(c->population().trial(open).ended);
       int checks = 0;
@@ -628,7 +629,7 @@ TEST(Campaign, DesignsThatKillTheirWorkersEndNothing) {
     for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException})
       for (const bool all : {true, false}) {
         const Folder folder;
-        auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+        auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
         ASSERT_TRUE(c) << c.error().message;
         int checks = 0;
         Pretend executor(slots, 0,
@@ -656,7 +657,7 @@ TEST(Campaign, OnlyTheFilesOfARunStayInItsFolder) {
   SKIP_UNDER_SANITIZERS();
   namespace fs = std::filesystem;
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::ofstream(folder / "elsewhere") << "not the worker's";
   int runs = 0;
@@ -716,7 +717,7 @@ TEST(Campaign, AControlThatIsRefusedForItsScoreIsBehind) {
     plan.settings.controls = {"ngram"};
     plan.settings.ablate = false;
     plan.settings.rungs.resize(1);
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       const bool is_control = spec.program.find("NgramControl") != std::string::npos;
@@ -752,12 +753,12 @@ TEST(Campaign, AWorkerThatIsKilledIsStartedAgain) {
   SKIP_UNDER_SANITIZERS();
   for (const int kills : {1, 2, 3}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::map<std::string, int> killed;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
       if (is_known(spec) || killed[spec.folder]++ >= kills) return;
-      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
     });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
     int lost = 0, done = 0;
@@ -778,7 +779,7 @@ TEST(Campaign, CrashesAndLatenessAreCountedApart) {
     r = {}, r.cause = "trial: error[checkpoint]: it is damaged", r.error = record::Cause::kCheckpoint;
   };
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::map<std::string, int> started;
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -786,7 +787,7 @@ TEST(Campaign, CrashesAndLatenessAreCountedApart) {
     switch (started[spec.folder]++) {
       case 0:
       case 3:
-        ended.kind = Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+        ended.kind = Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
         break;
       case 1:
       case 4:
@@ -814,7 +815,7 @@ TEST(Campaign, ACheckpointThatCannotBeReadIsDoneWithout) {
   for (const bool of_known : {true, false})
     for (const int times : {1, 2, 3}) {
       const Folder folder;
-      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> started;
       Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -848,7 +849,7 @@ TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
   std::int64_t design = 0;
   std::optional<record::Event> fit;
   {
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const auto& trials = c->population().trials();
     Pretend executor;
@@ -867,7 +868,7 @@ TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
     ASSERT_TRUE(store);
     ASSERT_TRUE(store->append(*fit));
   }
-  auto c = Campaign::open({folder / "run"}, quick_judge);
+  auto c = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
@@ -879,7 +880,7 @@ TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
   EXPECT_EQ(repeated, 2);
 }
 
-// A judge that knows structural hashes at every rung's depth, whatever the size. If `at_birth` is false,
+// A screener that knows structural hashes at every rung's depth, whatever the size. If `at_birth` is false,
 // designs get other hashes when they are created, as from an earlier version.
 class Hashing : public Quick {
  public:
@@ -969,9 +970,9 @@ TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
     for (const bool is_exchanged : {true, false}) {
       CampaignPlan plan = plan_of_mine();
       plan.settings.worker_bytes = 0;
-      const auto judge = [] { return std::make_shared<Hashing>(true); };
-      auto c = is_exchanged ? Campaign::create({folder / "run"}, plan, judge)
-                            : Campaign::open({folder / "run"}, judge);
+      const auto screener = [] { return std::make_shared<Hashing>(true); };
+      auto c = is_exchanged ? Campaign::create({folder / "run"}, plan, screener)
+                            : Campaign::open({folder / "run"}, screener);
       ASSERT_TRUE(c) << c.error().message;
       bool has_begun = false;
       Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -992,12 +993,14 @@ TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
   SKIP_UNDER_SANITIZERS();
   for (const bool of_known : {true, false}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int lost = 0, checks = 0;
+    std::set<std::string> runs;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       checks += is_machine_check(spec);
       if (is_machine_check(spec) || is_known(spec) != of_known || spec.seed % 3 != 0) return;
+      runs.insert(spec.folder);
       if (lost++ % 2 == 0)
         fail_an_anchor(r);
       else
@@ -1011,8 +1014,110 @@ TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
     int failed = 0;
     for (const evolve::Trial& t : c->population().trials())
       failed += t.status == record::Status::kRefused || t.status == record::Status::kFailed;
-    EXPECT_EQ(failed, lost);
+    EXPECT_EQ(failed, static_cast<int>(runs.size()));
   }
+}
+
+// A machine that computes wrong numbers once loses no verdict: a run that judges trains anew, and not from
+// the checkpoint that holds these numbers.
+TEST(Campaign, NumbersThatAreWrongOnceLoseNoVerdict) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  std::map<std::string, int> starts;
+  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+    if (is_machine_check(spec) || is_known(spec) || spec.unread_tokens == 0) return;
+    const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+    EXPECT_FALSE(std::filesystem::exists(checkpoint));
+    ended.seconds = 10;
+    if (starts[spec.folder]++ > 0) return;
+    std::ofstream(checkpoint) << "wrong numbers";
+    have_no_finite_loss(r);
+  });
+  ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
+  EXPECT_EQ(starts.size(), static_cast<std::size_t>(small_plan().settings.final_seeds));
+  for (const auto& [run, count] : starts) EXPECT_EQ(count, 2) << run;
+  for (const evolve::Trial& t : c->population().trials())
+    if (evolve::is_verdict_run(t) && c->population().individual(t.begun.design).created.name == "Mine") {
+      EXPECT_EQ(t.status, record::Status::kDone) << t.cause;
+      EXPECT_EQ(store::Store::read(folder / "run/campaign.db")
+                    ->trials()[static_cast<std::size_t>(t.begun.id - 1)]
+                    .seconds,
+                20)
+          << "both starts";
+    }
+}
+
+// A checkpoint that a machine with wrong numbers left is not resumed.
+TEST(Campaign, CheckpointsOfAMachineWithWrongNumbersAreRemoved) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  bool is_broken = false;
+  std::string lost;
+  const auto change = [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    is_broken = is_broken || (lost.empty() && !is_known(spec));
+    if (!is_broken) return;
+    if (!is_machine_check(spec)) lost = spec.folder;
+    std::ofstream(spec.folder + "/checkpoint.safetensors") << "wrong numbers";
+    have_no_finite_loss(r);
+  };
+  Pretend broken(1, 0, change);
+  const auto why = c->run({}, broken, kNeverStop, kNoView);
+  ASSERT_FALSE(why);
+  EXPECT_NE(why.error().message.find("no run can be trained"), std::string::npos) << why.error().message;
+  EXPECT_FALSE(lost.empty());
+  EXPECT_FALSE(std::filesystem::exists(lost + "/checkpoint.safetensors"));
+  is_broken = false;
+  Pretend healthy(1, 0, change);
+  ASSERT_TRUE(c->run({}, healthy, kNeverStop, kNoView));
+  for (const evolve::Trial& t : c->population().trials())
+    EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
+}
+
+// A machine on which nothing can be screened refuses no draw: the session ends, and the next one goes on.
+TEST(Campaign, WhereNothingCanBeScreenedNoDrawIsRefused) {
+  SKIP_UNDER_SANITIZERS();
+  struct Broken : Quick {
+    explicit Broken(const bool& is_broken) : is_broken_(is_broken) {}
+    Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
+                                         const evolve::Population& population) override {
+      if (is_broken_) return fail("screener", "no program can be screened: exited with code 127");
+      return Quick::screen(offspring, population);
+    }
+    Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
+                                                    const lang::Program* ancestor) override {
+      if (is_broken_) return fail("screener", "no program can be screened: exited with code 127");
+      return Quick::ablations(program, ancestor);
+    }
+    const bool& is_broken_;
+  };
+  const Folder folder;
+  bool is_broken = false;
+  const auto screener = [&] { return std::make_shared<Broken>(is_broken); };
+  auto c = Campaign::create({folder / "run"}, small_plan(), screener);
+  ASSERT_TRUE(c) << c.error().message;
+  int started = 0;
+  const auto change = [&](const record::TrialSpec&, record::TrialResult&, jobs::JobEnd&) {
+    is_broken = is_broken || ++started == 12;
+  };
+  Pretend broken(1, 0, change);
+  const auto why = c->run({.trials = 60}, broken, kNeverStop, kNoView);
+  ASSERT_FALSE(why);
+  EXPECT_EQ(why.error().code, "screener") << why.error().message;
+  const auto attempts = c->population().attempts();
+  EXPECT_LT(attempts, 200);
+  is_broken = false;
+  Pretend healthy(1, 0, change);
+  const auto then = c->run({.trials = 60}, healthy, kNeverStop, kNoView);
+  ASSERT_TRUE(then) << then.error().message;
+  EXPECT_GT(c->population().attempts(), attempts);
+  const auto store = store::Store::read(folder / "run/campaign.db");
+  ASSERT_TRUE(store);
+  for (const store::Store::Count& refused : store->refusals())
+    EXPECT_EQ(refused.cause.find("screen"), std::string::npos) << refused.cause;
 }
 
 // Memory that the plan does not allow is the design's.
@@ -1021,7 +1126,7 @@ TEST(Campaign, TheMemoryOfThePlanIsALimit) {
   const Folder folder;
   CampaignPlan plan = plan_of_mine();
   plan.settings.worker_bytes = 1 << 30;
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::map<std::string, int> started;
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1038,7 +1143,7 @@ TEST(Campaign, ABaselineThatIsKilledIsStartedAgain) {
   SKIP_UNDER_SANITIZERS();
   for (const int kills : {2, 3}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::map<std::string, int> killed;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -1060,7 +1165,7 @@ TEST(Campaign, ADiskWithRoomForAFewStepsJudgesNoDesign) {
     CampaignPlan plan = plan_of_mine();
     plan.settings.rungs.resize(1);
     const auto checkpoint = static_cast<std::uint64_t>(12 * plan.settings.rungs[0].params);
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1086,7 +1191,7 @@ TEST(Campaign, RoomOnTheDiskIsForAllRunsInProgress) {
     const Folder folder;
     CampaignPlan plan = plan_of_mine();
     plan.settings.rungs.resize(1);
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor(2);
     executor.free = (64 << 20) + static_cast<std::uint64_t>(runs * 24 * plan.settings.rungs[0].params);
@@ -1104,12 +1209,12 @@ TEST(Campaign, ACrashIsNoReportOfTheMachine) {
     if (is_known(spec)) return;
     const int start = ++started[spec.folder];
     if (start == 1)
-      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker ended by signal 9 (Killed)";
+      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
     if (start == 2) r = {}, r.cause = "cannot write: No space left on device", r.error = record::Cause::kIo;
   });
   for (int session = 0; session < 20; ++session) {
-    auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_judge)
-                          : Campaign::open({folder / "run"}, quick_judge);
+    auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_screener)
+                          : Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const bool in_order = c->run({}, executor, kNeverStop, kNoView).has_value();
     for (const evolve::Trial& t : c->population().trials())
@@ -1127,7 +1232,7 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   for (const bool holds : {true, false}) {
     const Folder folder;
     const CampaignPlan plan = plan_of_mine();
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
     Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1140,7 +1245,8 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
       if (!holds) r.status = record::Status::kRefused, r.cause = "future: position 201 moves";
     });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
-    EXPECT_EQ(checks, evolve::kRechecks);
+    // A run that judges is repeated once after numbers that may have been the machine's.
+    EXPECT_EQ(checks, (holds ? 1 : 2) * evolve::kRechecks);
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
     const std::string status = *status_text(*store);
@@ -1154,7 +1260,7 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const CampaignPlan plan = plan_of_mine();
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     const bool mine =
@@ -1215,7 +1321,7 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
   SKIP_UNDER_SANITIZERS();
   for (const int slots : {2, 3}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     // The latest run scores best, so that each run of the search that ends changes the leader.
     Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1255,7 +1361,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
   const auto warnings = [](const CampaignPlan& plan, const Budget& budget, int microseconds) {
     const Folder folder;
     std::set<std::string> out;
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     EXPECT_TRUE(c) << c.error().message;
     Pretend executor(1, microseconds);  // runs report that they took a second
     const auto why = c->run(budget, executor, kNeverStop, [&](const Snapshot& s) {
@@ -1291,7 +1397,7 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
 TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const auto runs = [&] { return static_cast<std::int64_t>(c->population().trials().size()); };
   const auto run_to = [&](std::int64_t trials) {
@@ -1318,7 +1424,7 @@ TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
   CampaignPlan plan = small_plan();
   plan.settings.strategies = {"adaptive", "tournament"};
   plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
@@ -1343,9 +1449,9 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 40);
-  ASSERT_TRUE(Campaign::create({folder / "parts"}, small_plan(), quick_judge));
+  ASSERT_TRUE(Campaign::create({folder / "parts"}, small_plan(), quick_screener));
   for (int part = 0; part < 200; ++part) {
-    auto c = Campaign::open({folder / "parts"}, quick_judge);
+    auto c = Campaign::open({folder / "parts"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     Pretend executor;
     const auto why = c->run(
@@ -1365,14 +1471,14 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
   const Folder folder;
   constexpr std::int64_t kTrials = 100;
   const std::string whole = whole_story(folder / "whole", kTrials);
-  ASSERT_TRUE(Campaign::create({folder / "killed"}, small_plan(), quick_judge));
+  ASSERT_TRUE(Campaign::create({folder / "killed"}, small_plan(), quick_screener));
   Random random(5);
   int kills = 0;
   for (int round = 0; round < 2000; ++round) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      auto c = Campaign::open({folder / "killed"}, quick_judge);
+      auto c = Campaign::open({folder / "killed"}, quick_screener);
       if (!c) _exit(3);
       Pretend executor(1, 2000);
       const auto why = c->run({.trials = kTrials}, executor, kNeverStop, kNoView);
@@ -1392,7 +1498,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
     // The campaign ended before it was killed often enough. The remaining kills hit a finished campaign.
   }
   EXPECT_GE(kills, 50);
-  auto c = Campaign::open({folder / "killed"}, quick_judge);
+  auto c = Campaign::open({folder / "killed"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(story(c->population()), whole);
 }
@@ -1402,14 +1508,14 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 30);
-  ASSERT_TRUE(Campaign::create({folder / "full"}, small_plan(), quick_judge));
+  ASSERT_TRUE(Campaign::create({folder / "full"}, small_plan(), quick_screener));
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{200'000, 200'000};
     setrlimit(RLIMIT_FSIZE, &limit);
-    auto c = Campaign::open({folder / "full"}, quick_judge);
+    auto c = Campaign::open({folder / "full"}, quick_screener);
     if (!c) _exit(3);
     Pretend executor;
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
@@ -1423,7 +1529,7 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
-  auto c = Campaign::open({folder / "full"}, quick_judge);
+  auto c = Campaign::open({folder / "full"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_LT(c->population().trials().size(), 30U);
   Pretend executor;
@@ -1438,7 +1544,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 30);
   {
-    auto c = Campaign::create({folder / "back"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "back"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
     Pretend executor;
     ASSERT_TRUE(c->run(
@@ -1450,7 +1556,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
     ASSERT_TRUE(db);
     ASSERT_TRUE((*db)->script("UPDATE event SET time = time + 1e7"));
   }
-  auto c = Campaign::open({folder / "back"}, quick_judge);
+  auto c = Campaign::open({folder / "back"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor;
   ASSERT_TRUE(c->run({.trials = 30}, executor, kNeverStop, kNoView));
@@ -1467,37 +1573,37 @@ TEST(Campaign, ASeedWithNoSeedsBehindItIsRefused) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.seed = ~std::uint64_t{0} - 1000;
-  const auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  const auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_FALSE(c);
   EXPECT_NE(c.error().message.find("the largest is"), std::string::npos);
 }
 
 TEST(Campaign, ASecondProcessIsRefused) {
   const Folder folder;
-  auto first = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto first = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(first);
-  auto second = Campaign::open({folder / "run"}, quick_judge);
+  auto second = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another campaign"), std::string::npos) << second.error().message;
-  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
+  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_screener));
   EXPECT_TRUE(Campaign::is_open({folder / "run"}));
   // No file in the folder is the lock: each may be removed or replaced.
   const std::string record = folder / "run/campaign.db";
   for (const auto& entry : std::filesystem::directory_iterator(folder / "run"))
     if (entry.is_regular_file() && entry.path() != record) std::filesystem::remove(entry.path());
-  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_screener));
   std::filesystem::copy_file(record, record + ".copy");
   std::filesystem::rename(record + ".copy", record);
-  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_judge));
+  EXPECT_FALSE(Campaign::open({folder / "run"}, quick_screener));
   std::filesystem::remove(record);
-  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_judge));
-  EXPECT_FALSE(Campaign::open({folder / "nowhere"}, quick_judge));
+  EXPECT_FALSE(Campaign::create({folder / "run"}, small_plan(), quick_screener));
+  EXPECT_FALSE(Campaign::open({folder / "nowhere"}, quick_screener));
 }
 
 TEST(Campaign, FailuresAreResultsAndItGoesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   int count = 0;
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -1548,7 +1654,7 @@ TEST(Campaign, CostsMayGrowAsTheTokensOfAStepDecrease) {
     plan.settings.rungs[0].sequences = 64;
     plan.settings.rungs[1].sequences = 1;
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     EXPECT_TRUE(c);
     const double known = 6 * 20e3;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1624,7 +1730,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
         for (record::Point& p : r.curve) p.loss = p.recent = 1e-300;
       }};
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   std::map<std::string, std::size_t> lie_of;  // by run
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1644,7 +1750,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
 // Unknown fields of a result do not get into the record.
 TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [&](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd& ended) {
     ended.result = record::to_json(r);
@@ -1703,7 +1809,7 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
 TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
   for (const int slots : {1, 2}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
     std::string liar;
     int lies = 0;
@@ -1755,7 +1861,7 @@ TEST(Campaign, DesignsThatBlameTheMachineEndNothing) {
   for (const auto& [how, error] : kBlames)
     for (const bool all : {true, false}) {
       const Folder folder;
-      auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+      auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> lies;
       Pretend executor(
@@ -1782,8 +1888,8 @@ TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
   for (const auto& [how, error] : kBlames) {
     const Folder folder;
     for (const bool is_broken : {true, false}) {
-      auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_judge)
-                         : Campaign::open({folder / "run"}, quick_judge);
+      auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_screener)
+                         : Campaign::open({folder / "run"}, quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
         if (is_broken && (!is_known(spec) || is_machine_check(spec))) blame(how, error, r);
@@ -1808,7 +1914,7 @@ TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
 TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (!is_known(spec)) r.text_hash = "another", score(r, 0.5);
@@ -1853,7 +1959,7 @@ TEST(Campaign, AskedToStopDuringDrawsItStops) {
 
 TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   std::map<std::string, int> seen;
   Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
@@ -1874,7 +1980,7 @@ TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
 
 TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kFailed;
@@ -1894,7 +2000,7 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
     CampaignPlan plan = small_plan();
     plan.settings.final_seeds = 5;
     plan.settings.ablate = false;
-    auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+    auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c);
     std::set<std::uint64_t> fresh;
     Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
@@ -1937,7 +2043,7 @@ TEST(Campaign, RungsMayBeAlike) {
   plan.settings.rungs[1] = plan.settings.rungs[0];
   plan.settings.rungs[1].name = "confirm";
   plan.settings.rungs[1].seeds = 2;
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c);
   Pretend executor;
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
@@ -1952,7 +2058,7 @@ TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
   plan.given = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
   const auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_FALSE(c);
-  EXPECT_EQ(c.error().message, "your design, Mine, is the same function as RetNet");
+  EXPECT_EQ(c.error().message, "your design (Mine) computes the same function as RetNet");
 }
 
 // If something that every run needs is missing, this is no verdict on a design. Once it is back, the same
@@ -1960,7 +2066,7 @@ TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
 TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   const Folder folder;
   {
-    auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
     Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       const auto id = std::stoll(std::filesystem::path(spec.folder).filename().string());
@@ -1973,7 +2079,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
     EXPECT_NE(why.error().message.find("there is no corpus"), std::string::npos) << why.error().message;
     EXPECT_NE(why.error().hint.find("continue"), std::string::npos) << why.error().hint;
   }
-  auto c = Campaign::open({folder / "run"}, quick_judge);
+  auto c = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2);
   ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
@@ -1990,12 +2096,12 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
   for (const bool of_known : {true, false}) {
     const Folder folder;
     {
-      auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+      auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
       ASSERT_TRUE(c);
       Pretend executor(1);
       ASSERT_TRUE(c->run({.trials = 12}, executor, kNeverStop, kNoView));
     }
-    auto c = Campaign::open({folder / "run"}, quick_judge);
+    auto c = Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const std::size_t before = c->population().trials().size();
     int others = 0;
@@ -2017,7 +2123,7 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
 
 TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   std::string liar;
   int lies = 0;
@@ -2041,7 +2147,7 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
 // that may be open.
 TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, small_plan(), quick_judge);
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   struct rlimit limit {};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -2077,7 +2183,7 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.aa_test = true;
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::set<std::uint64_t> starts;
   Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd&) {
@@ -2099,7 +2205,7 @@ TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.aa_test = true;
-  auto c = Campaign::create({folder / "run"}, plan, quick_judge);
+  auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kRefused;
@@ -2123,9 +2229,11 @@ TEST(Preset, TheShippedOnesAreReadAndWrittenBack) {
     EXPECT_EQ(to_toml(*again), text);
   }
   const auto genesys = load_settings("genesys");
-  EXPECT_EQ(genesys->rungs.size(), 5U);
-  EXPECT_EQ(genesys->rungs[4].tokens, 6'700'000'000);
-  EXPECT_EQ(genesys->rungs[0].designs, 1000);
+  EXPECT_EQ(genesys->rungs.size(), 7U);
+  EXPECT_EQ(genesys->rungs[6].tokens, 6'700'000'000);
+  EXPECT_EQ(genesys->rungs[2].designs, 1000);
+  for (std::size_t r = 0; r < genesys->rungs.size(); ++r)
+    EXPECT_EQ(genesys->rungs[r].engine, r < 2 ? record::Engine::kCpu : record::Engine::kPyTorch);
 }
 
 TEST(Preset, MistakesAreSaidWithTheirPlace) {
@@ -2136,7 +2244,7 @@ TEST(Preset, MistakesAreSaidWithTheirPlace) {
   };
   EXPECT_EQ(error(rung), "none");
   EXPECT_NE(error("vocab = \n" + rung).substr(0, 2), "no");
-  EXPECT_NE(error("\nvocabulary = 3\n" + rung).find("2: unknown key vocabulary"), std::string::npos)
+  EXPECT_NE(error("\nvocabulary = 3\n" + rung).find("2: unknown key 'vocabulary'"), std::string::npos)
       << error("\nvocabulary = 3\n" + rung);
   EXPECT_NE(error("vocab = -3\n" + rung).find("1: vocab must be"), std::string::npos);
   EXPECT_NE(error("strategies = [\"best\"]\n" + rung).find("strategies must be"), std::string::npos);

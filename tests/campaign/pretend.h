@@ -186,8 +186,8 @@ class Pretend : public jobs::Executor {
   std::deque<jobs::Job> queue_;
 };
 
-// A judge that only checks types, for tests of what a campaign does with any designs.
-class Quick : public Judge {
+// A screener that only checks types, for tests of what a campaign does with any designs.
+class Quick : public Screener {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
@@ -213,8 +213,8 @@ class Quick : public Judge {
     created.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as in Pretend's results
     return created;
   }
-  Result<std::string> equal_known(const record::DesignCreated& created,
-                                  const evolve::Population& population) override {
+  Result<std::string> find_equal(const record::DesignCreated& created,
+                                 const evolve::Population& population) override {
     const auto* known = population.known_trained(created.trained);
     return known ? known->name : "";
   }
@@ -223,7 +223,7 @@ class Quick : public Judge {
     return evolve::ablations(program, ancestor, zoo::library());
   }
 };
-inline std::shared_ptr<Judge> quick_judge() { return std::make_shared<Quick>(); }
+inline std::shared_ptr<Screener> quick_screener() { return std::make_shared<Quick>(); }
 
 inline evolve::SearchSettings small_settings() {
   auto s = parse_settings(R"(

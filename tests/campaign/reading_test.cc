@@ -159,10 +159,11 @@ TEST(Reading, CountsTheTimeOfSessions) {
 }
 
 TEST(Reading, SaysHowToGoOnWithABetterVariant) {
-  std::vector<Part> all(3);
-  all[0] = {"stack.1: RMSNorm removed", {0.03, 0.02, 0.04, 8}, Part::Effect::kHelps, 12, "helps"};
-  all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, Part::Effect::kUnclear, 13, "unclear"};
-  all[2] = {"stack.3: MLP removed", {-0.03, -0.04, -0.02, 8}, Part::Effect::kHurts, 14, "better without"};
+  std::vector<AblatedPart> all(3);
+  all[0] = {"stack.1: RMSNorm removed", {0.03, 0.02, 0.04, 8}, AblatedPart::Effect::kHelps, 12, "helps"};
+  all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, AblatedPart::Effect::kUnclear, 13, "unclear"};
+  all[2] = {
+      "stack.3: MLP removed", {-0.03, -0.04, -0.02, 8}, AblatedPart::Effect::kHurts, 14, "better without"};
   EXPECT_NE(advice_on_parts(all).find("design #14."), std::string::npos) << advice_on_parts(all);
   all.pop_back();
   EXPECT_EQ(advice_on_parts(all), "");
@@ -205,11 +206,11 @@ TEST(Words, AreShortAndWhole) {
   EXPECT_EQ(duration(59), "59 s");
   EXPECT_EQ(duration(3600), "60 min");
   EXPECT_EQ(duration(36000), "10.0 h");
-  EXPECT_EQ(shortened("abcdef", 6), "abcdef");
-  EXPECT_EQ(shortened("abcdefg", 6), "abc...");
-  EXPECT_EQ(shortened("a\nb", 6), "a b");
-  EXPECT_EQ(shortened("\xff\xc3\xa9", 9), "?\xc3\xa9");
-  EXPECT_EQ(shortened("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 7), "\xc3\xa9\xc3\xa9...");
+  EXPECT_EQ(one_line("abcdef", 6), "abcdef");
+  EXPECT_EQ(one_line("abcdefg", 6), "abc...");
+  EXPECT_EQ(one_line("a\nb", 6), "a b");
+  EXPECT_EQ(one_line("\xff\xc3\xa9", 9), "?\xc3\xa9");
+  EXPECT_EQ(one_line("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 7), "\xc3\xa9\xc3\xa9...");
   EXPECT_EQ(date(0), "-");
   EXPECT_EQ(date(86400.0 * 365), "1971-01-01 00:00");
 }

@@ -122,7 +122,7 @@ TEST_F(CommandTest, CostTellsTheSumsOfTheRecord) {
     ASSERT_TRUE(config.has_value());
     const auto client = Client::open(*config, **log);
     ChatRequest r;
-    r.messages = {{"user", "hello"}};
+    r.messages = {{MessageRole::kUser, "hello"}};
     for (const char* role : {"coder", "coder", "planner"}) {
       r.role = role, r.task = 5;
       ASSERT_TRUE((*client)->ask(r).has_value());

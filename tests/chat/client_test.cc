@@ -37,7 +37,7 @@ Play fault(Fault kind) { return {.body = "{\"choices\": [", .fault = kind}; }
 ChatRequest question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
   ChatRequest r;
   r.role = role, r.task = task;
-  r.messages = {{"system", "You write units."}, {"user", text}};
+  r.messages = {{MessageRole::kSystem, "You write units."}, {MessageRole::kUser, text}};
   r.max_tokens = 100;
   return r;
 }
@@ -118,7 +118,7 @@ TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
   ASSERT_EQ(talk.size(), 1u);
   EXPECT_EQ(talk[0].request.messages[1].text, "Write.");
   EXPECT_EQ(talk[0].reply, "a unit");
-  EXPECT_EQ(talk[0].call.state, "settled");
+  EXPECT_EQ(talk[0].call.state, chat::CallState::kSettled);
   EXPECT_EQ(server->seen()[0].head.substr(0, 30), "POST /v1/chat/completions HTTP");
 }
 
@@ -268,7 +268,8 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
   const Error e = error_of(question(std::string(3000, 'x')));
   EXPECT_EQ(e.code, "chat context");
   EXPECT_NE(
-      e.message.find("about 1037 tokens plus a reply of up to 100 exceed the context of 1000 tokens of m"),
+      e.message.find(
+          "a prompt of about 1037 tokens plus a reply of up to 100 exceed the context of 1000 tokens of m"),
       std::string::npos)
       << e.message;
   EXPECT_EQ(server->requests(), 0);
@@ -342,7 +343,7 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   EXPECT_EQ(returned, bill);
   // Calls were made until no further one fits, so the rest is less than the maximum cost of one call.
   EXPECT_GT(log->spent().money, 50'000 - 5'000);
-  for (const LoggedCall& c : log->calls()) EXPECT_EQ(c.state, "settled");
+  for (const LoggedCall& c : log->calls()) EXPECT_EQ(c.state, chat::CallState::kSettled);
   const Error e = error_of(question("more"));
   EXPECT_EQ(e.code, "cap");
   EXPECT_NE(e.message.find("of 0.05 left (0.00 held"), std::string::npos) << e.message;
@@ -415,7 +416,7 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_GE((*again)->spent().money, bill);
   EXPECT_LE((*again)->spent().money, bill + 8 * 5'000);
-  for (const LoggedCall& c : (*again)->calls()) EXPECT_NE(c.state, "open");
+  for (const LoggedCall& c : (*again)->calls()) EXPECT_NE(c.state, chat::CallState::kOpen);
   // The cap includes them, in this process and any other.
   ASSERT_TRUE((*again)->set_cap({(*again)->spent().money + 10, 0}).has_value());
   EXPECT_EQ((*again)->begin(question("x"), 0, "m", {11, 0}, 0).error().code, "cap");
@@ -607,7 +608,7 @@ TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
 }
 
 TEST_F(DeskTest, AJournalIsNoOtherFile) {
-  EXPECT_NE(CallLog::read(folder / "none.db").error().message.find("no such file"), std::string::npos);
+  EXPECT_NE(CallLog::read(folder / "none.db").error().message.find("not found"), std::string::npos);
   std::ofstream(folder / "text.db") << std::string(5000, 'x');
   EXPECT_EQ(CallLog::open(folder / "text.db").error().code, "store");
   EXPECT_EQ(CallLog::open(folder / "none" / "x.db").error().code, "store");

@@ -78,7 +78,7 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
     std::string text, says;
     int line;
   } rows[] = {
-      {with("money = 5.0", "mony = 5.0"), "unknown key cap: mony", 3},
+      {with("money = 5.0", "mony = 5.0"), "cap: unknown key 'mony'", 3},
       {with("tokens = \"20M\"", "tokens = \"many\""), "tokens must be an amount", 4},
       {with("calls = 2", "calls = 0"), "calls is 0, outside 1 to 1000", 9},
       {with("kind = \"anthropic\"", "kind = \"claude\""), "kind must be one of \"openai\", \"anthropic\"",
@@ -87,14 +87,14 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
       {with("https://example.org/v1", "example.org"), "not an HTTP URL", 13},
       {with("https://example.org", "https://me:secret@example.org"),
        "must not contain a user name, a password", 13},
-      {with("\"FAR_KEY\"", "\"sk-123\""), "not a valid name of an environment variable", 14},
-      {with("coder = 3.0", "codr = 3.0"), "unknown role codr", 20},
+      {with("\"FAR_KEY\"", "\"sk-123\""), "not a valid environment variable name", 14},
+      {with("coder = 3.0", "codr = 3.0"), "unknown role 'codr'", 20},
       {with("coder = 3.0", "coder = -1"), "the weight of coder", 20},
       {with("endpoint = \"far\"", "endpoint = \"fra\""), "unknown endpoint 'fra'", 23},
       {with("name = \"large\"", "name = \"small\""), "two models are named 'small'", 21},
       {with("input = 3.0", "input = -3.0"), "input must be a number of at least 0", 25},
-      {with("[pipeline]", "[pipelin]"), "unknown key pipelin", 28},
-      {with("output = 15", "output = 15\nroles = { coder = 1 }"), "no model plays the librarian", 0},
+      {with("[pipeline]", "[pipelin]"), "unknown key 'pipelin'", 28},
+      {with("output = 15", "output = 15\nroles = { coder = 1 }"), "no model has the role of librarian", 0},
       {"[[model]]\nname = \"x\"", "there is no [[endpoint]]", 0},
       {"[cap\n", "", 1},
   };

@@ -16,7 +16,7 @@ constexpr const char* kSchema =
 ChatRequest request(const std::string& schema = "", const std::string& grammar = "") {
   ChatRequest r;
   r.role = "coder";
-  r.messages = {{"system", "You write."}, {"user", "Write \xff."}};
+  r.messages = {{MessageRole::kSystem, "You write."}, {MessageRole::kUser, "Write \xff."}};
   r.schema = schema, r.grammar = grammar;
   r.max_tokens = 100;
   return r;
@@ -137,9 +137,9 @@ TEST(Wire, AnthropicRequests) {
   EXPECT_FALSE(body(request("", "root ::= \"x\""), Wire::kAnthropic, Structured::kTool).contains("grammar"));
 
   ChatRequest more = request();
-  more.messages.push_back({"assistant", "unit"});
-  more.messages.push_back({"user", ""});
-  more.messages.push_back({"system", "Line 2 is wrong."});
+  more.messages.push_back({MessageRole::kAssistant, "unit"});
+  more.messages.push_back({MessageRole::kUser, ""});
+  more.messages.push_back({MessageRole::kSystem, "Line 2 is wrong."});
   const json turns = body(more, Wire::kAnthropic, Structured::kTool);
   ASSERT_EQ(turns["messages"].size(), 3u);
   EXPECT_EQ(turns["messages"][1]["role"], "assistant");
@@ -206,7 +206,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
       {R"({"choices":[{"message":{"content":""},"finish_reason":"stop"}]})", 200, "chat reply",
        "the reply is empty", false},
       {R"({"choices":[{"message":{"content":"<think>hm"},"finish_reason":"length"}]})", 200, "chat reply",
-       "truncated before", false},
+       "cut off before any text", false},
       {R"({"error":{"message":"behind","code":502}})", 200, "chat down", "status 502: behind", true},
       {R"({"error":{"message":"wrong key"}})", 401, "chat key", "wrong key", false},
       {R"({"error":{"message":"You exceeded","code":"insufficient_quota"}})", 429, "chat key", "You exceeded",
@@ -252,7 +252,7 @@ TEST(Wire, UsageThatIsNoneIsNotBelieved) {
 
 TEST(Wire, TheMostTokensAreNotBelowBytes) {
   ChatRequest r = request(kSchema);
-  r.messages.push_back({"user", std::string(30000, 'x')});
+  r.messages.push_back({MessageRole::kUser, std::string(30000, 'x')});
   EXPECT_GE(size_of(r).most, 30000);
   EXPECT_GE(size_of(r).likely, 10000);
   EXPECT_LT(size_of(r).likely, 11000);

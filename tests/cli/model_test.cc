@@ -147,7 +147,7 @@ class RealModel : public ::testing::Test {
     }
     std::int64_t answered = 0;
     for (const chat::LoggedCall& call : (*log)->calls()) {
-      EXPECT_EQ(call.state, "settled") << call.role;
+      EXPECT_EQ(call.state, chat::CallState::kSettled) << call.role;
       answered += call.error.code.empty() ? 1 : 0;
     }
     EXPECT_EQ(answered, calls_);
@@ -188,8 +188,8 @@ TEST_F(RealModel, RepliesOfUnitsKeepToTheGrammarSlow) {
     request.role = "coder";
     request.variant = i;
     request.messages = {
-        {"system", "Reply with one unit and nothing else."},
-        {"user",
+        {chat::MessageRole::kSystem, "Reply with one unit and nothing else."},
+        {chat::MessageRole::kUser,
          "unit Scale(x: [t, D]) -> [t, D]:\n    return linear(silu(x), D)\n\nWrite a unit Mix like it."}};
     request.grammar = lang::gbnf_unit("Mix", inputs, {});
     request.max_tokens = 128;

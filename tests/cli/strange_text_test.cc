@@ -172,9 +172,9 @@ TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
     for (const char* command : {"check", "show", "hash", "fmt", "diff "}) {
       const bool two = std::string(command) == "diff ";
       const std::string out = gabbro(fmt::format("{} {} {}", command, two ? program : "", path), 2);
-      EXPECT_NE(out.find(huge          ? "longer than"
+      EXPECT_NE(out.find(huge          ? "larger than"
                          : path == dir ? "folder"
-                                       : "not a plain file"),
+                                       : "not a regular file"),
                 std::string::npos)
           << out;
     }
@@ -188,7 +188,7 @@ TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
     for (const char* name : {"/campaign.db", "/calls.db"}) fs::create_symlink(fs::absolute(path), run + name);
     for (const char* command : {"status", "top", "tree", "report", "resume", "cost"}) {
       const std::string out = gabbro(fmt::format("{} {}", command, run), 2);
-      EXPECT_NE(out.find(path == dir ? "folder" : "not a plain file"), std::string::npos) << out;
+      EXPECT_NE(out.find(path == dir ? "folder" : "not a regular file"), std::string::npos) << out;
     }
     for (const char* command : {"show", "export"}) gabbro(fmt::format("{} {}#1", command, run), 2);
   }

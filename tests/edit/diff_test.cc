@@ -94,13 +94,13 @@ TEST(Diff, NamesRenamedUnits) {
 }
 
 TEST(Diff, EveryRandomEditShows) {
-  CodeBook book(zoo::library());
+  UnitCatalogue catalogue(zoo::library());
   int shown = 0;
   for (std::uint64_t i = 0; i < 100; ++i) {
     Random random = Random(5).split(i);
-    const lang::Program parent = random_program(random, book, {.most_layers = 3});
+    const lang::Program parent = random_program(random, catalogue, {.most_layers = 3});
     EXPECT_TRUE(diff(parent, parent).empty());
-    const auto child = vary(all_operators()[i % all_operators().size()], parent, nullptr, book, random);
+    const auto child = vary(all_operators()[i % all_operators().size()], parent, nullptr, catalogue, random);
     if (!child) continue;
     ++shown;
     EXPECT_FALSE(diff(parent, *child).empty()) << lang::print(parent) << "\nand\n" << lang::print(*child);

@@ -96,7 +96,7 @@ TEST(TreeEdit, Share) {
   EXPECT_EQ(stack_of(share(p, library(), "stack.0.*.mlp", "stack.1.mlp")),
             "[2 * Block(mixer=GLA, mlp=core), Block(mlp=core), RMSNorm] where core = SwiGLU");
   EXPECT_EQ(stack_of(share(p, library(), "stack.0", "stack.0.*")),
-            "edit: stack.0 and stack.0.* are within each other");
+            "edit: stack.0 and stack.0.* overlap: one contains the other");
   const Program shared = *share(p, library(), "stack.0.*", "stack.0.*");
   EXPECT_EQ(stack_of(share(shared, library(), "core.mixer", "stack.1.mixer")),
             "[2 * core, Block(mixer=core2), RMSNorm] where core2 = GLA where core = Block(mixer=core2)");
@@ -186,7 +186,8 @@ TEST(TextEdit, Statements) {
   EXPECT_EQ(body_of(delete_statement(p, library(), at({1}), {build::name("x")})),
             "u = tanh(x)\nreturn linear(u, D)\n")
       << "axes and hyperparameters that nothing uses any more go as well";
-  EXPECT_EQ(body_of(delete_statement(p, library(), at({3}), {})), "edit: a unit must return");
+  EXPECT_EQ(body_of(delete_statement(p, library(), at({3}), {})),
+            "edit: the return statement of a unit cannot be removed");
   EXPECT_EQ(body_of(replace_statement(p, library(), at({2}), {build::assign("u", instance("silu(r)"))})),
             "name: unknown name r");
   EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: there is no place Mine.9");

@@ -18,8 +18,8 @@
 namespace gabbro::edit {
 namespace {
 
-CodeBook& book() {
-  static CodeBook shared(zoo::library());
+UnitCatalogue& catalogue() {
+  static UnitCatalogue shared(zoo::library());
   return shared;
 }
 
@@ -34,7 +34,7 @@ std::string complaint(const std::string& text) {
 void expect_designs_check(int first, int count) {
   for (int i = first; i < first + count; ++i) {
     Random random = Random(20261124).split(static_cast<std::uint64_t>(i));
-    const std::string text = lang::print(random_program(random, book()));
+    const std::string text = lang::print(random_program(random, catalogue()));
     ASSERT_EQ(complaint(text), "") << "design " << i;
   }
 }
@@ -44,9 +44,9 @@ TEST(Generate, DesignsCheckSlow) { expect_designs_check(500, 20000); }
 
 TEST(Generate, SameSeedSameDesign) {
   Random a(5), b(5), c(6);
-  const std::string first = lang::print(random_program(a, book()));
-  EXPECT_EQ(first, lang::print(random_program(b, book())));
-  EXPECT_NE(first, lang::print(random_program(c, book())));
+  const std::string first = lang::print(random_program(a, catalogue()));
+  EXPECT_EQ(first, lang::print(random_program(b, catalogue())));
+  EXPECT_NE(first, lang::print(random_program(c, catalogue())));
 }
 
 // Each unit is alone in a design, so that nothing else can be resized. A unit without an axis of its own can
@@ -76,7 +76,8 @@ TEST(Generate, DesignsAreDistinct) {
   std::set<std::string> hashes;
   for (std::uint64_t i = 0; i < 200; ++i) {
     Random random = Random(3).split(i);
-    const lang::CheckReport report = lang::check(lang::print(random_program(random, book())), zoo::library());
+    const lang::CheckReport report =
+        lang::check(lang::print(random_program(random, catalogue())), zoo::library());
     ASSERT_TRUE(report.valid());
     hashes.insert(to_hex(report.subjects[0].hash));
   }
@@ -86,7 +87,7 @@ TEST(Generate, DesignsAreDistinct) {
 TEST(Generate, PrintedProgramsReadBackTheSame) {
   for (std::uint64_t i = 0; i < 300; ++i) {
     Random random = Random(4).split(i);
-    const std::string text = lang::print(random_program(random, book()));
+    const std::string text = lang::print(random_program(random, catalogue()));
     const lang::ParseResult parsed = lang::parse(text);
     ASSERT_TRUE(parsed.errors.empty()) << text;
     ASSERT_EQ(lang::print(parsed.program), text);
@@ -98,7 +99,7 @@ TEST(Generate, TheGrammarAllowsThem) {
   const lang::testing::Grammar grammar(rules);
   for (std::uint64_t i = 0; i < 40; ++i) {
     Random random = Random(6).split(i);
-    const std::string text = lang::print(random_program(random, book()));
+    const std::string text = lang::print(random_program(random, catalogue()));
     const std::size_t at = lang::testing::refused_at(grammar, text);
     ASSERT_EQ(at, std::string::npos) << "refused before: " << text.substr(at, 60);
   }
@@ -134,27 +135,27 @@ TEST(Generate, UnitsCheckAtEveryValueOfTheirHyperparameters) {
   }
 }
 
-TEST(CodeBook, KnowsWhatUnitsAreAndNeed) {
-  const CodeBookEntry* norm = book().find("RMSNorm");
+TEST(UnitCatalogue, KnowsWhatUnitsAreAndNeed) {
+  const CatalogueEntry* norm = catalogue().find("RMSNorm");
   ASSERT_NE(norm, nullptr);
   EXPECT_TRUE(norm->narrow);
   EXPECT_FALSE(norm->mixes);
-  const CodeBookEntry* attention = book().find("Attention");
+  const CatalogueEntry* attention = catalogue().find("Attention");
   ASSERT_NE(attention, nullptr);
   EXPECT_FALSE(attention->narrow);
   EXPECT_TRUE(attention->mixes);
-  const CodeBookEntry* block = book().find("Block");
+  const CatalogueEntry* block = catalogue().find("Block");
   ASSERT_NE(block, nullptr);
   ASSERT_EQ(block->slots.size(), 3U);
   for (const Slot& slot : block->slots) EXPECT_FALSE(slot.narrow) << slot.name;
-  EXPECT_TRUE(book().find("GLA")->slots[0].narrow);     // its norm runs along the values of a head
-  EXPECT_TRUE(book().find("SwiGLU")->slots[0].narrow);  // its activation runs along the hidden layer
-  EXPECT_EQ(book().find("NoSuchUnit"), nullptr);
+  EXPECT_TRUE(catalogue().find("GLA")->slots[0].narrow);     // its norm runs along the values of a head
+  EXPECT_TRUE(catalogue().find("SwiGLU")->slots[0].narrow);  // its activation runs along the hidden layer
+  EXPECT_EQ(catalogue().find("NoSuchUnit"), nullptr);
 }
 
-TEST(CodeBook, SettingsCheck) {
+TEST(UnitCatalogue, SettingsCheck) {
   for (const std::string& name : zoo::library().unit_names()) {
-    const CodeBookEntry* entry = book().find(name);
+    const CatalogueEntry* entry = catalogue().find(name);
     ASSERT_NE(entry, nullptr) << name;
     for (const auto& setting : entry->settings) {
       lang::Expr instance;

@@ -13,8 +13,8 @@
 namespace gabbro::edit {
 namespace {
 
-CodeBook& book() {
-  static CodeBook shared(zoo::library());
+UnitCatalogue& catalogue() {
+  static UnitCatalogue shared(zoo::library());
   return shared;
 }
 
@@ -24,10 +24,10 @@ void expect_edits_check(std::uint64_t seed, int count) {
   std::vector<int> made(all_operators().size(), 0);
   for (int i = 0; i < count; ++i) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(i));
-    if (i % 20 == 0) program = random_program(random, book(), {.unit_size = 8, .most_layers = 4});
+    if (i % 20 == 0) program = random_program(random, catalogue(), {.unit_size = 8, .most_layers = 4});
     const std::size_t which = static_cast<std::size_t>(i) % all_operators().size();
     const std::string before = lang::print(program);
-    auto child = vary(all_operators()[which], program, nullptr, book(), random);
+    auto child = vary(all_operators()[which], program, nullptr, catalogue(), random);
     ASSERT_EQ(lang::print(program), before) << "the argument changed";
     if (!child) continue;
     ++made[which];
@@ -50,12 +50,12 @@ TEST(Vary, ChildrenCheckFromTheirTextSlow) { expect_edits_check(2, 8000); }
 // A campaign uses the findings of the edit's check and does not check the child again.
 TEST(Vary, HandsBackWhatACheckOfTheChildWouldFind) {
   Random parents(9);
-  const Program program = random_program(parents, book(), {.unit_size = 8, .most_layers = 4});
+  const Program program = random_program(parents, catalogue(), {.unit_size = 8, .most_layers = 4});
   for (const Operator op : all_operators())
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
       Random random(seed), again(seed);
-      const auto child = vary_checked(op, program, nullptr, book(), random);
-      const auto plain = vary(op, program, nullptr, book(), again);
+      const auto child = vary_checked(op, program, nullptr, catalogue(), random);
+      const auto plain = vary(op, program, nullptr, catalogue(), again);
       ASSERT_EQ(child.has_value(), plain.has_value());
       if (!child) continue;
       EXPECT_EQ(lang::print(child->program), lang::print(*plain));
@@ -72,8 +72,8 @@ TEST(Vary, HandsBackWhatACheckOfTheChildWouldFind) {
 TEST(Vary, SameSeedSameChild) {
   for (const Operator op : all_operators()) {
     Random first(7), second(7);
-    const Program p = random_program(first, book()), q = random_program(second, book());
-    const auto a = vary(op, p, nullptr, book(), first), b = vary(op, q, nullptr, book(), second);
+    const Program p = random_program(first, catalogue()), q = random_program(second, catalogue());
+    const auto a = vary(op, p, nullptr, catalogue(), first), b = vary(op, q, nullptr, catalogue(), second);
     ASSERT_EQ(a.has_value(), b.has_value()) << record::word_of(op);
     if (a) {
       EXPECT_EQ(lang::print(*a), lang::print(*b)) << record::word_of(op);

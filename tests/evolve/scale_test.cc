@@ -260,7 +260,7 @@ TEST(Scale, NamesWhatIsMissing) {
   EXPECT_FALSE(fit_scale(study).has_value()) << "runs without a score are no points";
   study = study_of({{12, 0.12}});
   study.runs[1].documents.pop_back();
-  EXPECT_NE(fit_scale(study).error().message.find("40 and 39 of them"), std::string::npos);
+  EXPECT_NE(fit_scale(study).error().message.find("40 and 39 documents"), std::string::npos);
   EXPECT_FALSE(fit_scale({}).has_value());
   // A worker may report anything; invalid numbers must not enter a fit.
   for (const double wrong : {std::nan(""), HUGE_VAL, -1.0, 0.0})

@@ -25,8 +25,8 @@ using record::Operator;
 using record::Purpose;
 namespace {
 
-edit::CodeBook& book() {
-  static edit::CodeBook shared(zoo::library());
+edit::UnitCatalogue& catalogue() {
+  static edit::UnitCatalogue shared(zoo::library());
   return shared;
 }
 
@@ -49,8 +49,8 @@ TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
     std::set<std::string> programs;
     int proposed = 0;
     for (std::uint64_t i = 0; i < 40; ++i) {
-      const auto a = strategy->propose(c.population, book(), Random(3).split(i));
-      const auto b = twin->propose(c.population, book(), Random(3).split(i));
+      const auto a = strategy->propose(c.population, catalogue(), Random(3).split(i));
+      const auto b = twin->propose(c.population, catalogue(), Random(3).split(i));
       ASSERT_EQ(a.has_value(), b.has_value());
       if (!a) continue;
       ++proposed;

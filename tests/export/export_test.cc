@@ -91,10 +91,10 @@ void compare_random(std::uint64_t first, std::uint64_t count) {
 #endif
   if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
   Cases cases("random" + std::to_string(first));
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(77).split(i);
-    cases.add(edit::random_program(random, book, {.unit_size = 8, .most_layers = 3}),
+    cases.add(edit::random_program(random, catalogue, {.unit_size = 8, .most_layers = 3}),
               "random" + std::to_string(i));
   }
   EXPECT_GE(cases.count(), static_cast<int>(count * 9 / 10));
@@ -147,6 +147,171 @@ TEST(ExportAgrees, OnRowsOfSeveralChunks) {
   cases.compare();
 }
 
+// Adds designs of up to four of some units, one after the other.
+void add_units(Cases& cases, const std::string& name, const std::vector<std::string>& units, int width,
+               const Rows& rows) {
+  for (std::size_t first = 0; first < units.size(); first += 4) {
+    std::string text, stack;
+    for (std::size_t i = first; i < std::min(units.size(), first + 4); ++i) {
+      text += fmt::format("unit M{}(x: [t, D]) -> [t, D]:\n{}\n", i, units[i]);
+      stack += fmt::format("M{}, RMSNorm, ", i);
+    }
+    const lang::ParseResult parsed = lang::parse(text + "design T:\n    stack = [" + stack + "RMSNorm]\n");
+    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+    cases.add(parsed.program, fmt::format("{}-{}", name, first), {width}, rows);
+  }
+}
+
+// Recurrences in chunks whose decays are products of numbers, parameters, gates, powers and what positions
+// alone tell, and whose operands may be the same at all positions.
+TEST(ExportAgrees, OnDecaysOfEveryKind) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("decays");
+  for (const std::string heads : {"", "h", "g, h"}) {
+    const std::string comma = heads.empty() ? "" : ", ";
+    const std::string with_k = "[" + heads + comma + "k]", only = "[" + heads + "]";
+    std::vector<std::string> decays = {
+        "sigmoid(linear(x, " + only + ") + 3) * S",
+        "0.95 * sigmoid(linear(x, " + only + ") + 3) * S",
+        "0.95 * sigmoid(linear(x, " + with_k + ") + 3) * S",
+        "0.95 * sigmoid(linear(x, []) + 3) * S",
+        "(0.95 * sigmoid(linear(x, [k]))) ** 0.5 * S",
+        "0.9 * (0.95 * S)",
+        "0.95 * (sigmoid(param(" + only + ", init=2)) * S)",
+        "0.95 * sigmoid(param(" + with_k + ", init=2)) * S",
+        "sigmoid(param([], init=2)) * sqrt(0.9 * sigmoid(param([k], init=2))) * S",
+        "0.9 ** softplus(linear(x, " + only + ")) * (0.9 * S)",
+        "sqrt(broadcast(0.9, [k])) * (broadcast(0.8, [k]) ** 2 * S)",
+        "0.95 * exp(-0.1 * sin(position()) ** 2) * S"};
+    std::vector<std::string> linear, delta;
+    for (const std::string& decay : decays) {
+      const std::string begin = fmt::format(
+          "    axis g = 2, h = 3, k = 4, v = 5\n    q = linear(x, {0})\n    key = tanh(linear(x, {0}))\n"
+          "    val = linear(x, [{1}{2}v])\n    scan S: [{1}{2}k, v] = 0:\n        S = {3}",
+          with_k, heads, comma, decay);
+      const std::string end =
+          "        y = dot(q, S, over=k)\n    return x + 0.1 * linear(y, D) + 0 * size([g, h])\n";
+      linear.push_back(begin + " + key * val\n" + end);
+      delta.push_back(begin + "\n        S = S + 0.1 * key * (val - dot(key, S, over=k))\n" + end);
+    }
+    add_units(cases, "linear" + std::to_string(heads.size()), linear, 8, kLongRows);
+    add_units(cases, "delta" + std::to_string(heads.size()), delta, 8, kLongRows);
+  }
+  std::vector<std::string> operands;
+  const std::string all[] = {"linear(x, k)", "param([k], init=normal(1))", "sin(position() * (1 + iota(k)))"};
+  for (const std::string& key : all)
+    for (const std::string& q : all)
+      for (const std::string value : {"linear(x, v)", "param([v], init=normal(1))"})
+        operands.push_back(fmt::format(
+            "    axis k = 4, v = 5\n    q = {}\n    key = {}\n    val = {}\n    scan S: [k, v] = 0:\n"
+            "        S = 0.9 * S + key * val\n        y = dot(q, S, over=k)\n    return x + 0.1 * linear(y, "
+            "D)\n",
+            q, key, value));
+  add_units(cases, "operands", operands, 8, kLongRows);
+  EXPECT_EQ(cases.count(), 23);
+  cases.compare();
+}
+
+// Scans in which values have a batch of one at first.
+TEST(ExportAgrees, OnStatesOfPositions) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("positions");
+  add_units(cases, "scan",
+            {"    y = linear(x, D)\n    p = sin(position())\n    scan a: [] = 0, b: [D] = 301:\n"
+             "        a = tanh(0.5 * a + p + 0.1 * mean(b))\n        b = tanh(b + a + y)\n"
+             "    return x + linear(b, D) * a\n",
+             "    y = linear(x, D)\n    p = position()\n    scan a: [] = 1, b: [] = 0:\n"
+             "        b = tanh(a + 0.1 * sum(y, over=D) + b * a)\n        a = cos(a + p)\n"
+             "    return x + linear(x, D) * a * b\n"},
+            8, {{3, 5}, {1, 4, 3}});
+  EXPECT_EQ(cases.count(), 1);
+  cases.compare();
+}
+
+// Arguments of functions that PyTorch has in some cases only make their parameters once.
+TEST(ExportAgrees, OnArgumentsThatMakeParameters) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("arguments");
+  std::vector<std::string> units;
+  for (const char* value :
+       {"softmax(linear(x, [h, k]), over=[h, k]) * z",
+        "softmax(param([h, k], init=normal(1)), over=[h, k]) * z",
+        "sum(softmax(dot(rope(z, k), rope(past(linear(x, [h, k])), k), over=k), over=s) * past(z), over=s)",
+        "rope(param([h, k], init=normal(1)), k) * z", "rope(linear(x, [h, k]), k, base=100) * z",
+        "sum(l2_normalize(past(linear(x, [h, k])), over=s) * past(z), over=s)",
+        "sum(softmax(past(linear(x, [h, k])), over=[s, h]) * past(z), over=s)",
+        "logsumexp(past(linear(x, [h, k])), over=[s, h]) + z", "relu(param([h, k], init=normal(1))) * z",
+        "rms_normalize(x=linear(x, [h, k]), over=[h, k]) * z",
+        "softmax(over=[h, k], x=linear(x, [h, k])) * z"})
+    units.push_back(
+        fmt::format("    axis h = 2, k = 4\n    z = linear(shift(x, 1), [h, k])\n    y = {}\n"
+                    "    return x + linear(y, D)\n",
+                    value));
+  for (std::size_t i = 0; i < units.size(); ++i)
+    add_units(cases, std::to_string(i), {units[i]}, 8, {{3, 5}, {1, 4, 3}});
+  EXPECT_EQ(cases.count(), 11);
+  cases.compare();
+}
+
+// Names of a program hide no function and no class of the module, whatever the module makes of them.
+TEST(ExportAgrees, OnNamesThatMeet) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("names");
+  std::vector<std::string> programs = {
+      "fn g(x):\n    return tanh(x) + 0.3 * x\nfn f(x):\n    a = g(x)\n    g = linear(a, D)\n    return g\n"
+      "unit M(x: [t, D]) -> [t, D]:\n    return linear(f(shift(x, 1)), D)\n",
+      "fn g(x):\n    return tanh(x) + 0.3 * x\nfn f(x):\n    a = g(x)\n    g = a * param([D], init=1.5)\n"
+      "    return g\nunit M(x: [t, D]) -> [t, D]:\n    return linear(f(shift(x, 1)), D)\n",
+      "fn f(x, n):\n    return tanh(x * n) if n > 1 else x * 0.5\nunit M(x: [t, D]) -> [t, D]:\n"
+      "    f_1 = f(shift(x, 1), 1)\n    f_2 = f(x, 2)\n    return linear(f_1 + f_2, D)\n",
+      "unit Inner(x: [t, D], n: int in {1 .. 9} = 2) -> [t, D]:\n"
+      "    return linear(tanh(x) * n, D) if n > 2 else linear(x, D)\nunit M(x: [t, D]) -> [t, D]:\n"
+      "    axis Inner2 = 16\n    a = Inner(x, n=2)\n    b = Inner(shift(x, 1), n=3)\n"
+      "    return linear(linear(a + b, Inner2), D)\n",
+      "unit M(x: [t, D], _a: Unit = RMSNorm, u_a: Unit = SwiGLU, u_a_: int in {1 .. 9} = 3) -> [t, D]:\n"
+      "    axis u_a__ = u_a_ * 2\n    return linear(linear(_a(x) + u_a(shift(x, 1)), u_a__), D)\n",
+      "unit M(x: [t, D], lambda_: Unit = SwiGLU, lambda: Unit = RMSNorm) -> [t, D]:\n"
+      "    return linear(lambda(x) + lambda_(shift(x, 1)), D)\n"};
+  for (const char* name : {"seen", "now", "like", "read", "past_y", "y_before", "step_", "h_2", "x_", "x_2",
+                           "M2", "model", "weights", "y_2", "o_s", "at"})
+    programs.push_back(fmt::format(
+        "fn {0}(z):\n    return tanh(z) + 0.3 * z\nunit M(x: [t, D]) -> [t, D]:\n    axis h = 4, k = D / 4\n"
+        "    y = {0}(linear(x, [h, k]))\n    q = linear({0}(x), [h, k])\n"
+        "    w = softmax(dot(q, past(y), over=k) * lag() / (1 + lag()), over=s)\n    o = sum(w * past(y), "
+        "over=s)\n"
+        "    scan y_s: [h, k] = 0:\n        y_s = tanh((2 + y_s + {0}(o)) % 1.5)\n"
+        "    return linear({0}(y_s), D)\n",
+        name));
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const lang::ParseResult parsed = lang::parse(programs[i] + "design " + (i % 2 ? "T" : "model") +
+                                                 ":\n    stack = [2 * Block(mixer=M), RMSNorm]\n");
+    ASSERT_TRUE(parsed.errors.empty()) << programs[i] << parsed.errors[0].message;
+    cases.add(parsed.program, std::to_string(i), {16});
+  }
+  EXPECT_EQ(cases.count(), 22);
+  cases.compare();
+}
+
+// Numbers of a program have the values that the engine gives them, although ints of Python are not rounded.
+TEST(ExportAgrees, OnLargeWholeNumbers) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("ints");
+  for (const char* number : {"1 + a * a - b * b - 2 * b", "(b * 30000000 - 1) // b - 29999999 + 0 * a",
+                             "1 + (b * 30000000 - 1) % b + 0 * a", "(3 * a) // 2 - (3 * b) // 2",
+                             "3 + a % 7 - b % 5", "1 + (a * 90000000 + 1) - a * 90000000 + 0 * b"}) {
+    const lang::ParseResult parsed =
+        lang::parse(fmt::format("unit M(x: [t, D], a: int in {{1 .. 200000000}} = 134217729, b: int in {{1 "
+                                ".. 200000000}} = 134217728) -> "
+                                "[t, D]:\n    c = {}\n    return linear(x * c + shift(x, 1), D)\ndesign T:\n "
+                                "   stack = [M, RMSNorm]\n",
+                                number));
+    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+    cases.add(parsed.program, std::to_string(cases.count()), {16});
+  }
+  EXPECT_EQ(cases.count(), 6);
+  cases.compare();
+}
+
 // Formulas over x, y: [t, D], z: [t, h, k] and p: [D], beside the samples of the op table.
 constexpr const char* kFormulas =
     "mean(past(x), over=s); mean(past(x, 3) * y, over=s); mean(past(z), over=[s, h]); cumsum(x); "
@@ -164,7 +329,9 @@ constexpr const char* kFormulas =
     "sum(softmax(softmax(past(x), over=s), over=s) * past(y), over=s); maximum(x, 0) ** 0.5; maximum(y, 0) "
     "** 0.3; "
     "sum(exp(past(x)) * past(y), over=s) / sum(exp(past(x)), over=s); "
-    "sum(softmax(past(x, 5) + x, over=s) * softmax(past(y, 5), over=s), over=s)";
+    "sum(softmax(past(x, 5) + x, over=s) * softmax(past(y, 5), over=s), over=s); "
+    "where(1 > 0, shift(x, 1), y); x + where(1 > 2, x, 0.5); where(1 > 0, 2, 3) * x; where(x < y, 2, 3); "
+    "broadcast(2, [h]) * x";
 
 TEST(ExportAgrees, OnEveryOp) {
   if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
@@ -220,6 +387,15 @@ constexpr const char* kOverflows[] = {
     "        S = exp(g) * S\n"
     "        S = S + 0.1 * key * (linear(x, c) - dot(key, S, over=k))\n"
     "        y = dot(slice(x, D, 1, k), S, over=k)\n",
+    // Decays with a number in them, which have neither heads nor channels.
+    "    axis one = 1\n    key = linear(x, one)\n    a = sigmoid(linear(x, []) + 3 + 0 * size(k))\n"
+    "    scan S: [one, c] = 0:\n"
+    "        S = 0.95 * a * S + key * linear(x, c)\n"
+    "        y = dot(linear(x, one), S, over=one)\n",
+    "    a = 0.95 * sigmoid(linear(x, c) + 3)\n"
+    "    scan S: [c, k] = 0:\n"
+    "        S = a * S + linear(x, [c, k]) * slice(x, D, 1, k)\n"
+    "        y = dot(linear(x, k), S, over=k)\n",
 };
 
 // Expects that no position of a module reads what it does not see (leaks.py): of the units above, and of
@@ -386,6 +562,41 @@ TEST(Export, NamesOfPythonAreNotTaken) {
              "design H:\n    width = 16\n    vocab = 32\n    stack = [Mine]\n")
              .source +
          "\n\nassert H()(torch.arange(9).view(3, 3)).shape == (3, 3, 32)\n";
+  std::ofstream(file) << all;
+  EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
+  if (!::testing::Test::HasFailure()) fs::remove(file);
+}
+
+// Numbers that the module makes itself are exact also under bf16.
+TEST(Export, CountsInBf16) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  const fs::path file =
+      fs::temp_directory_path() / ("gabbro-export-bf16-" + std::to_string(getpid()) + ".py");
+  std::string all = "import torch\n";
+  for (const std::string& number : std::vector<std::string>{
+           "iota(a)", "where(y < 1000000, 301, 0)", "sum(y < 1000000, over=a)", "broadcast(301, [a])",
+           "cumsum(0 * y + 1)", "cumsum(where(y < 1000000, 1, 0))", "position()",
+           "sum((y < 1000000) + (-1000000 < y) + (y < 2000000), over=a)"}) {
+    const bool reads_axis = number.find("=a)") != std::string::npos ||
+                            number.find("(a)") != std::string::npos ||
+                            number.find("[a]") != std::string::npos;
+    all += exported(fmt::format("fn code(y{}):\n    return y * (1 - 2 * ({} % 2))\n"
+                                "unit M(x: [t, D]) -> [t, D]:\n    axis k = 301\n"
+                                "    return shift(x, 1) + linear(code(linear(x, k){}), D)\n"
+                                "design H:\n    width = 16\n    vocab = 32\n    stack = [M]\n",
+                                reads_axis ? ", a" : "", number, reads_axis ? ", k" : ""))
+               .source +
+           fmt::format(R"(
+torch.manual_seed(1)
+model, tokens = H(), torch.randint(0, 32, (2, 310))
+with torch.no_grad():
+    single = model(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(tokens)
+assert (single - half).abs().max() < 0.05 * single.abs().max(), "{}"
+)",
+                       number);
+  }
   std::ofstream(file) << all;
   EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
   if (!::testing::Test::HasFailure()) fs::remove(file);

@@ -215,8 +215,8 @@ TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
 }
 
 TEST_F(LocalTest, ACrashIsToldWithItsSignalOrCode) {
-  expect_cause(end_of("kill -SEGV $$"), Kind::kCrash, "the worker ended by signal 11");
-  expect_cause(end_of("exit 3"), Kind::kCrash, "the worker ended with code 3 and left no result");
+  expect_cause(end_of("kill -SEGV $$"), Kind::kCrash, "the worker was terminated by signal 11");
+  expect_cause(end_of("exit 3"), Kind::kCrash, "the worker exited with code 3 and left no result");
   expect_cause(end_of("exit 0"), Kind::kCrash, "code 0 and left no result");
 }
 
@@ -360,7 +360,7 @@ TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
   // A result that is too large is not read, whether it is seen before or after the worker has ended.
   const JobEnd end = end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30));
   EXPECT_TRUE(end.kind == Kind::kLimit || end.kind == Kind::kCrash) << end.cause;
-  EXPECT_TRUE(contains(end.cause, "of result") || contains(end.cause, "longer than 1048576 bytes"))
+  EXPECT_TRUE(contains(end.cause, "of result") || contains(end.cause, "larger than 1048576 bytes"))
       << end.cause;
   EXPECT_EQ(end.result, "");
 }
@@ -372,7 +372,7 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
   start(1);
   expect_cause(ends()[1], Kind::kCrash, "it is a symbolic link");
-  const std::pair<const char*, const char*> kinds[] = {{R"(mkfifo "$2")", "it is not a plain file"},
+  const std::pair<const char*, const char*> kinds[] = {{R"(mkfifo "$2")", "it is not a regular file"},
                                                        {R"(mkdir -p "$2/full/of/things")", "it is a folder"}};
   for (const auto& [script, says] : kinds) {
     workers_do(script);

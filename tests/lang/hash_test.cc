@@ -55,6 +55,8 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
        unit("    a = linear(x, D)\n    return -a + x\n")},
       {"neutral operations", unit("    return linear(x, D)\n"),
        unit("    return (linear(x * 1, D) + 0) / 1\n")},
+      {"a start at zero", unit("    return linear(x, D, init=0)\n"),
+       unit("    return linear(x, D, init=normal(0))\n")},
       {"constants folded", unit("    return 6 * linear(x, D)\n"), unit("    return 2 * linear(3 * x, D)\n")},
       {"order of states",
        unit("    a = linear(x, D)\n    scan S: [D] = 0, R: [D] = 1:\n        S = 0.5 * S + a\n        R = "
@@ -78,6 +80,10 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
 
 TEST(Hash, TellsFunctionsApart) {
   const Pair pairs[] = {
+      {"factors whose product float32 does not have",
+       unit("    y = 2 ** -100 * shift(2 ** -100 * linear(x, D), 1)\n"
+            "    return 2 ** 100 * shift(2 ** 100 * shift(y, 1), 1)\n"),
+       unit("    return shift(linear(x, D), 3)\n")},
       {"another function", unit("    return tanh(linear(x, D))\n"),
        unit("    return sigmoid(linear(x, D))\n")},
       {"another constant", unit("    return 2 * linear(x, D)\n"), unit("    return 2.001 * linear(x, D)\n")},

@@ -115,16 +115,16 @@ TEST_F(Add, IdsOfOthersAreNotTaken) {
 }
 
 TEST_F(Add, TheBestPassageOfALongDocumentIsTheHit) {
-  std::string text = "Long echidna book\n\n";
+  std::string text = "Long echidna catalogue\n\n";
   for (int i = 0; i < 200; ++i)
     text += "Filler about nothing in particular, number " + std::to_string(i) + ".\n\n";
   text += "The spiny platypus theorem is proved here.\n\n";
   for (int i = 0; i < 200; ++i) text += "More filler, number " + std::to_string(i) + ".\n\n";
   const auto library = open();
-  ASSERT_TRUE(library->add({write("docs/book.txt", text)}));
+  ASSERT_TRUE(library->add({write("docs/catalogue.txt", text)}));
   const auto hits = library->search("spiny platypus theorem", 3);
   ASSERT_FALSE(hits.empty());
-  EXPECT_EQ(hits[0].id, "book");
+  EXPECT_EQ(hits[0].id, "catalogue");
   EXPECT_NE(hits[0].text.find("spiny platypus"), std::string::npos);
   EXPECT_LE(hits[0].text.size(), 1700u);
 }
@@ -133,7 +133,7 @@ TEST_F(Add, WhatCannotBeReadIsTold) {
   const auto library = open();
   const auto none = library->add({(folder_ / "nowhere").string()});
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message.find("no such file"), std::string::npos);
+  EXPECT_NE(none.error().message.find("not found"), std::string::npos);
   EXPECT_EQ(library->add({write("x.docx", "?")})->notes.size(), 1u);
   auto without = Library::open({});
   EXPECT_EQ((*without)->add({write("y.txt", "?")}).error().code, "library");

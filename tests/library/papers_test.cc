@@ -72,10 +72,10 @@ TEST(Papers, MistakesAreToldWithTheirLine) {
   EXPECT_EQ(parse_papers(good, "my_family")->at(0).mechanism, "M m");
   EXPECT_EQ(parse_papers(good, "my_family")->at(0).tags,
             (std::vector<std::string>{"my family", "one", "two"}));
-  EXPECT_EQ(error(good + "colour = 1\n"), "12: unknown key colour");
-  EXPECT_EQ(error(good + "formula = \" \"\n"), "12: formula must be a string that is not empty");
+  EXPECT_EQ(error(good + "colour = 1\n"), "12: unknown key 'colour'");
+  EXPECT_EQ(error(good + "formula = \" \"\n"), "12: formula must be a non-empty string");
   EXPECT_EQ(error("[[paper]]\nkey = \"a\"\n"), "1: a paper has no title");
-  EXPECT_EQ(error("x = 1\n"), "0: expected tables [[paper]] and nothing else");
+  EXPECT_EQ(error("x = 1\n"), "0: expected only [[paper]] tables");
   EXPECT_NE(error("[[paper\n"), "");
 }
 

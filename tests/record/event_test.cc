@@ -79,13 +79,13 @@ TEST(Event, WhatIsNoEventIsRefusedByName) {
   struct Case {
     const char *kind, *json, *says;
   };
-  for (const Case& c : {Case{"dream", "{}", "unknown event 'dream'"},
-                        Case{"session", "begins", "an event must be a JSON object"},
-                        Case{"session", "[1]", "an event must be a JSON object"},
-                        Case{"session", R"({"begins": true})", "field end"},
-                        Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",
-                             "field purpose: unknown purpose 'finale'"},
-                        Case{"promotion", R"({"design": 1, "rung": "two", "reason": ""})", "field rung"}}) {
+  for (const Case& c :
+       {Case{"dream", "{}", "unknown event 'dream'"}, Case{"session", "begins", "an event is not valid JSON"},
+        Case{"session", "[1]", "an event must be a JSON object"},
+        Case{"session", R"({"begins": true})", "field end"},
+        Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",
+             "field purpose: unknown purpose 'finale'"},
+        Case{"promotion", R"({"design": 1, "rung": "two", "reason": ""})", "field rung"}}) {
     const auto event = parse_event(c.kind, c.json);
     ASSERT_FALSE(event.has_value()) << c.json;
     EXPECT_EQ(event.error().code, "event");

@@ -148,7 +148,7 @@ std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wante
                     const Sequences& s, at::ScalarType dtype, double tolerance, bool packed) {
   // In double precision the blocks are small, so that even short sequences have several.
   const std::int64_t block = dtype == at::kDouble ? (packed ? 3 : 2) : 0;
-  exec::torch::Executor executor(graph, wanted, {.dtype = dtype, .device = at::kCPU, .block = block});
+  exec::torch::Executor executor(graph, wanted, {.dtype = dtype, .block = block});
   std::vector<at::Tensor> got;
   try {
     got = executor.run(params_of(s, dtype), batch_of(s, dtype, packed));

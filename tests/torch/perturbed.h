@@ -19,17 +19,17 @@
 
 #include "base/random.h"
 #include "exec/torch/executor.h"
-#include "ir/chunk.h"
 #include "ir/convolve.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
 #include "ir/recompute.h"
+#include "ir/recurrences.h"
 
 namespace gabbro::testing {
 
 /// The choices in how a graph is lowered and run.
 struct Lowering {
-  std::optional<ir::ChunkOptions> chunks;
+  std::optional<ir::RecurrenceOptions> recurrences;
   bool convolutions = true, fuse = true, programs = true, half = false, recompute = false;
   at::ScalarType dtype = at::kFloat;
   std::int64_t block = 0;
@@ -37,19 +37,7 @@ struct Lowering {
 
 inline Lowering random_lowering(Random& random) {
   Lowering out;
-  switch (random.below(5)) {
-    case 0:
-      break;
-    case 1:
-      out.chunks = ir::ChunkOptions{.fused = false};
-      break;
-    case 2:
-      out.chunks = ir::ChunkOptions{.fused = false, .scalar = 8, .rank = 8, .channel = 4};
-      break;
-    default:
-      out.chunks = ir::ChunkOptions{};
-      break;
-  }
+  if (random.chance(0.8)) out.recurrences = ir::RecurrenceOptions{};
   out.convolutions = random.chance(0.7);
   out.fuse = random.chance(0.8);
   out.programs = random.chance(0.7);
@@ -61,10 +49,7 @@ inline Lowering random_lowering(Random& random) {
 }
 
 inline std::string to_string(const Lowering& l) {
-  const std::string chunks = !l.chunks         ? "steps"
-                             : l.chunks->fused ? "fused recurrences"
-                                               : fmt::format("chunks of {}", l.chunks->scalar);
-  return fmt::format("{}, {}{}{}{}{}, {}, block {}", chunks,
+  return fmt::format("{}, {}{}{}{}{}, {}, block {}", l.recurrences ? "lowered recurrences" : "steps",
                      l.convolutions ? "convolutions" : "no convolutions", l.fuse ? ", fuse" : "",
                      l.programs ? ", programs" : "", l.half ? ", bf16" : "", l.recompute ? ", recompute" : "",
                      at::toString(l.dtype), l.block);
@@ -76,7 +61,7 @@ class Runs {
  public:
   Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& how) : how_(how) {
     graph.bodies[0].outputs = outputs;
-    if (how.chunks) graph = ir::chunk_scans(graph, *how.chunks).graph;
+    if (how.recurrences) graph = ir::lower_recurrences(graph, *how.recurrences).graph;
     if (how.convolutions) graph = ir::convolve(graph);
     if (how.fuse) graph = ir::fuse(graph);
     forward_graph_ = graph;
@@ -129,11 +114,7 @@ class Runs {
     return out;
   }
   exec::torch::Settings settings() const {
-    return {.dtype = how_.dtype,
-            .device = at::kCPU,
-            .half = how_.half,
-            .programs = how_.programs,
-            .block = how_.block};
+    return {.dtype = how_.dtype, .half = how_.half, .programs = how_.programs, .block = how_.block};
   }
   void differentiate() {
     const std::vector<ir::NodeId> outputs = graph_.bodies[0].outputs;

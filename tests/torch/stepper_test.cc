@@ -32,7 +32,7 @@ void expect_steps_equal(const lang::Elaboration& e, double tolerance = 1e-8) {
   ASSERT_TRUE(e.ok());
   at::set_num_threads(1);  // The tensors are small.
   const Sequences s = random_sequences(e, kSequences, kLength, 5);
-  const backend::Settings settings{at::kDouble, at::kCPU};
+  const backend::Settings settings{at::kDouble};
   std::vector<at::Tensor> params, tokens;
   for (const exec::Tensor& p : s.feeds[0].params) params.push_back(double_tensor(p));
   backend::Batch batch;
@@ -129,7 +129,7 @@ TEST(TorchStepper, DecodesWithTheWeightsOfAModel) {
   }
   const exec::Scores scores = model->score(batch);
   EXPECT_EQ(scores.losses, model->losses(batch));
-  backend::Decoder decoder(e.graph, model->weights(), "cpu", 1);
+  backend::Decoder decoder(e.graph, model->weights(), 1);
   for (std::size_t t = 0; t < 12; ++t) {
     const std::vector<float> logits = decoder.step(batch.tokens[t]);
     ASSERT_EQ(logits.size(), 50U);

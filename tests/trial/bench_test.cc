@@ -121,7 +121,7 @@ TEST(Bench, Command) {
        {"Blok", "Llama with 300", "compile", "training", "% of the peak", "decoding", "memory"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 
-  const auto [json_code, json] = command(zoo + "gla.gab --params 300k --vocab 512 --json --device cpu");
+  const auto [json_code, json] = command(zoo + "gla.gab --params 300k --vocab 512 --json");
   EXPECT_EQ(json_code, 0) << json;
   EXPECT_EQ(json.find('\n', json.find('{')), json.size() - 1) << "one line: " << json;
   const auto result = record::parse_bench_result(json.substr(json.find('{')));

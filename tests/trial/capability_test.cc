@@ -97,7 +97,8 @@ TEST(TinyDesign, IsTheFunctionThatItIsAtItsWidth) {
   for (const int bound : {16, 64, 200}) {
     const auto other = of(96, bound);
     ASSERT_FALSE(other);
-    EXPECT_NE(other.error().message.find("what it learns at 64 tells nothing about 96"), std::string::npos)
+    EXPECT_NE(other.error().message.find("what it learns at width 64 says nothing about width 96"),
+              std::string::npos)
         << other.error().message;
   }
   int designs = 0;

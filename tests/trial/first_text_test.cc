@@ -66,6 +66,8 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
        "after 8 updates"},
       {"a running mean, whose every token counts less and less",
        "    return linear(mean(past(x), over=s), D)\n", "", "at position 120"},
+      {"blocks that begin in the middle",
+       "    return linear(where(position() % 64 == 0, x, shift(x, 1)), D)\n", "", "at position 64"},
       {"none, as is proved", "    return linear(x, D)\n", "", "as was proved"},
   };
   for (const Case& c : cases) {

@@ -265,11 +265,11 @@ TEST(Probe, EveryDesignOfTheZooPassesInTimeSlow) { expect_passed_in_time(1); }
 // Random designs may overflow, have parameters that a softmax over one element cuts off, or have scores that
 // are always zero. These are faults of the designs. The guarantees of the language hold for all of them.
 void expect_sound(std::uint64_t first, std::uint64_t count) {
-  edit::CodeBook book(zoo::library());
+  edit::UnitCatalogue catalogue(zoo::library());
   std::uint64_t poor = 0, noisy = 0;
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(777).split(i);
-    const std::string text = lang::print(edit::random_program(random, book));
+    const std::string text = lang::print(edit::random_program(random, catalogue));
     const auto report = trial::probe_program(text, trial::torch_backend(), {.seed = i});
     if (!report && report.error().code == "size" && ++poor > 0) continue;
     ASSERT_TRUE(report.has_value()) << text;

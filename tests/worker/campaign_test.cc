@@ -91,7 +91,7 @@ documents = 8
     return "evolve --dir " + (root / dir).string() + " --preset " + (root / preset).string() + " --data " +
            (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1 --secret 7";
   }
-  static void survives(int trials, int most);
+  static void survives(int trials, int most, const std::string& preset = "small.toml");
   // Returns designs and results, bit for bit, without times.
   static std::string story(const std::string& dir) {
     const auto store = store::Store::read((root / dir / "campaign.db").string());
@@ -194,14 +194,15 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
 }
 
 // Runs `trials` trials and kills the campaign at most `most` times.
-void RealCampaign::survives(int trials, int most) {
-  const std::string untouched = fmt::format("whole-{}", trials), killed = fmt::format("killed-{}", trials);
-  ASSERT_EQ(finish(start(evolve(untouched, trials))), 0);
+void RealCampaign::survives(int trials, int most, const std::string& preset) {
+  const std::string untouched = fmt::format("whole-{}-{}", trials, preset),
+                    killed = fmt::format("killed-{}-{}", trials, preset);
+  ASSERT_EQ(finish(start(evolve(untouched, trials, preset))), 0);
   const std::string whole = story(untouched);
   EXPECT_NE(whole.find(" done "), std::string::npos) << whole;
 
   Random random(9);
-  pid_t child = start(evolve(killed, trials));
+  pid_t child = start(evolve(killed, trials, preset));
   int kills = 0;
   for (int round = 0; round < 200; ++round) {
     usleep(static_cast<useconds_t>(300'000 + random.below(1'500'000)));
@@ -210,7 +211,7 @@ void RealCampaign::survives(int trials, int most) {
     if (kills < most) ++kills;
     child = start(fs::exists(root / killed / "campaign.db")
                       ? fmt::format("resume {} --trials {} --workers 1", (root / killed).string(), trials)
-                      : evolve(killed, trials));
+                      : evolve(killed, trials, preset));
     if (kills == most) {
       ASSERT_EQ(finish(child), 0);
       break;
@@ -233,6 +234,22 @@ void RealCampaign::survives(int trials, int most) {
 
 TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) { survives(6, 2); }
 TEST_F(RealCampaign, KilledManyTimesItGoesOnWithTheSameDesignsAndWeightsSlow) { survives(16, 6); }
+
+// The second rung trains PyTorch modules, in processes of Python that die with the campaign.
+TEST_F(RealCampaign, KilledWithARungOfModulesItGoesOnWithTheSameDesignsAndWeightsSlow) {
+  std::ifstream small(root / "small.toml");
+  std::ofstream(root / "modules.toml") << small.rdbuf() << "engine = \"pytorch\"\n";
+  survives(16, 8, "modules.toml");
+  const auto store = store::Store::read((root / "killed-16-modules.toml" / "campaign.db").string());
+  ASSERT_TRUE(store);
+  int modules = 0;
+  for (const store::TrialRow& t : store->trials())
+    if (const auto result = store->result(t.begun.id); result && result->status == record::Status::kDone) {
+      EXPECT_EQ(result->engine.empty(), t.begun.rung == 0) << result->engine;
+      modules += result->engine.empty() ? 0 : 1;
+    }
+  EXPECT_GE(modules, 3) << "two baselines and a design that was promoted";
+}
 
 TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
   const pid_t child = start(evolve("stopped"));

@@ -136,7 +136,7 @@ TEST_F(WorkerProcess, ThatDiesIsReportedWithItsSignal) {
   ASSERT_GT(worker, 0);
   kill(worker, SIGSEGV);
   EXPECT_EQ(code_of(gabbro), 2);
-  EXPECT_NE(log("crash").find("ended by signal 11"), std::string::npos) << log("crash");
+  EXPECT_NE(log("crash").find("was terminated by signal 11"), std::string::npos) << log("crash");
 }
 
 TEST_F(WorkerProcess, StopsWithACheckpointOnInterrupt) {
@@ -161,6 +161,7 @@ TEST_F(WorkerProcess, DoesNotWriteOverAnotherRun) {
        {std::pair<std::vector<std::string>, std::string>{{"--seed", "2"}, "--seed 2 instead of 1"},
         {{"--lr", "0.001"}, "--lr 0.001 instead of 0.003"},
         {{"--task", root / "nothing.jsonl"}, "not found"},
+        {{"--device", "cuda"}, "the cpu engine does not run on the device 'cuda'"},
         {{"--device", "gpu"}, "unknown device 'gpu'"}}) {
     EXPECT_EQ(code_of(start("other", other, "kept")), 2);
     EXPECT_NE(log("other").find(says), std::string::npos) << log("other");

@@ -21,8 +21,8 @@ using lang::Program;
 using lang::Stmt;
 using lang::Unit;
 
-edit::CodeBook& book() {
-  static edit::CodeBook shared(zoo::library());
+edit::UnitCatalogue& catalogue() {
+  static edit::UnitCatalogue shared(zoo::library());
   return shared;
 }
 
@@ -187,9 +187,9 @@ void expect_hash_sees_changes(std::uint64_t first, std::uint64_t count, int at_l
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(79).split(i);
     const Program parent = edit::random_program(
-        random, book(), {.unit_size = 6, .most_layers = 1, .most_new_units = 2, .new_unit = 1});
+        random, catalogue(), {.unit_size = 6, .most_layers = 1, .most_new_units = 2, .new_unit = 1});
     const edit::Operator op = edit::all_operators()[i % edit::all_operators().size()];
-    const auto child = edit::vary(op, parent, nullptr, book(), random);
+    const auto child = edit::vary(op, parent, nullptr, catalogue(), random);
     if (!child) continue;
     const auto a = measure(parent), b = measure(*child);
     if (!a || !b) continue;

@@ -1,10 +1,10 @@
 // Generates units that try to read values that they must not see: random programs with extreme values, ways
 // to access other positions, and operations that turn NaN into bits.
 //
-// A backend computes pairs of positions, chunks and windows in arrays that also contain values that a
-// position does not see. If such a value is multiplied by 0 instead of being skipped, it leaks when it is
-// infinite, NaN, or overflows. These units compute such values from the text, at some positions only, and
-// pass them through every construct of the language that looks back.
+// A backend computes pairs of positions and windows in arrays that also contain values that a position does
+// not see. If such a value is multiplied by 0 instead of being skipped, it leaks when it is infinite, NaN, or
+// overflows. These units compute such values from the text, at some positions only, and pass them through
+// every construct of the language that looks back.
 #pragma once
 
 #include <fmt/format.h>

@@ -136,7 +136,7 @@ Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
     if (!path.ends_with(".index")) continue;
     const std::string body = path.substr(0, path.size() - 6) + ".dict.dz";
     const auto packed = files.find(body);
-    if (packed == files.end()) return fail("format", fmt::format("{} is missing beside {}", body, path));
+    if (packed == files.end()) return fail("format", fmt::format("{} is missing next to {}", body, path));
     GABBRO_TRY(text, unpack(packed->second, body));
     DocumentJoiner documents(emit, 8192);
     for (const auto& [offset, length] : places_of(index)) {

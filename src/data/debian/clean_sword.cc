@@ -85,7 +85,7 @@ Result<bool> clean_sword(const Files& files, const Emit& emit) {
       const std::string stem = path.substr(0, path.size() - 1);
       const auto index = files.find(stem + "v"), packed = files.find(stem + "z");
       if (index == files.end() || packed == files.end())
-        return fail("format", fmt::format("{0}v or {0}z is missing beside {1}", stem, path));
+        return fail("format", fmt::format("{0}v or {0}z is missing next to {1}", stem, path));
       GABBRO_TRY(blocks, blocks_of(table, packed->second, packed->first));
       const std::vector<Entry> entries = entries_of(index->second, blocks);
       if (entries.empty() && !index->second.empty())

@@ -30,28 +30,29 @@ Array array_of(const NamedArray& a) {
   return {a.name, "float32", a.shape, a.data.data(), a.data.size() * sizeof(float)};
 }
 
-// Returns where the parameters of the graph are in the module. In a graph whose table was split, the module's
-// table is that of the output, and Python adds one for the input.
-json places_of(const ir::Graph& graph, const Module& module, bool& untied) {
+// Maps each parameter of the graph to the module's. If the graph unties the embedding (parameters NAME for
+// the input and NAME.head for the output), the module's table is the output's, and Python adds one for the
+// input.
+json parameter_mapping(const ir::Graph& graph, const Module& module, bool& untied) {
   std::map<std::string, const Weight*> known;
   for (const Weight& w : module.weights) known[w.name] = &w;
-  std::set<std::string> split;  // tables with a ".head" that the module does not have
-  const std::string kHead = ".head";
+  std::set<std::string> untied_tables;
+  const std::string kOutput = ".head";
   for (const ir::Param& param : graph.params)
-    if (!known.contains(param.name) && param.name.ends_with(kHead))
-      split.insert(param.name.substr(0, param.name.size() - kHead.size()));
-  untied = !split.empty();
+    if (!known.contains(param.name) && param.name.ends_with(kOutput))
+      untied_tables.insert(param.name.substr(0, param.name.size() - kOutput.size()));
+  untied = !untied_tables.empty();
   json out = json::array();
   for (const ir::Param& param : graph.params) {
     std::string name = param.name;
-    const bool is_head = !known.contains(name) && name.ends_with(kHead);
-    if (is_head) name.resize(name.size() - kHead.size());
+    const bool is_output = !known.contains(name) && name.ends_with(kOutput);
+    if (is_output) name.resize(name.size() - kOutput.size());
     const auto found = known.find(name);
     if (found == known.end() || found->second->from != shape_of(graph, param))
       throw std::runtime_error("the module does not fit the design: parameter " + param.name);
     const Weight& w = *found->second;
     out.push_back({{"name", param.name},
-                   {"key", split.contains(param.name) ? "embedding.input" : w.key},
+                   {"key", untied_tables.contains(param.name) ? "embedding.input" : w.key},
                    {"shape", w.from},
                    {"order", w.order}});
   }
@@ -63,12 +64,12 @@ class RemoteModel : public Model {
   RemoteModel(Python& python, const ir::Graph& graph, const Module& module, ModelOptions options)
       : python_(python), graph_(graph), options_(std::move(options)), number_(python.next_model()) {
     bool untied = false;
-    json head = {{"call", "open"},        {"model", number_},           {"source", module.source},
-                 {"class", module.name},  {"dtype", options_.dtype},    {"threads", options_.threads},
-                 {"rows", options_.rows}, {"compile", options_.compile}};
-    head["weights"] = places_of(graph, module, untied);
-    head["untied"] = untied;
-    python_.call(head.dump());
+    json header = {{"call", "open"},        {"model", number_},           {"source", module.source},
+                   {"class", module.name},  {"dtype", options_.dtype},    {"threads", options_.threads},
+                   {"rows", options_.rows}, {"compile", options_.compile}};
+    header["weights"] = parameter_mapping(graph, module, untied);
+    header["untied"] = untied;
+    python_.call(header.dump());
   }
   ~RemoteModel() override {
     try {
@@ -93,11 +94,11 @@ class RemoteModel : public Model {
                   {"momentum", kMuonMomentum}};
       muon.push_back(std::move(matrix));
     }
-    const json head = {{"rates", rates},        {"muon", muon},          {"decays", decays},
-                       {"beta1", update.beta1}, {"beta2", update.beta2}, {"epsilon", update.epsilon},
-                       {"clip", update.clip}};
-    const Reply reply = ask("step", arrays_of(batch), {{"update", head}});
-    double report[4];
+    const json header = {{"rates", rates},        {"muon", muon},          {"decays", decays},
+                         {"beta1", update.beta1}, {"beta2", update.beta2}, {"epsilon", update.epsilon},
+                         {"clip", update.clip}};
+    const Reply reply = ask("step", arrays_of(batch), {{"update", header}});
+    double report[4];  // loss, gradient norm, whether the weights were updated, peak bytes
     if (reply.body.size() != sizeof report) throw std::runtime_error("PyTorch sent no report of a step");
     std::memcpy(report, reply.body.data(), sizeof report);
     peak_ = static_cast<std::int64_t>(report[3]);
@@ -116,7 +117,7 @@ class RemoteModel : public Model {
   std::vector<NamedArray> weights() const override { return read("weights"); }
   std::vector<NamedArray> moments() const override { return read("moments"); }
   std::string description() const override {
-    return json::parse(ask("describe").head).at("text").get<std::string>();
+    return json::parse(ask("describe").header).at("text").get<std::string>();
   }
   std::int64_t peak_bytes() const override { return peak_; }
 
@@ -137,13 +138,13 @@ class RemoteModel : public Model {
   }
 
  private:
-  Reply ask(const char* call, const std::vector<Array>& arrays = {}, json head = json::object()) const {
-    head["call"] = call;
-    head["model"] = number_;
-    return python_.call(head.dump(), arrays);
+  Reply ask(const char* call, const std::vector<Array>& arrays = {}, json header = json::object()) const {
+    header["call"] = call;
+    header["model"] = number_;
+    return python_.call(header.dump(), arrays);
   }
 
-  // A batch may have room for more rows than it has.
+  // The vectors of a batch may be longer than its sequences need.
   static std::vector<Array> arrays_of(const TokenBatch& batch) {
     std::vector<Array> out;
     const auto bytes = static_cast<std::size_t>(batch.sequences * batch.length) * sizeof(std::int64_t);
@@ -171,9 +172,9 @@ class RemoteModel : public Model {
     const Reply reply = ask(call);
     std::vector<NamedArray> out;
     std::size_t offset = 0;
-    const json head = json::parse(reply.head);
-    for (const json& about : head.at("arrays")) {
-      NamedArray a{about.at("name"), about.at("shape").get<std::vector<std::int64_t>>(), {}};
+    const json header = json::parse(reply.header);
+    for (const json& entry : header.at("arrays")) {
+      NamedArray a{entry.at("name"), entry.at("shape").get<std::vector<std::int64_t>>(), {}};
       const auto count = static_cast<std::size_t>(
           std::accumulate(a.shape.begin(), a.shape.end(), std::int64_t{1}, std::multiplies<>()));
       if (count > (reply.body.size() - offset) / sizeof(float))

@@ -20,14 +20,15 @@ using Decode = std::function<std::vector<float>(const std::vector<NamedArray>& w
 struct ModelOptions {
   std::string dtype = "float32";  // or "bf16" (autocast; weights stay in float32), "float64"
   int threads = 1;
-  std::int64_t rows = 0;  // sequences of a micro-batch; 0: all. Fewer where memory is short.
-  bool compile = false;   // uses torch.compile where it is faster
-  Decode decode;          // empty: the model does not decode
+  std::int64_t rows =
+      0;  // sequences of a micro-batch; 0: the whole batch. Python halves it where memory is short.
+  bool compile = false;  // uses torch.compile where it is faster
+  Decode decode;         // empty: the model does not decode
 };
 
 /// Makes a model in `python`, which must outlive it, with the weights `weights` of `graph`. `module` was
-/// written from the design of `graph`, whose embedding tables may have been split since ("NAME.head",
-/// trial/leak_check.h). Calls throw std::runtime_error where the process fails.
+/// written from the design of `graph`, whose embedding may have been untied since (trial/leak_check.h). Calls
+/// throw std::runtime_error where the process fails.
 std::unique_ptr<Model> make_model(Python& python, const ir::Graph& graph,
                                   const gabbro::pytorch::Module& module,
                                   const std::vector<NamedArray>& weights, const ModelOptions& options);

@@ -32,7 +32,7 @@ std::string program_of(const PythonOptions& options) {
 Result<std::unique_ptr<Python>> Python::start(const PythonOptions& options) {
   int ins[2] = {-1, -1}, outs[2] = {-1, -1};
   if (pipe2(ins, O_CLOEXEC) != 0 || pipe2(outs, O_CLOEXEC) != 0)
-    return fail("python", fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+    return fail("python", fmt::format("cannot create a pipe: {}", std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ins[0], STDIN_FILENO);
@@ -112,14 +112,14 @@ void Python::receive(void* data, std::size_t bytes) {
 
 Reply Python::call(const std::string& text, const std::vector<Array>& arrays) {
   if (id_ == 0) throw PythonEnded("the Python process of PyTorch has ended");
-  nlohmann::json head = nlohmann::json::parse(text);
-  head["arrays"] = nlohmann::json::array();
+  nlohmann::json header = nlohmann::json::parse(text);
+  header["arrays"] = nlohmann::json::array();
   std::uint64_t sizes[2] = {0, 0};
   for (const Array& a : arrays) {
-    head["arrays"].push_back({{"name", a.name}, {"dtype", a.type}, {"shape", a.shape}});
+    header["arrays"].push_back({{"name", a.name}, {"dtype", a.type}, {"shape", a.shape}});
     sizes[1] += a.bytes;
   }
-  const std::string full = head.dump();
+  const std::string full = header.dump();
   sizes[0] = full.size();
   // A process that has ended must be an error here, and not a signal.
   std::signal(SIGPIPE, SIG_IGN);
@@ -130,9 +130,9 @@ Reply Python::call(const std::string& text, const std::vector<Array>& arrays) {
   if (sizes[0] > kMostHead || sizes[1] > kMostBody)
     throw std::runtime_error("the Python process of PyTorch sent an invalid message");
   Reply reply{std::string(sizes[0], '\0'), std::string(sizes[1], '\0')};
-  receive(reply.head.data(), reply.head.size());
+  receive(reply.header.data(), reply.header.size());
   receive(reply.body.data(), reply.body.size());
-  const nlohmann::json answer = nlohmann::json::parse(reply.head);
+  const nlohmann::json answer = nlohmann::json::parse(reply.header);
   if (const auto error = answer.find("error"); error != answer.end())
     throw std::runtime_error(error->get<std::string>());
   return reply;

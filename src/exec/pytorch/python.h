@@ -21,9 +21,9 @@ struct Array {
   std::size_t bytes = 0;
 };
 
-/// A reply: its head (JSON) and the bytes of its arrays, one after the other, as the head lists them.
+/// A reply: its header (JSON) and the bytes of its arrays, one after the other, as the header lists them.
 struct Reply {
-  std::string head, body;
+  std::string header, body;
 };
 
 struct PythonOptions {
@@ -47,9 +47,9 @@ class Python {
   Python& operator=(const Python&) = delete;
   ~Python();
 
-  /// Sends a call and waits for its reply. `head` is a JSON object without "arrays". Throws
+  /// Sends a call and waits for its reply. `header` is a JSON object without "arrays". Throws
   /// std::runtime_error with what the process reports, or PythonEnded.
-  Reply call(const std::string& head, const std::vector<Array>& arrays = {});
+  Reply call(const std::string& header, const std::vector<Array>& arrays = {});
   /// Returns a new number for a model.
   int next_model() { return ++models_; }
 

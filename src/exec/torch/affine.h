@@ -29,9 +29,4 @@ std::int64_t mark_bytes(const ir::Graph& graph, const ir::Affine& affine, std::i
 /// checkpoints take no more memory than the operands. O(nodes).
 std::map<ir::NodeId, ir::NodeId> marked_affines(const ir::Graph& graph, const std::vector<bool>& live);
 
-/// Returns h with h[t] = factor[t] h[t - 1] + added[t], or from the last position to the first if
-/// `backwards`. `factor` and `added` are [B, T, ...]; extents of 1 are broadcast to `sizes`.
-at::Tensor run_recur(const at::Tensor& factor, const at::Tensor& added,
-                     const std::vector<std::int64_t>& sizes, bool backwards, const Sequence& sequence);
-
 }  // namespace gabbro::exec::torch

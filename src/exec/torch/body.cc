@@ -13,7 +13,7 @@ using ir::Op;
 
 Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Settings settings)
     : graph_(graph), nodes_(graph.bodies[body].nodes), settings_(settings) {
-  options_ = at::TensorOptions().dtype(settings.dtype).device(settings.device);
+  options_ = at::TensorOptions().dtype(settings.dtype);
   const std::size_t count = nodes_.size();
   std::vector<NodeId> roots(wanted.begin(), wanted.end());
   if (body == 0 && settings.late_reads >= 0) roots.push_back(settings.late_reads);
@@ -39,8 +39,7 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
     if (node.op == Op::kScan) {
       const int step = graph.scans[node.index].body;
       steps_[id].emplace_back(graph, step, graph.bodies[step].outputs, settings);
-      if (settings.device.is_cpu() && settings.programs)
-        programs_[id] = StepProgram::make(graph, body, graph.scans[node.index]);
+      if (settings.programs) programs_[id] = StepProgram::make(graph, body, graph.scans[node.index]);
     }
   }
   if (scan) return;
@@ -61,8 +60,7 @@ Body::Body(const ir::Graph& graph, int body, std::span<const NodeId> wanted, Set
   for (const NodeId id : wanted) ++readers_[id];
 }
 
-// Weights and what follows from them alone may be rounded; tables of constants (sums over a chunk are
-// products with one) may not.
+// Weights and what follows from them alone may be rounded; tables of constants may not.
 void Body::find_half(const std::vector<bool>& live) {
   half_.assign(nodes_.size(), false);
   std::vector<bool> weight(nodes_.size(), false);
@@ -72,7 +70,7 @@ void Body::find_half(const std::vector<bool>& live) {
     weight[id] = node.op == Op::kParam;
     if (!node.type.time())
       ir::for_each_operand(graph_, node, [&](NodeId in) { weight[id] = weight[id] || weight[in]; });
-    if (node.op != Op::kDot || plan_.chunk[id] > 0) continue;
+    if (node.op != Op::kDot) continue;
     const ir::Type &a = nodes_[node.in[0]].type, &b = nodes_[node.in[1]].type;
     const bool gradient = a.time() && b.time() && !a.past() && !b.past() && node.axes.contains(ir::kTime);
     half_[id] = gradient || (a.time() != b.time() && weight[a.time() ? node.in[1] : node.in[0]]);
@@ -164,13 +162,10 @@ at::Tensor Body::compute(NodeId id, const Sources& sources, Call call) {
 
 Call Body::call_of(NodeId id, const Sources& sources) {
   const Node& node = nodes_[id];
-  Sequence* const sequence =
-      sources.sequence ? &sources.sequence->chunked(node.op == Op::kChunk ? 0 : plan_.chunk[id]) : nullptr;
-  Call call{.graph = graph_, .node = node, .sequence = sequence, .options = options_};
+  Call call{.graph = graph_, .node = node, .sequence = sources.sequence, .options = options_};
   call.form = forms_[id];
   call.window = window_of(id);
   call.half = !half_.empty() && half_[id];
-  call.chunked = sources.sequence && plan_.chunk[id] > 0;
   for (int i = 0; i < 3 && node.in[i] >= 0; ++i) {
     call.in[i] = call.half ? rounded(node.in[i]) : values_[node.in[i]];
     call.forms[i] = forms_[node.in[i]];
@@ -231,7 +226,7 @@ void Body::run_program(NodeId id, const Sources& sources) {
   const auto adjoint = replays_.adjoints.find(id);
   if (adjoint != replays_.adjoints.end())
     replay = {&marks_.at(adjoint->second.forward), adjoint->second.states};
-  scans_[id] = programs_[id]->run(graph_, scan, std::move(in), sources.sequence->chunked(plan_.chunk[id]),
+  scans_[id] = programs_[id]->run(graph_, scan, std::move(in), *sources.sequence,
                                   marks != marks_.end() ? &marks->second : nullptr, &replay);
   if (replay.marks) {  // a run has one adjoint of each
     StepProgram::Marks& done = marks_.at(adjoint->second.forward);
@@ -245,7 +240,7 @@ void Body::run_scan(NodeId id, const Sources& sources) {
   if (programs_[id]) return run_program(id, sources);
   const ir::Scan& scan = graph_.scans[nodes_[id].index];
   Body& step = steps_[id][0];
-  Sequence& sequence = sources.sequence->chunked(plan_.chunk[id]);
+  Sequence& sequence = *sources.sequence;
   const std::int64_t length = sequence.length(), batch = sequence.batch();
   const std::size_t states = scan.inits.size(), items = scan.sequences.size();
   const std::vector<NodeId>& results = graph_.bodies[scan.body].outputs;
@@ -265,7 +260,7 @@ void Body::run_scan(NodeId id, const Sources& sources) {
   out.finals.assign(states, at::Tensor());
   std::vector<std::vector<at::Tensor>> rows(results.size() - states, std::vector<at::Tensor>(length));
   std::vector<at::Tensor> current(states);
-  // What a document carries at its end counts as its final state.
+  // The state at the end of a document counts as its final state.
   const auto close = [&](const at::Tensor& ended) {
     for (std::size_t i = 0; i < states; ++i) {
       at::Tensor mask = ended;

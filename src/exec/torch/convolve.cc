@@ -155,7 +155,6 @@ at::Tensor delays(const Call& call) {
 
 at::Tensor convolve(const Call& call) {
   RECORD_USER_SCOPE("gabbro::convolve");
-  GABBRO_CHECK(call.in[0].is_cpu());
   return call.in[0].scalar_type() == at::kDouble ? Convolution<double>(call).run()
                                                  : Convolution<float>(call).run();
 }

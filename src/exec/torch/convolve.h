@@ -16,7 +16,7 @@ namespace gabbro::exec::torch {
 /// last one: no pair has them, and the gradient of a filter that grows stays finite.
 at::Tensor delays(const Call& call);
 
-/// kConvolve, on the CPU: sequence by sequence and channel by channel, on all threads.
+/// kConvolve: sequence by sequence and channel by channel, on all threads.
 at::Tensor convolve(const Call& call);
 
 }  // namespace gabbro::exec::torch

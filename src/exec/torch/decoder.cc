@@ -10,15 +10,13 @@ namespace gabbro::exec::torch {
 
 namespace {
 
-std::vector<at::Tensor> tensors_of(const ir::Graph& graph, const std::vector<NamedArray>& weights,
-                                   at::Device device) {
+std::vector<at::Tensor> tensors_of(const ir::Graph& graph, const std::vector<NamedArray>& weights) {
   std::vector<at::Tensor> out;
   for (const ir::Param& param : graph.params) {
     const auto found = std::find_if(weights.begin(), weights.end(),
                                     [&](const NamedArray& a) { return a.name == param.name; });
     GABBRO_CHECK(found != weights.end());
-    out.push_back(at::from_blob(const_cast<float*>(found->data.data()), found->shape, at::kFloat)
-                      .to(device, at::kFloat, false, true));
+    out.push_back(at::from_blob(const_cast<float*>(found->data.data()), found->shape, at::kFloat).clone());
   }
   return out;
 }
@@ -27,29 +25,26 @@ std::vector<at::Tensor> tensors_of(const ir::Graph& graph, const std::vector<Nam
 
 struct Decoder::State {
   ir::Graph graph;  // the stepper refers to it
-  at::Device device;
   int threads;
   Stepper stepper;
 
-  State(const ir::Graph& g, const std::vector<NamedArray>& weights, const std::string& place, int count)
+  State(const ir::Graph& g, const std::vector<NamedArray>& weights, int count)
       : graph(g),
-        device(place),
         threads(count),
-        stepper(graph, std::vector<ir::NodeId>{graph.bodies[0].outputs.at(0)},
-                tensors_of(graph, weights, device), {at::kFloat, device}) {}
+        stepper(graph, std::vector<ir::NodeId>{graph.bodies[0].outputs.at(0)}, tensors_of(graph, weights),
+                {.dtype = at::kFloat}) {}
 };
 
-Decoder::Decoder(const ir::Graph& graph, const std::vector<NamedArray>& weights, const std::string& device,
-                 int threads) {
+Decoder::Decoder(const ir::Graph& graph, const std::vector<NamedArray>& weights, int threads) {
   at::set_num_threads(threads);
-  state_ = std::make_unique<State>(graph, weights, device, threads);
+  state_ = std::make_unique<State>(graph, weights, threads);
 }
 Decoder::~Decoder() = default;
 
 std::vector<float> Decoder::step(std::int64_t token) {
   at::set_num_threads(state_->threads);
-  const at::Tensor tokens = at::full({1}, token, at::TensorOptions().dtype(at::kLong).device(state_->device));
-  const at::Tensor logits = state_->stepper.step(tokens)[0].to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor tokens = at::full({1}, token, at::kLong);
+  const at::Tensor logits = state_->stepper.step(tokens)[0].to(at::kFloat).contiguous();
   return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 

@@ -15,8 +15,7 @@ namespace gabbro::exec::torch {
 class Decoder {
  public:
   /// `weights` by the names of the graph's parameters, each there and of its shape. The graph is copied.
-  Decoder(const ir::Graph& graph, const std::vector<NamedArray>& weights, const std::string& device,
-          int threads);
+  Decoder(const ir::Graph& graph, const std::vector<NamedArray>& weights, int threads);
   ~Decoder();
   /// The logits of the token after `token`.
   std::vector<float> step(std::int64_t token);

@@ -36,7 +36,7 @@ std::vector<at::Tensor> Executor::run(std::span<const at::Tensor> params, const 
         static_cast<std::size_t>(node.index) < batch.inputs.size())
       read(batch.inputs[static_cast<std::size_t>(node.index)]);
   if (batch.tokens.defined()) read(batch.tokens);
-  Sequence sequence(count, length, batch.starts, s.settings.device);
+  Sequence sequence(count, length, batch.starts);
   const c10::InferenceMode no_autograd;
   s.body.run_plan({.params = params, .batch = &batch, .args = {}, .sequence = &sequence});
 

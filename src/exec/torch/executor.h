@@ -12,8 +12,8 @@
 
 namespace gabbro::exec::torch {
 
-/// What a run reads. Sequences of one batch have one length T and may each hold several documents, one after
-/// the other: nothing passes from one document to the next, and what has no time is summed over all
+/// The input of a run. Sequences of one batch have one length T and may each hold several documents, one
+/// after the other: nothing passes from one document to the next, and what has no time is summed over all
 /// documents.
 struct Batch {
   at::Tensor tokens;               // [B, T] int64; undefined when the graph reads none
@@ -25,7 +25,6 @@ struct Batch {
 
 struct Settings {
   at::ScalarType dtype = at::kFloat;
-  at::Device device = at::kCPU;
   // Products of values with weights, and the gradients of both, in bfloat16 with sums in float32. All else,
   // attention and recurrences among it, stays in `dtype`.
   bool half = false;
@@ -33,8 +32,7 @@ struct Settings {
   // known: the adjoint of a loss from the logits. The value is handed over, and may be overwritten.
   int late_input = -1;
   ir::NodeId late_reads = -1;
-  bool programs =
-      true;  // steps of recurrences that are not affine as instructions (step_program.h), on the CPU
+  bool programs = true;  // steps of recurrences that are not affine as instructions (step_program.h)
   std::int64_t block =
       0;  // positions computed at a time in regions (plan.h); 0: as many as fit a core's cache
 };
@@ -48,11 +46,11 @@ class Executor {
   ~Executor();
   Executor(Executor&&) noexcept;
 
-  /// Of a run with batches of this shape: see memory.h.
+  /// Returns the peak memory of a run with batches of this shape (memory.h).
   [[nodiscard]] std::int64_t peak_bytes(std::int64_t sequences, std::int64_t length, int threads) const;
 
   /// The wanted nodes of body 0, in the order given: [B, T, axes...], past positions outside of the window 0,
-  /// values without time [axes...]. `params` are of the settings' type and device, one per parameter of the
+  /// values without time [axes...]. `params` are of the settings' type, one per parameter of the
   /// graph, axes ascending.
   std::vector<at::Tensor> run(std::span<const at::Tensor> params, const Batch& batch);
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "exec/torch/chunk.h"
 #include "exec/torch/contract.h"
 #include "exec/torch/convolve.h"
+#include "exec/torch/recur.h"
 
 namespace gabbro::exec::torch {
 
@@ -20,7 +20,8 @@ using ir::Op;
 
 namespace {
 
-// Whether `x` may be overwritten: no other tensor shows its numbers, and every number has a place of its own.
+// Returns true if `x` may be overwritten: no other tensor shows its elements, and no two of them share
+// memory.
 bool is_ours(const at::Tensor& x) {
   return x.use_count() == 1 && x.storage().use_count() == 1 && x.is_non_overlapping_and_dense();
 }
@@ -178,7 +179,7 @@ at::Tensor running_sum(const Call& c) {
       }
     }
   };
-  if (x.is_cpu() && sizes[0] > 1)
+  if (sizes[0] > 1)
     at::parallel_for(0, sizes[0], 1, rows);
   else
     rows(0, sizes[0]);
@@ -255,10 +256,6 @@ at::Tensor softmax_grad(Call& c) {
 // Contraction by name. Extents of 1 stand for all.
 at::Tensor contraction(const Call& c, const at::Tensor& a, const at::Tensor& b) {
   constexpr int kBatch = -1;
-  if (c.chunked)
-    for (const at::Tensor* x : {&a, &b})
-      TORCH_CHECK_VALUE(at::isfinite(*x).all().item<bool>(), "line ", c.node.line,
-                        ": a recurrence computed in chunks meets a value that is not finite");
   const auto names = [&](const Form& form, bool moved) {
     std::vector<int> out;
     if (form.batch) out.push_back(kBatch);
@@ -599,11 +596,8 @@ at::Tensor run_kernel(Call c) {
       return mask_pairs(std::move(c.in[0]), c.forms[0], *c.sequence, c.window, 0).sum(1);
     case Op::kAfter:
       return c.in[0];
-    case Op::kChunk:
-    case Op::kUnchunk:
-    case Op::kSolve:
     case Op::kRecur:
-      return run_chunk_kernel(c);
+      return recur(c);
     case Op::kDelay:
       return delays(c);
     case Op::kConvolve:

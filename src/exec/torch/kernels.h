@@ -21,9 +21,8 @@ struct Call {
   Form form;
   std::int64_t window = 0;  // of the values over past positions among them
   Sequence* sequence = nullptr;
-  bool unpast = false;   // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
-  bool chunked = false;  // its time counts chunks (Plan::chunk): operands of contractions must be finite
-  bool half = false;     // kDot: in bfloat16
+  bool unpast = false;  // kDot, kMul: the unpast of it, computed at once; `form` is that of the unpast
+  bool half = false;    // kDot: in bfloat16
   at::TensorOptions options;
 };
 

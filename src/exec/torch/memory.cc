@@ -27,8 +27,6 @@ bool is_view(Op op) {
     case Op::kPast:
     case Op::kDetach:
     case Op::kScanOut:
-    case Op::kChunk:
-    case Op::kUnchunk:
     case Op::kAfter:
       return true;
     default:
@@ -55,7 +53,7 @@ class Account {
         at_once_(nodes_.size(), false) {
     for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
       const Node& node = nodes_[at(id)];
-      if (node.op == Op::kScan && settings.programs && settings.device.is_cpu())
+      if (node.op == Op::kScan && settings.programs)
         at_once_[at(id)] =
             StepProgram::make(graph, 0, graph.scans[static_cast<std::size_t>(node.index)]).has_value();
       if (node.op == Op::kConvolve && node.amount == 2) continue;
@@ -120,11 +118,10 @@ class Account {
     return node.op == Op::kInput && node.index == settings_.late_input;
   }
 
-  [[nodiscard]] std::int64_t numbers(const ir::Type& type, std::int64_t chunk, bool varies = true) const {
+  [[nodiscard]] std::int64_t numbers(const ir::Type& type, bool varies = true) const {
     const std::int64_t each = ir::elements(graph_, type.axes);
     if (!type.time()) return each;
-    const std::int64_t positions = chunk > 0 ? (length_ + chunk - 1) / chunk : length_;
-    return each * (varies ? sequences_ : 1) * positions * (type.past() ? length_ : 1);
+    return each * (varies ? sequences_ : 1) * length_ * (type.past() ? length_ : 1);
   }
 
   [[nodiscard]] std::int64_t bytes(NodeId id) const {
@@ -135,10 +132,10 @@ class Account {
       const ir::Affine& affine = graph_.affines[static_cast<std::size_t>(node.index)];
       std::int64_t sum = 0;
       for (std::int32_t i = 0; i < affine.results(); ++i)
-        sum += width_ * numbers(affine.result_type(i), 0, varies_[at(id)]);
+        sum += width_ * numbers(affine.result_type(i), varies_[at(id)]);
       return sum;
     }
-    if (node.op != Op::kScan) return width_ * numbers(node.type, plan_.chunk[at(id)], varies_[at(id)]);
+    if (node.op != Op::kScan) return width_ * numbers(node.type, varies_[at(id)]);
     const ir::Scan& scan = graph_.scans[static_cast<std::size_t>(node.index)];
     std::int64_t sum = 0;
     const auto& outputs = graph_.bodies[static_cast<std::size_t>(scan.body)].outputs;
@@ -151,7 +148,7 @@ class Account {
       if (replay != replays_.dropped.end() && replay->second[i - scan.inits.size()]) continue;
       ir::Type type = graph_.node(scan.body, outputs[i]).type;
       type.add(ir::kTime);
-      sum += (at_once_[at(id)] ? 1 : 2) * width_ * numbers(type, plan_.chunk[at(id)]);
+      sum += (at_once_[at(id)] ? 1 : 2) * width_ * numbers(type);
     }
     return sum;
   }
@@ -169,17 +166,14 @@ class Account {
     if (source >= 0 && --holds_[at(source)] == 0) now_ -= bytes(source);
   }
 
-  // Matrix products take their operands as matrices: rounded ones are copies, and so are most of those within
-  // chunks.
+  // Matrix products in bfloat16 take rounded copies of their operands.
   [[nodiscard]] std::int64_t operands_copied(NodeId id) const {
     const Node& node = nodes_[at(id)];
-    if (node.op != Op::kDot) return 0;
-    std::int64_t sum = 0;
+    if (node.op != Op::kDot || !settings_.half) return 0;
+    std::int64_t largest = 0;
     for (const NodeId in : {node.in[0], node.in[1]})
-      if (nodes_[at(in)].type.time())
-        sum = std::max(sum, width_ * numbers(nodes_[at(in)].type, plan_.chunk[at(in)]));
-    if (plan_.chunk[at(id)] > 0) return sum;
-    return settings_.half ? sum / 2 : 0;
+      if (nodes_[at(in)].type.time()) largest = std::max(largest, width_ * numbers(nodes_[at(in)].type));
+    return largest / 2;
   }
 
   // Instructions of a step leave the last states of every sequence, whose sum is all that is read: of a
@@ -195,8 +189,8 @@ class Account {
   [[nodiscard]] std::int64_t channels(NodeId id) const {
     const Node& node = nodes_[at(id)];
     std::int64_t sum = 0;
-    for (const NodeId in : {node.in[0], node.in[1]}) sum += numbers(nodes_[at(in)].type, 0, varies_[at(in)]);
-    if (node.amount == 2) sum += numbers(node.type, 0);
+    for (const NodeId in : {node.in[0], node.in[1]}) sum += numbers(nodes_[at(in)].type, varies_[at(in)]);
+    if (node.amount == 2) sum += numbers(node.type);
     return width_ * sum;
   }
 

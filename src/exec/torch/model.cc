@@ -76,7 +76,7 @@ at::Tensor initial(const ir::Graph& graph, const ir::Param& param, const Random&
 }
 
 NamedArray to_array(std::string name, const at::Tensor& x) {
-  const at::Tensor y = x.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor y = x.to(at::kFloat).contiguous();
   return {std::move(name), y.sizes().vec(), {y.data_ptr<float>(), y.data_ptr<float>() + y.numel()}};
 }
 
@@ -87,18 +87,6 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   const std::int64_t vocab = logits.size(-1);
   logits = logits.expand({targets.size(0), targets.size(1), vocab}).contiguous();  // sequences may agree
   const at::Tensor x = logits.view({-1, vocab});
-  if (!x.is_cpu()) {
-    const at::Tensor skipped = targets.reshape({-1, 1}).eq(kNotAsked);
-    const at::Tensor index = targets.reshape({-1, 1}).masked_fill(skipped, 0);
-    x.sub_(x.amax(-1, /*keepdim=*/true));
-    const at::Tensor chosen = x.gather(-1, index);
-    const at::Tensor sum = x.exp_().sum(-1, /*keepdim=*/true);
-    const at::Tensor losses = (sum.log() - chosen).masked_fill_(skipped, 0);
-    x.mul_(sum.reciprocal_().mul_(scale));
-    x.scatter_add_(-1, index, at::full({1, 1}, -scale, x.options()).expand_as(index));
-    x.masked_fill_(skipped, 0);
-    return losses.view(targets.sizes());
-  }
   const at::Tensor index = targets.contiguous(), losses = at::empty(targets.sizes(), x.options());
   for (const std::int64_t target : std::span(index.const_data_ptr<std::int64_t>(), index.numel()))
     TORCH_CHECK_INDEX((target >= 0 && target < vocab) || target == kNotAsked, "token ", target,
@@ -121,12 +109,8 @@ std::int64_t asked_positions(const TokenBatch& batch) {
 // The graph that runs, before differentiation.
 ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
   ir::Graph out = graph;
-  if (options.chunks) {
-    ir::ChunkOptions chunks = *options.chunks;
-    chunks.fused = chunks.fused && at::Device(options.device).is_cpu();  // its kernel runs on the CPU
-    out = ir::chunk_scans(out, chunks).graph;
-  }
-  if (options.convolutions && at::Device(options.device).is_cpu()) out = ir::convolve(out);
+  if (options.recurrences) out = ir::lower_recurrences(out, *options.recurrences).graph;
+  if (options.convolutions) out = ir::convolve(out);
   return ir::fuse(out);
 }
 
@@ -137,21 +121,18 @@ class TorchModel : public Model {
         forward_graph_(lowered(graph, options)),
         graph_(forward_graph_),
         options_(options),
-        device_(options.device),
         dtype_(options.precision == Precision::kFloat64 ? at::kDouble : at::kFloat),
         logits_(graph_.bodies[0].outputs.at(0)) {
     at::set_num_threads(options.threads);
     const c10::InferenceMode no_autograd;
     const Random random(seed);
     for (const ir::Param& param : graph_.params) {
-      parameters_.weights.push_back(initial(graph_, param, random).to(device_, dtype_));
+      parameters_.weights.push_back(initial(graph_, param, random).to(dtype_));
       parameters_.first.push_back(at::zeros_like(parameters_.weights.back()));
       parameters_.second.push_back(at::zeros_like(parameters_.weights.back()));
     }
-    Settings settings{.dtype = dtype_,
-                      .device = device_,
-                      .half = options.precision == Precision::kBFloat16,
-                      .programs = options.programs};
+    Settings settings{
+        .dtype = dtype_, .half = options.precision == Precision::kBFloat16, .programs = options.programs};
     forward_ = std::make_unique<Executor>(forward_graph_, std::vector<ir::NodeId>{logits_}, settings);
     const auto forward = static_cast<ir::NodeId>(graph_.bodies[0].nodes.size());
     std::vector<ir::NodeId> wanted = build_gradient();
@@ -212,8 +193,7 @@ class TorchModel : public Model {
     if (!ir::looks_ahead(written_, written_.bodies[0].outputs).empty()) return {};
     at::set_num_threads(options_.threads);
     const c10::InferenceMode no_autograd;
-    Stepper stepper(written_, written_.bodies[0].outputs, parameters_.weights,
-                    {.dtype = dtype_, .device = device_});
+    Stepper stepper(written_, written_.bodies[0].outputs, parameters_.weights, {.dtype = dtype_});
     const at::Tensor tokens = table(batch.tokens, batch, 0, batch.sequences),
                      targets = table(batch.targets, batch, 0, batch.sequences);
     std::vector<at::Tensor> losses;
@@ -221,7 +201,7 @@ class TorchModel : public Model {
       at::Tensor logits = stepper.step(tokens.select(1, t))[0].unsqueeze(1).clone();
       losses.push_back(loss_and_adjoint(logits, targets.narrow(1, t, 1), 0));
     }
-    const at::Tensor all = at::cat(losses, 1).to(at::kCPU, at::kFloat).contiguous();
+    const at::Tensor all = at::cat(losses, 1).to(at::kFloat).contiguous();
     return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
   }
 
@@ -259,7 +239,7 @@ class TorchModel : public Model {
     const c10::InferenceMode no_autograd;
     for (const auto& [target, array] : found)
       *target = at::from_blob(const_cast<float*>(array->data.data()), array->shape, at::kFloat)
-                    .to(device_, dtype_, false, true);
+                    .to(dtype_, false, true);
     if (const auto at = by_name.find("steps"); at != by_name.end())
       parameters_.steps = std::llround(at->second->data.at(0));
     return true;
@@ -276,10 +256,10 @@ class TorchModel : public Model {
       at::Tensor logits = forward_->run(parameters_.weights, part_of(batch, from, count))[0];
       const at::Tensor targets = table(batch.targets, batch, from, count);
       if (greedy) {
-        const at::Tensor hits = logits.argmax(-1).eq(targets).to(at::kCPU).contiguous();
+        const at::Tensor hits = logits.argmax(-1).eq(targets).contiguous();
         out.greedy.insert(out.greedy.end(), hits.data_ptr<bool>(), hits.data_ptr<bool>() + hits.numel());
       }
-      const at::Tensor losses = loss_and_adjoint(logits, targets, 0).to(at::kCPU, at::kFloat).contiguous();
+      const at::Tensor losses = loss_and_adjoint(logits, targets, 0).to(at::kFloat).contiguous();
       out.losses.insert(out.losses.end(), losses.data_ptr<float>(),
                         losses.data_ptr<float>() + losses.numel());
     }
@@ -305,7 +285,7 @@ class TorchModel : public Model {
                    std::int64_t count) const {
     return at::from_blob(const_cast<std::int64_t*>(values.data()) + from * batch.length,
                          {count, batch.length}, at::kLong)
-        .to(device_, at::kLong, false, true);
+        .clone();
   }
 
   Batch part_of(const TokenBatch& batch, std::int64_t from, std::int64_t count) const {
@@ -319,7 +299,6 @@ class TorchModel : public Model {
   ir::Graph forward_graph_;  // without the backward part: executors keep references into their graph
   ir::Graph graph_;          // with the backward part
   ModelOptions options_;
-  at::Device device_;
   at::ScalarType dtype_;
   ir::NodeId logits_;
   Parameters parameters_;
@@ -333,21 +312,6 @@ std::optional<Precision> precision_of(std::string_view name) {
   if (name == "bf16") return Precision::kBFloat16;
   if (name == "float64") return Precision::kFloat64;
   return std::nullopt;
-}
-
-Result<bool> check_device(const std::string& device) {
-  if (device == "cpu") return true;
-  const bool has_index = device.starts_with("cuda:");
-  const std::string index = has_index ? device.substr(5) : "0";
-  const bool is_number =
-      !index.empty() && index.size() <= 3 && index.find_first_not_of("0123456789") == std::string::npos;
-  if (!is_number || (device != "cuda" && !has_index))
-    return fail("device", fmt::format("unknown device '{}'", device), "use cpu, cuda or cuda:N");
-  const std::size_t count = at::getNumGPUs();
-  if (static_cast<std::size_t>(std::stoi(index)) < count) return true;
-  return fail("device", fmt::format("{} is not available: libtorch finds {} GPUs", device, count),
-              at::hasCUDA() ? "list the GPUs of the machine with `nvidia-smi`"
-                            : "use cpu; this libtorch was built without CUDA");
 }
 
 #if defined(__GLIBC__) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3))

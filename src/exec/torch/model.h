@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "exec/model.h"
-#include "ir/chunk.h"
+#include "ir/recurrences.h"
 
 namespace gabbro::exec::torch {
 
@@ -22,26 +22,21 @@ enum class Precision : std::uint8_t {
 /// Parses "float32", "bf16" and "float64"; returns nullopt for other names.
 std::optional<Precision> precision_of(std::string_view name);
 
-/// Returns true if models can run on `device`. Errors: "device" (not "cpu", "cuda" or "cuda:N", or no such
-/// GPU here).
-Result<bool> check_device(const std::string& device);
-
 /// Makes the allocator keep and reuse freed memory. Large tensors come and go with every step, and returning
 /// their pages to the system each time costs about a tenth of the step. Must be called first in main. Has no
 /// effect without glibc.
 void keep_memory();
 
 struct ModelOptions {
-  std::string device = "cpu";  // or "cuda", "cuda:1"
   int threads = 1;
   Precision precision = Precision::kFloat32;
-  // Runs recurrences in parallel over chunks of positions where their form allows it (ir/chunk.h); nullopt:
-  // all run step by step.
-  std::optional<ir::ChunkOptions> chunks = ir::ChunkOptions{};
-  // Runs the steps of all other recurrences without calls of ATen (step_program.h), on the CPU.
+  // Lowers recurrences to ops with a kernel where their form allows it (ir/recurrences.h); nullopt: all run
+  // step by step.
+  std::optional<ir::RecurrenceOptions> recurrences = ir::RecurrenceOptions{};
+  // Runs the steps of all other recurrences without calls of ATen (step_program.h).
   bool programs = true;
-  // Computes sums over the past whose weights depend only on the distance as convolutions, on the CPU;
-  // otherwise pair by pair.
+  // Computes sums over the past whose weights depend only on the distance as convolutions; otherwise
+  // pair by pair.
   bool convolutions = true;
   // The size of a micro-batch, in sequences, over which the gradient is accumulated; 0: the whole batch.
   std::int64_t rows = 0;

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <tuple>
 
-#include "exec/torch/chunk.h"
 #include "ir/op.h"
 
 namespace gabbro::exec::torch {
@@ -47,7 +46,6 @@ class Planner {
   }
 
   Plan make() {
-    plan_.chunk = chunk_sizes(graph_);
     classify();
     earliest();
     latest();
@@ -80,7 +78,7 @@ class Planner {
     return pairs;
   }
 
-  // Whether a node can be computed for a block of positions from that block alone (and from past values).
+  // Returns true if a node can be computed for a block of positions from that block (and past values) alone.
   [[nodiscard]] bool local(NodeId id) const {
     const Node& node = nodes_[at(id)];
     const bool pairs = node.type.past() || reads_pairs(id);
@@ -150,7 +148,7 @@ class Planner {
     }
   }
 
-  // What is computed from its position alone moves to where it is needed first: values live shorter.
+  // Nodes that read their position alone move to where they are needed first, so that values live shorter.
   void latest() {
     constexpr int kNever = std::numeric_limits<int>::max();
     std::vector<int> need(nodes_.size(), kNever);
@@ -239,10 +237,6 @@ class Planner {
       region.nodes.push_back(id);
       region.pairs = region.pairs || type(id).past() || reads_pairs(id);
       if (kind_[at(id)] == Kind::kRow) region_[at(id)] = found->second;
-    }
-    for (const auto& [_, index] : made) {
-      Region& whole = plan_.regions[static_cast<std::size_t>(index)];
-      for (const NodeId id : whole.nodes) whole.chunk = std::max(whole.chunk, plan_.chunk[at(id)]);
     }
     for (const auto& [_, index] : made) {
       Region& region = plan_.regions[static_cast<std::size_t>(index)];

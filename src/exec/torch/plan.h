@@ -22,7 +22,6 @@ struct Region {
   std::vector<ir::NodeId> exits;  // those whose values leave the region
   std::vector<ir::NodeId> reads;  // what it reads from outside
   bool pairs = false;             // it has values over pairs of positions
-  std::int64_t chunk = 0;         // Plan::chunk of its nodes
 };
 
 /// One step of a run: a node, or a region (node < 0).
@@ -34,8 +33,6 @@ struct Unit {
 struct Plan {
   std::vector<Unit> units;
   std::vector<Region> regions;
-  std::vector<std::int64_t>
-      chunk;  // per node: 0 where its time counts positions, else the size of the chunks it counts
 };
 
 /// Input number `input` is made from the value of node `reads`.

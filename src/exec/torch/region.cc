@@ -20,12 +20,11 @@ constexpr std::int64_t kPairRows = 64;
 
 }  // namespace
 
-// What the blocks of one run of a region share.
+// The blocks of one run of a region share this.
 struct Body::Work {
   const Region& region;
   const Slots& slots;
   Sequence& sequence;
-  std::int64_t rows = 1;     // sequences at a time
   std::int64_t length = 0;   // positions of a block
   std::vector<bool> varies;  // by slot: whether sequences differ in it
   std::vector<at::Tensor> reads;
@@ -67,12 +66,8 @@ void Body::prepare_regions() {
       if (type.past() == region.pairs && !s.skipped[i])
         s.block = std::max(s.block, ir::elements(graph_, type.axes));
     }
-    // Contractions within chunks have masked operands, which the kernels of calls look at.
-    assembled_.push_back(settings_.device.is_cpu() && region.chunk == 0
-                             ? RegionProgram::make(graph_, nodes_, region)
-                             : std::nullopt);
-    over_pairs_.push_back(settings_.device.is_cpu() ? PairProgram::make(graph_, nodes_, region)
-                                                    : std::nullopt);
+    assembled_.push_back(RegionProgram::make(graph_, nodes_, region));
+    over_pairs_.push_back(PairProgram::make(graph_, nodes_, region));
     // The last readers, counted from the end; a product computed by its unpast is read there.
     std::vector<bool> seen(slot.size(), false);
     for (std::size_t i = region.nodes.size(); i-- > 0;) {
@@ -127,18 +122,15 @@ bool Body::run_assembled(int index, const Sequence& sequence) {
 void Body::run_region(int index, const Sources& sources) {
   const Region& region = plan_.regions[index];
   const Slots& slots = slots_[index];
-  Sequence& sequence = sources.sequence->chunked(region.chunk);
+  Sequence& sequence = *sources.sequence;
   if (run_assembled(index, sequence)) return;
   const std::int64_t batch = sequence.batch(), length = sequence.length();
-  const bool cpu = settings_.device.is_cpu();
   Work work{.region = region, .slots = slots, .sequence = sequence};
-  work.rows = cpu ? 1 : batch;
   work.length = region.pairs
                     ? std::clamp<std::int64_t>(
                           kBlockNumbers / std::max<std::int64_t>(1, slots.block * length), 8, kPairRows)
                     : std::min(length, std::max<std::int64_t>(
                                            16, kBlockNumbers / std::max<std::int64_t>(1, slots.block)));
-  if (!cpu && !region.pairs) work.length = length;
   if (settings_.block > 0) work.length = settings_.block;
   work.varies.assign(region.nodes.size() + region.reads.size(), false);
   for (std::size_t i = 0; i < region.reads.size(); ++i) {
@@ -157,8 +149,7 @@ void Body::run_region(int index, const Sources& sources) {
   for (std::size_t e = 0; e < region.exits.size(); ++e) {
     const Form& form = forms_[region.exits[e]];
     const Exit exit = exit_of(nodes_[region.exits[e]]);
-    work.totals.emplace_back(
-        exit == Exit::kTotal ? static_cast<std::size_t>((batch + work.rows - 1) / work.rows) : 0);
+    work.totals.emplace_back(exit == Exit::kTotal ? static_cast<std::size_t>(batch) : 0);
     work.exits.emplace_back();
     if (exit == Exit::kTotal) continue;
     std::vector<std::int64_t> sizes;
@@ -171,19 +162,18 @@ void Body::run_region(int index, const Sources& sources) {
   if (region.pairs) sequence.prepare_blocks(work.length);
   const auto run_rows = [&](std::int64_t from, std::int64_t to) {
     const c10::InferenceMode no_autograd;  // it is the thread's
-    for (std::int64_t task = from; task < to; ++task)
+    for (std::int64_t row = from; row < to; ++row)
       for (std::int64_t begin = 0, end = 0; begin < length; begin = end) {
         end = std::min(begin + work.length, length);
         // A block of one document has columns that all its positions see.
-        if (work.rows == 1 && region.pairs) end = sequence.document_end(task, begin, end);
-        run_block(work, task * work.rows, begin, end);
+        if (region.pairs) end = sequence.document_end(row, begin, end);
+        run_block(work, row, begin, end);
       }
   };
-  const std::int64_t tasks = (batch + work.rows - 1) / work.rows;
-  if (cpu && tasks > 1)
-    at::parallel_for(0, tasks, 1, run_rows);
+  if (batch > 1)
+    at::parallel_for(0, batch, 1, run_rows);
   else
-    run_rows(0, tasks);
+    run_rows(0, batch);
 
   for (std::size_t e = 0; e < region.exits.size(); ++e) {
     at::Tensor& value = values_[region.exits[e]];
@@ -201,12 +191,12 @@ void Body::run_region(int index, const Sources& sources) {
 void Body::run_block(Work& work, std::int64_t row, std::int64_t begin, std::int64_t end) const {
   const Region& region = work.region;
   const Slots& slots = work.slots;
-  Sequence block = work.sequence.block(row, work.rows, begin, end, slots.window);
+  Sequence block = work.sequence.block(row, begin, end, slots.window);
   std::vector<at::Tensor> values(region.nodes.size() + region.reads.size());
   for (std::size_t i = 0; i < region.reads.size(); ++i) {
     const ir::Type& type = nodes_[region.reads[i]].type;
     at::Tensor x = work.reads[i];
-    if (type.time() && x.size(0) > 1 && work.sequence.batch() > work.rows) x = x.narrow(0, row, work.rows);
+    if (type.time() && x.size(0) > 1) x = x.narrow(0, row, 1);
     if (type.past())
       x = x.narrow(2, block.past_first(), block.past_length());
     else if (type.time())
@@ -225,7 +215,6 @@ void Body::run_block(Work& work, std::int64_t row, std::int64_t begin, std::int6
     call.form = forms_[region.nodes[i]];
     call.window = window_of(id);
     call.unpast = at_once;
-    call.chunked = region.chunk > 0;
     for (int o = 0; o < 3 && node.in[o] >= 0; ++o) {
       at::Tensor& from = values[slots.operands[k][o]];
       call.forms[o] = forms_[node.in[o]];
@@ -247,11 +236,11 @@ void Body::leave(Work& work, std::size_t exit, const at::Tensor& value, const Se
   at::Tensor whole = work.exits[exit];
   const Exit kind = exit_of(nodes_[work.region.exits[exit]]);
   if (kind == Exit::kTotal) {
-    at::Tensor& total = work.totals[exit][static_cast<std::size_t>(row / work.rows)];
+    at::Tensor& total = work.totals[exit][static_cast<std::size_t>(row)];
     total = total.defined() ? total + value : value;
     return;
   }
-  if (whole.size(0) > work.rows) whole = whole.narrow(0, row, work.rows);
+  if (whole.size(0) > 1) whole = whole.narrow(0, row, 1);
   if (kind == Exit::kPast) {
     whole.narrow(1, block.past_first(), block.past_length()).add_(value);
     return;

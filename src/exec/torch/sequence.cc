@@ -6,54 +6,45 @@
 
 namespace gabbro::exec::torch {
 
-Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, at::Device device)
+Sequence::Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts)
     : batch_(batch), length_(length), starts_(std::move(starts)) {
-  const at::Tensor t = at::arange(length, at::TensorOptions().dtype(at::kLong).device(device));
+  const at::Tensor t = at::arange(length, at::kLong);
   if (!packed()) {
     position_ = t.unsqueeze(0);
     return;
   }
   starts_ = starts_.contiguous();
-  host_starts_ = starts_.to(at::kCPU);
   position_ = t.unsqueeze(0) - starts_;
   begins_ = position_.eq(0);
   latest_start_ = length;
-  const at::Tensor any = begins_.any(0).to(at::kCPU);
+  const at::Tensor any = begins_.any(0);
   for (std::int64_t i = 0; i < length; ++i) begins_any_.push_back(any[i].item<bool>());
 }
 
-Sequence Sequence::block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
-                         std::int64_t window) const {
+Sequence Sequence::block(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t window) const {
   Sequence out;
   out.is_block_ = true;
-  out.batch_ = rows;
+  out.batch_ = 1;
   out.length_ = end - begin;
   out.first_ = begin;
   out.past_first_ = window == ir::kAll ? 0 : std::max<std::int64_t>(0, begin - window + 1);
   const auto part = [&](const at::Tensor& x) {
-    return (x.size(0) > 1 ? x.narrow(0, row, rows) : x).narrow(1, begin, end - begin);
+    return (x.size(0) > 1 ? x.narrow(0, row, 1) : x).narrow(1, begin, end - begin);
   };
   out.position_ = part(position_);
   out.future_ = future_;
   if (!packed()) return out;
   out.starts_ = part(starts_);
-  out.latest_start_ = end;
-  if (!starts_.is_cpu()) return out;
-  std::int64_t first = end;
-  out.latest_start_ = 0;
-  for (std::int64_t r = row; r < row + rows; ++r) {  // starts rise along a row
-    const std::int64_t* at = starts_.const_data_ptr<std::int64_t>() + r * length_;
-    first = std::min(first, at[begin]);
-    out.latest_start_ = std::max(out.latest_start_, at[end - 1]);
-  }
-  out.past_first_ = std::max(out.past_first_, first);
+  const std::int64_t* const starts = starts_.const_data_ptr<std::int64_t>() + row * length_;
+  out.latest_start_ = starts[end - 1];  // starts rise along a row
+  out.past_first_ = std::max(out.past_first_, starts[begin]);
   return out;
 }
 
 std::int64_t Sequence::document_end(std::int64_t row, std::int64_t begin, std::int64_t end) const {
   if (!packed()) return end;
   GABBRO_CHECK(!is_block_);
-  const std::int64_t* const starts = host_starts_.const_data_ptr<std::int64_t>() + row * length_;
+  const std::int64_t* const starts = starts_.const_data_ptr<std::int64_t>() + row * length_;
   for (std::int64_t t = begin + 1; t < end; ++t)
     if (starts[t] == t) return t;
   return end;
@@ -108,14 +99,6 @@ at::Tensor Sequence::boundaries(std::int64_t t, bool backwards) const {
   if (backwards) ++t;
   if (t == 0 || t == length_) return at::ones({batch_}, position_.options().dtype(at::kBool));
   return begins_.select(1, t);
-}
-
-Sequence& Sequence::chunked(std::int64_t size) {
-  if (size == 0) return *this;
-  std::unique_ptr<Sequence>& made = chunked_[size];
-  if (!made)
-    made = std::make_unique<Sequence>(batch_, (length_ + size - 1) / size, at::Tensor(), position_.device());
-  return *made;
 }
 
 }  // namespace gabbro::exec::torch

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <vector>
 
 namespace gabbro::exec::torch {
@@ -19,14 +18,14 @@ struct PairMask {
 };
 
 /// Positions of B sequences of length T with documents in them; or a block of them: positions [first, first +
-/// length) of some sequences, with past positions [past_first, first + length). Masks are made once and kept.
+/// length) of one sequence, with past positions [past_first, first + length). Masks are made once and kept.
 class Sequence {
  public:
-  Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts, at::Device device);
+  Sequence(std::int64_t batch, std::int64_t length, at::Tensor starts);
 
-  /// Sequences [row, row + rows), positions [begin, end); past positions of a window from the first that one
-  /// of them sees (on the CPU; elsewhere from the first of the window).
-  [[nodiscard]] Sequence block(std::int64_t row, std::int64_t rows, std::int64_t begin, std::int64_t end,
+  /// Returns positions [begin, end) of sequence `row`. Its past positions begin with the first one that a
+  /// position of the block sees through a window of `window`.
+  [[nodiscard]] Sequence block(std::int64_t row, std::int64_t begin, std::int64_t end,
                                std::int64_t window) const;
 
   /// The first position in (begin, end) at which a document of sequence `row` starts, or `end`. Not of a
@@ -54,14 +53,11 @@ class Sequence {
   [[nodiscard]] at::Tensor reads(std::int64_t n) const;
   /// [B, T] bool: whether a document starts there. Only when packed; not of a block.
   [[nodiscard]] const at::Tensor& begins() const { return begins_; }
-  /// Whether a document starts (backwards: ends) at position t in some sequence; position 0 (T - 1) always
-  /// does.
+  /// Returns true if a document starts (backwards: ends) at position t in some sequence; at position 0
+  /// (T - 1) one always does.
   [[nodiscard]] bool boundary(std::int64_t t, bool backwards) const;
   /// [B] bool: in which sequences.
   [[nodiscard]] at::Tensor boundaries(std::int64_t t, bool backwards) const;
-  /// The sequence of chunks of `size` positions, without documents: values of chunks count them in
-  /// themselves. `size` 0: this.
-  Sequence& chunked(std::int64_t size);
 
  private:
   Sequence() = default;
@@ -73,12 +69,10 @@ class Sequence {
   std::int64_t latest_start_ = 0;  // of the documents of the block's positions
   bool is_block_ = false;
   at::Tensor starts_, position_;
-  at::Tensor host_starts_;        // the same in host memory; not of a block
   at::Tensor future_;             // [t, s] bool: s > t
   at::Tensor begins_;             // [B, T] bool, only when packed
   std::vector<bool> begins_any_;  // per position, only when packed
   std::map<std::int64_t, PairMask> pairs_;
-  std::map<std::int64_t, std::unique_ptr<Sequence>> chunked_;
 };
 
 }  // namespace gabbro::exec::torch

@@ -80,8 +80,7 @@ struct Window {
   }
   /// [count]: the distance to the position in each slot.
   [[nodiscard]] at::Tensor lag(at::TensorOptions options) const {
-    const at::Tensor behind =
-        slot - at::arange(count, at::TensorOptions().dtype(at::kLong).device(options.device()));
+    const at::Tensor behind = slot - at::arange(count, at::kLong);
     return at::where(behind.lt(0), behind + size, behind).to(options);
   }
 };
@@ -111,7 +110,7 @@ struct Stepper::State {
 
   State(const ir::Graph& g, std::span<const NodeId> w, std::span<const at::Tensor> p, Settings settings)
       : source(g), graph(g), wanted(w.begin(), w.end()), params(p.begin(), p.end()) {
-    options = at::TensorOptions().dtype(settings.dtype).device(settings.device);
+    options = at::TensorOptions().dtype(settings.dtype);
     const std::vector<Node>& nodes = source.bodies[0].nodes;
     const std::vector<bool> live = ir::live_nodes(source, 0, wanted);
     model.nodes.resize(nodes.size());

@@ -1,4 +1,4 @@
-// The judge's own process. It has no threads and no files, and each answer has a time limit.
+// The screener's own process. It has no threads and no files, and each answer has a time limit.
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -13,9 +13,9 @@
 #include <sstream>
 #include <string>
 
-#include "campaign/judge.h"
-#include "campaign/judge_wire.h"
 #include "campaign/preset.h"
+#include "campaign/screener.h"
+#include "campaign/screener_wire.h"
 #include "evolve/screen.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -27,16 +27,17 @@
 namespace gabbro::campaign {
 
 // Both functions list the fields of a message, for writing and for reading (record/fields.h).
-template <class Io, record::Is<JudgeRequest> A>
+template <class Io, record::Is<ScreenerRequest> A>
 void fields(Io& io, A& a) {
-  io("what", a.what);
+  io("task", a.task);
   io("text", a.text);
-  io("more", a.more);
+  io("ancestor", a.ancestor);
+  io("untrainable", a.untrainable);
   io("parent", a.parent);
   io("second_parent", a.second_parent);
 }
 
-template <class Io, record::Is<JudgeReply> A>
+template <class Io, record::Is<ScreenerReply> A>
 void fields(Io& io, A& a) {
   io("code", a.error.code);
   io("message", a.error.message);
@@ -57,7 +58,7 @@ std::string line_of(const T& x) {
 
 template <class T>
 Result<T> read_line(const std::string& line) {
-  GABBRO_TRY(io, record::Reader::parse(line, "judge"));
+  GABBRO_TRY(io, record::Reader::parse(line, "screener"));
   T out;
   fields(io, out);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
@@ -90,40 +91,54 @@ bool write_all(const std::string& text) {
   return true;
 }
 
-// Answers requests (judge_wire.h). It knows the settings and the designs of its campaign from earlier
+// Answers requests (screener_wire.h). It knows the settings and the designs of its campaign from earlier
 // requests.
 class RequestHandler {
  public:
   /// Handles one request. Returns "" if it has no answer.
   std::string handle(const std::string& line) {
     const auto request = parse_request(line);
-    if (!request) return to_line(JudgeReply{request.error(), {}});
-    if (request->what == "settings") return set_settings(parse_settings(request->text, "judge"));
-    if (request->what == "forget") {
-      population_ = evolve::Population(settings_);
-      return "";
+    if (!request) return to_line(ScreenerReply{request.error(), {}});
+    switch (request->task) {
+      case ScreenerTask::kSettings:
+        return set_settings(parse_settings(request->text, "screener"));
+      case ScreenerTask::kReset:
+        population_ = evolve::Population(settings_);
+        return "";
+      case ScreenerTask::kAddDesign:
+        return add_design(request->text);
+      case ScreenerTask::kFindEqual:
+        set_untrainable(request->untrainable);
+        return find_equal(request->text);
+      case ScreenerTask::kScreen:
+        set_untrainable(request->untrainable);
+        break;
+      case ScreenerTask::kMeasure:
+      case ScreenerTask::kAblations:
+        break;
     }
-    if (request->what == "known") return add_design(request->text);
-    if (request->what == "equal" || request->what == "screen") {
-      std::istringstream ids(request->more);
-      using Ids = std::istream_iterator<std::int64_t>;
-      population_.set_untrainable({Ids(ids), Ids()});
-    }
-    if (request->what == "equal") return equal_known(request->text);
-    const lang::ParseResult parsed = lang::parse(request->text);
-    if (!parsed.errors.empty()) return to_line(JudgeReply{parsed.errors.front(), {}});
-    if (!context_error_.code.empty()) return to_line(JudgeReply{context_error_, {}});
-    if (request->what == "ablations") return ablate(parsed.program, request->more);
-    if (request->what == "measure")
-      return reply_with(evolve::measure(parsed.program, settings_, zoo::library()));
-    evolve::Offspring offspring;
-    offspring.program = parsed.program;
-    offspring.parent = request->parent;
-    offspring.second_parent = request->second_parent;
-    return reply_with(evolve::screen(offspring, population_, zoo::library()));
+    return judge_program(*request);
   }
 
  private:
+  std::string judge_program(const ScreenerRequest& request) {
+    const lang::ParseResult parsed = lang::parse(request.text);
+    if (!parsed.errors.empty()) return to_line(ScreenerReply{parsed.errors.front(), {}});
+    if (!context_error_.code.empty()) return to_line(ScreenerReply{context_error_, {}});
+    if (request.task == ScreenerTask::kAblations) return ablate(parsed.program, request.ancestor);
+    if (request.task == ScreenerTask::kMeasure)
+      return reply_with(evolve::measure(parsed.program, settings_, zoo::library()));
+    evolve::Offspring offspring;
+    offspring.program = parsed.program;
+    offspring.parent = request.parent;
+    offspring.second_parent = request.second_parent;
+    return reply_with(evolve::screen(offspring, population_, zoo::library()));
+  }
+  void set_untrainable(const std::string& ids) {
+    std::istringstream in(ids);
+    using Ids = std::istream_iterator<std::int64_t>;
+    population_.set_untrainable({Ids(in), Ids()});
+  }
   std::string set_settings(const Result<evolve::SearchSettings>& settings) {
     if (settings) settings_ = *settings;
     context_error_ = settings ? Error{} : settings.error();
@@ -136,20 +151,20 @@ class RequestHandler {
     if (!known) context_error_ = known.error();
     return "";
   }
-  std::string equal_known(const std::string& text) {
+  std::string find_equal(const std::string& text) {
     const auto event = record::parse_event("design", text);
-    if (!event) return to_line(JudgeReply{event.error(), {}});
-    if (!context_error_.code.empty()) return to_line(JudgeReply{context_error_, {}});
-    return to_line(JudgeReply{
-        {}, {evolve::equal_known(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
+    if (!event) return to_line(ScreenerReply{event.error(), {}});
+    if (!context_error_.code.empty()) return to_line(ScreenerReply{context_error_, {}});
+    return to_line(ScreenerReply{
+        {}, {evolve::find_equal(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
   }
   static std::string reply_with(const Result<record::DesignCreated>& created) {
-    if (!created) return to_line(JudgeReply{created.error(), {}});
-    return to_line(JudgeReply{{}, {record::to_json(record::Event(*created))}});
+    if (!created) return to_line(ScreenerReply{created.error(), {}});
+    return to_line(ScreenerReply{{}, {record::to_json(record::Event(*created))}});
   }
   static std::string ablate(const lang::Program& program, const std::string& ancestor) {
     const lang::ParseResult older = lang::parse(ancestor);
-    JudgeReply out;
+    ScreenerReply out;
     for (const evolve::Ablation& a :
          evolve::ablations(program, ancestor.empty() ? nullptr : &older.program, zoo::library())) {
       out.texts.push_back(a.what);
@@ -166,12 +181,12 @@ class RequestHandler {
 
 }  // namespace
 
-std::string to_line(const JudgeRequest& request) { return line_of(request); }
-std::string to_line(const JudgeReply& reply) { return line_of(reply); }
-Result<JudgeRequest> parse_request(const std::string& line) { return read_line<JudgeRequest>(line); }
-Result<JudgeReply> parse_reply(const std::string& line) { return read_line<JudgeReply>(line); }
+std::string to_line(const ScreenerRequest& request) { return line_of(request); }
+std::string to_line(const ScreenerReply& reply) { return line_of(reply); }
+Result<ScreenerRequest> parse_request(const std::string& line) { return read_line<ScreenerRequest>(line); }
+Result<ScreenerReply> parse_reply(const std::string& line) { return read_line<ScreenerReply>(line); }
 
-int serve_judge(double cpu_seconds) {
+int serve_screener(double cpu_seconds) {
   zoo::library();   // before any untrusted program is handled
   sandbox::seal();  // from here on this process can start no other
   struct sigaction on_alarm {};

@@ -1,9 +1,9 @@
 // Compares training steps with recurrences in the form that training uses with a form that runs step by step,
 // with an ATen call for each op. Both forms of the same small design run in turns in one process.
 //
-// bench_chunk [MIXER...]: measures blocks of each mixer; with --alone only the mixers, with --bare only their
-// scans. Prints milliseconds per step in both forms and their ratio, as medians over rounds. The ratio of
-// processor times does not depend on other load on the machine. The first row has no recurrence: it shows
+// bench_recurrences [MIXER...]: measures blocks of each mixer; with --alone only the mixers, with --bare only
+// their scans. Prints milliseconds per step in both forms and their ratio, as medians over rounds. The ratio
+// of processor times does not depend on other load on the machine. The first row has no recurrence: it shows
 // what both forms spend outside of it. With several threads, the step form runs with one and with all of
 // them, and the faster one counts. --pairs compares sums over the past pair by pair with convolutions
 // instead.
@@ -36,7 +36,7 @@ struct Options {
   int layers = 2, threads = 1, rounds = 3;
   bool alone = false, bare = false, profile = false;
   bool pairs = false;
-  ir::ChunkOptions sizes;
+  ir::RecurrenceOptions recurrences;
 };
 
 exec::TokenBatch random_batch(const Options& o, Random random) {
@@ -94,15 +94,15 @@ struct Times {
 
 // `steps` holds the step form with one thread and, if there are several, with all of them. The faster one by
 // wall-clock time counts.
-void compare(const Options& o, const std::string& name, const Form& chunks, const std::vector<Form>& steps) {
+void compare(const Options& o, const std::string& name, const Form& lowered, const std::vector<Form>& steps) {
   Times fast;
   std::vector<Times> slow(steps.size());
   for (int round = -1; round < o.rounds; ++round) {  // The first round warms up.
     std::vector<Time> now;
     for (const Form& form : steps) now.push_back(time_of(form, round));
-    const Time fused = time_of(chunks, round);
+    const Time fast_now = time_of(lowered, round);
     if (round < 0) continue;
-    fast.add(fused);
+    fast.add(fast_now);
     for (std::size_t i = 0; i < steps.size(); ++i) slow[i].add(now[i]);
   }
   std::size_t best = 0;
@@ -117,7 +117,7 @@ void compare(const Options& o, const std::string& name, const Form& chunks, cons
   fmt::print("| {:<16} | {:>8.1f} | {:>9.1f} | {:>5.1f} | {:>8.1f} | {:>9.1f} | {:>5.1f} |\n", name,
              kMs * median(slow[best].processor), kMs * median(fast.processor), median(ratios),
              kMs * median(slow[best].wall), kMs * median(fast.wall), median(wall_ratios));
-  if (o.profile) print_profile(chunks);
+  if (o.profile) print_profile(lowered);
   std::fflush(stdout);
 }
 
@@ -126,16 +126,17 @@ bool compare_models(const Options& o, const std::string& mixer) {
                                        o.alone ? mixer : fmt::format("Block(mixer={})", mixer));
   const lang::CheckReport report = lang::check(text, zoo::library(), {.width = o.width, .vocab = o.vocab});
   if (!report.valid()) {
-    fmt::print(stderr, "bench_chunk: {}\n", format_error(mixer, report.errors[0]));
+    fmt::print(stderr, "bench_recurrences: {}\n", format_error(mixer, report.errors[0]));
     return false;
   }
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
-  const auto chunks = exec::torch::make_model(graph, 1, {.threads = o.threads, .chunks = o.sizes});
+  const auto lowered =
+      exec::torch::make_model(graph, 1, {.threads = o.threads, .recurrences = o.recurrences});
   exec::torch::ModelOptions other{.threads = o.threads};
   if (o.pairs)
     other.convolutions = false;
   else
-    other.chunks.reset(), other.programs = false;
+    other.recurrences.reset(), other.programs = false;
   const auto step_of = [&o](exec::Model& model) -> Form {
     return [&o, &model](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
   };
@@ -146,13 +147,14 @@ bool compare_models(const Options& o, const std::string& mixer) {
     models.push_back(exec::torch::make_model(graph, 1, other));
     steps.push_back(step_of(*models.back()));
   }
-  compare(o, mixer, step_of(*chunks), steps);
+  compare(o, mixer, step_of(*lowered), steps);
   return true;
 }
 
 // Reduces `unit` to its scans and their gradient with respect to all their inputs. The values that feed the
 // scans become inputs of the graph.
-ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vector<ir::NodeId>& wanted) {
+ir::Graph bare(const ir::Graph& unit, const ir::RecurrenceOptions* recurrences,
+               std::vector<ir::NodeId>& wanted) {
   ir::Graph graph = unit;
   graph.bodies[0] = {};
   ir::Builder builder(graph, 0);
@@ -179,7 +181,7 @@ ir::Graph bare(const ir::Graph& unit, const ir::ChunkOptions* chunks, std::vecto
       graph.bodies[0].outputs.push_back(
           builder.add({.op = ir::Op::kScanOut, .in = {made_scan, -1, -1}, .index = i}));
   }
-  graph = ir::fuse(chunks ? ir::chunk_scans(graph, *chunks).graph : graph);
+  graph = ir::fuse(recurrences ? ir::lower_recurrences(graph, *recurrences).graph : graph);
   ir::Builder gradient(graph, 0);
   std::vector<ir::NodeId> wrt, seeds, outputs = graph.bodies[0].outputs;
   for (std::size_t id = 0; id < graph.bodies[0].nodes.size(); ++id)
@@ -211,13 +213,14 @@ bool compare_bare(const Options& o, const std::string& mixer) {
   const lang::Elaboration e =
       lang::elaborate(zoo::library(), *lang::parse_expression(mixer), {.width = o.width, .vocab = o.vocab});
   if (!e.ok()) {
-    fmt::print(stderr, "bench_chunk: {}\n", format_error(mixer, e.errors[0]));
+    fmt::print(stderr, "bench_recurrences: {}\n", format_error(mixer, e.errors[0]));
     return false;
   }
   if (e.graph.scans.empty()) return true;
   std::vector<ir::NodeId> fast_wanted, slow_wanted;
-  const ir::Graph fast = bare(e.graph, &o.sizes, fast_wanted), slow = bare(e.graph, nullptr, slow_wanted);
-  exec::torch::Executor chunks(fast, fast_wanted, {}), steps(slow, slow_wanted, {.programs = false});
+  const ir::Graph fast = bare(e.graph, &o.recurrences, fast_wanted),
+                  slow = bare(e.graph, nullptr, slow_wanted);
+  exec::torch::Executor lowered(fast, fast_wanted, {}), steps(slow, slow_wanted, {.programs = false});
   const exec::torch::Batch batch = random_inputs(o, slow);
   const auto run = [&](exec::torch::Executor& executor, int threads) -> Form {
     return [&, threads](int) {
@@ -227,7 +230,7 @@ bool compare_bare(const Options& o, const std::string& mixer) {
   };
   std::vector<Form> slow_forms;
   for (const int threads : thread_counts(o)) slow_forms.push_back(run(steps, threads));
-  compare(o, mixer, run(chunks, o.threads), slow_forms);
+  compare(o, mixer, run(lowered, o.threads), slow_forms);
   return true;
 }
 
@@ -238,24 +241,20 @@ int main(int argc, char** argv) {
   o.mixers = {"Identity", "LinearAttention", "Retention",    "Mamba2", "GLA",       "HGRN2", "RWKV6", "GSA",
               "DeltaNet", "GatedDeltaNet",   "DeltaProduct", "Comba",  "KDA",       "RWKV7", "MLSTM", "Mamba",
               "RGLRU",    "RWKV4",           "SLSTM",        "Titans", "TTTLinear", "TTTMLP"};
-  CLI::App app("Training steps with recurrences in chunks and step by step.");
+  CLI::App app("Training steps with lowered recurrences and step by step.");
   app.add_option("mixers", o.mixers, "units; default: those of the zoo whose recurrence has another form");
   app.add_option("--batch", o.batch, "sequences")->capture_default_str();
   app.add_option("--seq", o.length, "tokens in a sequence")->capture_default_str();
   app.add_option("--width", o.width, "D")->capture_default_str();
   app.add_option("--layers", o.layers, "blocks")->capture_default_str();
   app.add_option("--threads", o.threads, "threads")->capture_default_str();
-  app.add_option("--scalar", o.sizes.scalar, "positions of a chunk, decay per head")->capture_default_str();
-  app.add_option("--rank", o.sizes.rank, "the same with terms of rank one")->capture_default_str();
-  app.add_option("--channel", o.sizes.channel, "the same with a decay per channel")->capture_default_str();
   app.add_flag("--alone", o.alone, "the mixers alone: no MLP, no residuals, 16 words");
   app.add_flag("--bare", o.bare,
                "recurrences alone: forward and gradient of the scans of one mixer, nothing around");
-  app.add_flag("--profile", o.profile, "where the time of the chunkwise form goes");
-  app.add_option("--diagonal", o.sizes.diagonal,
+  app.add_flag("--profile", o.profile, "where the time of the lowered form goes");
+  app.add_option("--diagonal", o.recurrences.diagonal,
                  "numbers of a state that becomes a diagonal recurrence, at most")
       ->capture_default_str();
-  app.add_flag("!--chunks", o.sizes.fused, "chunks of positions instead of fused kernels");
   app.add_flag("--pairs", o.pairs, "compare pairs of positions with convolutions");
   app.add_option("--rounds", o.rounds, "steps of each that count")
       ->check(CLI::PositiveNumber)

@@ -1,44 +1,43 @@
-// Builds the state of a match as one op (kAffine).
-#include "ir/chunk_build.h"
+#include "ir/affine_build.h"
 
-namespace gabbro::ir::chunk {
+namespace gabbro::ir::affine {
 
-std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& state) {
-  ir::Affine affine;
-  affine.contracted = match.contracted;
-  affine.values = match.values;
+std::vector<NodeId> build(Builder& b, const Match& match, const Type& state) {
+  Affine op;
+  op.contracted = match.contracted;
+  op.values = match.values;
   for (const AxisId axis : state.axes)
-    if (!match.contracted.contains(axis) && !match.values.contains(axis)) affine.shared.push_back(axis);
+    if (!match.contracted.contains(axis) && !match.values.contains(axis)) op.shared.push_back(axis);
   const Product& decay = match.update.decay;
   if (match.update.is_outer()) {
-    affine.decay = ir::Affine::Decay::kOuter;
+    op.decay = Affine::Decay::kOuter;
   } else if (decay.k != kNone) {
-    affine.decay = ir::Affine::Decay::kShared;
+    op.decay = Affine::Decay::kShared;
     for (const AxisId axis : match.contracted)
-      if (b.type(decay.k).has(axis)) affine.decay = ir::Affine::Decay::kChannel;
+      if (b.type(decay.k).has(axis)) op.decay = Affine::Decay::kChannel;
   }
-  affine.value_decay = decay.v != kNone;
-  affine.ranks = static_cast<std::int32_t>(match.update.ranks.size());
-  affine.added = static_cast<std::int32_t>(match.update.added.size());
+  op.value_decay = decay.v != kNone;
+  op.ranks = static_cast<std::int32_t>(match.update.ranks.size());
+  op.added = static_cast<std::int32_t>(match.update.added.size());
 
   std::vector<NodeId> list;
   if (match.update.is_outer())
     list.insert(list.end(), {match.update.rate, match.update.slope});
   else if (decay.k != kNone)
     list.push_back(decay.k);
-  if (affine.value_decay) list.push_back(decay.v);
+  if (op.value_decay) list.push_back(decay.v);
   for (const Rank& rank : match.update.ranks) list.push_back(rank.p);
   for (const Rank& rank : match.update.ranks) list.push_back(rank.c);
   for (const Product& added : match.update.added) list.push_back(added.k);
   for (const Product& added : match.update.added) list.push_back(added.v);
   for (const Read& read : match.reads) {
-    affine.after.push_back(read.after != kNone);
+    op.after.push_back(read.after != kNone);
     list.push_back(read.after != kNone ? read.after : read.row);
   }
   for (std::size_t i = 0; i < list.size(); ++i)
-    affine.operands.push_back(with_axes(b, list[i], affine.operand_type(static_cast<std::int32_t>(i)).axes));
+    op.operands.push_back(with_axes(b, list[i], op.operand_type(static_cast<std::int32_t>(i)).axes));
 
-  b.graph().affines.push_back(std::move(affine));
+  b.graph().affines.push_back(std::move(op));
   const auto index = static_cast<std::int32_t>(b.graph().affines.size()) - 1;
   const NodeId made = b.add({.op = Op::kAffine, .index = index});
   std::vector<NodeId> out;
@@ -54,4 +53,4 @@ std::vector<NodeId> build_fused(Builder& b, const Match& match, const Type& stat
   return out;
 }
 
-}  // namespace gabbro::ir::chunk
+}  // namespace gabbro::ir::affine

@@ -1,8 +1,8 @@
-#include "ir/chunk_match.h"
+#include "ir/affine_match.h"
 
 #include <algorithm>
 
-namespace gabbro::ir::chunk {
+namespace gabbro::ir::affine {
 
 NodeId times(Builder& b, NodeId x, NodeId y) {
   if (x == kNone) return y;
@@ -35,17 +35,15 @@ struct StateForm {
   enum class Kind { kUnknown, kKnown, kState, kRead, kLate } kind = Kind::kUnknown;
   NodeId value = kNone;  // kKnown
   bool keeps = false;    // kState: true if it contains a multiple of S
-  Affine affine;         // kState
+  Update update;         // kState
   Read read;             // kRead
   bool only_after = false;
 };
 
 class Matcher {
  public:
-  Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known,
-          bool outer)
+  Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known)
       : b_(b),
-        outer_(outer),
         step_(graph.bodies[scan.body]),
         state_(state),
         known_(known),
@@ -130,7 +128,7 @@ class Matcher {
     }
     out.contracted = contracted_;
     out.values = values_;
-    out.update = next.affine;
+    out.update = next.update;
     return out;
   }
 
@@ -186,7 +184,7 @@ class Matcher {
   // ---- Multiples of the state ----
 
   std::optional<StateForm> scaled(StateForm x, NodeId f) {
-    if (x.affine.is_outer()) return std::nullopt;
+    if (x.update.is_outer()) return std::nullopt;
     const Type type = b_.type(f);
     const bool on_values = meets(type, values_), on_contracted = meets(type, contracted_);
     if (on_values && on_contracted) {
@@ -196,18 +194,18 @@ class Matcher {
       const auto first = scaled(std::move(x), n.in[0]);
       return first ? scaled(*first, n.in[1]) : std::nullopt;
     }
-    if (on_values && !x.affine.ranks.empty()) return mix(type);
+    if (on_values && !x.update.ranks.empty()) return mix(type);
     const auto place = [&](Product& p) -> NodeId& { return on_values ? p.v : p.k; };
-    if (x.keeps) place(x.affine.decay) = times(b_, place(x.affine.decay), f);
-    for (Rank& r : x.affine.ranks) r.p = times(b_, r.p, f);
-    for (Product& p : x.affine.added) place(p) = times(b_, place(p), f);
+    if (x.keeps) place(x.update.decay) = times(b_, place(x.update.decay), f);
+    for (Rank& r : x.update.ranks) r.p = times(b_, r.p, f);
+    for (Product& p : x.update.added) place(p) = times(b_, place(p), f);
     return x;
   }
 
   // Returns f S with f = exp(rate slope), if f depends on all value axes. If some value axes are missing, the
   // decay is matched with shared axes instead.
   std::optional<StateForm> outer(StateForm x, NodeId f) {
-    const Affine& a = x.affine;
+    const Update& a = x.update;
     const bool plain =
         x.keeps && a.decay.k == kNone && a.decay.v == kNone && a.ranks.empty() && a.added.empty();
     for (AxisId axis : values_)
@@ -216,9 +214,9 @@ class Matcher {
     if (!outer_ || !plain || b_.node(f).op != Op::kExp) return std::nullopt;
     std::vector<NodeId> rates, slopes;
     if (!split(b_.node(f).in[0], rates, slopes)) return std::nullopt;
-    for (const NodeId rate : rates) x.affine.rate = times(b_, x.affine.rate, rate);
-    for (const NodeId slope : slopes) x.affine.slope = times(b_, x.affine.slope, slope);
-    is_outer_ = x.affine.is_outer();
+    for (const NodeId rate : rates) x.update.rate = times(b_, x.update.rate, rate);
+    for (const NodeId slope : slopes) x.update.slope = times(b_, x.update.slope, slope);
+    is_outer_ = x.update.is_outer();
     return x;
   }
   // Splits g into its factors: `slopes` are the same at all positions, and `rates` have no contracted axes.
@@ -233,29 +231,29 @@ class Matcher {
   std::optional<StateForm> plus(StateForm x, NodeId f) {
     const auto terms = products(f);
     if (!terms) return std::nullopt;
-    for (const Product& p : *terms) x.affine.added.push_back(p);
+    for (const Product& p : *terms) x.update.added.push_back(p);
     return x;
   }
 
   std::optional<StateForm> plus(StateForm x, const StateForm& y) {
     if (y.kind != Kind::kState) return std::nullopt;
-    if ((x.affine.is_outer() && (y.keeps || !y.affine.ranks.empty())) ||
-        (y.affine.is_outer() && (x.keeps || !x.affine.ranks.empty())))
+    if ((x.update.is_outer() && (y.keeps || !y.update.ranks.empty())) ||
+        (y.update.is_outer() && (x.keeps || !x.update.ranks.empty())))
       return std::nullopt;
     if (x.keeps && y.keeps) {
-      for (const NodeId v : {x.affine.decay.v, y.affine.decay.v})
+      for (const NodeId v : {x.update.decay.v, y.update.decay.v})
         if (v != kNone) return mix(b_.type(v));
       const auto or_one = [&](NodeId id) { return id == kNone ? b_.constant(1) : id; };
-      x.affine.decay.k = b_.plus(or_one(x.affine.decay.k), or_one(y.affine.decay.k));
+      x.update.decay.k = b_.plus(or_one(x.update.decay.k), or_one(y.update.decay.k));
     } else if (y.keeps) {
-      x.affine.decay = y.affine.decay;
-      x.affine.rate = y.affine.rate;
-      x.affine.slope = y.affine.slope;
+      x.update.decay = y.update.decay;
+      x.update.rate = y.update.rate;
+      x.update.slope = y.update.slope;
     }
     x.keeps = x.keeps || y.keeps;
-    for (const Rank& r : y.affine.ranks) x.affine.ranks.push_back(r);
-    for (const Product& p : y.affine.added) x.affine.added.push_back(p);
-    if (!x.affine.ranks.empty() && x.affine.decay.v != kNone) return mix(b_.type(x.affine.decay.v));
+    for (const Rank& r : y.update.ranks) x.update.ranks.push_back(r);
+    for (const Product& p : y.update.added) x.update.added.push_back(p);
+    if (!x.update.ranks.empty() && x.update.decay.v != kNone) return mix(b_.type(x.update.decay.v));
     return x;
   }
 
@@ -290,21 +288,21 @@ class Matcher {
     if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
     StateForm out{.kind = Kind::kRead};
     // With a decay per element of the state, only the state after the step can be read.
-    if (x.affine.is_outer()) {
+    if (x.update.is_outer()) {
       if (!of_next) return std::nullopt;
       out.read.row = out.read.after = with_axes(b_, f, contracted_);
       out.only_after = true;
       return out;
     }
     if (x.keeps) {
-      out.read.row = with_axes(b_, times(b_, f, x.affine.decay.k), contracted_);
-      out.read.scale = x.affine.decay.v;
+      out.read.row = with_axes(b_, times(b_, f, x.update.decay.k), contracted_);
+      out.read.scale = x.update.decay.v;
     }
-    for (const Rank& r : x.affine.ranks) {
+    for (const Rank& r : x.update.ranks) {
       const NodeId part = b_.times(contract(b_, f, r.p, contracted_), r.c);
       out.read.row = out.read.row == kNone ? part : b_.plus(out.read.row, part);
     }
-    for (const Product& p : x.affine.added) {
+    for (const Product& p : x.update.added) {
       const NodeId part = times(b_, contract(b_, f, p.k, contracted_), p.v);
       out.read.rest = out.read.rest == kNone ? part : b_.plus(out.read.rest, part);
     }
@@ -326,11 +324,11 @@ class Matcher {
     if (x.only_after) return std::nullopt;
     if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
     StateForm out{.kind = Kind::kState};
-    out.affine.ranks.push_back({f, x.read.row});
+    out.update.ranks.push_back({f, x.read.row});
     if (x.read.rest != kNone) {
       const auto rest = products(x.read.rest);
       if (!rest) return std::nullopt;
-      for (const Product& p : *rest) out.affine.added.push_back({times(b_, f, p.k), p.v});
+      for (const Product& p : *rest) out.update.added.push_back({times(b_, f, p.k), p.v});
     }
     return out;
   }
@@ -371,7 +369,7 @@ class Matcher {
  private:
   Builder& b_;
   // `outer_`: a decay may be exp(rate slope); `is_outer_`: one is.
-  bool outer_, is_outer_ = false;
+  bool outer_ = true, is_outer_ = false;
   const Body& step_;
   int state_;
   const std::vector<NodeId>& known_;
@@ -384,8 +382,8 @@ class Matcher {
 }  // namespace
 
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
-                  const std::vector<NodeId>& known, bool outer) {
-  Matcher matcher(b, graph, scan, state, known, outer);
+                  const std::vector<NodeId>& known) {
+  Matcher matcher(b, graph, scan, state, known);
   matcher.outputs_beyond_ = step_outputs(graph, scan);
   return matcher.run();
 }
@@ -426,4 +424,4 @@ std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan
   return Product{next.factor, next.added};
 }
 
-}  // namespace gabbro::ir::chunk
+}  // namespace gabbro::ir::affine

@@ -1,4 +1,4 @@
-#include "edit/codebook.h"
+#include "edit/unit_catalogue.h"
 
 #include <fmt/format.h>
 
@@ -34,16 +34,16 @@ const lang::Program& probes() {
 
 constexpr std::int64_t kWidth = 256;
 constexpr int kSettings = 8;
-// Settings with more nodes are not building blocks: 32 layers in one unit.
+// A unit with more nodes, such as 32 layers in one, is too large for a building block.
 constexpr std::size_t kMostNodes = 2'000;
 
-// The book's library with `unit` as the program under check, and the probe among the known units.
-struct Bench {
+// The library with `unit` as the program under check, and the probe among the known units.
+struct UnitChecker {
   lang::Program program;
   lang::Library library;
   const Unit* unit = nullptr;
 
-  Bench(const lang::Library& base, const Unit& subject) : library(base) {
+  UnitChecker(const lang::Library& base, const Unit& subject) : library(base) {
     library.add(probes());
     program.items.push_back({subject, {}, {}});
     ok = library.add(program).empty();
@@ -79,7 +79,7 @@ double bound(const Expr& e) {
 
 }  // namespace
 
-std::string shape_of(const std::vector<lang::Port>& inputs, const std::vector<lang::Port>& outputs) {
+std::string signature_of(const std::vector<lang::Port>& inputs, const std::vector<lang::Port>& outputs) {
   std::string shape = std::to_string(inputs.size());
   for (std::size_t i = 1; i < outputs.size(); ++i) shape += " " + outputs[i].name;
   return shape;
@@ -113,20 +113,20 @@ std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
 
 namespace {
 
-std::vector<Slot> slots_of(const Bench& bench, const Unit& unit) {
+std::vector<Slot> slots_of(const UnitChecker& checker, const Unit& unit) {
   std::vector<Slot> slots;
   for (const Hyper& hyper : unit.hypers) {
     if (hyper.kind != Hyper::Kind::kSlot) continue;
     Slot slot{hyper.name, "1", false};
     if (hyper.interface != "Unit") {
-      const lang::Interface* interface = bench.library.interface(hyper.interface, true);
-      if (interface) slot.shape = shape_of(interface->inputs, interface->outputs);
+      const lang::Interface* interface = checker.library.interface(hyper.interface, true);
+      if (interface) slot.signature = signature_of(interface->inputs, interface->outputs);
     }
     // Slots of other interfaces are assumed to be called at full width, as in all known units; the check of
     // the whole design decides.
-    if (slot.shape == "1") {
+    if (slot.signature == "1") {
       const Expr probed = build::with(build::name(unit.name), hyper.name, build::name("WideProbe"));
-      slot.narrow = !bench.check(probed, kWidth);
+      slot.narrow = !checker.check(probed, kWidth);
     }
     slots.push_back(std::move(slot));
   }
@@ -136,23 +136,23 @@ std::vector<Slot> slots_of(const Bench& bench, const Unit& unit) {
 }  // namespace
 
 std::vector<Slot> measure_slots(const lang::Library& library, const Unit& unit) {
-  const Bench bench(library, unit);
-  return bench.ok ? slots_of(bench, unit) : std::vector<Slot>{};
+  const UnitChecker checker(library, unit);
+  return checker.ok ? slots_of(checker, unit) : std::vector<Slot>{};
 }
 
-std::optional<CodeBookEntry> measure_unit(const lang::Library& library, const Unit& unit) {
-  const Bench bench(library, unit);
-  if (!bench.ok) return {};
+std::optional<CatalogueEntry> measure_unit(const lang::Library& library, const Unit& unit) {
+  const UnitChecker checker(library, unit);
+  if (!checker.ok) return {};
   const Expr plain = build::name(unit.name);
-  const auto facts = bench.check(plain, kWidth);
+  const auto facts = checker.check(plain, kWidth);
   if (!facts) return {};
-  CodeBookEntry entry;
+  CatalogueEntry entry;
   entry.unit = &unit;
-  entry.shape = shape_of(unit.inputs, unit.outputs);
+  entry.signature = signature_of(unit.inputs, unit.outputs);
   entry.mixes = facts->mixes_tokens;
-  entry.narrow = !entry.mixes && bench.check(plain, 3) && bench.check(plain, 7);
+  entry.narrow = !entry.mixes && checker.check(plain, 3) && checker.check(plain, 7);
 
-  entry.slots = slots_of(bench, unit);
+  entry.slots = slots_of(checker, unit);
   Random random = Random(0).split(unit.name);
   entry.settings.emplace_back();
   std::vector<std::string> seen{""};
@@ -165,40 +165,41 @@ std::optional<CodeBookEntry> measure_unit(const lang::Library& library, const Un
     std::string text = lang::print(instance);
     if (setting.empty() || std::find(seen.begin(), seen.end(), text) != seen.end()) continue;
     seen.push_back(std::move(text));
-    if (!bench.check(instance, kWidth) || (entry.narrow && !bench.check(instance, 3))) continue;
+    if (!checker.check(instance, kWidth) || (entry.narrow && !checker.check(instance, 3))) continue;
     entry.settings.push_back(std::move(setting));
   }
   return entry;
 }
 
-CodeBook::CodeBook(const lang::Library& library) : library_(library) {}
+UnitCatalogue::UnitCatalogue(const lang::Library& library) : library_(library) {}
 
-std::unique_ptr<CodeBookEntry> CodeBook::measure(const Unit& unit) const {
+std::unique_ptr<CatalogueEntry> UnitCatalogue::measure(const Unit& unit) const {
   auto entry = measure_unit(library_, unit);
-  return entry ? std::make_unique<CodeBookEntry>(std::move(*entry)) : nullptr;
+  return entry ? std::make_unique<CatalogueEntry>(std::move(*entry)) : nullptr;
 }
 
-const CodeBookEntry* CodeBook::find(std::string_view name) {
+const CatalogueEntry* UnitCatalogue::find(std::string_view name) {
   const auto known = entries_.find(name);
   if (known != entries_.end()) return known->second.get();
   const Unit* unit = library_.unit(name);
   return entries_.emplace(std::string(name), unit ? measure(*unit) : nullptr).first->second.get();
 }
 
-const std::vector<const CodeBookEntry*>& CodeBook::fitting(const Slot& slot) {
-  const auto [at, fresh] = fitting_.try_emplace({slot.shape, slot.narrow});
+const std::vector<const CatalogueEntry*>& UnitCatalogue::fitting(const Slot& slot) {
+  const auto [at, fresh] = fitting_.try_emplace({slot.signature, slot.narrow});
   if (fresh)
     for (const std::string& name : library_.unit_names())
-      if (const CodeBookEntry* e = find(name); e && e->shape == slot.shape && (e->narrow || !slot.narrow))
+      if (const CatalogueEntry* e = find(name);
+          e && e->signature == slot.signature && (e->narrow || !slot.narrow))
         at->second.push_back(e);
   return at->second;
 }
 
-void CodeBook::lend(const std::shared_ptr<const lang::Program>& donor) {
+void UnitCatalogue::add_units_of(const std::shared_ptr<const lang::Program>& donor) {
   const std::vector<TreePlace> all = places(*donor, library_);
   for (const lang::Item& item : donor->items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
-    if (!unit || shape_of(unit->inputs, unit->outputs) != "1") continue;
+    if (!unit || signature_of(unit->inputs, unit->outputs) != "1") continue;
     const auto at = std::find_if(all.begin(), all.end(), [&](const TreePlace& p) {
       return p.instance.text == unit->name &&
              (p.instance.kind == Expr::Kind::kName || p.instance.kind == Expr::Kind::kCall);
@@ -210,7 +211,7 @@ void CodeBook::lend(const std::shared_ptr<const lang::Program>& donor) {
     tidy(alone);
     const lang::CheckReport report = lang::check(std::move(alone), library_);
     if (report.valid() && report.subjects.size() == 1)
-      loans_.push_back({donor, unit->name, at->path, report.subjects[0].facts.mixes_tokens});
+      found_units_.push_back({donor, unit->name, at->path, report.subjects[0].facts.mixes_tokens});
   }
 }
 

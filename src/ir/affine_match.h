@@ -7,7 +7,7 @@
 
 #include "ir/builder.h"
 
-namespace gabbro::ir::chunk {
+namespace gabbro::ir::affine {
 
 constexpr NodeId kNone = -1;  // as a factor: 1; as a summand: 0
 
@@ -22,7 +22,7 @@ struct Product {
 };
 
 /// S' = decay S + sum p (c . S) + sum k v. All operands are nodes of the enclosing body, at all positions.
-struct Affine {
+struct Update {
   Product decay;
   // If set, the decay is exp(rate slope) instead. The slope does not depend on time, and there are no ranks.
   NodeId rate = kNone, slope = kNone;
@@ -42,24 +42,21 @@ struct Read {
 struct Match {
   // Axes of S: `contracted` are summed in c . S, and no coefficient has `values`; the others are shared.
   AxisList contracted, values;
-  Affine update;
+  Update update;
   std::vector<Read> reads;
   std::string refused;  // why there is no match; then nothing else is valid
   bool waits = false;   // refused only because another state is not known yet
 };
 
 /// Matches the update of state `state` of `scan`. known[n] is the node of `b`'s body that holds step node n
-/// at all positions, or -1. With `outer`, a decay may be exp(rate slope). Appends nodes to `b`.
+/// at all positions, or -1. Appends nodes to `b`.
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
-                  const std::vector<NodeId>& known, bool outer);
+                  const std::vector<NodeId>& known);
 
 /// Matches the update as factor * S + added, elementwise, for any decay. Returns nullopt if it does not have
 /// this form.
 std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
                                       const std::vector<NodeId>& known);
-
-/// Returns log x if x > 0 follows from the way x is computed.
-std::optional<NodeId> log_of(Builder& b, NodeId x);
 
 /// Returns x * y; kNone stands for 1.
 NodeId times(Builder& b, NodeId x, NodeId y);
@@ -68,4 +65,4 @@ NodeId with_axes(Builder& b, NodeId x, const AxisList& axes);
 /// Contracts x and y over `axes`; axes that neither operand has are broadcast.
 NodeId contract(Builder& b, NodeId x, NodeId y, const AxisList& axes);
 
-}  // namespace gabbro::ir::chunk
+}  // namespace gabbro::ir::affine

@@ -1,11 +1,12 @@
-// Tests of the judge in a process of its own: it gives the same answers as one in this process, and whatever
-// a program does to it, it judges the next one.
-#include "campaign/judge.h"
+// Tests of the screener in a process of its own: it gives the same answers as one in this process, and
+// whatever a program does to it, it judges the next one.
+#include "campaign/screener.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <array>
 
 #include <fstream>
 #include <functional>
@@ -23,17 +24,17 @@
 namespace gabbro::campaign {
 namespace {
 
-JudgeProcessOptions real(const Folder& folder) {
-  JudgeProcessOptions out;
-  out.command = {gabbro_path(), "judge", "20"};
-  out.log = folder / "judge.log";
+ScreenerOptions real(const Folder& folder) {
+  ScreenerOptions out;
+  out.command = {gabbro_path(), "screener", "20"};
+  out.log = folder / "screener.log";
   out.cpu_seconds = 20;
   out.address_bytes = std::uint64_t{2} << 30;
   return out;
 }
 
-JudgeProcessOptions script(const Folder& folder, const std::string& text, double seconds) {
-  JudgeProcessOptions out = real(folder);
+ScreenerOptions script(const Folder& folder, const std::string& text, double seconds) {
+  ScreenerOptions out = real(folder);
   out.command = {"/bin/sh", "-c", text};
   out.cpu_seconds = seconds;
   return out;
@@ -70,7 +71,7 @@ bool alive(pid_t id) {
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
-// A population of the baselines, and the answers of judges to draws. Draws that pass enter the population.
+// A population of the baselines, and the answers of screeners to draws. Draws that pass enter the population.
 struct Course {
   evolve::Population population{small_plan().settings};
   std::vector<std::string> words;
@@ -78,27 +79,27 @@ struct Course {
     created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
     EXPECT_TRUE(population.apply(created));
   }
-  void follow(Judge& judge, int draws, const std::function<void(int)>& between) {
+  void follow(Screener& screener, int draws, const std::function<void(int)>& between) {
     for (const std::string& name : small_plan().settings.baselines) {
-      auto created = judge.measure(*zoo::program(name + ".gab"), population.settings());
+      auto created = screener.measure(*zoo::program(name + ".gab"), population.settings());
       words.push_back(said(created));
       ASSERT_TRUE(created) << created.error().message;
       created->origin = record::Origin::kBaseline;
       add(*created);
     }
-    edit::CodeBook book(zoo::library());
+    edit::UnitCatalogue catalogue(zoo::library());
     Random random(5);
     for (int i = 0; i < draws; ++i) {
       between(i);
       // The program goes through text, as it does to another process, since errors name its lines.
-      evolve::Offspring child = offspring(lang::print(evolve::fresh(book, random).program));
+      evolve::Offspring child = offspring(lang::print(evolve::fresh(catalogue, random).program));
       if (i % 5 == 4) child.program = *population.individual(1).program;  // equal to a known design
-      const auto created = judge.screen(child, population);
+      const auto created = screener.screen(child, population);
       words.push_back(said(created));
       if (created) add(*created);
     }
     for (const evolve::Individual& i : population.individuals()) {
-      const auto equal = judge.equal_known(i.created, population);
+      const auto equal = screener.find_equal(i.created, population);
       words.push_back(equal ? *equal : equal.error().message);
     }
   }
@@ -109,26 +110,27 @@ void expect_same(const Course& a, const Course& b) {
   for (std::size_t i = 0; i < a.words.size(); ++i) EXPECT_EQ(a.words[i], b.words[i]) << i;
 }
 
-TEST(Judge, SaysApartWhatItSaysHere) {
+TEST(Screener, SaysApartWhatItSaysHere) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_in_process(), 6, [](int) {});
-  const auto judge = judge_process(real(folder));
-  apart.follow(*judge, 6, [](int) {});
+  here.follow(*screener_in_process(), 6, [](int) {});
+  const auto screener = screener_process(real(folder));
+  apart.follow(*screener, 6, [](int) {});
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
-  EXPECT_EQ(judge->sandbox(), sandbox::machine().text());
-  // The judge also accepts an earlier population, as used by agents that began before.
+  EXPECT_EQ(screener->sandbox(), sandbox::machine().text());
+  // The screener also accepts an earlier population, as used by agents that began before.
   Course early;
-  early.follow(*judge_in_process(), 0, [](int) {});
+  early.follow(*screener_in_process(), 0, [](int) {});
   const evolve::Offspring last{*apart.population.individuals().back().program, {}, {}, 0, 0};
-  EXPECT_EQ(said(judge->screen(last, early.population)),
-            said(judge_in_process()->screen(last, early.population)));
-  EXPECT_EQ(said(judge->screen(last, apart.population)),
-            said(judge_in_process()->screen(last, apart.population)));
+  EXPECT_EQ(said(screener->screen(last, early.population)),
+            said(screener_in_process()->screen(last, early.population)));
+  EXPECT_EQ(said(screener->screen(last, apart.population)),
+            said(screener_in_process()->screen(last, apart.population)));
   const lang::Program& winner = *apart.population.individuals().back().program;
-  const auto parts = judge->ablations(winner, nullptr), same = judge_in_process()->ablations(winner, nullptr);
+  const auto parts = screener->ablations(winner, nullptr),
+             same = screener_in_process()->ablations(winner, nullptr);
   ASSERT_TRUE(parts && same);
   ASSERT_EQ(parts->size(), same->size());
   for (std::size_t i = 0; i < parts->size(); ++i) {
@@ -137,10 +139,10 @@ TEST(Judge, SaysApartWhatItSaysHere) {
   }
 }
 
-TEST(Judge, KnowsWhichDesignsAreUntrainable) {
+TEST(Screener, KnowsWhichDesignsAreUntrainable) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const auto judge = judge_process(real(folder));
+  const auto screener = screener_process(real(folder));
   const auto text = [](const std::string& sum) {
     return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
            "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
@@ -150,11 +152,11 @@ TEST(Judge, KnowsWhichDesignsAreUntrainable) {
                           decay = offspring(
                               text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n"));
   Course course;
-  const auto known = judge->screen(factors, course.population);
+  const auto known = screener->screen(factors, course.population);
   ASSERT_TRUE(known) << known.error().message;
   course.add(*known);
   const auto verdict = [&](const evolve::Population& population) {
-    const auto created = judge->screen(decay, population);
+    const auto created = screener->screen(decay, population);
     return created ? "" : created.error().code;
   };
   EXPECT_EQ(verdict(course.population), "same function");
@@ -165,27 +167,27 @@ TEST(Judge, KnowsWhichDesignsAreUntrainable) {
 }
 
 // A campaign that resumes its final comparison requests nothing else first.
-TEST(Judge, IsAskedForAblationsFirst) {
+TEST(Screener, IsAskedForAblationsFirst) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const auto judge = judge_process(real(folder));
-  const auto parts = judge->ablations(*zoo::program("llama.gab"), nullptr);
+  const auto screener = screener_process(real(folder));
+  const auto parts = screener->ablations(*zoo::program("llama.gab"), nullptr);
   ASSERT_TRUE(parts) << parts.error().message;
   ASSERT_FALSE(parts->empty());
   const auto settings = small_plan().settings;
-  EXPECT_EQ(said(judge->measure((*parts)[0].program, settings)),
-            said(judge_in_process()->measure((*parts)[0].program, settings)));
+  EXPECT_EQ(said(screener->measure((*parts)[0].program, settings)),
+            said(screener_in_process()->measure((*parts)[0].program, settings)));
 }
 
-// Whatever kills the judge, nothing is lost, and no draw is refused because of it.
-TEST(Judge, KilledAtAnyMomentItGoesOn) {
+// Whatever kills the screener, nothing is lost, and no draw is refused because of it.
+TEST(Screener, KilledAtAnyMomentItGoesOn) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course here, apart;
-  here.follow(*judge_in_process(), 6, [](int) {});
-  const auto judge = judge_process(real(folder));
+  here.follow(*screener_in_process(), 6, [](int) {});
+  const auto screener = screener_process(real(folder));
   std::thread killer;
-  apart.follow(*judge, 6, [&](int i) {
+  apart.follow(*screener, 6, [&](int i) {
     if (killer.joinable()) killer.join();
     const auto all = children();
     if (i % 3 != 0 || all.size() != 1) return;
@@ -201,18 +203,18 @@ TEST(Judge, KilledAtAnyMomentItGoesOn) {
   expect_same(here, apart);
 }
 
-TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
+TEST(Screener, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   Course course;
-  const auto judge = judge_process(real(folder));
-  course.follow(*judge, 0, [](int) {});
+  const auto screener = screener_process(real(folder));
+  course.follow(*screener, 0, [](int) {});
   const std::string good =
-      said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
+      said(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
   std::size_t refused = 0;
   for (const Hostile& h : hostile_designs()) {
     const double begun = seconds_now();
-    const auto created = judge->screen(offspring(h.text), course.population);
+    const auto created = screener->screen(offspring(h.text), course.population);
     EXPECT_LT(seconds_now() - begun, 250) << h.kind;
     if (!created) {  // long formulas may be small designs
       const std::string& code = created.error().code;
@@ -221,51 +223,55 @@ TEST(Judge, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
           << h.kind << ": " << said(created);
     }
     refused += created ? 0 : 1;
-    // Measured as a user's design it may be small enough; the judge survives either way.
-    const auto measured = judge->measure(offspring(h.text).program, course.population.settings());
+    // Measured as a user's design it may be small enough; the screener survives either way.
+    const auto measured = screener->measure(offspring(h.text).program, course.population.settings());
     EXPECT_LT(seconds_now() - begun, 500) << h.kind << said(measured).substr(0, 200);
-    EXPECT_EQ(said(judge->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population)), good);
+    EXPECT_EQ(said(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population)),
+              good);
   }
   EXPECT_GE(refused + 1, hostile_designs().size());
 }
 
-TEST(Judge, EveryWayToDieIsSaid) {
+TEST(Screener, EveryWayToDieIsSaid) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const evolve::Population none(small_plan().settings);
   const evolve::Offspring any = offspring(lang::print(*zoo::program("llama.gab")));
-  for (const auto& [text, says] : std::vector<std::pair<std::string, std::string>>{
-           {"exit 7", "ended with code 7"},
-           {"exit 3", "ran out of memory"},
-           {"kill -SEGV $$", "ended by signal 11"},
-           {"kill -XCPU $$", "ran out of processor time"},
-           {"read x; while true; do :; done", "more than the limit"},
-           {"trap '' TERM; sleep 600", "more than the limit"},
-           {"while true; do printf x; sleep 0.05; done", "more than the limit"},
-           {"exec cat /dev/zero", "answered without end"}}) {
+  // The programs that die only over the program that is screened pass the small one that follows.
+  const std::string handles_small = "read x; case \"$x\" in *Small*) echo '{\"code\":\"\"}'; read y;; esac; ";
+  for (const auto& [text, says, code] : std::vector<std::array<std::string, 3>>{
+           {"exit 7", "no program can be screened: exited with code 7", "screener"},
+           {handles_small + "exit 7", "exited with code 7", "screen died"},
+           {"exit 3", "ran out of memory", "screen died"},
+           {"kill -SEGV $$", "no program can be screened: was terminated by signal 11", "screener"},
+           {handles_small + "kill -SEGV $$", "was terminated by signal 11", "screen died"},
+           {"kill -XCPU $$", "ran out of processor time", "screen died"},
+           {"read x; while true; do :; done", "more than the limit", "screen died"},
+           {"trap '' TERM; sleep 600", "more than the limit", "screener"},
+           {handles_small + "trap '' TERM; sleep 600", "more than the limit", "screen died"},
+           {"exec cat /dev/zero", "answered without end", "screen died"}}) {
     const auto created =
-        judge_process(script(folder, text, std::string(says) == "more than the limit" ? 0.2 : 20))
-            ->screen(any, none);
+        screener_process(script(folder, text, says == "more than the limit" ? 0.2 : 20))->screen(any, none);
     ASSERT_FALSE(created);
-    EXPECT_EQ(created.error().code, "screen died") << text;
+    EXPECT_EQ(created.error().code, code) << text;
     EXPECT_NE(created.error().message.find(says), std::string::npos) << created.error().message;
   }
-  const auto garbage = judge_process(script(folder, "echo nonsense; cat", 20))->screen(any, none);
+  const auto garbage = screener_process(script(folder, "echo nonsense; cat", 20))->screen(any, none);
   ASSERT_FALSE(garbage);
-  EXPECT_EQ(garbage.error().code, "judge");
+  EXPECT_EQ(garbage.error().code, "screener");
   EXPECT_TRUE(children().empty());
 }
 
-TEST(Judge, EndsWithWhoAsked) {
+TEST(Screener, EndsWithWhoAsked) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const pid_t asker = fork();
   if (asker == 0) {
-    const auto judge = judge_process(real(folder));
+    const auto screener = screener_process(real(folder));
     const evolve::Population none(small_plan().settings);
-    (void)judge->measure(*zoo::program("llama.gab"), none.settings());
+    (void)screener->measure(*zoo::program("llama.gab"), none.settings());
     const auto all = children();
     const pid_t id = all.empty() ? 0 : all[0];
     if (write(ends[1], &id, sizeof id) < 0) _exit(1);
@@ -281,13 +287,13 @@ TEST(Judge, EndsWithWhoAsked) {
   close(ends[0]), close(ends[1]);
 }
 
-TEST(Judge, WithoutAProgramItSaysSo) {
+TEST(Screener, WithoutAProgramItSaysSo) {
   SKIP_UNDER_SANITIZERS();
-  JudgeProcessOptions options;
-  options.command = {"/nowhere/gabbro", "judge", "1"};
-  const auto created = judge_process(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
+  ScreenerOptions options;
+  options.command = {"/nowhere/gabbro", "screener", "1"};
+  const auto created = screener_process(options)->measure(*zoo::program("llama.gab"), small_plan().settings);
   ASSERT_FALSE(created);
-  EXPECT_EQ(created.error().code, "jobs");
+  EXPECT_EQ(created.error().code, "screener") << "no program is judged by it";
 }
 
 }  // namespace

@@ -1,25 +1,25 @@
-#include "ir/chunk.h"
+#include "ir/recurrences.h"
 
 #include <algorithm>
 #include <map>
 
-#include "ir/chunk_build.h"
-#include "ir/chunk_match.h"
+#include "ir/affine_build.h"
+#include "ir/affine_match.h"
 
 namespace gabbro::ir {
 
 namespace {
 
-using chunk::kNone;
+using affine::kNone;
 
 // Copies body 0 and lowers its scans, one state at a time. Once a state is lowered, its values are known at
 // all positions, which can make the updates of other states affine.
 class Lowering {
  public:
-  Lowering(const Graph& graph, const ChunkOptions& options)
-      : from_(graph), options_(options), out_{emptied(graph), {}, {}}, b_(out_.graph, 0), axes_(out_.graph) {}
+  Lowering(const Graph& graph, const RecurrenceOptions& options)
+      : from_(graph), options_(options), out_{emptied(graph), {}, {}}, b_(out_.graph, 0) {}
 
-  Chunked run() {
+  LoweredRecurrences run() {
     const auto& nodes = from_.bodies[0].nodes;
     out_.map.assign(nodes.size(), kNone);
     scan_values_.resize(nodes.size());
@@ -71,17 +71,17 @@ class Lowering {
 
   bool lower(NodeId id) {
     const int states = static_cast<int>(scan_->inits.size());
-    std::vector<ChunkedState> fates;
+    std::vector<LoweredState> fates;
     for (int s = 0; s < states; ++s) fates.push_back({.scan = index_, .state = s});
     const bool done = !scan_->reverse && !wants_final_states(id) && lower_states(fates);
     if (done) {
       for (std::size_t i = static_cast<std::size_t>(states); i < step().outputs.size(); ++i)
         scan_values_[id].push_back(over_time(known_[step().outputs[i]]));
     } else {
-      for (ChunkedState& fate : fates) fate.form = ChunkedState::Form::kStep;
+      for (LoweredState& fate : fates) fate.form = LoweredState::Form::kStep;
     }
-    for (ChunkedState& fate : fates) {
-      if (fate.form != ChunkedState::Form::kStep) fate.reason.clear();
+    for (LoweredState& fate : fates) {
+      if (fate.form != LoweredState::Form::kStep) fate.reason.clear();
       out_.states.push_back(std::move(fate));
     }
     return done;
@@ -93,11 +93,11 @@ class Lowering {
                        [&](const Node& n) { return n.op == Op::kScanOut && n.in[0] == id && n.index < 0; });
   }
 
-  NodeId over_time(NodeId id) { return chunk::with_axes(b_, id, {kTime}); }
+  NodeId over_time(NodeId id) { return affine::with_axes(b_, id, {kTime}); }
 
   // Lowers the states of the scan in turn; sequences and invariants are known from the start. Returns false
   // if the whole scan has to keep its step form.
-  bool lower_states(std::vector<ChunkedState>& fates) {
+  bool lower_states(std::vector<LoweredState>& fates) {
     const Body& body = step();
     live_ = live_nodes(from_, scan_->body, body.outputs);
     known_.assign(body.nodes.size(), kNone);
@@ -105,7 +105,8 @@ class Lowering {
     for (std::size_t s = 0; s < fates.size(); ++s) left_.push_back(static_cast<int>(s));
     if (!learn()) return false;
     while (!left_.empty()) {
-      if (!chunk_one(fates) && !diagonal_one(fates, false) && !step_some(fates) && !diagonal_one(fates, true))
+      if (!affine_one(fates) && !diagonal_one(fates, false) && !step_some(fates) &&
+          !diagonal_one(fates, true))
         return false;
       if (!learn()) return false;
     }
@@ -150,33 +151,19 @@ class Lowering {
   }
   void settle(int state) { left_.erase(std::find(left_.begin(), left_.end(), state)); }
 
-  bool chunk_one(std::vector<ChunkedState>& fates) {
-    constexpr int kMostAxes = 4;  // of a chunked state; pairs and ranks need four more
+  bool affine_one(std::vector<LoweredState>& fates) {
     for (int s : left_) {
-      ChunkedState& fate = fates[static_cast<std::size_t>(s)];
+      LoweredState& fate = fates[static_cast<std::size_t>(s)];
       const Type type = b_.type(init(s));
-      const chunk::Match match = chunk::match_state(b_, from_, *scan_, s, known_, options_.fused);
+      const affine::Match match = affine::match_state(b_, from_, *scan_, s, known_);
       waits_[s] = match.waits;
       fate.reason = match.refused;
       if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";
-      if (match.refused.empty() && !options_.fused && type.axes.size() > kMostAxes)
-        fate.reason = "it has too many axes";
       if (match.refused.empty() && match.update.ranks.empty() && match.values.empty())
         fate.reason = "it has no value axes";
       if (!fate.reason.empty()) continue;
-      std::vector<NodeId> values;
-      if (options_.fused) {
-        values = chunk::build_fused(b_, match, type);
-        fate.form = ChunkedState::Form::kFused;
-      } else {
-        const chunk::LogDecay decay = chunk::log_decay(b_, match);
-        if (decay.fails) {
-          fate.reason = "its decay is not known to be positive";
-          continue;
-        }
-        values = chunk::build_chunks(b_, axes_, match, type, decay, options_);
-        fate.form = ChunkedState::Form::kChunks;
-      }
+      const std::vector<NodeId> values = affine::build(b_, match, type);
+      fate.form = LoweredState::Form::kAffine;
       for (std::size_t i = 0; i < values.size(); ++i) known_[match.reads[i].node] = values[i];
       settle(s);
       return true;
@@ -184,12 +171,12 @@ class Lowering {
     return false;
   }
 
-  bool diagonal_one(std::vector<ChunkedState>& fates, bool even_waiting) {
+  bool diagonal_one(std::vector<LoweredState>& fates, bool even_waiting) {
     for (int s : left_) {
       if (waits_[s] && !even_waiting) continue;
       Type type = b_.type(init(s));
       if (elements(out_.graph, type.axes) > options_.diagonal) continue;
-      const auto match = chunk::match_diagonal(b_, from_, *scan_, s, known_);
+      const auto match = affine::match_diagonal(b_, from_, *scan_, s, known_);
       if (!match) continue;
       type.add(kTime);
       // The first position of a document reads the initial state.
@@ -204,7 +191,7 @@ class Lowering {
       if (!zero) before = b_.plus(before, start);
       set_state(s, before);
       known_[step().outputs[static_cast<std::size_t>(s)]] = after;
-      fates[static_cast<std::size_t>(s)].form = ChunkedState::Form::kDiagonal;
+      fates[static_cast<std::size_t>(s)].form = LoweredState::Form::kDiagonal;
       settle(s);
       return true;
     }
@@ -214,7 +201,7 @@ class Lowering {
   // Finds the smallest set of states whose updates depend on no other unknown states. Moves it, in step form,
   // to a scan of its own that outputs the states before each step. Returns false if that set is the whole
   // scan.
-  bool step_some(std::vector<ChunkedState>& fates) {
+  bool step_some(std::vector<LoweredState>& fates) {
     std::vector<int> group;
     for (int s : left_) {
       const std::vector<int> needed = closure(s);
@@ -223,7 +210,7 @@ class Lowering {
     if (group.size() == scan_->inits.size()) return false;
     make_step_scan(group);
     for (int s : group) {
-      fates[static_cast<std::size_t>(s)].form = ChunkedState::Form::kStep;
+      fates[static_cast<std::size_t>(s)].form = LoweredState::Form::kStep;
       settle(s);
     }
     return true;
@@ -315,10 +302,9 @@ class Lowering {
   }
 
   const Graph& from_;
-  ChunkOptions options_;
-  Chunked out_;
+  RecurrenceOptions options_;
+  LoweredRecurrences out_;
   Builder b_;
-  chunk::ChunkAxes axes_;
   std::vector<std::vector<NodeId>> scan_values_;  // for each node of a lowered scan, its outputs
   // State of the scan that is being lowered:
   const Scan* scan_ = nullptr;
@@ -331,7 +317,7 @@ class Lowering {
 
 }  // namespace
 
-Chunked chunk_scans(const Graph& graph, const ChunkOptions& options) {
+LoweredRecurrences lower_recurrences(const Graph& graph, const RecurrenceOptions& options) {
   return Lowering(graph, options).run();
 }
 

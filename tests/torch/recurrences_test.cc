@@ -1,5 +1,5 @@
-// Tests of the chunkwise and fused forms of recurrences: which scans get one, and that torch on the lowered
-// graph agrees with the reference on the original graph, forward and backward.
+// Tests of lowered recurrences: which form each state gets, and that torch on the lowered graph agrees with
+// the reference on the original graph, forward and backward.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 
 #include "edit/build.h"
 #include "edit/generate.h"
-#include "ir/chunk.h"
 #include "ir/facts.h"
+#include "ir/recurrences.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "torch/agree.h"
@@ -17,11 +17,6 @@
 
 namespace gabbro::testing {
 namespace {
-
-constexpr ir::ChunkOptions kChunks{.fused = false};
-// With these sizes, even short sequences have many chunks.
-constexpr ir::ChunkOptions kSmall{.fused = false, .scalar = 4, .rank = 4, .channel = 4};
-constexpr ir::ChunkOptions kFused{.fused = true};
 
 lang::Elaboration unit(const std::string& instance, std::int64_t width = 16) {
   return elaborated({}, *lang::parse_expression(instance), width);
@@ -40,22 +35,16 @@ lang::Elaboration scan_unit(const std::string& values, const std::string& states
 const std::string kInputs =
     "    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n    val = linear(x, [h, v])\n";
 
-// Returns one letter per state of the scans of a graph: S step form, D diagonal, C chunks, F fused.
-std::string forms(const ir::Chunked& chunked) {
+// Returns one letter per state of the scans of a graph: S step form, D diagonal, A affine.
+std::string forms(const ir::LoweredRecurrences& lowered) {
   std::string out;
-  for (const ir::ChunkedState& state : chunked.states) out += "SDCF"[static_cast<int>(state.form)];
+  for (const ir::LoweredState& state : lowered.states) out += "SDA"[static_cast<int>(state.form)];
   return out;
 }
 
-std::string fused_forms(std::string chunks) {
-  std::replace(chunks.begin(), chunks.end(), 'C', 'F');
-  return chunks;
-}
-
-void expect_same(lang::Elaboration e, int sequences, int length, const ir::ChunkOptions& options,
-                 double single = kFloat) {
+void expect_same(lang::Elaboration e, int sequences, int length, double single = kFloat) {
   ASSERT_TRUE(e.ok());
-  ir::Chunked lowered = ir::chunk_scans(e.graph, options);
+  ir::LoweredRecurrences lowered = ir::lower_recurrences(e.graph);
   const Result<bool> verified = ir::verify(lowered.graph);
   ASSERT_TRUE(verified.has_value()) << verified.error().message;
   std::vector<ir::NodeId> outputs;
@@ -73,28 +62,27 @@ struct Case {
   const char* unit;
   const char* forms;
   const char* why;
-  const char* fused = nullptr;  // expected forms when fused, if they differ by more than F instead of C
 };
 
 // Every unit of the zoo with a recurrence.
 constexpr Case kZoo[] = {
-    {"LinearAttention", "CD", "the normaliser has no value axis"},
-    {"Retention", "C", "a fixed decay per head"},
-    {"Mamba2", "C", "a decay per head"},
-    {"GLA", "C", "a decay per key channel"},
-    {"HGRN2", "C", "a decay per key channel, 1 - decay as the key"},
-    {"RWKV6", "C", "reads before the update"},
-    {"GSA", "CC",
+    {"LinearAttention", "AD", "the normaliser has no value axis"},
+    {"Retention", "A", "a fixed decay per head"},
+    {"Mamba2", "A", "a decay per head"},
+    {"GLA", "A", "a decay per key channel"},
+    {"HGRN2", "A", "a decay per key channel, 1 - decay as the key"},
+    {"RWKV6", "A", "reads before the update"},
+    {"GSA", "AA",
      "decays per value channel, then per key channel; the second is read at what the first gives"},
-    {"DeltaNet", "C", "one rank-1 term"},
-    {"GatedDeltaNet", "C", "a decay per head before the rank-1 term"},
-    {"DeltaProduct", "C", "two rank-1 terms"},
-    {"DeltaProduct(steps=3)", "C", "three rank-1 terms"},
-    {"Comba", "C", "the removed key differs from the written one"},
-    {"KDA", "C", "a decay per key channel before the rank-1 term"},
-    {"RWKV7", "C", "a decay per key channel beside the rank-1 term"},
-    {"MLSTM", "CDS", "the running maximum is no linear recurrence; given it, the memory is"},
-    {"Mamba", "D", "a decay per channel and state: no value axis", "F"},
+    {"DeltaNet", "A", "one rank-1 term"},
+    {"GatedDeltaNet", "A", "a decay per head before the rank-1 term"},
+    {"DeltaProduct", "A", "two rank-1 terms"},
+    {"DeltaProduct(steps=3)", "A", "three rank-1 terms"},
+    {"Comba", "A", "the removed key differs from the written one"},
+    {"KDA", "A", "a decay per key channel before the rank-1 term"},
+    {"RWKV7", "A", "a decay per key channel beside the rank-1 term"},
+    {"MLSTM", "ADS", "the running maximum is no linear recurrence; given it, the memory is"},
+    {"Mamba", "A", "a decay per channel and state that is e to an outer product"},
     {"RGLRU", "D", "the state itself leaves the step"},
     {"RWKV4", "DDS", "as MLSTM"},
     {"SLSTM", "SSSS", "its gates see the previous output through a matrix and a tanh"},
@@ -103,27 +91,28 @@ constexpr Case kZoo[] = {
     {"TTTMLP", "SSSS", "the inner model is not linear"},
 };
 
-TEST(Chunks, OfTheZoo) {
+TEST(Recurrences, OfTheZoo) {
   for (const Case& c : kZoo) {
     SCOPED_TRACE(c.unit);
     const lang::Elaboration e = unit(c.unit);
     ASSERT_TRUE(e.ok());
-    EXPECT_EQ(forms(ir::chunk_scans(e.graph, kFused)), c.fused ? c.fused : fused_forms(c.forms));
-    const ir::Chunked lowered = ir::chunk_scans(e.graph, kChunks);
+    const ir::LoweredRecurrences lowered = ir::lower_recurrences(e.graph);
     std::string reasons;
-    for (const ir::ChunkedState& state : lowered.states) reasons += state.reason + "; ";
+    for (const ir::LoweredState& state : lowered.states) reasons += state.reason + "; ";
     EXPECT_EQ(forms(lowered), c.forms) << c.why << "; " << reasons;
   }
 }
 
-TEST(Chunks, LargeDiagonalStatesKeepTheirSteps) {
-  const lang::Elaboration e = unit("Mamba");  // The state has 32 * 16 elements.
-  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.fused = false, .diagonal = 512})), "D");
-  EXPECT_EQ(forms(ir::chunk_scans(e.graph, {.fused = false, .diagonal = 511})), "S");
+TEST(Recurrences, LargeDiagonalStatesKeepTheirSteps) {
+  const std::string body = "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n";
+  const lang::Elaboration e = scan_unit(kInputs, "S: [h, v] = 0", body, "y");
+  ASSERT_TRUE(e.ok());  // The state has 2 * 4 elements.
+  EXPECT_EQ(forms(ir::lower_recurrences(e.graph, {.diagonal = 8})), "D");
+  EXPECT_EQ(forms(ir::lower_recurrences(e.graph, {.diagonal = 7})), "S");
 }
 
 // The table lists every unit of the zoo that has its own scan.
-TEST(Chunks, TableIsComplete) {
+TEST(Recurrences, TableIsComplete) {
   std::map<std::string, bool> named;
   for (const Case& c : kZoo) named[std::string(c.unit).substr(0, std::string(c.unit).find('('))] = true;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
@@ -136,36 +125,24 @@ TEST(Chunks, TableIsComplete) {
     }
 }
 
-TEST(Chunks, AgreeOnTheZoo) {
+// Lengths of one segment of the adjoint (16), one less and one more, and a third segment.
+TEST(Recurrences, AgreeOnTheZoo) {
   for (const Case& c : kZoo) {
     if (std::string(c.forms).find_first_not_of('S') == std::string::npos) continue;
-    for (const int length : {1, 3, 4, 5, 11}) {
-      SCOPED_TRACE(std::string(c.unit) + ", length " + std::to_string(length));
-      expect_same(unit(c.unit), 3, length, kSmall);
-      if (HasFailure()) return;
-    }
-  }
-}
-
-// Lengths of one segment of the adjoint (16), one less and one more, and a third segment.
-TEST(Chunks, FusedAgreeOnTheZoo) {
-  for (const Case& c : kZoo) {
-    if (std::string(c.forms).find('C') == std::string::npos) continue;
-    for (const int length : {1, 15, 17, 35}) {
+    for (const int length : {1, 3, 15, 16, 17, 35}) {
       SCOPED_TRACE(std::string(c.unit) + ", length " + std::to_string(length));
       // MLSTM divides by a sum that nearly vanishes at some positions. Retention normalises its sum, which at
       // the first position is one value times q·k, so the gradient of q is a difference of nearly equal
       // values. Both need a larger tolerance.
       const std::string name = c.unit;
-      expect_same(unit(c.unit), 3, length, kFused,
-                  name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
+      expect_same(unit(c.unit), 3, length, name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
       if (HasFailure()) return;
     }
   }
 }
 
 // Columns beyond one block and rows beyond one vector, both in full and partial blocks.
-TEST(Chunks, FusedAgreeOnWideStates) {
+TEST(Recurrences, AgreeOnWideStates) {
   for (const char* axes :
        {"axis h = 1, k = 17, v = 40", "axis h = 2, k = 3, v = 1", "axis h = 1, k = 1, v = 33"})
     for (const char* body :
@@ -178,27 +155,14 @@ TEST(Chunks, FusedAgreeOnWideStates) {
       SCOPED_TRACE(std::string(axes) + "\n" + body);
       lang::Elaboration e = scan_unit(kInputs, "S: [h, k, v] = 0", body, "y", axes);
       ASSERT_TRUE(e.ok());
-      EXPECT_EQ(forms(ir::chunk_scans(e.graph, kFused)), "F");
-      expect_same(std::move(e), 2, 35, kFused);
-      if (HasFailure()) return;
-    }
-}
-
-// Full chunks, one position less and one more, and a third chunk, at the sizes that training uses.
-TEST(Chunks, AgreeAroundTheSizeOfAChunk) {
-  const ir::ChunkOptions options = kChunks;
-  for (const auto& [instance, size] : {std::pair{"Retention(heads=2)", options.scalar},
-                                       {"DeltaNet(heads=2)", options.rank},
-                                       {"GLA(heads=2, rank=4)", options.channel}})
-    for (const int length : {size - 1, size, size + 1, 2 * size + 3}) {
-      SCOPED_TRACE(std::string(instance) + ", length " + std::to_string(length));
-      expect_same(unit(instance, 8), 2, length, options);
+      EXPECT_EQ(forms(ir::lower_recurrences(e.graph)), "A");
+      expect_same(std::move(e), 2, 35);
       if (HasFailure()) return;
     }
 }
 
 // A decay of exp(-50) next to one of nearly 1: nothing overflows and nothing is lost.
-TEST(Chunks, AgreeAtStrongAndWeakDecays) {
+TEST(Recurrences, AgreeAtStrongAndWeakDecays) {
   const std::string update = "        S = a * S + key * val\n        y = dot(q, S, over=k)\n";
   const std::string delta =
       "        S = a * S\n        S = S + 0.2 * key * (val - dot(key, S, over=k))\n        y = dot(q, S, "
@@ -210,53 +174,50 @@ TEST(Chunks, AgreeAtStrongAndWeakDecays) {
           "exp(-50 * floor(sigmoid(linear(x, h)) + 0.5))", "1 - sigmoid(linear(x, [h, k]))"}) {
       SCOPED_TRACE(std::string(decay) + "\n" + body);
       lang::Elaboration e = scan_unit(kInputs + "    a = " + decay + "\n", "S: [h, k, v] = 0", body, "y");
-      EXPECT_EQ(forms(ir::chunk_scans(e.graph, kChunks)), "C");
-      for (const bool fused : {false, true})
-        expect_same(e, 2, 37, {.fused = fused, .scalar = 16, .rank = 16, .channel = 16});
+      EXPECT_EQ(forms(ir::lower_recurrences(e.graph)), "A");
+      expect_same(std::move(e), 2, 37);
       if (HasFailure()) return;
     }
 }
 
 // Other forms of the same recurrences, and steps that are not affine recurrences.
-TEST(Chunks, OfOtherSteps) {
+TEST(Recurrences, OfOtherSteps) {
   struct Step {
     const char* states;
     const char* body;
     const char* forms;
-    const char* fused = nullptr;  // expected forms when fused, if they differ by more than F instead of C
   };
   const Step steps[] = {
       // The value side decays.
-      {"S: [h, k, v] = 0", "        S = sigmoid(val) * S + key * val\n        y = dot(q, S, over=k)\n", "C"},
+      {"S: [h, k, v] = 0", "        S = sigmoid(val) * S + key * val\n        y = dot(q, S, over=k)\n", "A"},
       // Both sides decay.
       {"S: [h, k, v] = 0",
-       "        S = sigmoid(val) * sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "C"},
+       "        S = sigmoid(val) * sigmoid(key) * S + key * val\n        y = dot(q, S, over=k)\n", "A"},
       // A sum of products is written to S, and S is read before and after.
       {"S: [h, k, v] = 0",
        "        r = dot(key, S, over=k)\n        S = S + key * val + sigmoid(key) * (1 - val)\n"
        "        y = r * dot(q, S, over=k)\n",
-       "C"},
+       "A"},
       // A decay that may be negative, with and without a rank-1 term.
-      {"S: [h, k, v] = 0", "        S = tanh(key) * S + key * val\n        y = dot(q, S, over=k)\n", "D",
-       "F"},
+      {"S: [h, k, v] = 0", "        S = tanh(key) * S + key * val\n        y = dot(q, S, over=k)\n", "A"},
       {"S: [h, k, v] = 0",
        "        S = tanh(key) * S + 0.1 * key * dot(key, S, over=k) + key * val\n        y = dot(q, S, "
        "over=k)\n",
-       "S", "F"},
+       "A"},
       // A decay for each element of the state: e to an outer product with a constant slope. The slope comes
       // from a parameter, along some axes, or per head.
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(val) * exp(param([k, v], init=0.1))) * S + key * val\n        y = dot(q, S, "
        "over=k)\n",
-       "D", "F"},
+       "A"},
       {"S: [h, k, v] = 0",
        "        r = dot(key, S, over=k)\n        S = S * exp(0.2 * val * iota(k)) + key * val + 0.1 * key\n"
        "        y = r + dot(q, S, over=k) + val\n",
-       "D", "F"},
+       "A"},
       {"S: [h, k, v] = 0",
        "        S = key * val + exp(-sigmoid(sum(val, over=v)) * param([h, k, v], init=0.3)) * S\n"
        "        y = dot(q, S, over=k)\n",
-       "D", "F"},
+       "A"},
       // The same with a slope that changes, or with a scaled decay. With a rank-1 term, the values share
       // axes.
       {"S: [h, k, v] = 0",
@@ -267,10 +228,10 @@ TEST(Chunks, OfOtherSteps) {
       {"S: [h, k, v] = 0",
        "        S = exp(-sigmoid(val) * iota(k)) * S + 0.1 * key * dot(key, S, over=k)\n"
        "        y = dot(q, S, over=k) + val\n",
-       "C"},
+       "A"},
       // The state is only updated through itself, so it stays zero.
       {"S: [h, k, v] = 0",
-       "        S = S - 0.1 * key * dot(key, S, over=k)\n        y = dot(q, S, over=k) + val\n", "C"},
+       "        S = S - 0.1 * key * dot(key, S, over=k)\n        y = dot(q, S, over=k) + val\n", "A"},
       // The whole state is an output; the initial state is not zero; the step is nonlinear.
       {"S: [h, v] = 0", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
       {"S: [h, v] = 1", "        S = sigmoid(val) * S + val\n        y = S * dot(q, key, over=k)\n", "D"},
@@ -280,30 +241,27 @@ TEST(Chunks, OfOtherSteps) {
       {"S: [h, k, v] = 0, W: [h, k, v] = 0",
        "        S = 0.9 * S + key * val\n        r = dot(q, S, over=k)\n"
        "        W = W + key * (r - dot(key, W, over=k)) * 0.1\n        y = dot(q, W, over=k)\n",
-       "CC"},
+       "AA"},
       // A nonlinear state drives a linear one.
       {"S: [h, k, v] = 0, m: [h] = 0",
        "        m = tanh(m + sum(key, over=k))\n        S = sigmoid(m) * S + key * val\n"
        "        y = dot(q, S, over=k) * m\n",
-       "CS"},
+       "AS"},
       // A state without a value axis, a read with one more axis, and an invariant key.
       {"z: [h, k] = 0", "        z = 0.5 * z + key\n        y = dot(q, z, over=k) * val\n", "D"},
       {"S: [k, v] = 0", "        S = 0.5 * S + sum(key * val, over=h)\n        y = dot(q, S, over=k)\n", "D"},
       {"S: [h, k, v] = 0",
        "        S = 0.9 * S + sigmoid(iota(k)) * val\n"
        "        y = dot(iota(k) * 0.1, S, over=k) * dot(q, key, over=k)\n",
-       "C"},
+       "A"},
   };
   for (const Step& step : steps) {
     SCOPED_TRACE(std::string(step.states) + "\n" + step.body);
     lang::Elaboration e = scan_unit(kInputs, step.states, step.body, "y");
     ASSERT_TRUE(e.ok());
-    const ir::Chunked lowered = ir::chunk_scans(e.graph, kChunks);
-    EXPECT_EQ(forms(ir::chunk_scans(e.graph, kFused)), step.fused ? step.fused : fused_forms(step.forms));
+    const ir::LoweredRecurrences lowered = ir::lower_recurrences(e.graph);
     EXPECT_EQ(forms(lowered), step.forms) << (lowered.states.empty() ? "" : lowered.states[0].reason);
-    for (const int length : {4, 11})
-      for (const ir::ChunkOptions& options : {kSmall, kFused})
-        expect_same(scan_unit(kInputs, step.states, step.body, "y"), 3, length, options);
+    for (const int length : {4, 11}) expect_same(e, 3, length);
     if (HasFailure()) return;
   }
 }
@@ -324,17 +282,17 @@ void expect_random_units(std::uint64_t first, std::uint64_t count, int least) {
     }
     SCOPED_TRACE("unit " + std::to_string(i) + "\n" + lang::print(program));
     lang::Elaboration e = elaborated(program, instance, 16);
-    const std::string made = forms(ir::chunk_scans(e.graph, kFused));
-    if (made.find_first_of("FD") == std::string::npos) continue;
+    const std::string made = forms(ir::lower_recurrences(e.graph));
+    if (made.find_first_of("AD") == std::string::npos) continue;
     ++lowered;
-    for (const ir::ChunkOptions& options : {kSmall, kFused}) expect_same(e, 2, 6, options, /*single=*/0);
+    expect_same(std::move(e), 2, 6, /*single=*/0);
     if (::testing::Test::HasFailure()) return;
   }
   EXPECT_GE(lowered, least);
 }
 
-TEST(Chunks, AgreeOnRandomUnits) { expect_random_units(0, 300, 20); }
-TEST(Chunks, AgreeOnRandomUnitsSlow) { expect_random_units(300, 2000, 130); }
+TEST(Recurrences, AgreeOnRandomUnits) { expect_random_units(0, 300, 20); }
+TEST(Recurrences, AgreeOnRandomUnitsSlow) { expect_random_units(300, 2000, 130); }
 
 }  // namespace
 }  // namespace gabbro::testing

@@ -1,4 +1,4 @@
-#include "campaign/judge.h"
+#include "campaign/screener.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,13 +8,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/clock.h"
-#include "campaign/judge_wire.h"
 #include "campaign/preset.h"
+#include "campaign/screener_wire.h"
 #include "evolve/screen.h"
 #include "jobs/process.h"
 #include "lang/parser.h"
@@ -27,7 +30,7 @@ namespace gabbro::campaign {
 
 namespace {
 
-class InProcessJudge : public Judge {
+class LocalScreener : public Screener {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
@@ -37,9 +40,9 @@ class InProcessJudge : public Judge {
                                         const evolve::SearchSettings& settings) override {
     return evolve::measure(program, settings, zoo::library());
   }
-  Result<std::string> equal_known(const record::DesignCreated& created,
-                                  const evolve::Population& population) override {
-    return evolve::equal_known(created, population, zoo::library());
+  Result<std::string> find_equal(const record::DesignCreated& created,
+                                 const evolve::Population& population) override {
+    return evolve::find_equal(created, population, zoo::library());
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
@@ -47,13 +50,13 @@ class InProcessJudge : public Judge {
   }
 };
 
-// The process of a judge, from its start to its end.
-class JudgeProcess {
+// The process of a screener, from its start to its end.
+class ScreenerProcess {
  public:
-  explicit JudgeProcess(jobs::Process process) : process_(std::move(process)) {}
-  JudgeProcess(const JudgeProcess&) = delete;
-  JudgeProcess& operator=(const JudgeProcess&) = delete;
-  ~JudgeProcess() {
+  explicit ScreenerProcess(jobs::Process process) : process_(std::move(process)) {}
+  ScreenerProcess(const ScreenerProcess&) = delete;
+  ScreenerProcess& operator=(const ScreenerProcess&) = delete;
+  ~ScreenerProcess() {
     close(process_.in);
     close(process_.out);
     if (process_.id == 0) return;  // already reaped
@@ -66,8 +69,9 @@ class JudgeProcess {
     bool by_limit = false;  // of time or memory: a retry would die again
   };
   /// Returns the answer, or an error with the cause in `death`; the server cannot be used after an error.
-  Result<std::string> ask(const std::string& text, const JudgeProcessOptions& options, Death& death) {
+  Result<std::string> ask(const std::string& text, const ScreenerOptions& options, Death& death) {
     const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
+    double elapsed = 0, last_look = begun;
     peak_bytes_ = 0;
     if (!send(text, options.wall_seconds())) return report_death(begun, death);
     for (std::size_t scanned = 0;;) {
@@ -81,14 +85,21 @@ class JudgeProcess {
       pollfd out{process_.out, POLLIN, 0};
       const bool readable = poll(&out, 1, kPollMilliseconds) > 0;
       if (readable && !receive()) return report_death(begun, death);
-      const double elapsed = seconds_now() - begun;
+      // Time in which this process stood still does not count.
+      const double now = seconds_now();
+      elapsed += std::min(now - last_look, 1.0);
+      last_look = now;
       if (readable && elapsed <= options.wall_seconds()) continue;
-      const double now = jobs::processor_seconds(process_.id);
+      const double taken = jobs::processor_seconds(process_.id) - used;
       peak_bytes_ = std::max(peak_bytes_, jobs::usage_of(process_.id).bytes);
-      if (now - used > options.cpu_seconds + 1 || elapsed > options.wall_seconds())
+      // Programs compute all the time: one that waits was stopped from outside.
+      const bool by_program = taken > options.cpu_seconds + 1;
+      if (by_program || elapsed > options.wall_seconds())
         return give_up(
-            death, fmt::format("took {:.0f} s of processor time and {:.0f} s in total, more than the limit",
-                               now - used, elapsed));
+            death,
+            fmt::format("took {:.0f} s of processor time and {:.0f} s in total, more than the limit", taken,
+                        elapsed),
+            by_program);
     }
   }
 
@@ -131,8 +142,8 @@ class JudgeProcess {
       death.observed += fmt::format(", using at least {:.0f} MB", static_cast<double>(peak_bytes_) / 1e6);
     return fail("screen died", death.observed);
   }
-  static tl::unexpected<Error> give_up(Death& death, std::string observed) {
-    death = {std::move(observed), true};
+  static tl::unexpected<Error> give_up(Death& death, std::string observed, bool by_limit = true) {
+    death = {std::move(observed), by_limit};
     return fail("screen died", death.observed);
   }
 
@@ -141,20 +152,26 @@ class JudgeProcess {
   std::uint64_t peak_bytes_ = 0;
 };
 
-class ProcessJudge : public Judge {
+class RemoteScreener : public Screener {
  public:
-  explicit ProcessJudge(JudgeProcessOptions options) : options_(std::move(options)) {
+  explicit RemoteScreener(ScreenerOptions options) : options_(std::move(options)) {
     // Writing to a process that died returns an error instead of raising a signal.
     std::signal(SIGPIPE, SIG_IGN);
-    programs_ = sandbox::library_folders(options_.command[0]);
+    // The path may be a link that another process sees otherwise (/proc/self/exe).
+    std::error_code error;
+    const std::filesystem::path file = std::filesystem::canonical(options_.command[0], error);
+    programs_ = sandbox::library_folders(error ? options_.command[0] : file.string());
     programs_.push_back(options_.command[0]);
   }
 
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest request{"screen", lang::print(offspring.program), untrainable(population),
-                               offspring.parent, offspring.second_parent};
+    const ScreenerRequest request{.task = ScreenerTask::kScreen,
+                                  .text = lang::print(offspring.program),
+                                  .untrainable = untrainable(population),
+                                  .parent = offspring.parent,
+                                  .second_parent = offspring.second_parent};
     auto created = design(answer(request, &population.settings(), &population), request.text);
     if (created) created->provenance = offspring.provenance;
     return created;
@@ -162,24 +179,26 @@ class ProcessJudge : public Judge {
   Result<record::DesignCreated> measure(const lang::Program& program,
                                         const evolve::SearchSettings& settings) override {
     const std::lock_guard lock(mutex_);
-    const JudgeRequest request{"measure", lang::print(program), "", 0, 0};
+    const ScreenerRequest request{.task = ScreenerTask::kMeasure, .text = lang::print(program)};
     return design(answer(request, &settings, nullptr), request.text);
   }
-  Result<std::string> equal_known(const record::DesignCreated& created,
-                                  const evolve::Population& population) override {
+  Result<std::string> find_equal(const record::DesignCreated& created,
+                                 const evolve::Population& population) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(reply,
-               answer({"equal", record::to_json(record::Event(created)), untrainable(population), 0, 0},
-                      &population.settings(), &population));
-    if (reply.texts.size() != 1) return fail("judge", "the answer has no name");
+    GABBRO_TRY(reply, answer({.task = ScreenerTask::kFindEqual,
+                              .text = record::to_json(record::Event(created)),
+                              .untrainable = untrainable(population)},
+                             &population.settings(), &population));
+    if (reply.texts.size() != 1) return fail("screener", "the screener's reply has no name");
     return reply.texts[0];
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                   const lang::Program* ancestor) override {
     const std::lock_guard lock(mutex_);
-    GABBRO_TRY(reply,
-               answer({"ablations", lang::print(program), ancestor ? lang::print(*ancestor) : "", 0, 0},
-                      nullptr, nullptr));
+    GABBRO_TRY(reply, answer({.task = ScreenerTask::kAblations,
+                              .text = lang::print(program),
+                              .ancestor = ancestor ? lang::print(*ancestor) : ""},
+                             nullptr, nullptr));
     std::vector<evolve::Ablation> out;
     for (std::size_t i = 0; i + 1 < reply.texts.size(); i += 2) {
       lang::ParseResult parsed = lang::parse(reply.texts[i + 1]);
@@ -194,10 +213,12 @@ class ProcessJudge : public Judge {
     return fmt::format("{}", fmt::join(population.untrainable(), " "));
   }
 
-  // The judge is trusted with facts but not with programs: the created design gets the program that was sent.
-  static Result<record::DesignCreated> design(const Result<JudgeReply>& reply, const std::string& program) {
+  // The screener is trusted with facts but not with programs: the created design gets the program that was
+  // sent.
+  static Result<record::DesignCreated> design(const Result<ScreenerReply>& reply,
+                                              const std::string& program) {
     if (!reply) return tl::unexpected(reply.error());
-    if (reply->texts.size() != 1) return fail("judge", "the answer has no design");
+    if (reply->texts.size() != 1) return fail("screener", "the screener's reply has no design");
     GABBRO_TRY(event, record::parse_event("design", reply->texts[0]));
     auto created = std::get<record::DesignCreated>(std::move(event));
     created.program = program;
@@ -211,41 +232,59 @@ class ProcessJudge : public Judge {
     if (const std::string text = settings ? to_toml(*settings) : settings_sent_; text != settings_sent_) {
       settings_sent_ = text;
       designs_sent_ = 0;
-      out += to_line(JudgeRequest{"settings", settings_sent_, "", 0, 0});
+      out += to_line(ScreenerRequest{.task = ScreenerTask::kSettings, .text = settings_sent_});
     }
     if (!population) return out;
     const auto& all = population->individuals();
     // The population is an earlier one: it belongs to an agent's task that began before others ended.
     if (designs_sent_ > all.size()) {
       designs_sent_ = 0;
-      out += to_line(JudgeRequest{"forget", "", "", 0, 0});
+      out += to_line(ScreenerRequest{.task = ScreenerTask::kReset});
     }
     for (; designs_sent_ < all.size(); ++designs_sent_) {
       record::DesignCreated created = all[designs_sent_].created;
-      created.task = 0;  // the judge knows no tasks
-      out += to_line(JudgeRequest{"known", record::to_json(record::Event(created)), "", 0, 0});
+      created.task = 0;  // the screener knows no tasks
+      out += to_line(
+          ScreenerRequest{.task = ScreenerTask::kAddDesign, .text = record::to_json(record::Event(created))});
     }
     return out;
   }
 
-  Result<JudgeReply> answer(const JudgeRequest& request, const evolve::SearchSettings* settings,
-                            const evolve::Population* population) {
-    for (bool is_retry = false;; is_retry = true) {
-      if (!process_) {
-        if (const auto ok = start(); !ok) return tl::unexpected(ok.error());
-      }
-      JudgeProcess::Death death;
-      const auto line =
-          process_->ask(missing_context(settings, population) + to_line(request), options_, death);
+  Result<ScreenerReply> answer(const ScreenerRequest& request, const evolve::SearchSettings* settings,
+                               const evolve::Population* population) {
+    constexpr int kTries = 3;
+    std::string observed;
+    for (int i = 0; i < kTries; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(i * i * 300));  // what killed it may pass
+      ScreenerProcess::Death death;
+      const auto line = ask(request, settings, population, death);
       if (line) {
         GABBRO_TRY(answer, parse_reply(*line));
         if (!answer.error.code.empty()) return tl::unexpected(answer.error);
         return answer;
       }
-      process_.reset();
-      if (is_retry || death.by_limit)
-        return fail("screen died", fmt::format("the process that screened it {}", death.observed));
+      observed = death.observed.empty() ? line.error().message : death.observed;
+      if (death.by_limit) return fail("screen died", "the process that screened it " + observed);
     }
+    // Either the program kills its screener, or this machine kills all.
+    ScreenerProcess::Death death;
+    const ScreenerRequest small{.task = ScreenerTask::kAblations,
+                                .text = "design Small:\n    stack = [RMSNorm]\n"};
+    if (!ask(small, nullptr, nullptr, death))
+      return fail("screener", fmt::format("no program can be screened: {}", observed),
+                  "check that the program file of gabbro is in its place and that there is memory");
+    return fail("screen died", "the process that screened it " + observed);
+  }
+
+  // Returns the line that answers a request, from a process that is started if there is none. After an error
+  // there is none.
+  Result<std::string> ask(const ScreenerRequest& request, const evolve::SearchSettings* settings,
+                          const evolve::Population* population, ScreenerProcess::Death& death) {
+    if (!process_)
+      if (const auto ok = start(); !ok) return tl::unexpected(ok.error());
+    auto line = process_->ask(missing_context(settings, population) + to_line(request), options_, death);
+    if (!line) process_.reset();
+    return line;
   }
 
   Result<bool> start() {
@@ -269,19 +308,19 @@ class ProcessJudge : public Judge {
 
   static constexpr std::uint64_t kMaxLog = 64 << 20;  // bytes
 
-  JudgeProcessOptions options_;
+  ScreenerOptions options_;
   std::vector<std::string> programs_;
   std::mutex mutex_;
-  std::optional<JudgeProcess> process_;  // started by the first request
-  std::string settings_sent_;            // settings that the process has
-  std::size_t designs_sent_ = 0;         // number of designs that it has
+  std::optional<ScreenerProcess> process_;  // started by the first request
+  std::string settings_sent_;               // settings that the process has
+  std::size_t designs_sent_ = 0;            // number of designs that it has
 };
 
 }  // namespace
 
-std::shared_ptr<Judge> judge_in_process() { return std::make_shared<InProcessJudge>(); }
-std::shared_ptr<Judge> judge_process(const JudgeProcessOptions& options) {
-  return std::make_shared<ProcessJudge>(options);
+std::shared_ptr<Screener> screener_in_process() { return std::make_shared<LocalScreener>(); }
+std::shared_ptr<Screener> screener_process(const ScreenerOptions& options) {
+  return std::make_shared<RemoteScreener>(options);
 }
 
 }  // namespace gabbro::campaign
