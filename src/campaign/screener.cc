@@ -189,7 +189,7 @@ class RemoteScreener : public Screener {
                               .text = record::to_json(record::Event(created)),
                               .untrainable = untrainable(population)},
                              &population.settings(), &population));
-    if (reply.texts.size() != 1) return fail("screener", "the screener's reply has no name");
+    if (reply.texts.size() != 1) return fail("screen died", "the screener's reply has no name");
     return reply.texts[0];
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
@@ -218,7 +218,7 @@ class RemoteScreener : public Screener {
   static Result<record::DesignCreated> design(const Result<ScreenerReply>& reply,
                                               const std::string& program) {
     if (!reply) return tl::unexpected(reply.error());
-    if (reply->texts.size() != 1) return fail("screener", "the screener's reply has no design");
+    if (reply->texts.size() != 1) return fail("screen died", "the screener's reply has no design");
     GABBRO_TRY(event, record::parse_event("design", reply->texts[0]));
     auto created = std::get<record::DesignCreated>(std::move(event));
     created.program = program;
@@ -259,9 +259,15 @@ class RemoteScreener : public Screener {
       ScreenerProcess::Death death;
       const auto line = ask(request, settings, population, death);
       if (line) {
-        GABBRO_TRY(answer, parse_reply(*line));
-        if (!answer.error.code.empty()) return tl::unexpected(answer.error);
-        return answer;
+        const auto reply = parse_reply(*line);
+        // That the machine is at fault is not for a process to say that may be a program's by now.
+        if (reply && !is(reply->error, record::Cause::kScreener)) {
+          if (!reply->error.code.empty()) return tl::unexpected(reply->error);
+          return *reply;
+        }
+        process_.reset();
+        observed = "sent a reply that cannot be read";
+        continue;
       }
       observed = death.observed.empty() ? line.error().message : death.observed;
       if (death.by_limit) return fail("screen died", "the process that screened it " + observed);
@@ -270,7 +276,8 @@ class RemoteScreener : public Screener {
     ScreenerProcess::Death death;
     const ScreenerRequest small{.task = ScreenerTask::kAblations,
                                 .text = "design Small:\n    stack = [RMSNorm]\n"};
-    if (!ask(small, nullptr, nullptr, death))
+    const auto line = ask(small, nullptr, nullptr, death);
+    if (!line || !parse_reply(*line))
       return fail("screener", fmt::format("no program can be screened: {}", observed),
                   "check that the program file of gabbro is in its place and that there is memory");
     return fail("screen died", "the process that screened it " + observed);

@@ -52,8 +52,8 @@ struct ScreenerOptions {
 /// at the first request, and again after it has died. Its work is bounded in advance (evolve/screen.h); the
 /// limits of time and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with
 /// what was observed, if the program reaches a limit, or if three processes died over it and one handles a
-/// small program; "screener" if none does, or an answer cannot be read: the machine is at fault, and the
-/// program is not judged. The process ends when this process ends. Thread-safe.
+/// small program (a reply that cannot be read counts as a death); "screener" if none does: the machine is at
+/// fault, and the program is not judged. The process ends when this process ends. Thread-safe.
 std::shared_ptr<Screener> screener_process(const ScreenerOptions& options);
 
 /// Runs in the process of a screener: answers requests from standard input on standard output until the input

@@ -238,7 +238,10 @@ TEST(Screener, EveryWayToDieIsSaid) {
   const evolve::Population none(small_plan().settings);
   const evolve::Offspring any = offspring(lang::print(*zoo::program("llama.gab")));
   // The programs that die only over the program that is screened pass the small one that follows.
-  const std::string handles_small = "read x; case \"$x\" in *Small*) echo '{\"code\":\"\"}'; read y;; esac; ";
+  const std::string handles_small =
+      "read x; case \"$x\" in *Small*) echo "
+      "'{\"code\":\"\",\"message\":\"\",\"hint\":\"\",\"line\":0,\"column\":0,\"texts\":[]}'; read y;; "
+      "esac; ";
   for (const auto& [text, says, code] : std::vector<std::array<std::string, 3>>{
            {"exit 7", "no program can be screened: exited with code 7", "screener"},
            {handles_small + "exit 7", "exited with code 7", "screen died"},
@@ -249,6 +252,14 @@ TEST(Screener, EveryWayToDieIsSaid) {
            {"read x; while true; do :; done", "more than the limit", "screen died"},
            {"trap '' TERM; sleep 600", "more than the limit", "screener"},
            {handles_small + "trap '' TERM; sleep 600", "more than the limit", "screen died"},
+           {handles_small + "echo nonsense; cat", "cannot be read", "screen died"},
+           {handles_small +
+                "echo '{\"code\":\"screener\",\"message\":\"\",\"hint\":\"\",\"line\":0,\"column\":0,"
+                "\"texts\":[]}'; cat",
+            "cannot be read", "screen died"},
+           {handles_small + "echo '{\"code\":\"\",\"message\":\"\",\"hint\":\"\",\"line\":0,\"column\":0,"
+                            "\"texts\":[]}'; cat",
+            "has no design", "screen died"},
            {"exec cat /dev/zero", "answered without end", "screen died"}}) {
     const auto created =
         screener_process(script(folder, text, says == "more than the limit" ? 0.2 : 20))->screen(any, none);
