@@ -242,9 +242,12 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
 
 Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
-  if (best.rung < 0 || std::exchange(ablated_leader, best.design) == best.design) return true;
+  if (best.rung < 0 || ablated_leader == best.design) return true;
   for (const Individual& i : population.individuals())
-    if (is_ablation(i) && i.created.parent == best.design) return true;
+    if (is_ablation(i) && i.created.parent == best.design) {
+      ablated_leader = best.design;
+      return true;
+    }
   // The winner descends from its oldest ancestor, so parts are reverted to that one.
   const Individual* winner = &population.individual(best.design);
   const Individual* ancestor = winner;
@@ -263,12 +266,10 @@ Result<bool> Campaign::State::make_ablations() {
   };
   const auto parts =
       screener->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
-  const auto is_of_machine = [&](const Error& e) {
-    if (is(e, record::Cause::kScreener)) ablated_leader = 0;  // a later call asks again
-    return ablated_leader == 0;
-  };
+  const auto is_of_machine = [](const Error& e) { return is(e, record::Cause::kScreener); };
   if (!parts && is_of_machine(parts.error())) return tl::unexpected(parts.error());
   if (!parts) {
+    ablated_leader = best.design;
     refused("", parts.error());
     return record(events);
   }
@@ -295,6 +296,7 @@ Result<bool> Campaign::State::make_ablations() {
     created->rate = evolve::compared_rate(population, best, best.design);
     events.emplace_back(*created);
   }
+  ablated_leader = best.design;
   return events.empty() ? Result<bool>(true) : record(events);
 }
 

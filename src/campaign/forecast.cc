@@ -52,7 +52,6 @@ Result<std::vector<RungForecast>> forecast(const SearchSettings& s, const Assume
         return tl::unexpected(flops.error());
       }
       const double run = *flops * tokens;
-      if (run > f.most_flops) f.costliest = file;
       f.least_flops = std::min(f.least_flops, run);
       f.most_flops = std::max(f.most_flops, run);
       f.mean_flops += run / count;

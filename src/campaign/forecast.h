@@ -23,7 +23,6 @@ struct RungForecast {
   bool on_gpu = false;
   int gpus = 1;  // of a run
   std::int64_t params = 0, tokens = 0;
-  std::string costliest;                                   // the known design that costs the most per token
   double least_flops = 0, most_flops = 0, mean_flops = 0;  // of a run of a known design
   double mean_seconds = 0;                                 // of such a run, at the assumed speed
   /// Weights, gradients and AdamW's moments in float32, and logits with their gradient for one sequence. The
