@@ -291,6 +291,24 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
   return {truth ? 1.0 : 0.0, truth ? 1.0 : 0.0};
 }
 
+// Powers of two. A divisor that depends on a width counts as none, so that a program is the same at all
+// widths.
+bool has_exact_reciprocal(const Static& y) {
+  int exponent = 0;
+  return y.sym.is_constant() && std::abs(std::frexp(y.value, &exponent)) == 0.5;
+}
+
+// Corrects `floored`, the floor of x times the rounded reciprocal of y, which may be off by one next to a
+// multiple of y: the remainder x - y * floored, towards the sign of y, has to lie in [0, |y|). It is exact
+// for whole numbers below 2^24.
+NodeId whole_quotient(ir::Builder& b, NodeId x, NodeId y, NodeId floored) {
+  const NodeId zero = b.constant(0), one = b.constant(1);
+  const NodeId sign = b.minus(one, b.scale(b.less(y, zero), 2));
+  const NodeId rest = b.times(b.minus(x, b.times(y, floored)), sign);
+  const NodeId above = b.minus(one, b.less(rest, b.times(y, sign))), below = b.less(rest, zero);
+  return b.plus(floored, b.minus(above, below));
+}
+
 }  // namespace
 
 static constexpr std::string_view kNoZero =
@@ -351,11 +369,13 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
                 [&](NodeId r) { return both(Op::kMul, x, r); });
   };
   if (op == "/") return quotient();
-  const Value whole = then(quotient(), [&](NodeId q) {
+  const Value floored = then(quotient(), [&](NodeId q) {
     return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}});
   });
-  if (op == "//" || whole.poison()) return whole;
-  return make(builder().minus(x, builder().times(y, whole.node)));  // %
+  if (floored.poison()) return floored;
+  const bool exact = is_number(b) && has_exact_reciprocal(as_static(*this, b));
+  const NodeId whole = exact ? floored.node : whole_quotient(builder(), x, y, floored.node);
+  return make(op == "//" ? whole : builder().minus(x, builder().times(y, whole)));
 }
 
 std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view what) {

@@ -1,5 +1,6 @@
 // Checks that torch agrees with the reference on every op, every unit of the zoo and random units, forward
 // and backward, for batches and for documents packed into one sequence.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -82,6 +83,41 @@ TEST(TorchAgrees, OnPairsThatAreTheSameForEveryT) {
     if (HasFailure()) return;
     expect_agreement(std::move(e), 4);
     if (HasFailure()) return;
+  }
+}
+
+// A quotient is a product with a rounded reciprocal, so that a floor next to a multiple needs care.
+TEST(TorchAgrees, OnQuotientsOfWholeNumbers) {
+  constexpr std::int64_t kNumbers = 64;
+  const std::string values = "unit Made(x: [t, D], y: [t, D]) -> [t, D]:\n    return x // y + 4096 * (x % y)";
+  const lang::ParseResult by_values = lang::parse(values + "\n");
+  ASSERT_TRUE(by_values.errors.empty());
+  for (int divisor = -100; divisor <= 255; ++divisor) {
+    if (divisor == 0) continue;
+    SCOPED_TRACE(divisor);
+    const lang::ParseResult by_number = lang::parse(fmt::format(
+        "unit Made(x: [t, D], y: [t, D]) -> [t, D]:\n    return x // {0} + 4096 * (x % {0}) + 0 * y\n",
+        divisor));
+    ASSERT_TRUE(by_number.errors.empty()) << by_number.errors[0].message;
+    for (const lang::Program* program : {&by_values.program, &by_number.program}) {
+      const lang::Elaboration e = elaborated(*program, edit::build::name("Made"), kNumbers);
+      ASSERT_TRUE(e.ok());
+      Sequences s = random_sequences(e, 1, 1, 1);
+      std::vector<double> want;
+      for (std::int64_t i = 0; i < kNumbers; ++i) {
+        // A multiple of the divisor, or the number below it.
+        const std::int64_t x = (i / 2) * divisor - i % 2;
+        s.feeds[0].inputs[0].data[static_cast<std::size_t>(i)] = static_cast<double>(x);
+        s.feeds[0].inputs[1].data[static_cast<std::size_t>(i)] = divisor;
+        const std::int64_t rest = x % divisor,
+                           whole = x / divisor - (rest != 0 && (rest < 0) != (divisor < 0) ? 1 : 0);
+        want.push_back(static_cast<double>(whole + 4096 * (x - whole * divisor)));
+      }
+      const std::vector<ir::NodeId> wanted = e.outputs;
+      EXPECT_EQ(exec::evaluate(e.graph, wanted, s.feeds[0], 1)[0].data, want);
+      EXPECT_EQ(disagreement(e.graph, wanted, s, at::kFloat, 0), "");
+      if (HasFailure()) return;
+    }
   }
 }
 
