@@ -50,11 +50,8 @@ Result<bool> Campaign::State::create_initial_designs() {
     events.emplace_back(*created);
     return known_so_far.apply(events.back());
   };
-  std::int64_t length = 0;
-  for (const evolve::Rung& r : plan.settings.rungs) length = std::max(length, r.length);
   const auto known = [&](const std::string& file, Origin origin) {
-    return add(evolve::as_baseline(*zoo::program(file + ".gab"), plan.settings.blocks, length), origin, file,
-               "the baseline " + file);
+    return add(baseline_program(plan.settings, file), origin, file, "the baseline " + file);
   };
   if (plan.aa_test) {
     for (int i = 0; i < evolve::kReplicates; ++i)

@@ -23,8 +23,6 @@ constexpr int kDraws = 2000;  // consecutive draws without a design, after which
 // Runs per seed reserved for the ablations of a winner: the number of parts of a small design. The actual
 // number is known only once it has won.
 constexpr double kParts = 6;
-// Maximum number of parts ablated; the largest are taken, and the number of omitted ones is recorded.
-constexpr std::size_t kMostParts = 24;
 }  // namespace
 
 // Starts the final comparison when just enough of the budget is left for it. The comparison never takes more
@@ -273,14 +271,15 @@ Result<bool> Campaign::State::make_ablations() {
     refused("", parts.error());
     return record(events);
   }
-  std::size_t taken = 0;
+  int taken = 0;
   for (const evolve::Ablation& a : *parts) {
-    if (taken++ == kMostParts) {
-      refused(fmt::format("{} parts", parts->size() - kMostParts),
-              {"limit",
-               fmt::format("of {} parts, only the {} largest are ablated", parts->size(), kMostParts),
-               "",
-               {}});
+    if (taken++ == evolve::kMostAblations) {
+      refused(
+          fmt::format("{} parts", parts->size() - static_cast<std::size_t>(evolve::kMostAblations)),
+          {"limit",
+           fmt::format("of {} parts, only the {} largest are ablated", parts->size(), evolve::kMostAblations),
+           "",
+           {}});
       break;
     }
     auto created = screener->measure(a.program, plan.settings);

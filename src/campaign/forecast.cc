@@ -6,7 +6,8 @@
 #include <cmath>
 
 #include "campaign/format.h"
-#include "evolve/depth.h"
+#include "campaign/preset.h"
+#include "evolve/ablate.h"
 #include "evolve/rates.h"
 #include "evolve/screen.h"
 #include "zoo/library.h"
@@ -18,13 +19,6 @@ namespace {
 using evolve::Rung;
 using evolve::SearchSettings;
 
-// Returns the runs that a search for learning rates takes at most, for the leader and `others`.
-std::int64_t rate_runs(const SearchSettings& s, std::int64_t others) {
-  if (!s.tune_rates) return 0;
-  const std::int64_t further = evolve::kRatesAround * evolve::further_rate_seeds(s.final_seeds);
-  return evolve::kMostRates - 1 + further + others * (evolve::kMostComparedRates + further);
-}
-
 std::string hours(double seconds) {
   return seconds < 360 ? fmt::format("{:.1g}", seconds / 3600) : amount(seconds / 3600);
 }
@@ -35,18 +29,16 @@ Result<std::vector<RungForecast>> forecast(const SearchSettings& s, const Assume
   std::vector<std::string> known = s.baselines;
   known.insert(known.end(), s.controls.begin(), s.controls.end());
   if (known.empty()) return fail("preset", "a forecast needs a baseline", "add one to `baselines`");
-  std::int64_t longest = 0;
-  for (const Rung& r : s.rungs) longest = std::max(longest, r.length);
+  const auto others = static_cast<int>(known.size());
   std::vector<RungForecast> out;
   for (const Rung& r : s.rungs) {
     RungForecast& f = out.emplace_back();
     f.name = r.name, f.params = r.params, f.tokens = r.tokens;
     f.on_gpu = r.device != "cpu", f.gpus = r.gpus;
-    const auto tokens = static_cast<double>(r.tokens), count = static_cast<double>(known.size());
+    const auto tokens = static_cast<double>(r.tokens);
     f.least_flops = INFINITY;
     for (const std::string& file : known) {
-      auto flops = evolve::train_flops_at(
-          evolve::as_baseline(*zoo::program(file + ".gab"), s.blocks, longest), r, s, zoo::library());
+      auto flops = evolve::train_flops_at(baseline_program(s, file), r, s, zoo::library());
       if (!flops) {
         flops.error().message = fmt::format("{} at the rung {}: {}", file, r.name, flops.error().message);
         return tl::unexpected(flops.error());
@@ -54,16 +46,18 @@ Result<std::vector<RungForecast>> forecast(const SearchSettings& s, const Assume
       const double run = *flops * tokens;
       f.least_flops = std::min(f.least_flops, run);
       f.most_flops = std::max(f.most_flops, run);
-      f.mean_flops += run / count;
+      f.mean_flops += run / others;
     }
     f.mean_seconds = f.mean_flops / (f.on_gpu ? speed.gpu_peak * speed.utilisation * f.gpus : speed.cpu);
     constexpr double kFloat = 4, kCopies = 4;  // weights, gradients, two moments
     f.least_bytes = kCopies * kFloat * static_cast<double>(r.params) +
                     2 * kFloat * static_cast<double>(r.length * s.vocab);
-    if (r.designs > 0) f.search_runs = (r.designs + static_cast<std::int64_t>(known.size())) * r.seeds;
+    if (r.designs > 0) f.search_runs = (r.designs + others) * r.seeds;
   }
-  const auto others = static_cast<std::int64_t>(known.size());
-  if (!out.empty()) out.back().final_runs = (1 + others) * s.final_seeds + rate_runs(s, others);
+  // At the first rung, known designs are tried at several rates, one of which is that of their run.
+  if (s.tune_rates && out.front().search_runs) *out.front().search_runs += others * (evolve::kMostRates - 1);
+  out.back().final_runs = (1 + others + (s.ablate ? evolve::kMostAblations : 0)) * s.final_seeds +
+                          (s.tune_rates ? evolve::most_rate_runs(others, s.final_seeds) : 0);
   return out;
 }
 
@@ -101,9 +95,10 @@ std::string forecast_text(const SearchSettings& s, const AssumedSpeed& speed,
       "--gpu-peak). FLOPs and hours are those of the baselines and controls, hours in the mean; a design of "
       "the search may cost up to {:g} times the most expensive one. Memory is the least: weights, gradients, "
       "moments, and the logits of one sequence; activations come on top. The last rung includes the final "
-      "comparison on {} seeds and its searches for learning rates; hurdles save a part of the runs.\n",
-      amount(speed.cpu), 100 * speed.utilisation, amount(speed.gpu_peak), s.limits.train_flops,
-      s.final_seeds);
+      "comparison on {} seeds, its searches for learning rates and {}; hurdles save a part of the runs, and "
+      "runs that have to be repeated come on top.\n",
+      amount(speed.cpu), 100 * speed.utilisation, amount(speed.gpu_peak), s.limits.train_flops, s.final_seeds,
+      s.ablate ? fmt::format("ablations of {} parts", evolve::kMostAblations) : "no ablations");
   return out;
 }
 

@@ -31,7 +31,8 @@ struct RungForecast {
   /// Runs of designs, baselines and controls, at most. Empty if the preset sets no number of designs, since
   /// the budget of the campaign decides then.
   std::optional<std::int64_t> search_runs;
-  std::int64_t final_runs = 0;  // of the final comparison and its searches for learning rates, at most
+  std::int64_t final_runs =
+      0;  // of the final comparison, its searches for learning rates and its ablations, at most
 };
 
 /// Computes the forecast of each rung from the known designs of the preset, sized and deepened as a campaign

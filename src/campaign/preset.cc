@@ -11,6 +11,7 @@
 #include "base/toml.h"
 #include "capability/task.h"
 #include "evolve/comparison.h"
+#include "evolve/depth.h"
 #include "evolve/strategy.h"
 #include "zoo/library.h"
 
@@ -206,6 +207,12 @@ Result<SearchSettings> load_settings(const std::string& name) {
                 "known presets: " + names);
   }
   return parse_settings(*text, name);
+}
+
+lang::Program baseline_program(const SearchSettings& s, const std::string& file) {
+  std::int64_t length = 0;
+  for (const evolve::Rung& r : s.rungs) length = std::max(length, r.length);
+  return evolve::as_baseline(*zoo::program(file + ".gab"), s.blocks, length);
 }
 
 std::string to_toml(const SearchSettings& s) {

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "evolve/settings.h"
+#include "lang/ast.h"
 
 namespace gabbro::campaign {
 
@@ -25,6 +26,10 @@ Result<evolve::SearchSettings> parse_settings(std::string_view text, const std::
 /// Returns the settings of a preset, given by name, or of a file. Errors: "preset" if there is neither, with
 /// the names of the presets, and those of parse_settings.
 Result<evolve::SearchSettings> load_settings(const std::string& name_or_file);
+
+/// Returns the program of `file`, a baseline or control of `settings`, as the rungs train it: with the
+/// settings' blocks, and positions for the longest text of any rung.
+lang::Program baseline_program(const evolve::SearchSettings& settings, const std::string& file);
 
 /// Returns all settings as TOML: parse_settings(to_toml(s)) equals s.
 std::string to_toml(const evolve::SearchSettings& settings);

@@ -9,6 +9,9 @@
 
 namespace gabbro::evolve {
 
+/// The maximum number of parts ablated. The largest are taken, and the number of those left out is recorded.
+constexpr int kMostAblations = 24;
+
 struct Ablation {
   std::string what;  // for example "stack.0.*.mixer: GLA(heads=2) removed"
   lang::Program program;

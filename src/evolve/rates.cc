@@ -309,16 +309,21 @@ std::optional<RunRequest> next_rate_run(const Population& p, const Leader& leade
   return std::nullopt;
 }
 
-RateRuns rate_runs_left(const Population& p, int rung, std::uint64_t first_seed, int seeds) {
-  if (!p.settings().tune_rates) return {};
+int most_rate_runs(int others, int seeds) {
   const int further = kRatesAround * further_rate_seeds(seeds);
   // The leader's own run at the rung is one of its search.
-  RateRuns out{kMostRates - 1 + further, kMostRates - 1 + further};
-  for (const std::int64_t design : compared_with(p)) {
+  return kMostRates - 1 + further + others * (kMostComparedRates + further);
+}
+
+RateRuns rate_runs_left(const Population& p, int rung, std::uint64_t first_seed, int seeds) {
+  if (!p.settings().tune_rates) return {};
+  const std::vector<std::int64_t> others = compared_with(p);
+  RateRuns out{most_rate_runs(0, seeds), most_rate_runs(static_cast<int>(others.size()), seeds)};
+  for (const std::int64_t design : others) {
     const auto tried_rates =
         static_cast<int>(tried(p, p.individual(design), rung, first_seed).first().size());
     out.least += std::max(1, kLeastRates + 1 - tried_rates);
-    out.most += std::max(1, kMostComparedRates - tried_rates) + further;
+    out.most -= std::min(tried_rates, kMostComparedRates - 1);
   }
   return out;
 }

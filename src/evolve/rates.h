@@ -90,6 +90,8 @@ std::optional<RunRequest> next_rate_run(const Population& population, const Lead
 struct RateRuns {
   int least = 0, most = 0;
 };
+/// The maximum for a leader and `others` designs, none of which has been tried at another rate.
+int most_rate_runs(int others, int seeds);
 RateRuns rate_runs_left(const Population& population, int rung, std::uint64_t first_seed, int seeds);
 
 /// Returns the rate of a design's runs in the comparison of a leader, as a factor: fitted to its search, if

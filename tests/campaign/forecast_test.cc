@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "campaign/preset.h"
+#include "evolve/ablate.h"
 #include "evolve/depth.h"
 #include "evolve/screen.h"
 #include "zoo/library.h"
@@ -49,7 +50,8 @@ TEST(Forecast, CountsRunsWorkAndMemory) {
   EXPECT_EQ(low.search_runs, (10 + 2) * 2);
   EXPECT_EQ(high.search_runs, 4 + 2);
   EXPECT_EQ(low.final_runs, 0);
-  EXPECT_EQ(high.final_runs, 3 * 3) << "the winner, a baseline and a control on three seeds";
+  EXPECT_EQ(high.final_runs, 3 * (3 + evolve::kMostAblations))
+      << "the winner, a baseline, a control and ablations on three seeds";
   EXPECT_NEAR(high.mean_flops, sum / 2 * 2e6, 1);
   EXPECT_LE(high.least_flops, high.mean_flops);
   EXPECT_GE(high.most_flops, high.mean_flops);
@@ -59,6 +61,18 @@ TEST(Forecast, CountsRunsWorkAndMemory) {
   const std::string text = forecast_text(s, speed, *rungs);
   EXPECT_NE(text.find("2 GPUs"), std::string::npos) << text;
   EXPECT_EQ(text.find('?'), std::string::npos) << text;
+}
+
+TEST(Forecast, CountsTheSearchesForRates) {
+  evolve::SearchSettings s = ladder();
+  s.tune_rates = true;
+  s.ablate = false;
+  s.final_seeds = 7;
+  const auto rungs = forecast(s, {});
+  ASSERT_TRUE(rungs.has_value());
+  EXPECT_EQ((*rungs)[0].search_runs, (10 + 2) * 2 + 2 * 4) << "four more rates for each of two known designs";
+  EXPECT_EQ((*rungs)[1].search_runs, 4 + 2);
+  EXPECT_EQ((*rungs)[1].final_runs, 3 * 7 + (4 + 3) + 2 * (8 + 3));
 }
 
 TEST(Forecast, SaysWhatABudgetDecides) {
