@@ -15,14 +15,17 @@ namespace {
 
 using namespace gabbro;
 
+// Offspring that the population of `breed` holds beside the zoo; further ones replace random ones.
+constexpr std::int64_t kMostOffspring = 200;
+
 edit::UnitCatalogue& catalogue() {
   static edit::UnitCatalogue shared(zoo::library());
   return shared;
 }
 
 void generate_designs(benchmark::State& state) {
-  Random warm(0);
-  edit::random_program(warm, catalogue());  // measures the catalogue
+  Random unmeasured(0);
+  edit::random_program(unmeasured, catalogue());  // The first use measures the catalogue's units.
   std::uint64_t i = 0;
   for (auto _ : state) {
     Random random = Random(1).split(i++);
@@ -67,22 +70,23 @@ void breed(benchmark::State& state) {
         seen.insert(report.subjects[0].hash);
         population.push_back(std::move(report.program));
       }
-  const std::size_t zoo = population.size();
+  const std::size_t zoo_designs = population.size();
   std::int64_t tries = 0, unique = 0;
   for (auto _ : state) {
-    for (bool fresh = false; !fresh;) {
+    for (bool is_new = false; !is_new;) {
       Random random = Random(3).split(static_cast<std::uint64_t>(tries++));
       const lang::Program& parent = random.pick(population);
       const lang::Program& second_parent = random.pick(population);
       auto child =
           edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, catalogue(), random);
-      fresh = child && seen.insert(child->subject.hash).second;
-      if (!fresh) continue;
+      is_new = child && seen.insert(child->subject.hash).second;
+      if (!is_new) continue;
       ++unique;
-      if (population.size() < zoo + 200)
+      if (population.size() < zoo_designs + static_cast<std::size_t>(kMostOffspring))
         population.push_back(std::move(child->program));
       else
-        population[zoo + static_cast<std::size_t>(random.below(200))] = std::move(child->program);
+        population[zoo_designs + static_cast<std::size_t>(random.below(kMostOffspring))] =
+            std::move(child->program);
     }
   }
   state.SetItemsProcessed(unique);

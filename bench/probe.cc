@@ -23,7 +23,13 @@ namespace {
 
 using namespace gabbro;
 
-// Returns the first check that fails, or "".
+// Offspring that the population holds beside the zoo; further ones replace random ones.
+constexpr std::int64_t kMostOffspring = 200;
+
+// The words for each exec::Lack, in its order.
+constexpr const char* kLacks[] = {"none", "size", "not finite", "no mixing", "no gradient"};
+
+// Returns the name of the first check that fails, and its detail after a colon; or "".
 std::string failure(const std::vector<record::Anchor>& checks) {
   for (const record::Anchor& check : checks)
     if (!check.holds) return check.name + ": " + check.detail;
@@ -39,7 +45,7 @@ int main(int argc, char** argv) {
   app.add_option("--designs", designs, "new designs that pass the screen")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--seed", seed, "of all draws")->capture_default_str();
+  app.add_option("--seed", seed, "random seed of all draws")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   edit::UnitCatalogue catalogue(zoo::library());
@@ -52,9 +58,8 @@ int main(int argc, char** argv) {
         seen.insert(report.subjects[0].hash);
         population.push_back(std::move(report.program));
       }
-  const std::size_t known = population.size();
-  constexpr const char* kLacks[] = {"none", "size", "not finite", "no mixing", "no gradient"};  // exec::Lack
-  std::map<std::string, std::int64_t> screened, failed;
+  const std::size_t zoo_designs = population.size();
+  std::map<std::string, std::int64_t> screened_out, failed;
   std::int64_t passed = 0, draws = 0;
   for (; passed < designs; ++draws) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(draws));
@@ -64,8 +69,8 @@ int main(int argc, char** argv) {
         edit::vary_checked(random.pick(edit::all_operators()), parent, &second_parent, catalogue, random);
     if (!child || !seen.insert(child->subject.hash).second) continue;
     const ir::Graph graph = trial::small_graph(child->subject.elaboration.graph);
-    if (const exec::Screening s = exec::screen(graph); !s.passes()) {
-      ++screened[kLacks[static_cast<std::size_t>(s.lack)]];
+    if (const exec::Screening screening = exec::screen(graph); !screening.passes()) {
+      ++screened_out[kLacks[static_cast<std::size_t>(screening.lack)]];
       continue;
     }
     ++passed;
@@ -75,18 +80,19 @@ int main(int argc, char** argv) {
       std::fflush(stdout);
     }
     if (passed % 50 == 0) fmt::print(stderr, "{} of {}\n", passed, designs);
-    if (population.size() < known + 200)
+    if (population.size() < zoo_designs + static_cast<std::size_t>(kMostOffspring))
       population.push_back(std::move(child->program));
     else
-      population[known + static_cast<std::size_t>(random.below(200))] = std::move(child->program);
+      population[zoo_designs + static_cast<std::size_t>(random.below(kMostOffspring))] =
+          std::move(child->program);
   }
   fmt::print("{} draws, {} new designs passed the screen\n", draws, passed);
-  for (const auto& [cause, count] : screened) fmt::print("  screened out, {}: {}\n", cause, count);
-  std::int64_t all = 0;
+  for (const auto& [cause, count] : screened_out) fmt::print("  screened out, {}: {}\n", cause, count);
+  std::int64_t all_failed = 0;
   for (const auto& [cause, count] : failed) {
     fmt::print("  failed the probe, {}: {}\n", cause, count);
-    all += count;
+    all_failed += count;
   }
-  fmt::print("{} of {} failed the probe\n", all, passed);
+  fmt::print("{} of {} failed the probe\n", all_failed, passed);
   return 0;
 }

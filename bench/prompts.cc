@@ -1,7 +1,7 @@
 // Prints the sizes of the prompts and the tokens of a scripted conversation: the tables of docs/agents.md.
 #include <fmt/format.h>
 
-#include "agents/long_talk.h"
+#include "agents/long_conversation.h"
 #include "agents/prompts.h"
 #include "zoo/embedded.h"
 #include "zoo/reference.h"
@@ -27,20 +27,21 @@ int main() {
   for (const agents::PromptFile& file : agents::prompt_files())
     if (file.name != "system.md") row(file.name, file.text.size());
 
-  const agents::testing::LongTalk talk = agents::testing::long_talk();
+  const agents::testing::LongConversation conversation = agents::testing::long_conversation();
   std::map<std::string, std::pair<int, std::size_t>> by_role;
-  for (const chat::ChatRequest& q : talk.asked) {
-    auto& [calls, bytes] = by_role[q.role];
+  for (const chat::ChatRequest& request : conversation.requests) {
+    auto& [calls, bytes] = by_role[request.role];
     ++calls;
-    for (const chat::Message& m : q.messages) bytes += m.text.size();
+    for (const chat::Message& m : request.messages) bytes += m.text.size();
   }
   fmt::print("\n{:<12}{:>6}{:>10}{:>10}\n", "role", "calls", "tokens", "a call");
   for (const auto& [role, sum] : by_role)
     fmt::print("{:<12}{:>6}{:>10}{:>10}\n", role, sum.first, agents::estimated_tokens(sum.second),
                agents::estimated_tokens(sum.second) / sum.first);
-  const double reference = agents::testing::reference_tokens_of_long_talk();
+  const double reference = agents::testing::reference_tokens_of_long_conversation();
   fmt::print("outcome {}; {} input tokens, {} of them in kept prefixes; {} output tokens\n",
-             talk.report.outcome, talk.report.input_tokens, talk.kept, talk.report.output_tokens);
+             conversation.report.outcome, conversation.report.input_tokens, conversation.cached_tokens,
+             conversation.report.output_tokens);
   fmt::print("reference, same shape: {:.0f} input tokens at least; ours are {:.2f} of it\n", reference,
-             static_cast<double>(talk.report.input_tokens) / reference);
+             static_cast<double>(conversation.report.input_tokens) / reference);
 }

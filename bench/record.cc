@@ -2,22 +2,23 @@
 // first, in a temporary folder.
 #include <benchmark/benchmark.h>
 
-#include "campaign/made.h"
 #include "campaign/reading.h"
+#include "campaign/record_builder.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
 
 namespace gabbro::campaign {
 namespace {
 
+// Returns the record, which is generated at the first use and then opened as the commands open it.
 const store::Store& large() {
-  static const MadeFolder folder;
+  static const TemporaryFolder folder;
   static const store::Store store = [] {
     const std::string path = folder.file("campaign.db");
     {
       auto written = store::Store::open(path);
       GABBRO_CHECK(written.has_value());
-      large_campaign(*written, 100'000, 150'000, 1'000'000);
+      large_campaign(*written, /*designs=*/100'000, /*runs=*/150'000, /*events=*/1'000'000);
     }
     auto read = store::Store::read(path);
     GABBRO_CHECK(read.has_value());
@@ -26,11 +27,12 @@ const store::Store& large() {
   return store;
 }
 
-void run(benchmark::State& state, const auto& work) {
-  large();
+// Measures a function from the record to the text of a command.
+void run(benchmark::State& state, const auto& text_of) {
+  large();  // Its generation is not measured.
   std::size_t bytes = 0;
   for (auto _ : state) {
-    const auto text = work(large());
+    const auto text = text_of(large());
     GABBRO_CHECK(text.has_value());
     bytes = text->size();
   }
@@ -42,13 +44,13 @@ void status(benchmark::State& state) {
   run(state, [](const store::Store& s) { return status_text(s); });
 }
 void top(benchmark::State& state) {
-  run(state, [](const store::Store& s) { return top_text(s, 10); });
+  run(state, [](const store::Store& s) { return top_text(s, /*count=*/10); });
 }
 void design(benchmark::State& state) {
-  run(state, [](const store::Store& s) { return design_text(s, 90'000); });
+  run(state, [](const store::Store& s) { return design_text(s, /*design=*/90'000); });
 }
 void tree(benchmark::State& state) {
-  run(state, [](const store::Store& s) { return tree_text(s, 0); });
+  run(state, [](const store::Store& s) { return tree_text(s, /*root=*/0); });
 }
 void report(benchmark::State& state) {
   run(state, [](const store::Store& s) { return report_html(s); });

@@ -40,7 +40,7 @@ struct Options {
 };
 
 exec::TokenBatch random_batch(const Options& o, Random random) {
-  exec::TokenBatch out{o.batch, o.length, {}, {}, {}};
+  exec::TokenBatch out{.sequences = o.batch, .length = o.length};
   for (std::int64_t i = 0; i < o.batch * o.length; ++i) {
     out.tokens.push_back(random.below(o.vocab));
     out.targets.push_back(random.below(o.vocab));
@@ -63,7 +63,7 @@ std::vector<int> thread_counts(const Options& o) {
   return o.threads > 1 ? std::vector<int>{1, o.threads} : std::vector<int>{1};
 }
 
-// Runs one step of a form, which is timed.
+// Runs one training step in a form of the design. Only this call is timed. The batch depends on `round`.
 using Form = std::function<void(int round)>;
 
 Time time_of(const Form& form, int round) {
@@ -92,18 +92,18 @@ struct Times {
   }
 };
 
-// `steps` holds the step form with one thread and, if there are several, with all of them. The faster one by
-// wall-clock time counts.
+// Times both forms in turns and prints a row of the table. `steps` holds the step form with one thread and,
+// if there are several, with all of them. The faster one by wall-clock time counts.
 void compare(const Options& o, const std::string& name, const Form& lowered, const std::vector<Form>& steps) {
   Times fast;
   std::vector<Times> slow(steps.size());
   for (int round = -1; round < o.rounds; ++round) {  // The first round warms up.
-    std::vector<Time> now;
-    for (const Form& form : steps) now.push_back(time_of(form, round));
-    const Time fast_now = time_of(lowered, round);
+    std::vector<Time> slow_times;
+    for (const Form& form : steps) slow_times.push_back(time_of(form, round));
+    const Time fast_time = time_of(lowered, round);
     if (round < 0) continue;
-    fast.add(fast_now);
-    for (std::size_t i = 0; i < steps.size(); ++i) slow[i].add(now[i]);
+    fast.add(fast_time);
+    for (std::size_t i = 0; i < steps.size(); ++i) slow[i].add(slow_times[i]);
   }
   std::size_t best = 0;
   for (std::size_t i = 1; i < slow.size(); ++i)
@@ -121,6 +121,7 @@ void compare(const Options& o, const std::string& name, const Form& lowered, con
   std::fflush(stdout);
 }
 
+// Compares a training step of a design of `mixer`. Returns false if the design is refused.
 bool compare_models(const Options& o, const std::string& mixer) {
   const std::string text = fmt::format("design M:\n    stack = [{} * {}, RMSNorm]\n", o.layers,
                                        o.alone ? mixer : fmt::format("Block(mixer={})", mixer));
@@ -132,19 +133,19 @@ bool compare_models(const Options& o, const std::string& mixer) {
   const ir::Graph& graph = report.subjects.back().elaboration.graph;
   const auto lowered =
       exec::torch::make_model(graph, 1, {.threads = o.threads, .recurrences = o.recurrences});
-  exec::torch::ModelOptions other{.threads = o.threads};
+  exec::torch::ModelOptions step_options{.threads = o.threads};
   if (o.pairs)
-    other.convolutions = false;
+    step_options.convolutions = false;
   else
-    other.recurrences.reset(), other.programs = false;
+    step_options.recurrences.reset(), step_options.programs = false;
   const auto step_of = [&o](exec::Model& model) -> Form {
     return [&o, &model](int round) { model.step(random_batch(o, Random(7).split(round + 1)), {}); };
   };
   std::vector<std::unique_ptr<exec::Model>> models;
   std::vector<Form> steps;
   for (const int threads : thread_counts(o)) {
-    other.threads = threads;
-    models.push_back(exec::torch::make_model(graph, 1, other));
+    step_options.threads = threads;
+    models.push_back(exec::torch::make_model(graph, 1, step_options));
     steps.push_back(step_of(*models.back()));
   }
   compare(o, mixer, step_of(*lowered), steps);
@@ -152,14 +153,15 @@ bool compare_models(const Options& o, const std::string& mixer) {
 }
 
 // Reduces `unit` to its scans and their gradient with respect to all their inputs. The values that feed the
-// scans become inputs of the graph.
+// scans become inputs of the graph. The scans are lowered by `recurrences`; null: they keep their steps.
+// `wanted` receives the nodes of the outputs, then those of the gradients.
 ir::Graph bare(const ir::Graph& unit, const ir::RecurrenceOptions* recurrences,
                std::vector<ir::NodeId>& wanted) {
   ir::Graph graph = unit;
   graph.bodies[0] = {};
   ir::Builder builder(graph, 0);
   std::int32_t inputs = 0;
-  std::map<ir::NodeId, ir::NodeId> made;
+  std::map<ir::NodeId, ir::NodeId> input_of;  // the input that replaces a node of `unit`
   const auto input = [&](const ir::Type& type) {
     return builder.add({.op = ir::Op::kInput, .type = type, .index = inputs++});
   };
@@ -171,15 +173,15 @@ ir::Graph bare(const ir::Graph& unit, const ir::RecurrenceOptions* recurrences,
       id = builder.fit(builder.constant(0), nodes[static_cast<std::size_t>(id)].type);
     for (auto* list : {&scan.sequences, &scan.invariants})
       for (ir::NodeId& id : *list) {
-        const auto [at, fresh] = made.try_emplace(id, -1);
-        if (fresh) at->second = input(nodes[static_cast<std::size_t>(id)].type);
-        id = at->second;
+        const auto [entry, is_new] = input_of.try_emplace(id, -1);
+        if (is_new) entry->second = input(nodes[static_cast<std::size_t>(id)].type);
+        id = entry->second;
       }
     const int outputs = ir::step_outputs(graph, scan);
-    const ir::NodeId made_scan = builder.add({.op = ir::Op::kScan, .index = node.index});
+    const ir::NodeId bare_scan = builder.add({.op = ir::Op::kScan, .index = node.index});
     for (int i = 0; i < outputs; ++i)
       graph.bodies[0].outputs.push_back(
-          builder.add({.op = ir::Op::kScanOut, .in = {made_scan, -1, -1}, .index = i}));
+          builder.add({.op = ir::Op::kScanOut, .in = {bare_scan, -1, -1}, .index = i}));
   }
   graph = ir::fuse(recurrences ? ir::lower_recurrences(graph, *recurrences).graph : graph);
   ir::Builder gradient(graph, 0);
@@ -193,7 +195,8 @@ ir::Graph bare(const ir::Graph& unit, const ir::RecurrenceOptions* recurrences,
   return graph;
 }
 
-// The values are small, so that no state grows without bound or vanishes.
+// Returns random values for all inputs of `graph`. They are small, so that no state grows without bound or
+// vanishes.
 exec::torch::Batch random_inputs(const Options& o, const ir::Graph& graph) {
   exec::torch::Batch out;
   for (const ir::Node& node : graph.bodies[0].nodes) {
@@ -209,6 +212,7 @@ exec::torch::Batch random_inputs(const Options& o, const ir::Graph& graph) {
   return out;
 }
 
+// Compares the scans of `mixer` alone. Returns false if the mixer is refused; one without a scan has no row.
 bool compare_bare(const Options& o, const std::string& mixer) {
   const lang::Elaboration e =
       lang::elaborate(zoo::library(), *lang::parse_expression(mixer), {.width = o.width, .vocab = o.vocab});
@@ -248,15 +252,15 @@ int main(int argc, char** argv) {
   app.add_option("--width", o.width, "D")->capture_default_str();
   app.add_option("--layers", o.layers, "blocks")->capture_default_str();
   app.add_option("--threads", o.threads, "threads")->capture_default_str();
-  app.add_flag("--alone", o.alone, "the mixers alone: no MLP, no residuals, 16 words");
+  app.add_flag("--alone", o.alone, "the mixers alone: no MLP, no residuals, a vocabulary of 16 tokens");
   app.add_flag("--bare", o.bare,
                "recurrences alone: forward and gradient of the scans of one mixer, nothing around");
   app.add_flag("--profile", o.profile, "where the time of the lowered form goes");
   app.add_option("--diagonal", o.recurrences.diagonal,
-                 "numbers of a state that becomes a diagonal recurrence, at most")
+                 "largest number of elements of a state that becomes a diagonal recurrence")
       ->capture_default_str();
   app.add_flag("--pairs", o.pairs, "compare pairs of positions with convolutions");
-  app.add_option("--rounds", o.rounds, "steps of each that count")
+  app.add_option("--rounds", o.rounds, "measured steps of each form")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);

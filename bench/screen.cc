@@ -1,8 +1,8 @@
 // Measures how many draws per second pass through the screen of a campaign, on one core.
 //
-// The draws are generated beforehand: random edits of zoo designs and of each other, up to three deep. The
-// list is the same for every build. Designs that pass are known to the screen from then on, as in a campaign.
-// Counters are the shares of draws by cause of refusal.
+// The draws are generated beforehand: random edits of zoo designs and of each other. The list is the same for
+// every build. Designs that pass are known to the screen from then on, as in a campaign. Counters are the
+// shares of draws that pass, and that are refused, by cause.
 #include <benchmark/benchmark.h>
 
 #include <map>
@@ -44,6 +44,7 @@ evolve::Population baselines(const evolve::SearchSettings& settings) {
   return population;
 }
 
+// Returns `count` random edits. `blocks` is the number of blocks of the zoo's designs.
 std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
   edit::UnitCatalogue catalogue(zoo::library());
   std::vector<lang::Program> programs;
@@ -60,7 +61,7 @@ std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
     const edit::Operator op = random.pick(edit::all_operators());
     auto child = edit::vary_checked(op, parent, &second_parent, catalogue, random);
     if (!child) continue;
-    if (random.below(3) != 0) programs.push_back(child->program);
+    if (random.below(3) != 0) programs.push_back(child->program);  // Two in three are edited further.
     evolve::Offspring offspring;
     offspring.program = std::move(child->program);
     offspring.subject = std::move(child->subject);
@@ -72,22 +73,22 @@ std::vector<evolve::Offspring> draws(std::int64_t count, double blocks) {
 void screen_draws(benchmark::State& state) {
   const evolve::SearchSettings settings = laptop();
   const auto offspring = draws(state.range(0), static_cast<double>(settings.blocks));
-  const evolve::Population first = baselines(settings);
-  std::map<std::string, double> causes;
+  const evolve::Population initial = baselines(settings);
+  std::map<std::string, double> outcomes;
   for (auto _ : state) {
-    evolve::Population population = first;
-    causes.clear();
+    evolve::Population population = initial;
+    outcomes.clear();
     for (const evolve::Offspring& o : offspring) {
       auto created = evolve::screen(o, population, zoo::library());
-      ++causes[created ? "passes" : created.error().code];
+      ++outcomes[created ? "passes" : created.error().code];
       if (!created) continue;
       created->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
       (void)population.apply(*created);
     }
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(offspring.size()));
-  for (const auto& [cause, count] : causes)
-    state.counters[cause] = count / static_cast<double>(offspring.size());
+  for (const auto& [outcome, count] : outcomes)
+    state.counters[outcome] = count / static_cast<double>(offspring.size());
 }
 
 BENCHMARK(screen_draws)->ArgName("draws")->Arg(300)->Unit(benchmark::kMillisecond)->Iterations(1);

@@ -15,29 +15,37 @@ namespace {
 using namespace gabbro;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kDesigns = 100'000, kEvents = 1'000'000, kBatch = 10'000;
-constexpr int kCurve = 50;
+constexpr std::int64_t kDesigns = 100'000, kEvents = 1'000'000;
+constexpr std::int64_t kBatch = 10'000;  // events in a transaction
+constexpr int kCurvePoints = 50;
 
-// Generates a design every ten events, with a trial and its result. The other events are refusals, as most
-// draws end.
+// Generates a design every ten events, then the start of a trial and its result. The other events are
+// refusals, since most draws of a campaign are refused.
 class Campaign {
  public:
   std::vector<record::Event> next_batch() {
     std::vector<record::Event> out;
     while (static_cast<std::int64_t>(out.size()) < kBatch) {
       if (count_ == 0) {
-        add(out, record::CampaignBegun{"", 1, "bench"});
+        add(out, record::CampaignBegun{.seed = 1, .version = "bench"});
         continue;
       }
       const std::int64_t turn = count_ % 10;
       if (turn == 1)
         add(out, design());
       else if (turn == 2)
-        add(out, record::TrialBegun{++trials_, of_trial(), rung(), random_(), record::Purpose::kRung});
+        add(out, record::TrialBegun{.id = ++trials_,
+                                    .design = random_design(),
+                                    .rung = rung(),
+                                    .seed = random_(),
+                                    .purpose = record::Purpose::kRung});
       else if (turn == 3)
-        add(out, end());
+        add(out, trial_end());
       else
-        add(out, record::Refused{++attempts_, strategy(), {}, refusals_[random_() % 3], "detail", 0});
+        add(out, record::Refused{.attempt = ++attempts_,
+                                 .strategy = strategy(),
+                                 .cause = refusals_[random_() % 3],
+                                 .detail = "detail"});
     }
     return out;
   }
@@ -59,22 +67,25 @@ class Campaign {
     d.train_flops = 6e6, d.decode_flops = 2e6, d.state_bytes = 65536;
     return d;
   }
-  record::TrialEnded end() {
+  record::TrialEnded trial_end() {
     record::TrialResult r;
-    const auto how = random_() % 10;
-    r.status = how < 7    ? record::Status::kDone
-               : how == 7 ? record::Status::kHurdle
-               : how == 8 ? record::Status::kRefused
-                          : record::Status::kFailed;
-    if (how >= 7) r.cause = fmt::format("{} at step {}", causes_[random_() % 5], random_() % 1000);
+    const auto outcome = random_() % 10;
+    r.status = outcome < 7    ? record::Status::kDone
+               : outcome == 7 ? record::Status::kHurdle
+               : outcome == 8 ? record::Status::kRefused
+                              : record::Status::kFailed;
+    if (outcome >= 7) r.cause = fmt::format("{} at step {}", causes_[random_() % 5], random_() % 1000);
     r.bits_per_byte = 1.5 + static_cast<double>(random_() % 10'000) / 10'000;
     r.tokens = 500'000;
-    for (int i = 0; i < kCurve; ++i) r.curve.push_back({i, i * 4096, 6.0 / (1 + i), 1.234567, 0.003});
-    return {++ended_, record::RunEnd::kResult, 12, record::to_json(r)};
+    for (int i = 0; i < kCurvePoints; ++i)
+      r.curve.push_back(
+          {.step = i, .tokens = i * 4096, .loss = 6.0 / (1 + i), .gradient_norm = 1.234567, .rate = 0.003});
+    return {.id = ++ended_, .end = record::RunEnd::kResult, .seconds = 12, .result = record::to_json(r)};
   }
-  std::int64_t of_trial() {
+  std::int64_t random_design() {
     return 1 + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(designs_));
   }
+  // One trial in 10 is at rung 1, and one in 100 at rung 2.
   int rung() { return static_cast<int>(trials_ % 100 == 0 ? 2 : trials_ % 10 == 0 ? 1 : 0); }
   std::string strategy() { return random_() % 2 == 0 ? "ours" : "random"; }
 
@@ -104,24 +115,24 @@ void require(const Result<bool>& ok) {
   GABBRO_CHECK(ok.has_value());
 }
 
-// Generated at the first use.
+// Returns the record, which is generated at the first use.
 store::Store& large() {
   static Folder folder("large");
   static store::Store store = [] {
-    auto made = store::Store::open(folder.file("campaign.db"));
-    GABBRO_CHECK(made.has_value());
+    auto written = store::Store::open(folder.file("campaign.db"));
+    GABBRO_CHECK(written.has_value());
     Campaign campaign;
-    for (std::int64_t i = 0; i < kEvents; i += kBatch) require(made->append(campaign.next_batch()));
-    GABBRO_CHECK(made->event_count() == kEvents && made->design_count() == kDesigns);
-    return std::move(*made);
+    for (std::int64_t i = 0; i < kEvents; i += kBatch) require(written->append(campaign.next_batch()));
+    GABBRO_CHECK(written->event_count() == kEvents && written->design_count() == kDesigns);
+    return std::move(*written);
   }();
   return store;
 }
 
-void query(benchmark::State& state, std::size_t (*ask)(const store::Store&)) {
+void query(benchmark::State& state, std::size_t (*count_rows)(const store::Store&)) {
   const store::Store& store = large();
   std::size_t rows = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(rows = ask(store));
+  for (auto _ : state) benchmark::DoNotOptimize(rows = count_rows(store));
   state.counters["rows"] = static_cast<double>(rows);
 }
 
@@ -132,7 +143,7 @@ void query(benchmark::State& state, std::size_t (*ask)(const store::Store&)) {
 
 QUERY(designs, s.designs().size());
 QUERY(trials, s.trials().size());
-QUERY(best, s.best(0, 20).size());
+QUERY(best, s.best(/*rung=*/0, /*limit=*/20).size());
 QUERY(rungs, s.rungs().size());
 QUERY(refusals, s.refusals().size());
 QUERY(failures, s.failures().size());
@@ -147,10 +158,11 @@ void append(benchmark::State& state) {
   const Folder folder("append");
   auto store = store::Store::open(folder.file("campaign.db"));
   GABBRO_CHECK(store.has_value());
-  require(store->append(record::CampaignBegun{"", 1, "bench"}));
+  require(store->append(record::CampaignBegun{.seed = 1, .version = "bench"}));
   std::int64_t attempt = 0;
   for (auto _ : state)
-    require(store->append(record::Refused{++attempt, "ours", {}, record::Cause::kEdit, "", 0}));
+    require(store->append(
+        record::Refused{.attempt = ++attempt, .strategy = "ours", .cause = record::Cause::kEdit}));
 }
 BENCHMARK(append)->Unit(benchmark::kMillisecond)->UseRealTime();
 

@@ -2,9 +2,10 @@
 // `./dev bench train` alternates it with the same model in PyTorch (bench/peer). Alone it prints its own
 // speed, and with --profile a breakdown of the time.
 //
-// The output is one JSON object per line: first the model, then one for each order. Orders come from the
-// options or, with --serve, from standard input, one per line, so that a driver can alternate: `steps N` or
-// `peaks`.
+// The output is one JSON object per line: first the model, then the answer to each order. An order is `steps
+// N` (time N training steps) or `peaks` (measure the machine's peak speeds). By default, `peaks` and one
+// `steps` are carried out. With --serve, orders are read from standard input, one per line, so that a driver
+// can alternate.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -37,11 +38,13 @@ struct Options {
   bool documents = false, serve = false, profile = false, shapes = false;
 };
 
+// A design resized to the parameter budget of the options.
 struct Sized {
   lang::Subject subject;
-  double free_scale = 1;
+  double free_scale = 1;  // factor that resizing put on hyperparameters marked `free`
 };
 
+// `name` is a path if it has a dot or a slash, and otherwise names a file of zoo/. Errors: "io".
 Result<std::string> read_design(const std::string& name) {
   const bool is_path = name.find('.') != std::string::npos || name.find('/') != std::string::npos;
   const std::string path = is_path ? name : source_path("/zoo/") + name + ".gab";
@@ -68,7 +71,7 @@ Result<Sized> sized(const Options& o) {
 // Draws tokens uniformly. With documents, one starts at every position with a probability of 1 / 100, as in
 // short texts.
 exec::TokenBatch random_batch(const Options& o, std::int64_t vocab, Random random) {
-  exec::TokenBatch out{o.batch, o.length, {}, {}, {}};
+  exec::TokenBatch out{.sequences = o.batch, .length = o.length};
   for (std::int64_t row = 0; row < o.batch; ++row) {
     std::int64_t start = 0;
     for (std::int64_t t = 0; t < o.length; ++t) {
@@ -136,20 +139,22 @@ class Bench {
     steps(options_.steps);
     const double total = std::chrono::duration<double>(Clock::now() - start).count();
     const auto rows = profile.stop();
-    print_rows(rows, total, false);
-    print_rows(rows, total, true);
+    print_rows(rows, total, /*scopes=*/false);
+    print_rows(rows, total, /*scopes=*/true);
   }
 
   static void say(const json& line) { std::cout << line.dump() << std::endl; }
 
  private:
+  // Prints a table of the ATen operators or, if `scopes` is true, of the code marked as scopes. `total` is in
+  // seconds.
   void print_rows(const std::vector<exec::torch::ProfileRow>& rows, double total, bool scopes) const {
     const double steps = options_.steps;
-    double inside = 0;
+    double sum = 0;
     int printed = 0;
     for (const auto& row : rows) {
       if (row.scope != scopes) continue;
-      inside += scopes ? row.seconds : row.self_seconds;
+      sum += scopes ? row.seconds : row.self_seconds;
       if (printed++ == 0)
         fmt::print("\n{:>9} {:>6} {:>9} {:>7}  {}\n", scopes ? "ms/step" : "self ms", "share", "with inner",
                    "calls", scopes ? "scope" : "ATen operator, per step");
@@ -160,17 +165,18 @@ class Bench {
                    static_cast<double>(row.calls) / steps, row.name, row.shapes);
     }
     if (printed > 0)
-      fmt::print("{:9.2f} {:5.1f}%  {} rows; a step takes {:.2f} ms\n", inside * 1e3 / steps,
-                 inside * 100 / total, printed, total * 1e3 / steps);
+      fmt::print("{:9.2f} {:5.1f}%  {} rows; a step takes {:.2f} ms\n", sum * 1e3 / steps, sum * 100 / total,
+                 printed, total * 1e3 / steps);
   }
 
   Options options_;
   const ir::Graph& graph_;
   std::int64_t vocab_;
-  std::uint64_t drawn_ = 0;
+  std::uint64_t drawn_ = 0;  // batches drawn so far
   std::unique_ptr<exec::Model> model_;
 };
 
+// Carries out orders until standard input ends. Returns the exit status.
 int serve(Bench& bench) {
   std::string word;
   while (std::cin >> word) {

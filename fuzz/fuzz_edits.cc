@@ -4,6 +4,7 @@
 // A chain of 25 edits depends only on SEED and its number. A violation prints both with the two programs, and
 // ends with status 1. Every tenth edit is hostile: its paths and arguments come from another program.
 //
+// The number of cases in a test run, which cmake/programs.cmake reads:
 // slice: 600
 #include <fmt/core.h>
 
@@ -26,12 +27,12 @@ namespace {
 using namespace gabbro;
 using lang::Program;
 
-constexpr std::uint64_t kChain = 25;
-constexpr std::size_t kLargest = 8000;  // bytes of text; a chain that grows beyond this starts anew
+constexpr std::uint64_t kChain = 25;        // edits of a chain
+constexpr std::size_t kLongestText = 8000;  // in bytes; the chain does not continue from a longer program
 
 struct Counts {
-  std::uint64_t edits = 0, refused = 0, violations = 0;
-  std::map<std::string, std::uint64_t> reasons;
+  std::uint64_t edits = 0, refused = 0;
+  std::map<std::string, std::uint64_t> reasons;  // error codes of refused edits, and how often each occurred
 };
 
 // Returns a design of the zoo or a random one.
@@ -45,9 +46,9 @@ Program start(Random& random, edit::UnitCatalogue& catalogue) {
   return edit::random_program(random, catalogue, {.unit_size = 8, .most_layers = 6});
 }
 
-// Applies an edit with arguments that were not drawn for this program.
-Result<Program> hostile(const Program& program, const Program& other, edit::UnitCatalogue& catalogue,
-                        Random& random) {
+// Applies a random edit to `program` with places and instances of `other`.
+Result<Program> hostile_edit(const Program& program, const Program& other, edit::UnitCatalogue& catalogue,
+                             Random& random) {
   const lang::Library& library = catalogue.library();
   const auto theirs = edit::places(other, library);
   const auto ours = edit::places(program, library);
@@ -75,15 +76,18 @@ Result<Program> hostile(const Program& program, const Program& other, edit::Unit
         if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
           const auto spots = edit::expressions(*unit);
           const auto statements = edit::statements(*unit);
-          const lang::Expr* from = edit::find(*unit, random.pick(spots));
-          return random.chance(0.5) ? edit::replace_expression(program, library, random.pick(spots), *from)
-                                    : edit::delete_statement(program, library, random.pick(statements), {});
+          const lang::Expr* replacement = edit::find(*unit, random.pick(spots));
+          return random.chance(0.5)
+                     ? edit::replace_expression(program, library, random.pick(spots), *replacement)
+                     : edit::delete_statement(program, library, random.pick(statements), {});
         }
       return edit::adopt(program, library, path);
     }
   }
 }
 
+// Returns "" if the text of `child` passes the checker and prints to itself again. Otherwise says what is
+// wrong.
 std::string violation(const Program& child) {
   const std::string text = lang::print(child);
   const lang::CheckReport report = lang::check(text, zoo::library());
@@ -96,7 +100,7 @@ int run(std::uint64_t count, std::uint64_t seed) {
   edit::UnitCatalogue catalogue(zoo::library());
   Counts counts;
   const auto begin = std::chrono::steady_clock::now();
-  Program program, second_parent;
+  Program program, second_parent;  // those of the current chain
   for (std::uint64_t i = 0; i < count; ++i) {
     Random random = Random(seed).split(i);
     if (i % kChain == 0) {
@@ -104,7 +108,7 @@ int run(std::uint64_t count, std::uint64_t seed) {
       second_parent = start(random, catalogue);
     }
     const edit::Operator op = random.pick(edit::all_operators());
-    auto child = i % 10 == 9 ? hostile(program, second_parent, catalogue, random)
+    auto child = i % 10 == 9 ? hostile_edit(program, second_parent, catalogue, random)
                              : edit::vary(op, program, &second_parent, catalogue, random);
     ++counts.edits;
     if (!child) {
@@ -117,7 +121,7 @@ int run(std::uint64_t count, std::uint64_t seed) {
                  lang::print(program));
       return 1;
     }
-    if (lang::print(*child).size() < kLargest) program = std::move(*child);
+    if (lang::print(*child).size() < kLongestText) program = std::move(*child);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   fmt::print("fuzz_edits: seed {}: {} edits, {} refused (", seed, counts.edits, counts.refused);

@@ -7,8 +7,10 @@
 // denormal. Outputs of the watched positions must stay bit-identical, and so must the gradients at positions
 // that the changed adjoints do not reach. Some cases are also decoded. A finding prints its seed, case and
 // program, and ends with status 1. With `all` the run continues after a finding; with a number only that case
-// is run.
+// is run. If the environment variable GABBRO_FUZZ_REFUSALS is set, the errors of hostile units that the
+// language refused are listed at the end.
 //
+// The number of cases in a test run, which cmake/programs.cmake reads:
 // slice: 150
 #include <ATen/Parallel.h>
 #include <fmt/core.h>
@@ -34,12 +36,15 @@ namespace {
 using namespace gabbro;
 
 constexpr std::int64_t kLength = 160, kWidth = 16, kVocab = 32;
+constexpr std::size_t kMostNodes = 600;  // designs with larger graphs are not run
 
 struct Subject {
-  std::string kind, text;
+  std::string kind;  // "hostile", "random unit", "zoo unit" or "design"
+  std::string text;  // its program, or the name of a unit of the zoo
   lang::Elaboration elaboration;
 };
 
+// Elaborates the unit `name` of `program` or of the zoo. Returns nullopt if the language refuses it.
 std::optional<Subject> unit_of(const lang::Program& program, const std::string& name, std::string kind) {
   lang::Library library = zoo::library();
   if (!library.add(program).empty()) return std::nullopt;
@@ -52,9 +57,9 @@ std::optional<Subject> unit_of(const lang::Program& program, const std::string& 
   return out;
 }
 
-std::map<std::string, int> refusals;
+std::map<std::string, int> refusals;  // error messages of hostile units, and how often each occurred
 
-std::optional<Subject> hostile(Random& random) {
+std::optional<Subject> hostile_unit(Random& random) {
   const std::string text = testing::HostileUnit(random).write();
   lang::ParseResult parsed = lang::parse(text);
   if (!parsed.errors.empty()) {
@@ -91,13 +96,14 @@ std::optional<Subject> design_of(const lang::Program& program) {
   options.width = kWidth;
   options.vocab = kVocab;
   Subject out{"design", lang::print(program), lang::elaborate(library, **design, options)};
-  if (!out.elaboration.ok() || out.elaboration.graph.bodies[0].nodes.size() > 600) return std::nullopt;
+  if (!out.elaboration.ok() || out.elaboration.graph.bodies[0].nodes.size() > kMostNodes) return std::nullopt;
   return out;
 }
 
+// Draws the design or unit of a case. Returns nullopt if the draw cannot be run.
 std::optional<Subject> draw(Random& random, edit::UnitCatalogue& catalogue) {
   const double kind = random.uniform();
-  if (kind < 0.6) return hostile(random);
+  if (kind < 0.6) return hostile_unit(random);
   if (kind < 0.8) {
     lang::Program program;
     lang::Item item;
@@ -112,7 +118,9 @@ std::optional<Subject> draw(Random& random, edit::UnitCatalogue& catalogue) {
   return design_of(edit::random_program(random, catalogue, {.unit_size = 6, .most_layers = 2}));
 }
 
-int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) {
+// Runs `count` cases from number `first` on; draws that cannot be run do not count. Stops at a finding unless
+// `continue_after_findings`. Returns the exit status.
+int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool continue_after_findings) {
   at::set_num_threads(1);
   const c10::InferenceMode no_autograd;
   edit::UnitCatalogue catalogue(zoo::library());
@@ -129,23 +137,23 @@ int run(std::uint64_t count, std::uint64_t seed, std::uint64_t first, bool all) 
     ++done;
     ++kinds[subject->kind];
     at::manual_seed(mix(seed, i));
-    const testing::Lowering how = testing::random_lowering(random);
-    std::string what, description;
+    const testing::Lowering lowering = testing::random_lowering(random);
+    std::string finding, description;
     try {
-      testing::LeakCase one(subject->elaboration, how, kLength, random);
-      description = one.describe();
-      what = one.forward();
-      if (what.empty()) what = one.backward();
-      if (what.empty() && random.chance(0.15))
-        what = one.decoded(subject->elaboration, subject->kind != "hostile");
+      testing::LeakCase leak_case(subject->elaboration, lowering, kLength, random);
+      description = leak_case.describe();
+      finding = leak_case.forward();
+      if (finding.empty()) finding = leak_case.backward();
+      if (finding.empty() && random.chance(0.15))
+        finding = leak_case.decoded(subject->elaboration, /*moderate=*/subject->kind != "hostile");
     } catch (const c10::Error& error) {
-      what = "throws " + std::string(error.what_without_backtrace());
+      finding = "throws " + std::string(error.what_without_backtrace());
     }
-    if (what.empty()) continue;
-    fmt::print("fuzz_leaks: seed {} case {} ({}): {}\n  {}\n{}\n", seed, i, subject->kind, what, description,
-               subject->text);
+    if (finding.empty()) continue;
+    fmt::print("fuzz_leaks: seed {} case {} ({}): {}\n  {}\n{}\n", seed, i, subject->kind, finding,
+               description, subject->text);
     std::fflush(stdout);
-    if (!all) return 1;
+    if (!continue_after_findings) return 1;
     ++findings;
     ++found_kinds[subject->kind];
   }
@@ -167,8 +175,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: fuzz_leaks COUNT SEED [all | CASE]\n");
     return 2;
   }
-  const std::string more = argc > 3 ? argv[3] : "";
-  const bool one = !more.empty() && more != "all";
-  return run(one ? 1 : count, std::strtoull(argv[2], nullptr, 10),
-             one ? std::strtoull(more.c_str(), nullptr, 10) : 0, more == "all");
+  const std::string mode = argc > 3 ? argv[3] : "";
+  const bool single_case = !mode.empty() && mode != "all";
+  return run(single_case ? 1 : count, std::strtoull(argv[2], nullptr, 10),
+             single_case ? std::strtoull(mode.c_str(), nullptr, 10) : 0, mode == "all");
 }

@@ -4,10 +4,14 @@
 
 namespace gabbro {
 
-/// The folder of the sources followed by `below` ("/zoo"), build/gabbro, and build/gabbro-worker. Only the
-/// file that CMake writes from paths.cc.in knows them, so that a compiler cache serves every checkout.
-std::string source_path(const std::string& below = "");
+// Only the file that CMake writes from paths.cc.in knows these paths, so that a compiler cache serves every
+// checkout.
+
+/// Returns the folder of the sources, followed by `suffix` ("/zoo").
+std::string source_path(const std::string& suffix = "");
+/// Returns the path of build/gabbro.
 std::string gabbro_path();
+/// Returns the path of build/gabbro-worker.
 std::string worker_path();
 
 }  // namespace gabbro

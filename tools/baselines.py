@@ -33,7 +33,7 @@ STATUS_SECONDS = 60
 
 
 def gabbro_json(command):
-    """What a gabbro command prints as JSON."""
+    """Returns what a gabbro command prints as JSON."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}".rstrip())
@@ -41,7 +41,7 @@ def gabbro_json(command):
 
 
 def layers_of(program):
-    """The number of blocks that a stack repeats."""
+    """Returns the number of blocks that the program's stack repeats."""
     counts = re.findall(r"\b(\d+) \* (?:Block|Residual)\(", program)
     if len(counts) != 1:
         raise Failure(f"expected one `N * Block(...)` or `N * Residual(...)` in the stack, found {len(counts)}")
@@ -49,7 +49,7 @@ def layers_of(program):
 
 
 def facts_of(gabbro, settings, design):
-    """A design at the campaign's size, by `gabbro check`."""
+    """Returns the facts of a design at the campaign's size, as `gabbro check` computes them."""
     name, file = DESIGNS[design]
     facts = gabbro_json([gabbro, "check", ROOT / file, "--params", str(settings.params), "--vocab", str(settings.vocab),
                          "--context", str(settings.context), "--json"])
@@ -82,7 +82,7 @@ def corpus_facts(gabbro, folder, vocab):
 
 
 def differences(a, b, path=""):
-    """Paths at which two JSON objects differ, with both values."""
+    """Yields the paths at which two JSON objects differ, with the value of `a` ("there") and of `b` ("now")."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted(a.keys() | b.keys()):
             yield from differences(a.get(key), b.get(key), f"{path}.{key}" if path else key)
@@ -91,7 +91,7 @@ def differences(a, b, path=""):
 
 
 def make_plan(gabbro, settings, folder, text, another_worker):
-    """Writes plan.json, or finds that the one that is there says the same: runs of one folder are comparable."""
+    """Writes plan.json and returns it. An existing one must say the same, except for further designs and builds, so that runs are comparable."""
     corpus = folder / "corpus"
     build_corpus(gabbro, settings, corpus, text)
     plan = {
@@ -115,7 +115,7 @@ def make_plan(gabbro, settings, folder, text, another_worker):
 
 
 def is_extension(before, plan):
-    """Whether the plan only adds designs or a build of the worker: what was there keeps its runs."""
+    """True if the plan only adds designs or builds of the worker to the one before, whose runs then remain valid."""
     known = before["settings"]["designs"]
     kept = {"settings": plan["settings"] | {"designs": known}, "designs": {d: plan["designs"].get(d) for d in known},
             "corpus": plan["corpus"], "workers": plan["workers"][:len(before["workers"])]}
@@ -128,7 +128,7 @@ class Job:
     run: Run
     process: subprocess.Popen
     log: Path
-    began: float
+    began: float  # on the monotonic clock, in seconds
 
 
 class Driver:
@@ -136,8 +136,9 @@ class Driver:
 
     def __init__(self, gabbro, campaign, blimp, jobs, lock):
         self.gabbro, self.campaign, self.blimp, self.jobs, self.lock = gabbro, campaign, blimp, jobs, lock
-        self.active, self.broken = [], set()
-        self.signals = 0
+        self.active = []  # jobs in progress
+        self.broken = set()  # runs that left no result; they are not started again
+        self.signals = 0  # received so far; after the first, no job is started
 
     def on_signal(self, *_):
         self.signals += 1
@@ -171,6 +172,7 @@ class Driver:
         say(f"{run.name}: {step}")
 
     def start_more(self):
+        """Starts pending runs until `jobs` are in progress."""
         if self.signals:
             return
         busy = {job.run for job in self.active}
@@ -194,6 +196,7 @@ class Driver:
             say(f"{job.run.name}: {job.step} done in {seconds:.0f} s: {summary(job.step, done)}; {self.count()}")
 
     def count(self):
+        """Says how many of the runs known so far are done; searches that go beyond their rates add to them."""
         s = self.campaign.settings
         searches = [self.campaign.scores(design) for design in s.designs]
         known = sum(len(scores) + len(waiting) for scores, waiting in searches) + len(s.designs) * len(s.seeds)
@@ -228,6 +231,7 @@ class Driver:
 
 
 def summary(step, result):
+    """Describes the result of a step in a line of the log."""
     if step == "eval":
         accuracy = next(m for m in result["tasks"][0]["metrics"] if m["name"] == "acc" and not m["group"])
         return f"accuracy {accuracy['value']:.4f}"
@@ -241,6 +245,7 @@ def last_line(log):
 
 
 def lock_folder(folder):
+    """Returns the locked file; its lock lasts until it and the runs that inherit it are closed."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "lock").open("w", encoding="utf-8")
     try:
@@ -281,7 +286,7 @@ def write_report(options):
 def tuple_of(kind):
     def parse(text):
         return tuple(map(kind, text.split(",")))
-    parse.__name__ = f"list of {kind.__name__}"
+    parse.__name__ = f"list of {kind.__name__}"  # argparse shows it in its errors.
     return parse
 
 
@@ -303,7 +308,7 @@ def parse_arguments(arguments):
     run.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro", help="the program, its worker beside it (build/gabbro)")
     run.add_argument("--text", type=Path, help="folder of train.txt.xz and valid.txt.xz; needed when there is no corpus yet")
     run.add_argument("--blimp", type=Path, required=True, help="the minimal pairs, JSON lines")
-    run.add_argument("--another-worker", action="store_true", help="go on with another build of the worker than before; the report counts them")
+    run.add_argument("--another-worker", action="store_true", help="go on with another build of the worker than before; the report counts builds")
     run.add_argument("--jobs", type=int, default=2, help="workers at a time (2)")
     kinds = {"rates": tuple_of(float), "seeds": tuple_of(int), "designs": designs}
     for field in fields(Settings):

@@ -20,7 +20,7 @@ DESIGNS = {
     "ttt_linear": ("TTT-linear", "zoo/ttt_linear.gab"),
     "gated_deltanet": ("Gated DeltaNet", "zoo/gated_deltanet.gab"),
 }
-MOST_DOUBLINGS = 5  # beyond the initial learning rates, in each direction
+MOST_DOUBLINGS = 5  # factors of two that a search goes beyond the initial learning rates, in each direction
 
 
 class Failure(Exception):
@@ -58,7 +58,7 @@ class Run:
     seed: int
     tokens: int
     documents: int  # 0: all
-    final: bool
+    final: bool  # False: a run of the search for a learning rate
 
     @property
     def name(self):
@@ -66,7 +66,7 @@ class Run:
 
 
 def read_json(path):
-    """The object in a file, or None when there is no such file."""
+    """Returns the object in a file of JSON, or None when there is no such file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -96,7 +96,7 @@ class Campaign:
         return Run(design, rate, seed, s.tokens, s.documents, final=True)
 
     def result(self, run):
-        """The result of a run that came to its end, else None. A run that was stopped while it was scored has seen fewer documents."""
+        """Returns the result of a run that came to its end, else None. A run that was stopped while it was scored has scored fewer documents."""
         result = read_json(self.folder / run.name / "result.json")
         if result is None or result.get("status") not in ("done", "refused", "failed"):
             return None
@@ -107,12 +107,12 @@ class Campaign:
         return result if result["valid_documents"] == wanted else None
 
     def evaluation(self, run):
-        """Benchmark results of a final run, or None."""
+        """Returns the benchmark results of a final run, or None when there are none yet."""
         result = read_json(self.folder / run.name / "eval.json")
         return result if result is not None and result.get("status") == "done" else None
 
     def score(self, run):
-        """Bits per byte of a search run; infinite when it cannot be trusted; None when it is not finished.
+        """Returns the bits per byte of a search run; infinite when it cannot be trusted; None when it is not finished.
 
         That a small budget does not beat bigrams says nothing against a learning rate.
         """
@@ -123,7 +123,7 @@ class Campaign:
         return result["bits_per_byte"] if trusted else math.inf
 
     def scores(self, design):
-        """Rate -> score of the finished runs among those the search asks for, lowest rate first, and the rate it asks for next."""
+        """Returns {rate: score} of the finished runs of a search, lowest rate first, and the list of rates that it still waits for."""
         first = self.settings.rates
         scores = {rate: self.score(self.search_run(design, rate)) for rate in first}
         while None not in scores.values():
@@ -135,22 +135,23 @@ class Campaign:
         return {rate: scores[rate] for rate in sorted(scores) if scores[rate] is not None}, waiting
 
     def chosen_rate(self, design):
-        """None while the search goes on."""
+        """Returns the best learning rate, or None while the search goes on."""
         scores, waiting = self.scores(design)
         return None if waiting else best_rate(scores)
 
     def final_runs(self):
-        """Final runs whose learning rate is known, in order: the first seed of all designs, then the second ..."""
+        """Returns the final runs whose learning rate is known, in order: the first seed of all designs, then the second ..."""
         rates = {design: self.chosen_rate(design) for design in self.settings.designs}
         return [self.final_run(design, rates[design], seed) for seed in self.settings.seeds
                 for design in self.settings.designs if rates[design] is not None]
 
     def pending(self):
-        """(step, run) of all that can be done now, in order; a step is "train" or "eval"."""
+        """Yields (step, run) of all that can be done now, in order; a step is "train" or "eval"."""
+        # Designs that are behind in their searches come first, in the order of the settings.
         searches = []
-        for place, design in enumerate(self.settings.designs):
+        for index, design in enumerate(self.settings.designs):
             scores, waiting = self.scores(design)
-            searches += [(len(scores) + turn, place, self.search_run(design, rate)) for turn, rate in enumerate(waiting)]
+            searches += [(len(scores) + turn, index, self.search_run(design, rate)) for turn, rate in enumerate(waiting)]
         yield from (("train", run) for *_, run in sorted(searches, key=lambda search: search[:2]))
         for run in self.final_runs():
             result = self.result(run)
@@ -161,15 +162,15 @@ class Campaign:
 
 
 def best_rate(scores):
-    """The rate with the fewest bits; of equals, the lowest."""
+    """Returns the rate with the fewest bits per byte; of equals, the lowest."""
     return min(sorted(scores), key=scores.get)
 
 
 def next_rate(scores, first):
-    """The rate beyond the edge at which the best lies, or None when it lies inside, or far enough from the first rates."""
+    """Returns the rate beyond the edge at which the best one lies; None when it lies inside, or MOST_DOUBLINGS beyond the `first` rates."""
     best, low, high = best_rate(scores), min(scores), max(scores)
     beyond = best / 2 if best == low else best * 2 if best == high else None
-    reach = 2.0 ** MOST_DOUBLINGS * 1.5
+    reach = 2.0 ** MOST_DOUBLINGS * 1.5  # between the last factor allowed and the next, so that rounding does not matter
     if beyond is None or not min(first) / reach < beyond < max(first) * reach:
         return None
     return beyond

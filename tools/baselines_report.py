@@ -15,6 +15,7 @@ CURVE_POINTS = 60
 
 
 def human(value):
+    """Returns a number with four digits and a unit, as 1.5M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.4g}{unit}"
@@ -22,7 +23,7 @@ def human(value):
 
 
 class Design:
-    """The final runs of a design that are finished: seed -> result, and seed -> benchmark scores."""
+    """The final runs of a design that are finished, by seed: results, folders, and benchmark accuracies by group."""
 
     def __init__(self, plan, campaign, key):
         self.key, self.facts = key, plan["designs"][key]
@@ -38,7 +39,7 @@ class Design:
 
     @property
     def counted(self):
-        """Seed -> result of the runs that hold every anchor."""
+        """Returns {seed: result} of the runs that hold every anchor."""
         return {seed: result for seed, result in self.results.items() if result["status"] == "done"}
 
     def is_complete(self, seed):
@@ -48,14 +49,14 @@ class Design:
         return {seed: result["bits_per_byte"] for seed, result in self.counted.items()}
 
     def accuracy(self, group=""):
-        """Mean over seeds of a benchmark's accuracy and of its standard error, or None."""
+        """Returns the means over seeds of a benchmark's accuracy and of its standard error, or None without a run that counts."""
         found = [metrics[group] for seed, metrics in self.accuracies.items() if seed in self.counted and group in metrics]
         if not found:
             return None
         return statistics.fmean(m["value"] for m in found), statistics.fmean(m["error"] for m in found)
 
     def refusals(self):
-        """How the runs that do not count ended, in words."""
+        """Says how the runs that do not count ended."""
         out = []
         for seed, result in self.results.items():
             if result["status"] == "refused":
@@ -119,6 +120,7 @@ def rate_text(scores, rate):
 
 
 def search(plan, campaign):
+    """Returns the table of the searches for a learning rate."""
     found = {design: campaign.scores(design) for design in campaign.settings.designs}
     rates = sorted({rate for scores, waiting in found.values() for rate in [*scores, *waiting]})
     rows = [[plan["designs"][design]["name"], *(rate_text(scores, rate) for rate in rates), "goes on" if waiting else "ended"]
@@ -141,14 +143,14 @@ def phenomena(designs):
 
 
 def binned(losses, bins):
-    """[(share of the steps so far, mean loss)] of about `bins` equal pieces."""
+    """Returns [(steps so far, mean loss)] of about `bins` equal pieces."""
     size = max(1, round(len(losses) / bins))
     pieces = [losses[i:i + size] for i in range(0, len(losses), size)]
     return [(min((i + 1) * size, len(losses)), statistics.fmean(piece)) for i, piece in enumerate(pieces)]
 
 
 def curve(design, tokens_per_step):
-    """[(millions of tokens, training loss)], mean over the seeds that count."""
+    """Returns [(millions of tokens, training loss)], as means over the seeds that count."""
     seeds = []
     for seed in design.counted:
         lines = (design.folders[seed] / "curve.jsonl").read_text(encoding="utf-8").splitlines()
@@ -158,21 +160,21 @@ def curve(design, tokens_per_step):
 
 
 def picture(designs, settings):
-    """The SVG, or None before the first run is finished."""
+    """Returns the SVG, or None before the first run that counts is finished."""
     curves = {d.name: curve(d, settings.batch * settings.context) for d in designs if d.counted}
     title = "Training loss of the baselines, mean over seeds"
     return curves_svg.draw(curves, "million tokens", "training loss, nats per token", title) if curves else None
 
 
 def standing(designs, campaign):
-    """What is finished and what is not."""
+    """Says what is finished and what is not."""
     s = campaign.settings
     searching = [d.name for d in designs if d.rate is None]
     missing = {seed: [d.name for d in designs if not d.is_complete(seed)] for seed in s.seeds}
-    left, of = sum(map(len, missing.values())), len(designs) * len(s.seeds)
-    if not searching and not left:
+    unfinished, total = sum(map(len, missing.values())), len(designs) * len(s.seeds)
+    if not searching and not unfinished:
         return f"Complete: {len(designs)} designs, {len(s.seeds)} seeds.\n"
-    lines = [f"**Unfinished**: {of - left} of {of} final runs are trained and scored; means are over the seeds that are there."]
+    lines = [f"**Unfinished**: {total - unfinished} of {total} final runs are trained and scored; means are over the seeds that are there."]
     if searching:
         lines.append(f"Searches for a learning rate that go on: {', '.join(searching)}.")
     names = {seed: "all" if len(found) == len(designs) else ", ".join(found) for seed, found in missing.items() if found}
@@ -191,7 +193,7 @@ def settings_text(plan, settings):
 
 
 def commands(settings):
-    """What makes these numbers again: options where the settings differ from the defaults."""
+    """Returns the commands that reproduce the numbers, with the settings that differ from the defaults."""
     default = Settings()
     options = "".join(f" --{field.name.replace('_', '-')} {option_text(getattr(settings, field.name))}" for field in fields(Settings)
                       if getattr(settings, field.name) != getattr(default, field.name))
@@ -224,13 +226,13 @@ def generated(plan, campaign, curves):
 
 
 def kept(before):
-    """What stands below the marker of the document as it was."""
+    """Returns what stands below the marker of the document as it was; all of it if there is no marker."""
     if MARKER in before:
         return before.split(MARKER, 1)[1]
     return "\n" + before if before.strip() else "\n"
 
 
 def report(plan, campaign, before, curves):
-    """(text of the document, SVG or None). `before`: the document as it is; `curves`: the picture's name beside it."""
+    """Returns (text of the document, SVG or None). `before` is the text of the document as it is, and `curves` the name of the picture beside it."""
     text, svg = generated(plan, campaign, curves)
     return text + "\n" + MARKER + "\n" + kept(before).removeprefix("\n"), svg

@@ -96,9 +96,11 @@ class CampaignTest(unittest.TestCase):
                 "--blimp", self.root / "blimp.jsonl", "--designs", "gpt2,llama", "--seeds", "1,2", *more]
 
     def run_campaign(self, *more, **fake):
+        """Runs the campaign with further options; `fake` says which runs fail (FAKE)."""
         return subprocess.run(self.command(*more), env={**os.environ, "FAKE": json.dumps(fake)}, capture_output=True, text=True, check=False)
 
     def order(self):
+        """Returns the names of the runs in the order in which they were started."""
         return (self.runs / "order.txt").read_text(encoding="utf-8").split()
 
     def document(self):
@@ -114,12 +116,12 @@ class CampaignTest(unittest.TestCase):
                     "rates/gpt2-0.008", "rates/gpt2-0.016"]
         self.assertEqual(self.order(), [*searches, "final/gpt2-1", "final/llama-1", "final/gpt2-2", "final/llama-2"])
         self.assertIn("12 of 12 runs", done.stdout)
-        spec = self.document()
-        self.assertIn("| GPT-2 | 0.008 | 2 | 2.1150 ± 0.0635 | +0.1000 ± 0.0000 | 0.6000 ± 0.0100 | none |", spec)
-        self.assertLess(spec.index("| Llama |"), spec.index("| GPT-2 |"), "the best comes first")
-        self.assertIn("Complete: 2 designs, 2 seeds.", spec)
-        self.assertIn("--blimp blimp.jsonl.xz --seeds 1,2 --designs gpt2,llama\n", spec)
-        self.assertIn("| island effects | 0.600 | 0.600 | 0.010 |", spec)
+        text = self.document()
+        self.assertIn("| GPT-2 | 0.008 | 2 | 2.1150 ± 0.0635 | +0.1000 ± 0.0000 | 0.6000 ± 0.0100 | none |", text)
+        self.assertLess(text.index("| Llama |"), text.index("| GPT-2 |"), "the best comes first")
+        self.assertIn("Complete: 2 designs, 2 seeds.", text)
+        self.assertIn("--blimp blimp.jsonl.xz --seeds 1,2 --designs gpt2,llama\n", text)
+        self.assertIn("| island effects | 0.600 | 0.600 | 0.010 |", text)
 
     def test_finished_runs_are_left_alone(self):
         self.run_campaign()
@@ -159,7 +161,7 @@ class CampaignTest(unittest.TestCase):
         self.assertEqual(self.run_campaign().returncode, 0)
         self.assertIn("final/gpt2-2", self.order())
 
-    def test_a_run_scored_on_too_few_documents_is_made_again(self):
+    def test_a_run_scored_on_too_few_documents_is_repeated(self):
         self.assertEqual(self.run_campaign(partial=["llama-1"]).returncode, 1)
         self.assertIn("seed 1: Llama", self.document())
         self.assertEqual(self.run_campaign(partial=["llama-1"]).returncode, 0)

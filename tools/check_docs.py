@@ -36,7 +36,7 @@ def markdown_files(root):
 
 
 def prose(path):
-    """(number, line) of the lines outside of fenced code."""
+    """Yields (number, line) of the lines outside of fenced code."""
     fenced = False
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if FENCE.match(line):
@@ -46,12 +46,13 @@ def prose(path):
 
 
 def slug(heading):
-    """The anchor of a heading, as GitHub makes it."""
+    """Returns the anchor of a heading, as GitHub makes it."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
 
 
 def anchors(path):
+    """Returns the anchors of a page; GitHub numbers those of equal headings."""
     found, seen = set(), {}
     for _, line in prose(path):
         if match := HEADING.match(line):
@@ -63,13 +64,13 @@ def anchors(path):
 
 
 def check_link(path, target):
-    """The message for a relative link that does not resolve, or None."""
+    """Returns the message for a relative link that does not resolve, or None."""
     name, _, anchor = unquote(target).partition("#")
-    to = path.parent / name if name else path
-    if not to.exists():
+    page = path.parent / name if name else path
+    if not page.exists():
         return f"the link to {target} leads nowhere"
-    if anchor and to.suffix == ".md" and anchor not in anchors(to):
-        return f"the link to {target} names no heading of {to.name}"
+    if anchor and page.suffix == ".md" and anchor not in anchors(page):
+        return f"the link to {target} names no heading of {page.name}"
     return None
 
 
@@ -82,7 +83,7 @@ def check_links(root, path):
 
 
 def check_path(root, text):
-    """The message for a path of a recipe that does not exist, or None."""
+    """Returns the message for a path in a recipe that does not exist, or None."""
     path = root / text
     top = root / text.removeprefix("./").split("/")[0]
     if not PATH.match(text) or ("/" not in text and path.suffix not in (".json", ".md", ".txt")):
@@ -103,7 +104,7 @@ def check_recipes(root):
 
 
 def check(root):
-    """(number of Markdown files, list of violations)."""
+    """Returns (number of Markdown files, list of violations)."""
     files = markdown_files(root)
     problems = [problem for path in files for problem in check_links(root, path)]
     return len(files), problems + (check_recipes(root) if files else [])

@@ -42,7 +42,7 @@ class Include:
 
 
 def read_table(text):
-    """Layer -> set of the layers it may include."""
+    """Returns {layer: set of the layers it may include}. Raises TableError."""
     block = BLOCK.search(text)
     if block is None:
         raise TableError(f"{DOCUMENT}: expected a fenced block marked `layers`, found none")
@@ -62,7 +62,7 @@ def read_table(text):
 
 
 def layer_of(table, path):
-    """The nearest folder above `path` (relative to src/) that has a row, or None."""
+    """Returns the nearest folder above `path` (relative to src/) that has a row, or None."""
     for folder in Path(path).parents:
         if folder.as_posix() in table:
             return folder.as_posix()
@@ -70,7 +70,7 @@ def layer_of(table, path):
 
 
 def read_includes(root, path):
-    """The includes of one file. Commented-out lines do not match; block comments are not understood."""
+    """Yields the includes of one file. Commented-out lines do not match; block comments are not understood."""
     name = path.relative_to(root).as_posix()
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
@@ -83,7 +83,7 @@ def sources(root, tree):
 
 
 def check_edge(table, include):
-    """The message for an include the table forbids, or None."""
+    """Returns the message for an include that the table forbids, or None."""
     own = layer_of(table, include.file.removeprefix("src/"))
     other = layer_of(table, include.target)
     if other is None:
@@ -95,7 +95,7 @@ def check_edge(table, include):
 
 
 def check_header(include):
-    """The message for a header that does not belong in this file, or None."""
+    """Returns the message for a header that does not belong in this file, or None."""
     if include.target == "regex":
         return "<regex> is not used in this project (slow, and it recurses on the stack)"
     if TORCH.match(include.target) and not include.file.startswith(("src/exec/torch/", "tests/torch/", "fuzz/fuzz_leaks")):
@@ -106,7 +106,7 @@ def check_header(include):
 
 
 def find_cycle(edges):
-    """A cycle [a, b, ..., a] of the graph {node: nodes}, or []."""
+    """Returns a cycle [a, b, ..., a] of the graph {node: nodes}, or []."""
     done, path = set(), []
 
     def visit(node):
@@ -131,7 +131,7 @@ def find_cycle(edges):
 
 
 def check_cycles(includes):
-    """One message for an include cycle between folders, with the include that closes each step."""
+    """Returns [the message for an include cycle between folders, with an include for each step], or []."""
     edges, witness = {}, {}
     for include in includes:
         source = Path(include.file.removeprefix("src/")).parent.as_posix()
@@ -148,7 +148,7 @@ def check_cycles(includes):
 
 
 def check(root):
-    """(number of files of src/ scanned, list of violations). Raises TableError."""
+    """Returns (number of files of src/ scanned, list of violations). Raises TableError."""
     document = root / DOCUMENT
     if not document.is_file():
         raise TableError(f"{DOCUMENT}: not found under {root}")

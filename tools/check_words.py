@@ -22,6 +22,7 @@ from cpp_text import comments, literal, tokens
 TREES = ("src", "tests", "bench", "fuzz")
 LEFT_OUT = "src/exec/torch/"
 WIDTH = 110
+# Opening words of a comment that is no sentence, unless it is a question
 OPENINGS = re.compile(r"(What|Whether|Of|How|Which|Why|Not|None)\b(?!.*\?$)")
 IS_NO = re.compile(r"(?<![Tt]here )\b(is|are) no (?!longer\b|more\b|less\b|fewer\b)[a-z]+")
 OLD = {
@@ -58,14 +59,14 @@ def check_file(name, source):
         for problem in check_comment(comment):
             yield f"{name}:{comment.line}: {problem}"
     if not name.startswith("src/"):
-        return
+        return  # Only the program has messages for users.
     for token in tokens(source):
         if token.kind == "string" and (match := IS_NO.search(literal(token))):
             yield f"{name}:{token.line}: a message says '{match.group(0)}': say what is wrong, as \"unknown device 'X'\""
 
 
 def check(root):
-    """(number of files, list of violations)."""
+    """Returns (number of files, list of violations)."""
     files = list(sources(root))
     return len(files), [p for name, path in files for p in check_file(name, path.read_text(encoding="utf-8"))]
 

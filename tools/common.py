@@ -1,4 +1,4 @@
-"""What the measuring tools share: a log with times, files that appear whole, lines of JSON, pages with tables between two marks, intervals."""
+"""Helpers of the measuring tools: a log with times, files that appear whole, lines of JSON, pages with tables between two marks, intervals."""
 
 import json
 import math
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# 97.5 % quantiles of Student's t, by degrees of freedom.
+# 97.5 % quantiles of Student's t, by degrees of freedom; there is none for 0.
 T_975 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
@@ -22,7 +22,7 @@ def write_atomically(path, text):
 
 
 def read_lines(path):
-    """The values of a file of JSON lines; none when it is not there."""
+    """Returns the values of a file of JSON lines; none when there is no file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
@@ -38,7 +38,7 @@ def write_between(path, begin, end, text):
 
 
 def mean_interval(values):
-    """Mean, and half of its 95 % interval by Student's t; NaN for the half of a single value."""
+    """Returns the mean, and half of its 95 % interval by Student's t; the half is NaN for a single value."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return mean, math.nan
@@ -48,6 +48,7 @@ def mean_interval(values):
 
 
 def with_half(pair, digits=4, sign=""):
+    """Returns the text of a mean_interval; `sign` "+" also shows the sign of a positive mean."""
     mean, half = pair
     return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(half) else f" ± {half:.{digits}f}")
 

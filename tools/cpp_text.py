@@ -17,6 +17,7 @@ class Token:
 
 
 def tokens(source):
+    """Yields the tokens without white space. `kind` is the name of a group of TOKEN."""
     line = 1
     for match in TOKEN.finditer(source):
         kind = match.lastgroup if match.lastgroup != "mark" else "raw"
@@ -33,14 +34,14 @@ class Comment:
 
 
 def comments(source):
-    """Comments of lines that follow each other, as one."""
+    """Returns the comments; those of lines that follow each other are one."""
     out, previous = [], None
     for token in tokens(source):
         if token.kind == "comment":
             text = token.text.lstrip("/").removeprefix("<").strip()
             trailing = previous is not None and previous.kind != "comment" and previous.line == token.line
             goes_on = (previous is not None and previous.kind == "comment" and previous.line == token.line - 1 and
-                       not (out[-1].trailing and not trailing and source_column(source, token) < 4))
+                       not (out[-1].trailing and not trailing and indentation(source, token) < 4))
             if goes_on and text:
                 out[-1] = Comment(out[-1].line, out[-1].text + " " + text, out[-1].trailing)
             else:
@@ -49,13 +50,14 @@ def comments(source):
     return out
 
 
-def source_column(source, token):
+def indentation(source, token):
+    """Returns the indentation of the token's line."""
     text = source.split("\n")[token.line - 1]
     return len(text) - len(text.lstrip())
 
 
 def literal(token):
-    """The characters of a string literal, with escapes as they are written."""
+    """Returns the characters of a string literal, with escapes as they are written."""
     if token.kind == "string":
         return token.text[1:-1]
     return re.match(r'R"([^ ()\\]{0,16})\((.*)\)\1"$', token.text, re.S).group(2)

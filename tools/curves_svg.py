@@ -4,7 +4,7 @@ import math
 from html import escape
 
 WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 60, 170, 20, 50
+LEFT, RIGHT, TOP, BOTTOM = 60, 170, 20, 50  # margins; the legend is in the right one
 # The colours have medium lightness, so that they are visible on white and on black. Dashes distinguish lines
 # that colours do not.
 STROKES = (("#4e79a7", ""), ("#e8853b", "8 3"), ("#59a14f", ""), ("#d1495b", "2 3"), ("#9c6ade", ""), ("#2a9d8f", "8 3 2 3"),
@@ -19,7 +19,7 @@ STYLE = """
 
 
 def ticks(low, high, about):
-    """Round numbers in [low, high], some `about` of them."""
+    """Returns roughly `about` round numbers in [low, high], at equal distances."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= raw * 0.999)
@@ -27,7 +27,7 @@ def ticks(low, high, about):
 
 
 def limits(curves):
-    """x from 0 to the last point; y from the least value to the greatest of what follows the first tenth, where curves fall steeply."""
+    """Returns the limits (x_low, x_high, y_low, y_high) of the plot. The first tenth, where curves fall steeply, does not raise y_high."""
     x_high = max(x for points in curves.values() for x, _ in points)
     low = min(y for points in curves.values() for _, y in points)
     high = max(y for points in curves.values() for x, y in points if x >= 0.1 * x_high)
@@ -35,8 +35,8 @@ def limits(curves):
     return 0, x_high, low - margin, high + margin
 
 
-def axes(box, scale_x, scale_y, x_label, y_label):
-    x_low, x_high, y_low, y_high = box
+def axes(plot_limits, scale_x, scale_y, x_label, y_label):
+    x_low, x_high, y_low, y_high = plot_limits
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     for x in ticks(x_low, x_high, 8):
         yield f'<line class="grid" x1="{scale_x(x):.1f}" x2="{scale_x(x):.1f}" y1="{TOP}" y2="{bottom}"/>'
@@ -56,9 +56,9 @@ def stroke(index):
 
 
 def draw(curves, x_label, y_label, title):
-    """`curves`: name -> [(x, y)], in x order. The legend is in the order of the last values, the highest first, as curves end."""
-    box = limits(curves)
-    x_low, x_high, y_low, y_high = box
+    """Returns the SVG. `curves` is {name: [(x, y)]}, in x order. The legend is in the order of the last values, the highest first, as curves end."""
+    plot_limits = limits(curves)
+    x_low, x_high, y_low, y_high = plot_limits
 
     def scale_x(x):
         return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
@@ -69,7 +69,7 @@ def draw(curves, x_label, y_label, title):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">', f"<title>{escape(title)}</title>",
            f"<style>{STYLE}</style>", f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
            f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT - TOP - BOTTOM}"/></clipPath>']
-    out += axes(box, scale_x, scale_y, x_label, y_label)
+    out += axes(plot_limits, scale_x, scale_y, x_label, y_label)
     strokes = {name: stroke(index) for index, name in enumerate(curves)}
     for name, points in curves.items():
         path = " ".join(f"{scale_x(x):.1f},{scale_y(y):.1f}" for x, y in points)

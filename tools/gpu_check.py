@@ -7,7 +7,7 @@ On the machine with the GPU, with this repository and DIR:
     tools/gpu_check.sh run DIR [--device cuda] [--minutes 8] [--out FILE.json]
 
 `run` prints a table and writes its rows as JSON lines. It checks: scores of trained designs against those that the
-CPU engine computed in float64; that no later token, other document or other row changes a loss; tokens per second
+CPU engine computed in float64; that no later token, other document or other row changes the logits; tokens per second
 and FLOP utilisation of training, eager and compiled, at 14M and 125M parameters; how many runs fill a GPU; two
 processes, where there are two GPUs. What does not fit into the time is named. Exit status: 1 if a check fails.
 """
@@ -23,23 +23,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "tools")]
 
+# Designs whose scores are compared, and designs whose speed is measured, by size
 DESIGNS = ("llama", "gpt2", "mamba2", "gated_deltanet", "gla", "rwkv6")
 SIZES = {"14M": ("llama", "mamba2", "gated_deltanet"), "125M": ("llama", "mamba2")}
 SMALL_SIZES = {"1M": ("llama", "mamba2")}
-LENGTH, DOCUMENTS = 128, 2
+LENGTH, DOCUMENTS = 128, 2  # tokens of a window, and held-out documents that are scored
 EXACT, HALF = 1e-6, 0.02  # nats per token by which float64 and bf16 may differ from the CPU engine
+UNSEEN = 1e-4  # the most by which a logit may change with what its position does not see
 
 
 # ---- prepare ----
 
 
 def prepare(arguments):
+    """Trains the designs on the documentation, and exports them with the scores of the CPU engine."""
     out = arguments.folder
     gabbro = str(ROOT / "build" / "gabbro")
 
     def call(*words):
         done = subprocess.run([gabbro, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        # A run so short may be worse than bigrams, which says nothing here: its weights have a score all the same.
+        # A run so short may be worse than bigrams (exit status 1). Its weights have a score all the same.
         if done.returncode > (1 if words[0] == "train" else 0):
             sys.exit(f"gabbro {' '.join(words)}: {done.stderr}")
         return done.stdout
@@ -68,7 +71,7 @@ def prepare(arguments):
 
 
 def texts(corpus):
-    """The tokens of the first held-out documents, each after the token that ends documents."""
+    """Returns the tokens of the first held-out documents, each after the token that ends documents."""
     import numpy
 
     manifest = json.loads((corpus / "manifest.json").read_text())
@@ -91,24 +94,26 @@ class Check:
 
         self.torch, self.device = torch, torch.device(arguments.device)
         self.small, self.folder = arguments.small, arguments.folder
-        self.until = time.monotonic() + 60 * arguments.minutes
+        self.deadline = time.monotonic() + 60 * arguments.minutes
         self.rows, self.failed = [], False
 
     def add(self, what, design, value, holds=None):
+        """Adds a row. `holds` is None for a measurement that cannot fail."""
         verdict = "" if holds is None else "holds" if holds else "FAILS"
         self.failed |= holds is False
         self.rows.append({"check": what, "design": design, "value": value, "holds": holds})
         print(f"{what:<34}{design:<22}{value:<40}{verdict}", flush=True)
 
     def has_time(self, what, design, seconds):
-        if time.monotonic() + seconds < self.until:
+        """True if `seconds` are left; otherwise a row says that the check was left out."""
+        if time.monotonic() + seconds < self.deadline:
             return True
         self.add(what, design, "left out: no time")
         return False
 
 
 def model_of(check, folder, dtype="float32", compiled=False):
-    """A model as the worker opens it (python/gabbro_torch)."""
+    """Returns a model as the worker opens it (python/gabbro_torch)."""
     from gabbro_torch.model import Model
     from gabbro_torch.team import Team
 
@@ -116,6 +121,7 @@ def model_of(check, folder, dtype="float32", compiled=False):
 
 
 def head_of(folder, dtype, compiled):
+    """Returns the message that opens a model (python/gabbro_torch)."""
     config = json.loads((folder / "config.json").read_text())
     return {"source": (folder / "model.py").read_text(), "class": config["class"], "dtype": dtype, "threads": 1,
             "rows": 0, "compile": compiled, "untied": False, "weights": config["weights"]}
@@ -134,17 +140,18 @@ def load_weights(check, folder, module):
 
 
 def nats_of(check, module, text, half):
-    """The loss of a text in windows of LENGTH positions, each without what came before, as scores are computed."""
+    """Returns the loss of a text in nats, in windows of LENGTH positions, each without what came before, as scores are computed."""
     import torch.nn.functional as F
 
-    torch, count = check.torch, (len(text) - 1) // LENGTH * LENGTH
+    torch, whole = check.torch, (len(text) - 1) // LENGTH * LENGTH
     total = 0.0
-    for begin, end, rows in ((0, count, count // LENGTH), (count, len(text) - 1, 1)):
+    # The whole windows, then a shorter one with the rest
+    for begin, end, rows in ((0, whole, whole // LENGTH), (whole, len(text) - 1, 1)):
         if begin == end:
             continue
         shape = (rows, (end - begin) // rows)
         tokens, targets = (torch.tensor(text[begin + i : end + i], device=check.device).reshape(shape) for i in (0, 1))
-        for part in range(0, rows, 64):
+        for part in range(0, rows, 64):  # 64 windows at a time
             with torch.no_grad(), torch.autocast(check.device.type, torch.bfloat16, enabled=half):
                 logits = module(tokens[part : part + 64])
             total += F.cross_entropy(logits.double().flatten(0, 1), targets[part : part + 64].flatten(),
@@ -166,7 +173,7 @@ def check_scores(check, design):
 
 
 def check_leaks(check, design):
-    """Changes what a position must not see; its logits must stay as they are, to the bit where sums have one order."""
+    """Changes what a position must not see; its logits may change by UNSEEN at most."""
     torch, folder = check.torch, check.folder / design
     module = model_of(check, folder).module
     load_weights(check, folder, module)
@@ -176,23 +183,24 @@ def check_leaks(check, design):
     tokens = torch.randint(vocab, (3, 2 * LENGTH), generator=random).to(check.device)
     documents = (torch.arange(2 * LENGTH) >= LENGTH).long().expand(3, -1).to(check.device)
     with torch.no_grad():
-        before = module(tokens, documents)
-        worst = 0.0
+        unchanged = module(tokens, documents)
+        later = 0.0
         for cut in range(1, 2 * LENGTH, 17):
             changed = tokens.clone()
             changed[:, cut:] = torch.randint(vocab, changed[:, cut:].shape, generator=random).to(check.device)
-            worst = max(worst, (module(changed, documents)[:, :cut] - before[:, :cut]).abs().max().item())
+            later = max(later, (module(changed, documents)[:, :cut] - unchanged[:, :cut]).abs().max().item())
         changed = tokens.clone()
         changed[:, :LENGTH] = torch.randint(vocab, (3, LENGTH), generator=random).to(check.device)
-        other = (module(changed, documents)[:, LENGTH:] - before[:, LENGTH:]).abs().max().item()
+        other = (module(changed, documents)[:, LENGTH:] - unchanged[:, LENGTH:]).abs().max().item()
         changed = tokens.clone()
         changed[1:] = 0
-        row = (module(changed, documents)[0] - before[0]).abs().max().item()
-    for what, value in (("later tokens", worst), ("another document", other), ("other rows", row)):
-        check.add(f"{what} change nothing", design, f"{value:.2g} of the logits", value <= 1e-4)
+        row = (module(changed, documents)[0] - unchanged[0]).abs().max().item()
+    for what, value in (("later tokens", later), ("another document", other), ("other rows", row)):
+        check.add(f"{what} change nothing", design, f"{value:.2g} of the logits", value <= UNSEEN)
 
 
 def peak_flops(check):
+    """Returns the FLOP/s of large matrix products in bf16."""
     torch = check.torch
     n = 512 if check.small else 8192
     a = torch.randn(n, n, device=check.device, dtype=torch.bfloat16)
@@ -219,11 +227,13 @@ def batch_of(check, vocab, rows, length):
 
 
 def update_of(count):
+    """Returns the options of an AdamW update of `count` parameters, as messages have them."""
     return {"rates": [1e-3] * count, "decays": [0.1] * count, "muon": [None] * count, "beta1": 0.9, "beta2": 0.95,
             "epsilon": 1e-8, "clip": 1.0}
 
 
 def shape_of(check):
+    """Returns the sequences of a batch and their length."""
     return (2, 64) if check.small else (8, 2048)
 
 
@@ -251,8 +261,8 @@ def check_speed(check, folder, peak):
         check.add("  " + what, folder.name, model.describe())
 
 
-def talk_to(count, check, folder, seconds, processes=1):
-    """Trains in `count` workers at a time, each of `processes` processes; returns their tokens per second, and a loss."""
+def train_in_workers(count, check, folder, seconds, processes=1):
+    """Trains in `count` workers at a time, each of `processes` processes; returns the tokens per second of all, and the last loss of one."""
     from gabbro_torch import messages
 
     rows, length = shape_of(check)
@@ -285,7 +295,7 @@ def talk_to(count, check, folder, seconds, processes=1):
                 ask(worker, {"call": "step", "model": 1, "update": update}, batch.items())
             reports = [answer(worker) for worker in workers]
             steps += 1
-            if step == 1:
+            if step == 1:  # The first two steps are not measured.
                 start, steps = time.monotonic(), 0
             elif start and time.monotonic() - start > seconds:
                 break
@@ -301,7 +311,7 @@ def check_sharing(check, folder):
     for count in (1, 2) if check.small else (1, 2, 4):
         what = f"{count} runs on one device"
         if check.has_time(what, folder.name, 2 * seconds + 10):
-            speed, _ = talk_to(count, check, folder, seconds)
+            speed, _ = train_in_workers(count, check, folder, seconds)
             check.add(what, folder.name, f"{speed:,.0f} tokens/s in all")
 
 
@@ -311,7 +321,7 @@ def check_team(check, folder):
     if gpus < 2:
         check.add(what, folder.name, "left out: one GPU")
     elif check.has_time(what, folder.name, 40):
-        speed, loss = talk_to(1, check, folder, 3 if check.small else 10, processes=2)
+        speed, loss = train_in_workers(1, check, folder, 3 if check.small else 10, processes=2)
         check.add(what, folder.name, f"{speed:,.0f} tokens/s", math.isfinite(loss))
 
 

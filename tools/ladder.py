@@ -29,6 +29,7 @@ from ladder_plan import DESIGNS, RUNGS, TABLE, Measured, next_runs
 
 
 def command(gabbro, data, run, folder):
+    """Returns the command that trains a run in `folder`."""
     rung = RUNGS[run.rung]
     return [gabbro, "train", ROOT / DESIGNS[run.design], "--data", data, "--params", rung.params, "--tokens", rung.tokens,
             "--blocks", str(rung.blocks), "--batch", str(rung.sequences), "--seq", str(rung.length), "--dtype", rung.dtype,
@@ -37,7 +38,7 @@ def command(gabbro, data, run, folder):
 
 
 def line_of(run, folder):
-    """What is kept of a run, or None when its worker left no result."""
+    """Returns what is kept of a run, or None when its worker left no result or was stopped."""
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -56,7 +57,8 @@ def line_of(run, folder):
 def measure(args):
     measured = Measured.read(TABLE)
     end = time.monotonic() + 60 * args.minutes if args.minutes else float("inf")
-    active, broken = {}, set()
+    active = {}  # run -> (process, folder)
+    broken = set()  # runs that left no result; they are not started again
     stopping = False
 
     def stop(*_):
@@ -111,7 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train what is not measured yet")
-    run.add_argument("--data", type=Path, required=True, help="a corpus of 512 pieces")
+    run.add_argument("--data", type=Path, required=True, help="a corpus with a vocabulary of 512 tokens")
     run.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro")
     run.add_argument("--minutes", type=float, default=0, help="begin no run after so many; 0: no bound")
     run.add_argument("--workers", type=int, default=2)

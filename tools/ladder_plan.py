@@ -6,7 +6,7 @@ from common import ROOT, read_lines, write_lines
 
 TABLE = ROOT / "docs/results/ladder.jsonl"
 FIRST_RATES = (0.004, 0.008, 0.016)
-MOST_DOUBLINGS = 3  # beyond the initial learning rates, in each direction
+MOST_DOUBLINGS = 3  # factors of two that a search goes beyond the initial learning rates, both directions together
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Rung:
     length: int = 256
     sequences: int = 8
     dtype: str = "float32"
-    documents: int = 51
-    document_tokens: int = 2048
+    documents: int = 51  # held-out documents that are scored
+    document_tokens: int = 2048  # leading tokens that are scored of each
     tables: float = 4  # factor on the learning rates of the input and output tables
     below: str = ""  # rung whose best learning rates are taken; empty: they are searched for here
 
@@ -61,18 +61,18 @@ class Measured:
         write_lines(path, self.lines)
 
     def scores(self, rung, design, seed=1):
-        """Rate -> bits per byte, infinite for a run without a score."""
+        """Returns {rate: bits per byte}, infinite for a run without a score."""
         return {run.rate: x["bits_per_byte"] if x["status"] == "done" else float("inf")
                 for run, x in self.by_run.items() if (run.rung, run.design, run.seed) == (rung, design, seed)}
 
     def best(self, rung, design, seed=1):
-        """The best rate and its score, or None; no run that failed is the best."""
+        """Returns the best rate and its score, or None when no run has a score."""
         scores = {rate: bits for rate, bits in self.scores(rung, design, seed).items() if bits < float("inf")}
         return min(scores.items(), key=lambda item: item[1]) if scores else None
 
 
 def rates_wanted(measured, rung, design, neighbours):
-    """Rates at which a design is to be trained at a rung, as far as is known yet."""
+    """Returns the rates at which a design is to be trained at a rung, as far as they are known yet."""
     rates = list(FIRST_RATES)
     if below := RUNGS[rung].below:
         best = measured.best(below, design)
@@ -98,7 +98,7 @@ def rates_wanted(measured, rung, design, neighbours):
 
 
 def next_runs(measured, rungs, designs, seeds, neighbours):
-    """Runs that can be begun, in the order of rungs: further seeds once the first is there, at its best rate."""
+    """Yields the runs that can be started, in the order of rungs; seeds from 2 on at the best rate of seed 1."""
     for rung in rungs:
         for design in designs:
             for rate in rates_wanted(measured, rung, design, neighbours):

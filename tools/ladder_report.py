@@ -12,11 +12,11 @@ PAGE = ROOT / "docs/results/ladder.md"
 CAPABILITIES = ROOT / "docs/results/capabilities.jsonl"
 BEGIN, END = "<!-- tables: tools/ladder.py report -->", "<!-- end of tables -->"
 CONTROLS = ("ngram", "local")
-RESAMPLES = 2000
+RESAMPLES = 2000  # of the bootstrap
 
 
 def ranks(values):
-    """Ranks from 1, ties sharing their mean."""
+    """Returns ranks from 1; ties share their mean."""
     order = sorted(range(len(values)), key=lambda i: values[i])
     out = [0.0] * len(values)
     i = 0
@@ -31,7 +31,7 @@ def ranks(values):
 
 
 def spearman(a, b):
-    """The correlation of ranks; 0 when one side is constant."""
+    """Returns the correlation of ranks; 0 when one side is constant."""
     x, y = ranks(a), ranks(b)
     mx, my = sum(x) / len(x), sum(y) / len(y)
     top = sum((p - mx) * (q - my) for p, q in zip(x, y))
@@ -40,24 +40,25 @@ def spearman(a, b):
 
 
 def spearman_interval(a, b, seed=1):
-    """Spearman's correlation with a 95 % interval by drawing designs again."""
+    """Returns Spearman's correlation with a 95 % interval by the bootstrap over designs: (value, low, high)."""
     source = random.Random(seed)
     drawn = []
     for _ in range(RESAMPLES):
-        at = [source.randrange(len(a)) for _ in a]
-        drawn.append(spearman([a[i] for i in at], [b[i] for i in at]))
+        sample = [source.randrange(len(a)) for _ in a]
+        drawn.append(spearman([a[i] for i in sample], [b[i] for i in sample]))
     drawn.sort()
     return spearman(a, b), drawn[int(0.025 * RESAMPLES)], drawn[int(0.975 * RESAMPLES)]
 
 
 def best_line(measured, rung, design):
+    """Returns the run of seed 1 at the best rate, or None."""
     best = measured.best(rung, design)
     return None if best is None else next(
         x for run, x in measured.by_run.items() if (run.rung, run.design, run.rate, run.seed) == (rung, design, best[0], 1))
 
 
 def paired(a, b):
-    """The difference of two runs in bits per byte, with the interval over the documents that both were scored on."""
+    """Returns the difference of two runs in bits per byte, and half of its 95 % interval over the documents that both were scored on."""
     d = [p - q for p, q in zip(a["documents"], b["documents"])]
     mean = a["bits_per_byte"] - b["bits_per_byte"]
     if len(d) < 2:
@@ -122,7 +123,7 @@ def table_of_ranks(measured, rungs):
 
 
 def accuracies():
-    """Task -> design -> its accuracy at the training length."""
+    """Returns {task: {design: accuracy at the training length}}."""
     out = {}
     for result in read_lines(CAPABILITIES):
         for task in result["tasks"]:
@@ -132,7 +133,7 @@ def accuracies():
 
 
 def table_of_predictions(measured, rungs):
-    """How far the designs that do a task better are those of fewer bits per byte."""
+    """Correlates accuracy at each task with few bits per byte at each rung, over designs."""
     out = ["| task | " + " | ".join(rungs) + " |", "|---" * (1 + len(rungs)) + "|"]
     for task, by_design in accuracies().items():
         cells = []

@@ -23,22 +23,25 @@ from cpp_text import literal, tokens
 
 PAGE = Path("docs/messages.txt")
 CAUSES = Path("src/record/cause.h")
-CODED = {"fail": 0, "Error": 0, "error": 1}  # the argument that is the code
+CODED = {"fail": 0, "Error": 0, "error": 1}  # the index of the argument that is the error code
 CODE = re.compile(r"[a-z]+( [a-z]+)?")
 HEAD = "Help texts, errors and hints, as tools/messages.py finds them in the sources. `./dev fmt` writes this file.\n"
+# Functions of the sources whose arguments are texts for users
 HELP = {"add_option", "add_flag", "add_subcommand", "add_option_function", "add_flag_function", "description", "footer",
         "seed_option", "spelled_option", "option", "flag"}
-ERRORS = {"fail", "refuse", "failed", "failed_in", "error", "wrong", "bad", "Error", "error_at", "say"}
+ERRORS = {"fail", "refuse", "failed", "failed_in", "error", "wrong", "bad", "Error", "error_at",
+          "report_progress"}
 QUOTED = ("string", "raw")
+OTHER_LINES = 7  # lines of the page that are not texts: the head, headings and empty lines
 
 
 def calls(source):
-    """(name, line, texts of the arguments) of the calls that hold text, each argument as the list of its literals."""
+    """Yields (name, line, arguments) of the calls that hold text, with each argument as the list of its literals."""
     all_tokens = [t for t in tokens(source) if t.kind not in ("comment", "block")]
-    for at, token in enumerate(all_tokens[:-1]):
+    for index, token in enumerate(all_tokens[:-1]):
         if token.kind != "word" or token.text not in HELP | ERRORS:
             continue
-        opening = at + 1
+        opening = index + 1
         if all_tokens[opening].text == "<":  # template arguments
             while opening < len(all_tokens) - 1 and all_tokens[opening].text != ">":
                 opening += 1
@@ -51,6 +54,7 @@ def calls(source):
 
 
 def arguments_of(all_tokens, opening):
+    """Returns the literals of each argument of the call whose bracket is token number `opening`."""
     depth, arguments, previous = 0, [[]], None
     for token in all_tokens[opening:]:
         if token.text in "([{" and token.kind == "other":
@@ -71,6 +75,7 @@ def arguments_of(all_tokens, opening):
 
 
 def line_of(name, file, arguments):
+    """Returns the line of the page for a call, or None for an error without a message (no literal has a space)."""
     parts = [" | ".join(re.sub(r"\\n|\s+", " ", t).strip() for t in a if t.strip()) for a in arguments]
     parts = [p for p in parts if p]
     if not any(" " in p or name in HELP for p in parts):
@@ -83,6 +88,7 @@ def line_of(name, file, arguments):
 
 
 def listing(root):
+    """Returns the text of the page, or None when the sources have no help or no errors."""
     help_lines, errors = [], []
     for path in sorted((root / "src").rglob("*")):
         if path.suffix not in (".cc", ".h"):
@@ -97,13 +103,14 @@ def listing(root):
 
 
 def known_codes(root):
+    """Returns the error codes of the table in CAUSES."""
     text = (root / CAUSES).read_text(encoding="utf-8")
     words = text[text.index("kWords{"):]
     return set(re.findall(r'"([^"]*)"', words[:words.index("};")]))
 
 
 def unknown_codes(root):
-    """file:line of each literal code that is not in the table."""
+    """Yields a message with file:line for each literal code that is not in the table."""
     known = known_codes(root)
     for path in sorted((root / "src").rglob("*")):
         if path.suffix not in (".cc", ".h") or path.relative_to(root) == CAUSES:
@@ -111,12 +118,12 @@ def unknown_codes(root):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
         for name, line, arguments in calls(text):
-            at = CODED.get(name)
-            if at is None or len(arguments) <= at + 1:
+            index = CODED.get(name)
+            if index is None or len(arguments) <= index + 1:
                 continue
             if re.search(r"[.>]fail\(", lines[line - 1]):  # a method, whose first argument is a place
                 continue
-            for code in arguments[at]:
+            for code in arguments[index]:
                 if CODE.fullmatch(code) and code not in known:
                     yield f"{path.relative_to(root).as_posix()}:{line}: '{code}' is no code of {CAUSES}"
 
@@ -140,7 +147,7 @@ def main():
         return 1
     if not args.check:
         write_atomically(ROOT / PAGE, text)
-    print(f"messages: {text.count(chr(10)) - 7} texts")
+    print(f"messages: {text.count(chr(10)) - OTHER_LINES} texts")
     return 0
 
 

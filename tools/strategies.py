@@ -23,16 +23,17 @@ from common import ROOT, mean_interval, read_lines, say, table, with_half, write
 PAGE, TABLE = ROOT / "docs/results/strategies.md", ROOT / "docs/results/strategies.jsonl"
 PRESET = ROOT / "docs/results/strategies.toml"
 BEGIN, END = "<!-- tables: tools/strategies.py report -->", "<!-- end of tables -->"
-LEAST = 0.05  # shortest session worth starting, in minutes
+SHORTEST_SESSION = 0.05  # shortest session worth starting, in minutes
 
 
 def status(gabbro, folder):
+    """Returns what `gabbro status --json` prints."""
     done = subprocess.run([gabbro, "status", folder, "--json"], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def line_of(status, seed, minutes, preset):
-    """What is kept of a campaign: each strategy's best score at each rung, and the best baseline's."""
+    """Returns what is kept of a campaign: each strategy's best score at each rung, and the best baseline's; None: no score."""
     rungs = [r["name"] for r in status["rungs"]]
     baselines = [r["best_baseline"] and r["best_baseline"]["bits_per_byte"] for r in status["rungs"]]
     return {"preset": preset, "seed": seed, "minutes": minutes, "rungs": rungs, "baselines": baselines,
@@ -50,7 +51,7 @@ def run(args):
         begun = (folder / "campaign.db").exists()
         spent = status(args.gabbro, folder)["seconds"] / 60 if begun else 0
         # A session may end before its minutes are used up, since it starts no run that would not fit.
-        if args.minutes - spent > LEAST:
+        if args.minutes - spent > SHORTEST_SESSION:
             minutes = f"{args.minutes - spent:.2f}"
             command = ([args.gabbro, "resume", folder, "--data", args.data] if begun else
                        [args.gabbro, "evolve", "--dir", folder, "--data", args.data, "--preset", args.preset,
@@ -71,7 +72,7 @@ def run(args):
 
 
 def differences(lines, rung, strategy, against=None):
-    """Best score of a strategy at a rung minus that of another, or of the best baseline: one number for each campaign that has both."""
+    """Returns the best score of a strategy at a rung minus that of `against` (None: of the best baseline), for each campaign that has both."""
     out = []
     for x in lines:
         best = {a["name"]: a["best"][rung] for a in x["strategies"]}
@@ -82,6 +83,7 @@ def differences(lines, rung, strategy, against=None):
 
 
 def cell(values):
+    """Returns the mean with half of its interval, and the number of campaigns."""
     return f"{with_half(mean_interval(values), sign='+')} ({len(values)})" if values else ""
 
 
@@ -102,6 +104,7 @@ def report():
     if not lines:
         say(f"{TABLE.name} holds no campaign")
         return 1
+    # Campaigns of another preset or budget than the last one's are not comparable.
     kept = [x for x in lines if (x["preset"], x["minutes"]) == (lines[-1]["preset"], lines[-1]["minutes"])]
     write_between(PAGE, BEGIN, END, tables(kept))
     return 0
@@ -115,7 +118,7 @@ def main():
     search.add_argument("--out", type=Path, required=True, help="where the campaigns live")
     search.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro")
     search.add_argument("--preset", type=Path, default=PRESET)
-    search.add_argument("--minutes", type=float, default=60, help="of search for each campaign")
+    search.add_argument("--minutes", type=float, default=60, help="minutes of search for each campaign (60)")
     search.add_argument("--workers", type=int, default=2)
     search.add_argument("--seeds", type=lambda s: [int(x) for x in s.split(",")], default=[1, 2, 3, 4])
     search.add_argument("--strategies", type=lambda s: s.split(","), default=["random", "tournament", "adaptive"])

@@ -25,7 +25,7 @@ def gtest_counts(path):
 
 
 def entry_counts(folder, entry):
-    """Counts of one ctest entry (a <testcase> element)."""
+    """Returns the counts of one ctest entry (a <testcase> element)."""
     status = entry.get("status")
     cases = folder / f"{entry.get('name')}.json"
     counts = Counter()

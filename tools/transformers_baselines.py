@@ -42,8 +42,8 @@ FIRST_RATES = (0.004, 0.008)
 
 
 @dataclass(frozen=True)
-class Author:
-    """An architecture of `transformers` that has a counterpart in zoo/."""
+class Counterpart:
+    """The counterpart in `transformers` of a design in zoo/."""
 
     kind: str  # model_type of its config
     # Options of the config, from the width, the free size and the number of blocks
@@ -54,32 +54,32 @@ class Author:
     separates: bool  # True if documents in one window do not see each other when positions restart.
 
 
-AUTHORS = {
-    "llama": Author("llama", lambda d, f, n: dict(
+COUNTERPARTS = {
+    "llama": Counterpart("llama", lambda d, f, n: dict(
         hidden_size=d, intermediate_size=f, num_hidden_layers=n, num_attention_heads=4, num_key_value_heads=2,
         tie_word_embeddings=False), "intermediate_size", lambda d: 8 / 3 * d, 8, True),
-    "mamba2": Author("mamba2", lambda d, f, n: dict(
+    "mamba2": Counterpart("mamba2", lambda d, f, n: dict(
         hidden_size=d, state_size=f, num_hidden_layers=n, num_heads=4, head_dim=d // 2, expand=2, n_groups=1, chunk_size=32,
         tie_word_embeddings=False), "state_size", lambda d: 16, 2, False),
-    "gpt2": Author("gpt2", lambda d, f, n: dict(
+    "gpt2": Counterpart("gpt2", lambda d, f, n: dict(
         n_embd=d, n_inner=f, n_layer=n, n_head=4, n_positions=256, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
         activation_function="gelu"), "n_inner", lambda d: 4 * d, 4, True),
-    "gated_deltanet": Author("qwen3_next", lambda d, f, n: dict(
+    "gated_deltanet": Counterpart("qwen3_next", lambda d, f, n: dict(
         hidden_size=d, intermediate_size=f, num_hidden_layers=n, layer_types=["linear_attention"] * n,
         mlp_only_layers=list(range(n)), linear_num_key_heads=4, linear_num_value_heads=4, linear_key_head_dim=d // 4,
         linear_value_head_dim=d // 4, num_attention_heads=4, num_key_value_heads=4, head_dim=d // 4,
         tie_word_embeddings=False), "intermediate_size", lambda d: 8 / 3 * d, 4, False),
-    "rwkv4": Author("rwkv", lambda d, f, n: dict(
+    "rwkv4": Counterpart("rwkv", lambda d, f, n: dict(
         hidden_size=d, attention_hidden_size=d, intermediate_size=f, num_hidden_layers=n, rescale_every=0,
         tie_word_embeddings=False), "intermediate_size", lambda d: 4 * d, 4, False),
 }
 
 
-def build(author, width, free, blocks, vocab):
+def build(counterpart, width, free, blocks, vocab):
     from transformers import AutoConfig, AutoModelForCausalLM
 
     ends = dict(pad_token_id=None, bos_token_id=None, eos_token_id=None)
-    config = AutoConfig.for_model(author.kind, vocab_size=vocab, use_cache=False, **ends, **author.options(width, free, blocks))
+    config = AutoConfig.for_model(counterpart.kind, vocab_size=vocab, use_cache=False, **ends, **counterpart.options(width, free, blocks))
     return AutoModelForCausalLM.from_config(config)
 
 
@@ -87,17 +87,17 @@ def count(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def sizes(author, params, blocks, vocab):
-    """The width and free size with `params` parameters within 1 % whose free size is nearest to the one wanted."""
+def sizes(counterpart, params, blocks, vocab):
+    """Returns the width and free size with `params` parameters within 1 % whose free size is nearest to the one wanted."""
     found = []
-    for width in range(4 * author.multiple, 257, author.multiple):
-        low, high = (count(build(author, width, free, blocks, vocab)) for free in (8, 16))
+    for width in range(4 * counterpart.multiple, 257, counterpart.multiple):
+        low, high = (count(build(counterpart, width, free, blocks, vocab)) for free in (8, 16))
         free = round(8 + (params - low) * 8 / (high - low))
         if free < 1:
             break  # Wider models are larger still.
         error = abs(low + (free - 8) * (high - low) / 8 - params) / params
         if error <= 0.01:
-            found.append((abs(math.log(free / author.wanted(width))), width, free))
+            found.append((abs(math.log(free / counterpart.wanted(width))), width, free))
     return min(found)[1:]
 
 
@@ -105,7 +105,7 @@ def sizes(author, params, blocks, vocab):
 
 
 def mixed(seed, value):
-    """gabbro::mix of src/base/hash.h."""
+    """Returns gabbro::mix(seed, value) of src/base/hash.h."""
     mask = (1 << 64) - 1
     z = (seed * 0x9E3779B97F4A7C15 + value + 0x632BE59BD9B4E019) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
@@ -114,7 +114,7 @@ def mixed(seed, value):
 
 
 def permuted(index, n, seed):
-    """The order of windows of src/train/batches.cc."""
+    """Returns the window at place `index` of the random order of `n` windows (src/train/batches.cc)."""
     half = 1
     while 1 << (2 * half) < n:
         half += 1
@@ -146,7 +146,7 @@ class Corpus:
         self.documents = numpy.fromfile(folder / "valid.documents", "<u8").reshape(-1, 2).tolist()
 
     def batch(self, index, rows, length, seed):
-        """Rows of length + 1 tokens: the batch that `gabbro train` consumes at step `index`."""
+        """Returns the batch that `gabbro train` consumes at step `index`, as rows of length + 1 tokens."""
         import numpy
 
         windows = (len(self.train) - 1) // length
@@ -155,7 +155,7 @@ class Corpus:
         return numpy.stack([self.train[start:start + length + 1] for start in starts]).astype("int64")
 
     def heads(self, documents, tokens):
-        """Of held-out documents the first tokens, at most 3 more so that no character is cut, and their bytes (src/data/heads.cc)."""
+        """Yields the first tokens of held-out documents, at most 3 more so that no character is cut, and their number of bytes (src/data/heads.cc)."""
         begin = 0
         for end, size in self.documents[:documents]:
             ids = self.valid[begin:end].tolist()
@@ -172,7 +172,7 @@ class Corpus:
 
 
 def rate_factor(step, steps, warmup=0.02, floor=0.1):
-    """The cosine schedule of src/train/schedule.cc."""
+    """Returns the factor of the cosine schedule at a step (src/train/schedule.cc)."""
     done, rise = step + 1, max(1, round(warmup * steps))
     if done <= rise:
         return done / rise
@@ -180,7 +180,7 @@ def rate_factor(step, steps, warmup=0.02, floor=0.1):
 
 
 def losses(model, inputs, targets, positions=None):
-    """The loss of every target in nats."""
+    """Returns the loss of every target in nats."""
     from torch.nn.functional import cross_entropy
 
     given = {} if positions is None else {"position_ids": positions}
@@ -189,7 +189,7 @@ def losses(model, inputs, targets, positions=None):
 
 
 def document_positions(inputs, end):
-    """Positions counted from the last end piece at or before each token, else from the start of its row."""
+    """Returns positions counted from the last end token at or before each token, else from the start of its row."""
     import torch
 
     index = torch.arange(inputs.shape[1]).expand_as(inputs)
@@ -229,7 +229,7 @@ def train(model, corpus, run, separates):
 
 
 def score(model, corpus, documents, tokens, length, rows=32):
-    """Bits and bytes of each held-out document, read in windows that do not overlap, the end piece before it (src/eval/bits.cc)."""
+    """Returns (bits, bytes) of each held-out document, read in windows that do not overlap, with the end token before it (src/eval/bits.cc)."""
     import torch
 
     model.eval()
@@ -251,16 +251,16 @@ def run_transformers(run, args, corpus):
     import transformers
 
     torch.set_num_threads(1)
-    rung, author = RUNGS[run.rung], AUTHORS[run.design]
+    rung, counterpart = RUNGS[run.rung], COUNTERPARTS[run.design]
     if rung.dtype != "float32":
         raise SystemExit(f"rung {run.rung}: only float32 is supported")
-    width, free = sizes(author, amount(rung.params), rung.blocks, corpus.vocab)
+    width, free = sizes(counterpart, amount(rung.params), rung.blocks, corpus.vocab)
     torch.manual_seed(run.seed)
-    model = build(author, width, free, rung.blocks, corpus.vocab)
+    model = build(counterpart, width, free, rung.blocks, corpus.vocab)
     start = time.monotonic()
-    cause = train(model, corpus, run, author.separates)
+    cause = train(model, corpus, run, counterpart.separates)
     line = vars(run) | {"status": "failed" if cause else "done", "cause": cause, "params": count(model), "width": width,
-                        author.free: free, "bits_per_byte": None, "train_seconds": time.monotonic() - start,
+                        counterpart.free: free, "bits_per_byte": None, "train_seconds": time.monotonic() - start,
                         "version": transformers.__version__}
     if cause:
         return line
@@ -284,15 +284,17 @@ def run_gabbro(run, args, corpus):
 
 
 def amount(text):
+    """Returns the number that a text such as 150k or 1M stands for."""
     return int(float(text[:-1]) * {"k": 1e3, "M": 1e6}[text[-1]])
 
 
 def scored(line):
-    """A run that only the bigram anchor refuses has a score; here it counts."""
+    """Returns the line of a run, as "done" if only the bigram anchor refuses it: it has a score, which counts here."""
     return line | {"status": "done"} if line["cause"].startswith("better than bigrams") else line
 
 
 def measured(side):
+    """Returns the finished runs of a side; ours include those of the ladder."""
     lines = [x for x in Measured.read(TABLE).lines if x["side"] == side]
     if side == "gabbro":
         lines = Measured.read(LADDER).lines + lines
@@ -300,7 +302,7 @@ def measured(side):
 
 
 def next_run_of(runs, rung, design, seeds):
-    """Rates with seed 1 until the best has a worse one on either side, then further seeds at the best."""
+    """Returns the next run or None: rates with seed 1 until the best has a worse one on either side, then further seeds at the best."""
     scores, rates = runs.scores(rung, design), list(FIRST_RATES)
     for _ in range(MOST_DOUBLINGS + 1):
         if missing := [rate for rate in rates if rate not in scores]:
@@ -345,7 +347,7 @@ def measure(args):
 
 
 def best_runs(side, rung, design, seeds):
-    """The runs at the best rate, by seed."""
+    """Returns {seed: run} of the finished runs at the best rate."""
     runs = measured(side)
     best = runs.best(rung, design)
     by_seed = {seed: runs.by_run.get(Run(rung, design, best[0], seed)) for seed in range(1, seeds + 1)} if best else {}
@@ -353,7 +355,7 @@ def best_runs(side, rung, design, seeds):
 
 
 def difference(ours, theirs):
-    """Ours minus theirs on the seeds of both: the mean, and half of its 95 % intervals over documents and over seeds (NaN: one seed)."""
+    """Returns ours minus theirs on the seeds of both: the mean, and half of its 95 % intervals over documents and over seeds (NaN: one seed)."""
     seeds = sorted(set(ours) & set(theirs))
     sizes_of = theirs[seeds[0]]["bytes"]
     total = sum(sizes_of)
@@ -379,7 +381,7 @@ def bits_text(runs):
 def table(rung, seeds):
     out = ["| design | our rate | our bits per byte (seeds) | transformers' rate | their bits per byte (seeds) | ours minus theirs "
            "| ± documents | ± seeds | parameters, ours and theirs |", "|---|---|---|---|---|---|---|---|---|"]
-    for design in AUTHORS:
+    for design in COUNTERPARTS:
         ours, theirs = (best_runs(side, rung, design, seeds) for side in SIDES)
         if not set(ours) & set(theirs):
             continue
@@ -391,7 +393,7 @@ def table(rung, seeds):
 
 
 def rates(rung):
-    tried = {(side, design): measured(side).scores(rung, design) for design in AUTHORS for side in SIDES}
+    tried = {(side, design): measured(side).scores(rung, design) for design in COUNTERPARTS for side in SIDES}
     every = sorted({rate for scores in tried.values() for rate in scores})
     out = ["| design | side | " + " | ".join(f"{rate:g}" for rate in every) + " |", "|---|---|" + "---|" * len(every)]
     for (side, design), scores in tried.items():
@@ -412,7 +414,7 @@ def main():
     run = commands.add_parser("run", help="train what is not measured yet")
     run.add_argument("--data", type=Path, required=True, help="a corpus made by `gabbro data build`")
     run.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro", help="the program that trains our side")
-    run.add_argument("--designs", type=lambda s: s.split(","), default=list(AUTHORS), help="default: " + ",".join(AUTHORS))
+    run.add_argument("--designs", type=lambda s: s.split(","), default=list(COUNTERPARTS), help="default: " + ",".join(COUNTERPARTS))
     run.add_argument("--sides", type=lambda s: s.split(","), default=list(SIDES), help="default: " + ",".join(SIDES))
     run.add_argument("--minutes", type=float, default=0, help="start no run after this many minutes (default 0: no limit)")
     for command in (run, commands.add_parser("report", help="write the tables")):
@@ -421,7 +423,7 @@ def main():
     args = parser.parse_args()
     if args.command == "report":
         return report(args)
-    for name, known in (("designs", AUTHORS), ("sides", SIDES)):
+    for name, known in (("designs", COUNTERPARTS), ("sides", SIDES)):
         if unknown := [x for x in getattr(args, name) if x not in known]:
             parser.error(f"--{name}: unknown {', '.join(unknown)}; known are {', '.join(known)}")
     return measure(args)

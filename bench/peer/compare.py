@@ -21,7 +21,7 @@ PEER = Path(__file__).resolve().parent / "train.py"
 # Float32 values moved per parameter and step. The weight is read by the forward and the backward pass. The
 # gradient is written, read for its norm, and read by the update. The update reads and writes the weight and
 # two moments.
-NUMBERS_PER_PARAMETER = 11
+VALUES_PER_PARAMETER = 11
 
 
 class Failure(Exception):
@@ -29,7 +29,7 @@ class Failure(Exception):
 
 
 def amount(text):
-    """1M -> 1000000."""
+    """Returns the number that a text such as 350k or 1M stands for."""
     units = {"k": 1e3, "M": 1e6}
     try:
         return int(float(text[:-1]) * units[text[-1]]) if text[-1:] in units else int(text)
@@ -38,11 +38,11 @@ def amount(text):
 
 
 class Side:
-    """A process that takes orders line by line and answers in JSON lines."""
+    """A process that takes orders (bench/train.cc) line by line and answers each with a line of JSON."""
 
     def __init__(self, name, command, threads, vocab):
         self.name = name
-        self.chance = math.log(vocab)
+        self.uniform_loss = math.log(vocab)
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.model = self.read()
@@ -62,11 +62,11 @@ class Side:
         return self.read()
 
     def speed(self, steps):
-        """Tokens per second, by the median step. Tokens are random: a loss far from ln V means that it did not train."""
+        """Returns tokens per second, by the median step. Tokens are random, so a loss far from ln V shows a fault."""
         answer = self.ask(f"steps {steps}")
         loss = answer["loss"]
-        if loss is None or not abs(loss - self.chance) < 1:
-            raise Failure(f"{self.name}: loss {loss}, expected about ln V = {self.chance:.2f}")
+        if loss is None or not abs(loss - self.uniform_loss) < 1:
+            raise Failure(f"{self.name}: loss {loss}, expected about ln V = {self.uniform_loss:.2f}")
         return answer["tokens_per_step"] / statistics.median(answer["seconds"])
 
     def __enter__(self):
@@ -83,10 +83,11 @@ class Side:
 
 
 def floor(model, peaks):
-    """Tokens per second that nothing can exceed with the given peaks."""
+    """Returns the tokens per second that nothing can exceed with the given peaks of the machine."""
     tokens = model["batch"] * model["length"]
+    # Seconds per token, at least
     by_flops = model["train_flops_per_token"] / peaks["matrix_flops"]
-    by_bytes = NUMBERS_PER_PARAMETER * 4 * model["params"] / tokens / peaks["copy_bytes"]
+    by_bytes = VALUES_PER_PARAMETER * 4 * model["params"] / tokens / peaks["copy_bytes"]
     return 1 / max(by_flops, by_bytes)
 
 
@@ -97,7 +98,7 @@ def shared_options(options, documents):
 
 
 def compare(options, design, params, documents):
-    """One row of the table."""
+    """Measures one design at one size and returns the row of the table; `documents`: sequences hold several documents."""
     shared = shared_options(options, documents)
     ours_command = [options.gabbro, "--design", design, "--params", str(params), *shared]
     with Side("Gabbro", ours_command, options.threads, options.vocab) as ours:
@@ -118,6 +119,7 @@ def compare(options, design, params, documents):
 
 
 def progress(text):
+    """Replaces the line that is shown on a terminal; an empty text clears it."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -132,9 +134,9 @@ def print_row(row):
     ours, peer = (middle(r[side] for r in rounds) for side in ("gabbro", "pytorch"))
     share = middle(r["gabbro"] / r["floor"] for r in rounds)
     peer_share = middle(r["pytorch"] / r["floor"] for r in rounds)
-    chosen = ", ".join(f"{key} {row['pytorch'][key]}" for key in ("optimizer", "keys") if key in row["pytorch"])
+    peer_choices = ", ".join(f"{key} {row['pytorch'][key]}" for key in ("optimizer", "keys") if key in row["pytorch"])
     print(f"{row['design']:8} {row['gabbro']['params']:>10,} {'several' if row['documents'] else 'one':>9} {ours:>9,.0f} {peer:>9,.0f} "
-          f"{middle(ratios):>6.2f} {f'{min(ratios):.2f}-{max(ratios):.2f}':>11} {share:>7.1%} {peer_share:>7.1%}  {chosen}", flush=True)
+          f"{middle(ratios):>6.2f} {f'{min(ratios):.2f}-{max(ratios):.2f}':>11} {share:>7.1%} {peer_share:>7.1%}  {peer_choices}", flush=True)
 
 
 def print_head(options):

@@ -72,7 +72,7 @@ def rotate(x, cos, sin):
 
 
 class LlamaAttention(nn.Module):
-    grouped_by_kernel = False
+    grouped_by_kernel = False  # True: keys are shared in the attention kernel; False: they are repeated before it
 
     def __init__(self, width, heads=4, key_heads=2):
         super().__init__()
@@ -141,11 +141,11 @@ class Llama(nn.Module):
 MODELS = {"gpt2": GPT2, "llama": Llama}
 
 
-def make_optimizer(model, **how):
+def make_optimizer(model, **options):
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), **how)
+    return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), **options)
 
 
 class Trainer:
@@ -156,14 +156,14 @@ class Trainer:
         self.optimizer = make_optimizer(self.model)
 
     def random_batch(self):
-        """Tokens, targets, positions in the document, and the mask of pairs in one document (None: one document each)."""
+        """Returns tokens, targets, positions in the document, and the start of each position's document (None: one document a row)."""
         B, T = self.o.batch, self.o.seq
         tokens, targets = torch.randint(self.o.vocab, (2, B, T))
         if not self.o.documents:
             return tokens, targets, torch.arange(T), None
-        border = torch.rand(B, T) < 0.01
+        begins = torch.rand(B, T) < 0.01  # as often as in bench/train.cc
         index = torch.arange(T)
-        start = torch.where(border, index, 0).cummax(dim=1).values
+        start = torch.where(begins, index, 0).cummax(dim=1).values
         return tokens, targets, index - start, start
 
     def step(self, batch):
@@ -182,6 +182,7 @@ class Trainer:
         return loss.item()
 
     def steps(self, count):
+        """Returns the seconds of each step, and the last loss."""
         batches = [self.random_batch() for _ in range(count)]
         seconds = []
         for batch in batches:
@@ -191,23 +192,24 @@ class Trainer:
         return seconds, loss
 
     def choose(self, tries):
-        """Takes the fastest of the ways to write it, by the best of `tries` steps each. Warms up on the way."""
-        ways = list(itertools.product(({"fused": True}, {"foreach": True}),
+        """Selects the fastest optimizer and attention, each by its best of 2 * `tries` steps, and returns their names. This also warms up."""
+        forms = list(itertools.product(({"fused": True}, {"foreach": True}),
                                       (False, True) if self.o.design == "llama" else (False,)))
         best = {}
         for _ in range(2):  # Each form runs twice, so that the first one does not pay for the warm-up.
-            for number, (how, grouped) in enumerate(ways):
-                self.use(how, grouped)
+            for number, (optimizer, grouped) in enumerate(forms):
+                self.use(optimizer, grouped)
                 best[number] = min([best.get(number, math.inf), *self.steps(tries)[0]])
-        how, grouped = ways[min(best, key=best.get)]
-        self.use(how, grouped)
-        chosen = {"optimizer": next(iter(how))}
+        optimizer, grouped = forms[min(best, key=best.get)]
+        self.use(optimizer, grouped)
+        chosen = {"optimizer": next(iter(optimizer))}
         if self.o.design == "llama":
             chosen["keys"] = "grouped by the kernel" if grouped else "repeated"
         return chosen
 
-    def use(self, how, grouped):
-        self.optimizer = make_optimizer(self.model, **how)
+    def use(self, optimizer, grouped):
+        """`optimizer`: options of AdamW; `grouped`: the attention kernel shares keys among heads, instead of repeated keys."""
+        self.optimizer = make_optimizer(self.model, **optimizer)
         LlamaAttention.grouped_by_kernel = grouped
 
 
@@ -239,13 +241,14 @@ def report(trainer, count, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--design", choices=sorted(MODELS), default="llama")
+    # The defaults of width and scale are those of Llama at 1M parameters.
     parser.add_argument("--width", type=int, default=72, help="D, as bench_train prints it")
     parser.add_argument("--free-scale", type=float, default=0.863975615480919, help="as bench_train prints it")
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seq", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--warmup", type=int, default=2, help="steps tried, twice, of each way to write it")
+    parser.add_argument("--warmup", type=int, default=2, help="steps of each form in each of two rounds, to choose the fastest")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rows", type=int, default=25, help="rows of a profile")
     parser.add_argument("--dtype", choices=["float32", "bf16"], default="float32", help="bf16: autocast")

@@ -1,6 +1,7 @@
 """Runs designs of Gabbro as PyTorch modules.
 
-`gabbro-worker` starts `python -m gabbro_torch` for jobs with the engine "pytorch" (src/exec/pytorch). This
-process holds the module, its optimizer and the device. Text, budget, checkpoints, scores and checks stay with the
-worker, so that both engines go one road from a program to its score.
+`gabbro-worker` starts `python -m gabbro_torch` for jobs with the engine "pytorch" (src/exec/pytorch). The
+Python process holds the module and its optimizer, on their device. Text, token budget, checkpoint files, bits per
+byte and checks stay with the worker, so that a program takes the same path to its score with either engine ("cpu"
+or "pytorch").
 """

@@ -24,7 +24,7 @@ class Server:
         self.models: dict[int, Model] = {}
 
     def answer(self, head: dict[str, Any], arrays: messages.Arrays) -> tuple[dict[str, Any], list]:
-        """The reply to a call. Only process 0 of the team has all calls; the others do not score or read weights."""
+        """Returns the reply to a call. Process 0 of the team gets all calls, the others only those of COLLECTIVE."""
         call, number = head["call"], head.get("model", 0)
         if call == "hello":
             return {}, []
@@ -55,11 +55,11 @@ class Server:
         raise ValueError(f"unknown call '{call}'")
 
 
-COLLECTIVE = ("open", "close", "restore", "step")
+COLLECTIVE = ("open", "close", "restore", "step")  # calls in which all processes of the team take part
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line. The whole traceback goes to the log, unless the line says all."""
+    """Returns an error in one line, and prints its traceback to the log, unless the line says all."""
     text = str(error).strip().split("\n")[0] or type(error).__name__
     if isinstance(error, DeviceError):
         return text
@@ -70,7 +70,7 @@ def describe(error: BaseException) -> str:
 
 
 def serve(team: Team, inputs: BinaryIO, outputs: BinaryIO) -> None:
-    """Answers calls until the worker ends. An error in a call is its reply."""
+    """Answers calls until the worker ends. If a call fails, its reply is the error."""
     server = Server(team)
     while True:
         message = messages.read(inputs) if team.rank == 0 else None
@@ -104,7 +104,7 @@ def main() -> None:
             messages.write(outputs, {"error": describe(error)})
         sys.exit(1)
     with tempfile.TemporaryDirectory(prefix="inductor-") as cache:
-        # Compiled code is not shared between runs, since a run is not trusted.
+        # Compiled code is not shared between runs, since the program of a run is not trusted.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
         serve(team, sys.stdin.buffer, outputs)

@@ -1,4 +1,4 @@
-"""torch.compile, where it pays."""
+"""Compiles the layers of a module by torch.compile, if that makes its steps faster."""
 
 import contextlib
 import signal
@@ -10,7 +10,7 @@ from torch import nn
 
 EAGER_STEPS = 4  # steps before compilation; all but the first are timed
 LIMIT = 300  # seconds that a compilation may take
-TIMED_STEPS = 4  # steps after it; all but the first are timed
+TIMED_STEPS = 4  # steps after compilation; all but the first are timed
 
 
 class Abandoned(Exception):
@@ -26,18 +26,21 @@ class Compiling:
 
     def __init__(self, module: nn.Module, layers: list[nn.Module], device: torch.device) -> None:
         nested = {id(x) for layer in layers for x in layer.modules() if x is not layer}
-        self.layers = [layer for layer in layers if id(layer) not in nested] or [module]
+        distinct = {id(layer): layer for layer in layers if id(layer) not in nested}
+        self.layers = list(distinct.values()) or [module]
         self.device = device
-        self.compiled: list[object] = []  # what calls the compiled layers, once there is something
-        self.on = False
-        self.shape: torch.Size | None = None
-        self.eager: list[float] = []
-        self.fast: list[float] = []
-        self.seconds = 0.0
-        self.cause = ""
+        self.compiled: list[object] = []  # the compiled call of each layer; empty before compilation
+        self.on = False  # the compiled calls are used
+        self.shape: torch.Size | None = None  # of the tokens of a training step: [batch, time]
+        self.eager_seconds: list[float] = []  # of each timed step without compilation
+        self.compiled_seconds: list[float] = []  # of each step with it; the first one compiles
+        self.cause = ""  # why compilation was abandoned
 
     def begin(self, stack: contextlib.ExitStack, tokens: torch.Tensor) -> bool:
-        """Runs what follows within `stack` compiled if that is chosen and the rows have the length of training."""
+        """Uses the compiled layers until `stack` ends, if they are chosen and rows have the length of training.
+
+        Returns True if they are used.
+        """
         if not self.on or self.shape is None or tokens.shape[1] != self.shape[1]:
             return False
         stack.enter_context(self._enabled())
@@ -55,16 +58,16 @@ class Compiling:
 
     @contextlib.contextmanager
     def timed(self, shape: torch.Size) -> Iterator[None]:
-        """Times a training step, and decides when enough were timed."""
-        if self.cause or len(self.fast) >= TIMED_STEPS:
+        """Times a training step. Compiles when enough steps were timed, and later chooses what is faster."""
+        if self.cause or len(self.compiled_seconds) >= TIMED_STEPS:
             yield
             return
         if shape != self.shape and not self.compiled:
             self.shape = shape
-            self.eager.clear()
-        if len(self.eager) == EAGER_STEPS and not self.compiled:
+            self.eager_seconds.clear()
+        if len(self.eager_seconds) == EAGER_STEPS and not self.compiled:
             self._compile()
-        first = self.on and not self.fast
+        first = self.on and not self.compiled_seconds
         start = time.monotonic()
         try:
             with limited(LIMIT) if first else contextlib.nullcontext():
@@ -75,11 +78,9 @@ class Compiling:
             self.on = False
             self.cause = str(error).split("\n")[0] or f"compilation took more than {LIMIT} s"
             raise Abandoned(self.cause) from error
-        (self.fast if self.on else self.eager).append(time.monotonic() - start)
-        if first:
-            self.seconds = self.fast[0]
-        if len(self.fast) == TIMED_STEPS:
-            self.on = mean(self.fast[1:]) < mean(self.eager[1:])
+        (self.compiled_seconds if self.on else self.eager_seconds).append(time.monotonic() - start)
+        if len(self.compiled_seconds) == TIMED_STEPS:
+            self.on = mean(self.compiled_seconds[1:]) < mean(self.eager_seconds[1:])
 
     def _compile(self) -> None:
         for layer in self.layers:
@@ -89,12 +90,14 @@ class Compiling:
         self.on = True
 
     def notes(self) -> list[str]:
+        """Returns whether compiled layers are used, and why, for the result."""
         if self.cause:
             return [f"eager: {self.cause}"]
-        if len(self.fast) < 2:
+        if len(self.compiled_seconds) < 2:
             return ["eager"]
-        times = f"a step {mean(self.fast[1:]):.3g} s compiled, {mean(self.eager[1:]):.3g} s eager"
-        return [f"{'compiled' if self.on else 'eager'}: {times}, compilation {self.seconds:.0f} s"]
+        compiled, eager = mean(self.compiled_seconds[1:]), mean(self.eager_seconds[1:])
+        times = f"a step {compiled:.3g} s compiled, {eager:.3g} s eager"
+        return [f"{'compiled' if self.on else 'eager'}: {times}, compilation {self.compiled_seconds[0]:.0f} s"]
 
 
 def mean(values: list[float]) -> float:
@@ -103,7 +106,7 @@ def mean(values: list[float]) -> float:
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError after so many seconds."""
+    """Raises TimeoutError in what it encloses after so many seconds."""
 
     def ring(*_: object) -> None:
         raise TimeoutError

@@ -21,7 +21,7 @@ Arrays = dict[str, torch.Tensor]
 
 
 def read(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
-    """The next message, or None where the stream ends."""
+    """Returns the next message, or None at the end of the stream."""
     sizes = stream.read(SIZES.size)
     if len(sizes) < SIZES.size:
         return None
@@ -30,10 +30,10 @@ def read(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
     body = _read_all(stream, body_size)
     arrays: Arrays = {}
     offset = 0
-    for about in head.get("arrays", []):
-        dtype, count = DTYPES[about["dtype"]], math.prod(about["shape"])
+    for entry in head.get("arrays", []):
+        dtype, count = DTYPES[entry["dtype"]], math.prod(entry["shape"])
         flat = torch.frombuffer(body, dtype=dtype, count=count, offset=offset) if count else torch.empty(0, dtype=dtype)
-        arrays[about["name"]] = flat.view(about["shape"])
+        arrays[entry["name"]] = flat.view(entry["shape"])
         offset += count * dtype.itemsize
     if offset != body_size:
         raise ValueError(f"a message has {body_size} bytes, but its arrays have {offset}")
@@ -41,7 +41,7 @@ def read(stream: BinaryIO) -> tuple[dict[str, Any], Arrays] | None:
 
 
 def write(stream: BinaryIO, head: dict[str, Any], arrays: Sequence[tuple[str, torch.Tensor]] = ()) -> None:
-    """Writes a message."""
+    """Writes a message. Sets head["arrays"]."""
     parts = [(name, x.detach().cpu().contiguous()) for name, x in arrays]
     head["arrays"] = [{"name": name, "dtype": NAMES[x.dtype], "shape": list(x.shape)} for name, x in parts]
     text = json.dumps(head).encode()
@@ -54,16 +54,16 @@ def write(stream: BinaryIO, head: dict[str, Any], arrays: Sequence[tuple[str, to
 
 
 def _view(x: torch.Tensor) -> memoryview:
-    """The bytes of a contiguous array, without a copy."""
+    """Returns the bytes of a contiguous array, without a copy."""
     return memoryview((ctypes.c_ubyte * x.nbytes).from_address(x.data_ptr()))
 
 
 def _read_all(stream: BinaryIO, size: int) -> bytearray:
     out = bytearray(size)
-    view, at = memoryview(out), 0
-    while at < size:
-        got = stream.readinto(view[at:])
-        if not got:
+    view, done = memoryview(out), 0
+    while done < size:
+        count = stream.readinto(view[done:])
+        if not count:
             raise EOFError("the worker ended within a message")
-        at += got
+        done += count
     return out

@@ -46,7 +46,7 @@ class Weight:
 
 
 class Untied(nn.Module):
-    """An embedding whose table for input is not the table for output (`weight`), as checks for leaks need it."""
+    """The embedding of a tied design in checks for leaks: the input has a table of its own beside `weight`."""
 
     def __init__(self, tied: nn.Embedding) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Untied(nn.Module):
 
 
 def load_module(source: str, name: str) -> nn.Module:
-    """The module of class `name` of a model.py."""
+    """Returns a module of the class `name` of a model.py."""
     file = f"<design {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
     space = types.ModuleType("design")
@@ -69,7 +69,7 @@ def load_module(source: str, name: str) -> nn.Module:
 
 
 class DeviceError(ValueError):
-    """There is no such device."""
+    """The device is not available."""
 
 
 def check_device(device: str) -> None:
@@ -84,7 +84,7 @@ def check_device(device: str) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device or the machine is out of memory."""
+    """Returns True if an error says that the device or the machine is out of memory."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
@@ -94,7 +94,7 @@ class Model:
     def __init__(self, about: dict[str, Any], team: Team) -> None:
         self.team, self.device = team, team.device
         self.dtype = torch.float64 if about["dtype"] == "float64" else torch.float32
-        self.half = about["dtype"] == "bf16"
+        self.bf16 = about["dtype"] == "bf16"
         self.module = load_module(about["source"], about["class"])
         if about["untied"]:
             self.module.embedding = Untied(self.module.embedding)
@@ -107,12 +107,13 @@ class Model:
             Weight(w["name"], parameters[w["key"]], w["shape"], w["order"]) for w in about["weights"]
         ]
         self.parameters = [w.parameter for w in self.weights_of]
+        # The first and second moments of AdamW; with Muon the first is its momentum.
         self.first = [torch.zeros_like(p, memory_format=torch.contiguous_format) for p in self.parameters]
         self.second = [torch.zeros_like(p, memory_format=torch.contiguous_format) for p in self.parameters]
-        self.steps = 0
+        self.steps = 0  # updates made
         self.rows: int = about["rows"]  # rows of a micro-batch; 0: all
-        self.recomputes = False
-        self.notes: list[str] = []
+        self.recomputes = False  # layers recompute their activations for the gradient
+        self.notes: list[str] = []  # for the result: how memory was saved
         self.compiling = Compiling(self.module, self.layers, self.device) if about["compile"] else None
 
     # ---- weights ----
@@ -121,13 +122,13 @@ class Model:
         """Sets weights, and moments where they are given. The arrays are named as in checkpoints."""
         with torch.no_grad():
             for i, weight in enumerate(self.weights_of):
-                for name, to in (
+                for name, target in (
                     (weight.name, weight.parameter),
                     ("m/" + weight.name, self.first[i]),
                     ("v/" + weight.name, self.second[i]),
                 ):
                     if name in arrays:
-                        to.copy_(weight.to_module(arrays[name]))
+                        target.copy_(weight.to_module(arrays[name]))
         if "steps" in arrays:
             self.steps = round(arrays["steps"].item())
 
@@ -144,9 +145,12 @@ class Model:
     # ---- training ----
 
     def step(self, batch: Arrays, update: dict[str, Any]) -> dict[str, Any]:
-        """One update by AdamW. Loss and gradient norm are those before it."""
-        asked = max(1, int((batch["targets"] != NOT_SCORED).sum()))
-        loss = self._gradient(batch, asked)
+        """Makes one update by AdamW or Muon. Loss and gradient norm are those before it.
+
+        There is no update if one of them is not finite.
+        """
+        scored = max(1, int((batch["targets"] != NOT_SCORED).sum()))
+        loss = self._gradient(batch, scored)
         norm = self._norm()
         updated = math.isfinite(loss) and math.isfinite(norm)
         if updated:
@@ -155,14 +159,17 @@ class Model:
             p.grad = None
         return {"loss": loss, "gradient_norm": norm, "updated": updated}
 
-    def _gradient(self, batch: Arrays, asked: int) -> float:
-        """Leaves the gradient of the mean loss in the parameters. Where memory is short, fewer rows run at a time."""
+    def _gradient(self, batch: Arrays, scored: int) -> float:
+        """Leaves the gradient of the mean loss over `scored` positions in the parameters, and returns that loss.
+
+        If memory is short, it tries again with fewer rows at a time.
+        """
         while True:
             error: Exception | None = None
             loss = torch.zeros((), dtype=torch.float64, device=self.device)
             try:
                 with self.compiling.timed(batch["tokens"].shape) if self.compiling else contextlib.nullcontext():
-                    loss = self._accumulate(batch, asked)
+                    loss = self._accumulate(batch, scored)
                     if self.device.type == "cuda":
                         torch.cuda.synchronize(self.device)
             except Exception as e:
@@ -181,22 +188,24 @@ class Model:
             if failures[0]:
                 self._save_memory(batch["tokens"].shape[0], error)
 
-    def _accumulate(self, batch: Arrays, asked: int) -> torch.Tensor:
+    def _accumulate(self, batch: Arrays, scored: int) -> torch.Tensor:
+        """Adds the gradient of this process's rows, and returns their share of the mean loss."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        mine = self.team.rows(batch["tokens"].shape[0])
-        for start, end in self._parts(mine):
+        own_rows = self.team.rows(batch["tokens"].shape[0])
+        for start, end in self._parts(own_rows):
             part = {name: x[start:end].to(self.device) for name, x in batch.items()}
             with self._precision():
                 logits = self._logits(part["tokens"], part.get("starts"))
             loss = summed_loss(logits, part["targets"])
-            (loss / asked).backward()
+            (loss / scored).backward()
             total += loss.detach()
         for p in self.parameters:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        return total / asked
+        return total / scored
 
     def _save_memory(self, rows: int, error: Exception | None) -> None:
+        """Halves the rows of a micro-batch, rounded up; at one row, recomputes activations. Raises if both are done."""
         now = self.rows or -(-rows // self.team.size)
         if now == 1 and (self.recomputes or not self.layers):
             raise error or MemoryError("another process of the team is out of memory")
@@ -204,6 +213,7 @@ class Model:
         self._use_rows(-(-now // 2))
 
     def _use_rows(self, rows: int) -> None:
+        """Sets the rows of a micro-batch after memory was short."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.rows = rows
@@ -215,7 +225,7 @@ class Model:
         return math.sqrt(float((norms * norms).sum()))
 
     def _apply(self, norm: float, update: dict[str, Any]) -> None:
-        """AdamW or Muon with the learning rate and the weight decay that the worker gives each parameter."""
+        """Updates by AdamW or Muon, with the learning rate and weight decay that the worker gives each parameter."""
         clip = update["clip"]
         divisor = torch.full((), norm / clip if 0 < clip < norm else 1.0, device=self.device)
         groups: dict[tuple[float, float], list[int]] = {}
@@ -248,7 +258,10 @@ class Model:
         self.steps += 1
 
     def _muon(self, i: int, gradient: torch.Tensor, decay: float, matrix: dict[str, Any]) -> None:
-        """Muon with Nesterov momentum, on the matrix whose columns are the inputs (src/exec/rates.h)."""
+        """Updates a parameter by Muon with Nesterov momentum, as the matrix that src/exec/rates.h describes.
+
+        `decay` is the share of the weight that is taken away.
+        """
         weight, momentum = self.weights_of[i], self.first[i]
         momentum.lerp_(gradient, 1 - matrix["momentum"])
         ahead = weight.from_module(gradient.lerp(momentum, matrix["momentum"])).permute(matrix["order"])
@@ -260,7 +273,7 @@ class Model:
     # ---- scoring ----
 
     def score(self, batch: Arrays, greedy: bool) -> Tensors:
-        """The loss of each position in nats, and whether its target is the most likely token."""
+        """Returns the loss of each position in nats; with `greedy`, also whether its target is the likeliest token."""
         while True:
             try:
                 return self._score(batch, greedy)
@@ -283,19 +296,21 @@ class Model:
         out = [("losses", torch.cat(losses))]
         return [*out, ("greedy", torch.cat(hits))] if greedy else out
 
-    # ---- both ----
+    # ---- training and scoring ----
 
     def _parts(self, rows: range) -> Iterator[tuple[int, int]]:
+        """Yields the start and the end of each micro-batch."""
         size = self.rows or max(1, len(rows))
         for start in range(rows.start, rows.stop, size):
             yield start, min(start + size, rows.stop)
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def _logits(self, tokens: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        """The position at which a document starts serves as its number."""
+        """Returns the logits. The number of a document is the position at which it starts."""
         with contextlib.ExitStack() as stack:
+            # Compiled layers always get numbers of documents.
             if self.compiling and self.compiling.begin(stack, tokens) and starts is None:
                 starts = torch.zeros_like(tokens)
             if self.recomputes and torch.is_grad_enabled():
@@ -303,7 +318,7 @@ class Model:
             return self.module(tokens, starts)
 
     def describe(self) -> str:
-        """What ran where, for the result."""
+        """Returns the version, the device and what was adapted, for the result."""
         where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "the CPU"
         text = f"PyTorch {torch.__version__} on {where}"
         if self.team.size > 1:
@@ -311,14 +326,17 @@ class Model:
         return ", ".join([text, *self.notes, *(self.compiling.notes() if self.compiling else [])])
 
     def peak_bytes(self) -> int:
-        """The most memory that was held: on the GPU, or of this process."""
+        """Returns the most memory that was held so far: on the GPU, or by this process."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
-    """The matrix with singular values of about 1, by Newton-Schulz iterations (src/exec/torch/optimizer.h)."""
+    """Returns the matrix with singular values of about 1, by Newton-Schulz iterations.
+
+    src/exec/torch/optimizer.cc explains the numbers.
+    """
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (torch.linalg.vector_norm(x) + 1e-7)
@@ -329,28 +347,30 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def summed_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The sum of the losses of the scored positions, in nats."""
+    """Returns the sum of the losses of the scored positions, in nats."""
     return position_losses(logits, targets).double().sum()
 
 
 def position_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Returns the loss of each position in nats, at least in single precision; 0 where it is not scored."""
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logits = logits.expand(*targets.shape, -1)  # rows may agree
+    logits = logits.expand(*targets.shape, -1)  # a module may return one row for all
     losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_SCORED, reduction="none")
     return losses.view(targets.shape)
 
 
 @contextlib.contextmanager
 def recomputed(layers: list[nn.Module]) -> Iterator[None]:
-    """Within it, layers keep only their inputs for the gradient."""
+    """Makes layers keep only their inputs for the gradient, in what it encloses."""
 
     def wrapped(forward: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args: checkpoint(forward, *args, use_reentrant=False)
 
-    for layer in layers:
+    distinct = {id(layer): layer for layer in layers}.values()  # a shared layer stands in several places
+    for layer in distinct:
         layer.forward = wrapped(layer.forward)
     try:
         yield
     finally:
-        for layer in layers:
+        for layer in distinct:
             del layer.forward

@@ -27,7 +27,7 @@ class Team:
         if self.device.type == "cuda":
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
             torch.cuda.set_device(self.device)
-        # The processes that this one started meet at a file; those of a launcher, as its variables say.
+        # Processes that process 0 started meet at a file; those of a launcher meet as its variables say.
         meeting = os.environ.get("GABBRO_TEAM")
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo",
@@ -41,7 +41,7 @@ class Team:
             shutil.rmtree(os.path.dirname(meeting), ignore_errors=True)
 
     def _start_others(self) -> None:
-        for library in ("GLOO", "NCCL"):  # all are on this machine, and a sandbox has only a loopback
+        for library in ("GLOO", "NCCL"):  # all processes are on this machine, and a sandbox has only a loopback
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", "lo")
         os.environ["GABBRO_TEAM"] = os.path.join(tempfile.mkdtemp(prefix="team-"), "meeting")
         for rank in range(1, self.size):
@@ -50,7 +50,7 @@ class Team:
             self.children.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
 
     def share(self, message: object) -> object:
-        """The message of process 0, in all processes."""
+        """Returns the message of process 0, in all processes."""
         if self.size == 1:
             return message
         box = [message]
@@ -58,7 +58,7 @@ class Team:
         return box[0]
 
     def rows(self, count: int) -> range:
-        """The rows of a batch of `count` that this process works on."""
+        """Returns the rows of a batch of `count` rows that this process works on."""
         return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def add(self, tensors: list[torch.Tensor]) -> None:

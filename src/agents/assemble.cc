@@ -16,6 +16,7 @@ namespace gabbro::agents {
 namespace {
 
 constexpr int kWidth = 256, kVocab = 4096;  // Placeholder sizes of a new design; the ladder sets both.
+constexpr std::size_t kLongestName = 40, kLongestInstance = 160;  // bytes
 
 bool is_design(const lang::Item& item) { return std::holds_alternative<lang::Design>(item.value); }
 
@@ -25,16 +26,16 @@ lang::Design& design_in(lang::Program& program) {
   GABBRO_CHECK(false);
 }
 
-lang::Expr number(double value) {
+lang::Expr number_literal(double value) {
   lang::Expr e;
   e.number = value;
   return e;
 }
 
-// Restores the items of `from` that crossover removed because nothing used them any more. The coder may still
-// want to use them.
-void keep_units(lang::Program& program, const lang::Program& from) {
-  std::vector<lang::Item> all = with_items(from.items, program.items);
+// Restores the items of `parent` that crossover removed because nothing used them any more. The coder may
+// still want to use them.
+void restore_items(lang::Program& program, const lang::Program& parent) {
+  std::vector<lang::Item> all = with_items(parent.items, program.items);
   std::erase_if(all, is_design);
   for (const lang::Item& item : program.items)
     if (is_design(item)) all.push_back(item);
@@ -49,15 +50,16 @@ std::string text_at(const lang::Program& program, const lang::Library& library, 
 }  // namespace
 
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
-  const std::size_t wanted = record::parents_of(brief.mode);
-  if (brief.parents.size() < wanted)
+  const std::size_t needed = record::parents_of(brief.mode);
+  if (brief.parents.size() < needed)
     return fail("brief",
-                fmt::format("{} needs {} parents, got {}", brief.mode, wanted, brief.parents.size()));
+                fmt::format("{} needs {} parents, got {}", brief.mode, needed, brief.parents.size()));
   std::vector<lang::Program> out;
   for (const Parent& parent : brief.parents) {
     lang::CheckReport report = lang::check(parent.program, library);
     if (report.valid())
-      if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
+      if (const auto design = edit::design_of(report.program); !design)
+        report.errors.push_back(design.error());
     if (!report.valid())
       return fail("brief", fmt::format("parent {} is not valid: {}", parent.name, report.errors[0].message));
     out.push_back(std::move(report.program));
@@ -67,31 +69,30 @@ Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang:
 
 Result<Base> prepare(const Proposal& p, record::Mode mode, const std::vector<lang::Program>& parents,
                      const lang::Library& library) {
-  Base base{mode, {}, p.place, {}, {}};
-  if (mode == record::Mode::kScratch) {
-    base.place.clear();
-    return base;
-  }
+  Base base;
+  base.mode = mode;
+  if (mode == record::Mode::kScratch) return base;
+  base.place = p.place;
   base.program = parents[0];
-  const auto refuse = [](const char* field, const Error& e) {
-    return fail("proposal", fmt::format("{}: {}", field, e.message), e.hint);
+  const auto refuse = [](const char* what, const Error& e) {
+    return fail("proposal", fmt::format("{}: {}", what, e.message), e.hint);
   };
-  const auto was = edit::subtree(base.program, library, p.place);
-  if (!was) return refuse("place", was.error());
-  base.was = lang::print(*was);
+  const auto current = edit::subtree(base.program, library, p.place);
+  if (!current) return refuse("place", current.error());
+  base.old_instance = lang::print(*current);
   if (mode == record::Mode::kMutation) return base;
   if (const auto from = edit::subtree(parents[1], library, p.from); !from)
     return refuse("from", from.error());
   auto crossed = edit::crossover(base.program, library, p.place, parents[1], p.from);
   if (!crossed) return refuse("the part at `from` does not fit at `place`", crossed.error());
   base.program = std::move(*crossed);
-  base.came = text_at(base.program, library, p.place);
-  keep_units(base.program, parents[0]);
+  base.inserted_instance = text_at(base.program, library, p.place);
+  restore_items(base.program, parents[0]);
   return base;
 }
 
 const lang::Unit* unit_at(const Base& base, const lang::Library& library) {
-  const auto expr = lang::parse_expression(base.was);
+  const auto expr = lang::parse_expression(base.old_instance);
   if (!expr || (expr->kind != lang::Expr::Kind::kName && expr->kind != lang::Expr::Kind::kCall))
     return nullptr;
   const lang::Unit* own = edit::find_unit(base.program, expr->text);
@@ -127,20 +128,21 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
                                const edit::Against& against) {
   lang::Program program;
   program.items = with_items(items_of(base), added);
-  lang::Item last;
+  lang::Item design_item;
   if (base.mode == record::Mode::kScratch) {
     GABBRO_TRY(stack, lang::parse_expression(instance));
     lang::Design design;
-    design.width = number(kWidth);
-    design.vocab = number(kVocab);
+    design.width = number_literal(kWidth);
+    design.vocab = number_literal(kVocab);
     design.stack = std::move(stack);
-    last.value = std::move(design);
+    design_item.value = std::move(design);
   } else {
     for (const lang::Item& item : base.program.items)
-      if (is_design(item)) last = item;
+      if (is_design(item)) design_item = item;
   }
-  std::get<lang::Design>(last.value).name = design_name(title);
-  program.items.push_back(std::move(last));
+  std::get<lang::Design>(design_item.value).name = design_name(title);
+  program.items.push_back(std::move(design_item));
+  // The name has to be free; the last item is the design itself.
   std::string& name = design_in(program).name;
   while (std::any_of(program.items.begin(), program.items.end() - 1,
                      [&](const lang::Item& item) { return lang::item_name(item) == name; }) ||
@@ -154,28 +156,28 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
   return edit::accept(std::move(program), against);
 }
 
-std::string places_text(const lang::Program& program, const lang::Library& library, std::size_t most) {
+std::string places_text(const lang::Program& program, const lang::Library& library, std::size_t max_lines) {
   std::string out;
   std::size_t count = 0;
   for (const edit::TreePlace& place : edit::places(program, library)) {
-    if (++count > most) break;
-    out += fmt::format("- {}: {}\n", place.path, shortened(lang::print(place.instance), 160));
+    if (++count > max_lines) break;
+    out += fmt::format("- {}: {}\n", place.path, shortened(lang::print(place.instance), kLongestInstance));
   }
   return out;
 }
 
 std::string design_name(const std::string& title) {
   std::string name;
-  bool start = true;
+  bool starts_word = true;
   for (const char c : title) {
     const auto u = static_cast<unsigned char>(c);
     if (u < 128 && std::isalnum(u)) {
-      if (!(name.empty() && std::isdigit(u))) name += start ? static_cast<char>(std::toupper(u)) : c;
-      start = false;
+      if (!(name.empty() && std::isdigit(u))) name += starts_word ? static_cast<char>(std::toupper(u)) : c;
+      starts_word = false;
     } else {
-      start = true;
+      starts_word = true;
     }
-    if (name.size() >= 40) break;
+    if (name.size() >= kLongestName) break;
   }
   return is_legal_name(name) ? name : name + "Design";
 }

@@ -16,10 +16,11 @@ namespace {
 
 using record::Cause;
 
-constexpr std::int64_t kMostVariants = 10;
+constexpr std::int64_t kMaxVariants = 10;       // above PipelineVariant::number
+constexpr std::int64_t kMaxBriefs = 1'000'000;  // above the index of a brief
 
 // Returns true if the cause lies with the models or the set-up, and so says nothing about the variant.
-bool says_nothing(Cause cause) {
+bool is_inconclusive(Cause cause) {
   constexpr std::array kCauses{Cause::kStopped, Cause::kCap,    Cause::kChatDown,
                                Cause::kChatKey, Cause::kReplay, Cause::kStore};
   return std::find(kCauses.begin(), kCauses.end(), cause) != kCauses.end();
@@ -56,49 +57,50 @@ std::vector<PipelineVariant> bench_variants(const AgentSettings& settings) {
 }
 
 std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const AgentSettings& settings) {
-  const std::vector<Parent> known = zoo_designs();
+  const std::vector<Parent> candidates = zoo_designs();
   std::vector<Brief> out;
   for (int i = 0; i < designs; ++i) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(i));
     Brief brief;
-    brief.task = static_cast<std::int64_t>((seed % 1'000'000) * 1'000'000) + 1 + i;
+    // The seed is reduced so that the number, times kMaxVariants, fits 64 bits.
+    brief.task = static_cast<std::int64_t>(seed % 1'000'000) * kMaxBriefs + 1 + i;
     brief.seed = random.next();
-    brief.mode = draw_mode(settings.modes, 2, random);
-    std::vector<Parent> left = known;
-    const std::size_t wanted = record::parents_of(brief.mode);
-    while (brief.parents.size() < wanted) {
-      const auto at = random.below(static_cast<std::int64_t>(left.size()));
-      brief.parents.push_back(left[static_cast<std::size_t>(at)]);
-      left.erase(left.begin() + at);
+    brief.mode = draw_mode(settings.modes, /*parents=*/2, random);
+    std::vector<Parent> remaining = candidates;
+    const std::size_t needed = record::parents_of(brief.mode);
+    while (brief.parents.size() < needed) {
+      const auto index = random.below(static_cast<std::int64_t>(remaining.size()));
+      brief.parents.push_back(remaining[static_cast<std::size_t>(index)]);
+      remaining.erase(remaining.begin() + index);
     }
     out.push_back(std::move(brief));
   }
   return out;
 }
 
-std::vector<PipelineBench> run_bench(const std::vector<PipelineVariant>& variants,
-                                     const std::vector<Brief>& briefs, const Tools& tools,
-                                     const std::function<bool()>& stop,
-                                     const std::function<void(const PipelineBench&)>& tell) {
-  std::vector<PipelineBench> results(variants.size() * briefs.size());
+std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& variants,
+                                           const std::vector<Brief>& briefs, const Tools& tools,
+                                           const std::function<bool()>& stop,
+                                           const std::function<void(const PipelineBenchResult&)>& on_done) {
+  std::vector<PipelineBenchResult> results(variants.size() * briefs.size());
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> halted = false;
-  std::mutex telling;
+  std::mutex on_done_mutex;
   const auto work = [&] {
     for (std::size_t i = next++; i < results.size() && !halted && !stop(); i = next++) {
-      PipelineBench& r = results[i];
+      PipelineBenchResult& r = results[i];
       const std::size_t variant = i % variants.size(), brief = i / variants.size();
-      Tools mine = tools;
-      mine.settings = variants[variant].settings;
-      Brief order = briefs[brief];
+      Tools variant_tools = tools;
+      variant_tools.settings = variants[variant].settings;
+      Brief variant_brief = briefs[brief];
       // Each variant gets a task number of its own, because the call log gives equal questions of one task
       // the same answer.
-      order.task = order.task * kMostVariants + variants[variant].number;
-      r.report = run_task(order, mine);
-      r.done = !says_nothing(r.report.cause);
+      variant_brief.task = variant_brief.task * kMaxVariants + variants[variant].number;
+      r.report = run_task(variant_brief, variant_tools);
+      r.done = !is_inconclusive(r.report.cause);
       if (!r.done) halted = true;
-      const std::scoped_lock lock(telling);
-      if (r.done && tell) tell(r);
+      const std::scoped_lock lock(on_done_mutex);
+      if (r.done && on_done) on_done(r);
     }
   };
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -112,13 +114,13 @@ std::vector<PipelineBench> run_bench(const std::vector<PipelineVariant>& variant
   return results;
 }
 
-Share wilson(int count, int of) {
-  if (of <= 0) return {0, 0, 0, 1};
-  constexpr double kZ = 1.959963984540054;
-  const double n = of, p = count / n, z2 = kZ * kZ;
+Share wilson(int count, int total) {
+  if (total <= 0) return {};
+  constexpr double kZ = 1.959963984540054;  // 97.5 % quantile of the normal distribution
+  const double n = total, p = count / n, z2 = kZ * kZ;
   const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   const double half = kZ / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-  return {count, of, std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  return {count, total, std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
 }  // namespace gabbro::agents

@@ -46,7 +46,7 @@ void fields(Io& io, X& x) {
 std::string to_json(const Brief& brief) {
   record::Writer io;
   fields(io, brief);
-  std::string line = io.text(false);
+  std::string line = io.text(/*indented=*/false);
   line.pop_back();  // Removes the line end.
   return line;
 }

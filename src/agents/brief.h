@@ -15,7 +15,7 @@ namespace gabbro::agents {
 
 /// A parent design, with its evidence as lines of readable text.
 struct Parent {
-  std::int64_t id = 0;
+  std::int64_t id = 0;  // id of the design in the campaign; without a campaign: its index, from 1
   std::string name, program;
   std::vector<std::string> evidence;  // scores against baselines by rung, loss curve, ablations
 };
@@ -23,29 +23,31 @@ struct Parent {
 /// The order for one design. It contains everything that guides a conversation, so that equal briefs and
 /// equal replies give equal designs.
 struct Brief {
-  std::int64_t task = 0;
-  std::uint64_t seed = 1;
+  std::int64_t task = 0;   // id under which calls are recorded (chat::ChatRequest::task)
+  std::uint64_t seed = 1;  // seed of the examples that the coder gets
   record::Mode mode = record::Mode::kMutation;
-  std::vector<Parent> parents;
-  // Measured contribution of units: "Gla: -0.021 against its absence (3 seeds)".
+  std::vector<Parent> parents;  // record::parents_of(mode) of them; the first is the one that changes
+  // Measured contribution of units, one per line; below 0 is better: "GLA: -0.0210 bits per byte in 5 designs
+  // with it against 9 without".
   std::vector<std::string> credit;
   std::vector<std::string> neighbours;  // designs that the new one must differ from, one per line
-  std::vector<std::string> failures;    // failures so far, counted by cause: "size: 14 times; ..."
+  std::vector<std::string> failures;    // failures so far by cause: "size: 14 times; the last: ..."
   std::vector<std::string> directions;  // instructions from the person who steers the campaign
   // Asks for the whole program in one reply. This is the strategy with which the pipeline is compared.
   bool direct = false;
-  /// Texts of proposals accepted earlier. A description (title and proposal) similar to one of them is
-  /// refused before review.
+  /// Proposals accepted earlier, each as its title on a line, followed by describe(proposal). A proposal
+  /// whose title and idea are similar to one of them is refused before review.
   std::vector<std::string> proposals;
-  /// Weight of each model's ratings (agents/weights.h); a model that is not listed has weight 1.
+  /// Weight of each model's ratings (agents/weights.h) by its name; a model that is not listed has weight 1.
   std::map<std::string, double> reviewer_weights;
-  /// Refuses a program that the campaign already has (by its hash) or cannot train; may be empty. It is
-  /// called from the task's thread.
+  /// Returns an error for a program that the campaign already has or cannot train, with the code of the
+  /// screen; false means "duplicate". If empty, every program is admitted. It is called from the task's
+  /// thread.
   std::function<Result<bool>(const lang::Program&)> admit;
 };
 
 /// Returns the brief as JSON on one line. `direct`, `proposals` and `admit` are left out, since they follow
-/// from the rest of the record.
+/// from the rest of the campaign's record.
 std::string to_json(const Brief& brief);
 /// Errors, "brief": the text is not JSON, or a field is missing or has another type.
 Result<Brief> parse_brief(const std::string& json);

@@ -16,54 +16,63 @@ namespace gabbro::agents {
 
 namespace {
 
+constexpr std::size_t kLongestExample = 1200;      // bytes
+constexpr std::size_t kMaxExampleStatements = 14;  // in the body of the unit, without nested ones
+constexpr std::size_t kLongestEcho = 6000;    // bytes of a refused unit that are sent back with its errors
+constexpr std::size_t kLongestMessage = 600;  // bytes
+// A coder that repeats an earlier text is asked at a higher temperature.
+constexpr double kTemperatureStep = 0.15, kMaxTemperature = 1;
+
 std::string printed(const std::vector<lang::Item>& items) {
   lang::Program p;
   p.items = items;
   return items.empty() ? "" : lang::print(p);
 }
 
-// Returns examples of Gab: units of the zoo that read other positions, since these are the hardest to write.
-// They are drawn with the brief's seed.
+// Returns at most `count` examples of Gab: units of the zoo that read other positions, since these are the
+// hardest to write. They are drawn with the brief's seed.
 std::string examples_text(const Brief& brief, int count) {
   std::vector<const lang::Item*> items;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
         const std::string text = lang::print(item);
-        const bool mixes = text.find("scan ") != std::string::npos || text.find("past(") != std::string::npos;
-        if (mixes && unit->body.size() <= 14 && text.size() < 1200) items.push_back(&item);
+        const bool reads_others =
+            text.find("scan ") != std::string::npos || text.find("past(") != std::string::npos;
+        if (reads_others && unit->body.size() <= kMaxExampleStatements && text.size() < kLongestExample)
+          items.push_back(&item);
       }
   Random random = Random(brief.seed).split("examples");
   std::string out;
   for (int i = 0; i < count && !items.empty(); ++i) {
-    const auto at = random.below(static_cast<std::int64_t>(items.size()));
-    out += (out.empty() ? "" : "\n") + lang::print(*items[static_cast<std::size_t>(at)]);
-    items.erase(items.begin() + at);
+    const auto index = random.below(static_cast<std::int64_t>(items.size()));
+    out += (out.empty() ? "" : "\n") + lang::print(*items[static_cast<std::size_t>(index)]);
+    items.erase(items.begin() + index);
   }
   return out.empty() ? "" : quoted("library", out);
 }
 
-// Everything that the questions about one design have in common.
-struct Site {
-  Conversation& talk;
+struct CodingContext {
+  Conversation& conversation;
   const Proposal& proposal;
   const UnitPlan& plan;
   const Base& base;
 };
 
-Question question(const Site& site, const PlannedUnit& unit, const Draft& draft, int variant) {
+Question question(const CodingContext& context, const PlannedUnit& unit, const Draft& draft, int variant) {
   Question q{.role = "coder",
              .prompt = "coder.md",
              .coding = true,
              .variant = variant,
-             .temperature = site.talk.settings().temperature};
-  q.values["examples"] = examples_text(site.talk.brief(), site.talk.settings().examples);
-  q.values["proposal"] = quoted("proposal", describe(site.proposal));
-  q.values["parents"] = site.base.was.empty() ? "" : site.talk.values["parents"];
+             .temperature = context.conversation.settings().temperature};
+  q.values["examples"] =
+      examples_text(context.conversation.brief(), context.conversation.settings().examples);
+  q.values["proposal"] = quoted("proposal", describe(context.proposal));
+  q.values["parents"] = context.base.old_instance.empty() ? "" : context.conversation.values["parents"];
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
   q.values["unit"] =
-      fmt::format("unit {}\n{}", signature(unit), unit.does.empty() ? "" : quoted("plan", unit.does));
+      fmt::format("unit {}\n{}", signature(unit), unit.task.empty() ? "" : quoted("plan", unit.task));
   q.grammar = lang::gbnf_unit(unit.name, unit.inputs, unit.results);
   return q;
 }
@@ -77,34 +86,36 @@ std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
 struct Tried {
   UnitCandidate candidate;
   chat::Reply reply;
-  int sent = 0;  // number of times this candidate went back to the coder
+  int repair_requests = 0;  // number of times that this candidate went back to the coder
 };
 
-bool better(const Tried& a, const Tried& b) { return a.candidate.badness() < b.candidate.badness(); }
+bool better(const Tried& a, const Tried& b) { return a.candidate.sort_key() < b.candidate.sort_key(); }
 
+// Returns true if `unit` is the last element of the plan. It must be an element, not a copy.
 bool is_last(const UnitPlan& plan, const PlannedUnit& unit) { return &unit == &plan.units.back(); }
 
-// Returns the candidates for one unit, best first. All of them are invalid if the repairs ran out.
-Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, const Draft& draft,
+// Returns the candidates for one unit, best first. All of them are invalid if the repairs ran out. `after` is
+// the part of the conversation that follows the prompt.
+Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUnit& unit, const Draft& draft,
                                   const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
-  const AgentSettings& s = site.talk.settings();
+  const AgentSettings& s = context.conversation.settings();
   std::vector<Tried> tried;
   std::set<std::string> texts;
-  int variant = 0, repeated = 0;
+  int variant = 0, repetitions = 0;
   const auto ask = [&](std::vector<chat::Message> said) -> Result<bool> {
-    Question q = question(site, unit, draft, variant++);
+    Question q = question(context, unit, draft, variant++);
     q.after = std::move(said);
-    // A coder that repeats an earlier text is asked at a higher temperature.
-    q.temperature = std::max(q.temperature, std::min(1.0, q.temperature + 0.15 * repeated));
-    GABBRO_TRY(reply, site.talk.ask(q));
-    UnitCandidate c = judge(reply.text, unit, site.proposal, site.base, draft.items, is_last(site.plan, unit),
-                            site.talk.tools().library);
-    repeated += texts.insert(c.text).second ? 0 : 1;
+    q.temperature =
+        std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
+    GABBRO_TRY(reply, context.conversation.ask(q));
+    UnitCandidate c = judge(reply.text, unit, context.proposal, context.base, draft.items,
+                            is_last(context.plan, unit), context.conversation.tools().library);
+    repetitions += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
-    site.talk.judged("coder", reply, c.valid());
-    site.talk.tell("checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
-                   unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
+    context.conversation.report_usable("coder", reply, c.valid());
+    context.conversation.report_step("checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
+                                     unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
     tried.push_back({std::move(c), std::move(reply)});
     std::stable_sort(tried.begin(), tried.end(), better);
     return true;
@@ -118,12 +129,12 @@ Result<std::vector<Tried>> search(const Site& site, const PlannedUnit& unit, con
     tried.erase(tried.begin());
     auto said = after;
     if (!best.candidate.text.empty())
-      said.push_back({chat::MessageRole::kAssistant, shortened(best.candidate.text, 6000)});
+      said.push_back({chat::MessageRole::kAssistant, shortened(best.candidate.text, kLongestEcho)});
     said.push_back({chat::MessageRole::kUser, complaint_of(best.candidate, best.reply)});
     ++stats.repairs;
-    ++best.sent;
+    ++best.repair_requests;
     if (auto ok = ask(std::move(said)); !ok) return tl::unexpected(ok.error());
-    if (!better(tried[0], best) && best.sent < 2) tried.push_back(std::move(best));
+    if (!better(tried[0], best) && best.repair_requests < 2) tried.push_back(std::move(best));
     std::stable_sort(tried.begin(), tried.end(), better);
   }
   return tried;
@@ -133,21 +144,21 @@ Draft extended(const Draft& draft, const UnitCandidate& c) {
   Draft out = draft;
   out.items = with_items(std::move(out.items), c.items);
   out.errors.insert(out.errors.end(), c.errors.begin(), c.errors.end());
-  out.badness[0] += static_cast<std::size_t>(c.broken);
-  out.badness[1] += c.text.size();
+  out.sort_key[0] += static_cast<std::size_t>(c.broken_promises);
+  out.sort_key[1] += c.text.size();
   return out;
 }
 
 tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const UnitCandidate& c) {
-  return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, 600)),
+  return fail("unit", fmt::format("{}: {}", unit.name, shortened(c.errors[0].message, kLongestMessage)),
               c.errors[0].hint);
 }
 
 }  // namespace
 
-Result<std::vector<Draft>> write_units(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
-                                       const Base& base) {
-  const Site site{talk, proposal, plan, base};
+Result<std::vector<Draft>> write_units(Conversation& conversation, const Proposal& proposal,
+                                       const UnitPlan& plan, const Base& base) {
+  const CodingContext context{conversation, proposal, plan, base};
   std::vector<Draft> drafts{{}};
   for (const PlannedUnit& unit : plan.units) {
     record::WrittenUnit stats;
@@ -155,23 +166,24 @@ Result<std::vector<Draft>> write_units(Conversation& talk, const Proposal& propo
     std::vector<Draft> next;
     Result<std::vector<Tried>> tried;
     for (const Draft& draft : drafts) {
-      tried = search(site, unit, draft, {}, stats);
+      tried = search(context, unit, draft, {}, stats);
       if (!tried) break;
       for (const Tried& t : *tried)
-        if (t.candidate.valid() || !talk.settings().checker) next.push_back(extended(draft, t.candidate));
+        if (t.candidate.valid() || !conversation.settings().checker)
+          next.push_back(extended(draft, t.candidate));
     }
-    talk.report().units.push_back(stats);
+    conversation.report().units.push_back(stats);
     if (!tried) return tl::unexpected(tried.error());
     if (next.empty()) return unit_failure(unit, tried->front().candidate);
     std::stable_sort(next.begin(), next.end(),
-                     [](const Draft& a, const Draft& b) { return a.badness < b.badness; });
-    next.resize(std::min(next.size(), static_cast<std::size_t>(talk.settings().beam)));
+                     [](const Draft& a, const Draft& b) { return a.sort_key < b.sort_key; });
+    next.resize(std::min(next.size(), static_cast<std::size_t>(conversation.settings().beam)));
     drafts = std::move(next);
   }
   return drafts;
 }
 
-Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
+Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal, const UnitPlan& plan,
                            const Base& base, Draft draft, const std::string& name,
                            const std::string& complaint) {
   const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
@@ -183,24 +195,25 @@ Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const U
   const std::vector<chat::Message> after{
       {chat::MessageRole::kAssistant, before},
       {chat::MessageRole::kUser, complaint + " Write the whole unit again, changed so."}};
-  auto stats = std::find_if(talk.report().units.begin(), talk.report().units.end(),
+  auto stats = std::find_if(conversation.report().units.begin(), conversation.report().units.end(),
                             [&](const record::WrittenUnit& w) { return w.name == name; });
-  GABBRO_CHECK(stats != talk.report().units.end());
+  GABBRO_CHECK(stats != conversation.report().units.end());
   ++stats->repairs;
-  GABBRO_TRY(tried, search({talk, proposal, plan, base}, *unit, draft, after, *stats));
+  GABBRO_TRY(tried, search({conversation, proposal, plan, base}, *unit, draft, after, *stats));
   if (!tried[0].candidate.valid()) return unit_failure(*unit, tried[0].candidate);
   draft.items = with_items(std::move(draft.items), tried[0].candidate.items);
   return draft;
 }
 
-Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal, UnitPlan& plan,
+Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& proposal, UnitPlan& plan,
                                    const Base& base, const Draft& draft, lang::CheckReport& report) {
-  const AgentSettings& s = talk.settings();
+  const AgentSettings& s = conversation.settings();
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
-  auto built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
+  auto built =
+      assemble(base, draft.items, plan.instance, proposal.title, {conversation.tools().library, &report});
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
-    const std::string complaint = describe_errors({built.error()}, "");
-    talk.tell("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
+    const std::string complaint = describe_errors({built.error()}, /*source=*/"");
+    conversation.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
     Question q{.role = "coder", .prompt = "instance.md", .coding = true, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
@@ -210,18 +223,19 @@ Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal,
         {chat::MessageRole::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
         {chat::MessageRole::kUser,
          fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
-    GABBRO_TRY(reply, talk.ask(q));
+    GABBRO_TRY(reply, conversation.ask(q));
     plan.instance = find_expression(reply.text);
-    built = assemble(base, draft.items, plan.instance, proposal.title, {talk.tools().library, &report});
+    built =
+        assemble(base, draft.items, plan.instance, proposal.title, {conversation.tools().library, &report});
   }
   if (built) return built;
   const Error refused = built.error();
   const std::string plain = plain_instance(plan, base);
   if (s.checker && !plain.empty() && plain != plan.instance) {
-    built = assemble(base, draft.items, plain, proposal.title, {talk.tools().library, &report});
+    built = assemble(base, draft.items, plain, proposal.title, {conversation.tools().library, &report});
     if (built) {
-      talk.tell("checker", StepKind::kNote,
-                fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
+      conversation.report_step("checker", StepKind::kNote,
+                               fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
       plan.instance = plain;
       return built;
     }

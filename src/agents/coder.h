@@ -16,47 +16,50 @@ struct UnitCandidate {
   std::string text;               // Gab found in the reply
   std::vector<lang::Item> items;  // the unit and the functions that come with it
   std::vector<Error> errors;      // errors in `text`
-  int broken = 0;                 // number of promises that the unit breaks on its own
+  int broken_promises = 0;        // promises that the unit breaks on its own (counted for the last unit)
   [[nodiscard]] bool valid() const { return errors.empty(); }
-  /// Returns the sort key of the search, smallest first: errors (each error of syntax or interface counts as
-  /// ten others), broken promises, length.
-  [[nodiscard]] std::vector<std::size_t> badness() const;
+  /// Returns the sort key of the search, smallest first: errors (one of syntax or interface counts as ten
+  /// others), broken promises, bytes of text.
+  [[nodiscard]] std::vector<std::size_t> sort_key() const;
 };
 
 /// The units of a plan written so far: one path of the beam search.
 struct Draft {
-  std::vector<lang::Item> items;
-  std::vector<Error> errors;               // errors of texts that were accepted without a checker
-  std::vector<std::size_t> badness{0, 0};  // broken promises, length
+  std::vector<lang::Item> items;            // the units and the functions that come with them
+  std::vector<Error> errors;                // errors of texts that were accepted without a checker
+  std::vector<std::size_t> sort_key{0, 0};  // broken promises, bytes of text; smallest first
 };
 
 /// Reads a reply for the planned unit and checks it together with what the unit can use. Designs and units
 /// that already exist are dropped from the reply. A hyperparameter that the unit reads without declaring it
 /// is declared as in a unit that has it (the replaced unit, one of the design's own, or one of the library).
 /// Assignments, axes and hyperparameters that nothing reads are removed. Errors: those of the checker, and
-/// "interface" (the reply has no unit of this name, a unit with other ports, or a further unit). Costs one
-/// check of the base's units.
+/// "interface" (the reply has no unit of this name, a unit with other ports, or a further unit). `written`
+/// are the items of the draft so far. `is_last` is true for the last unit of the plan, which is compared with
+/// the promises. Costs one check of the base's units.
 UnitCandidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal,
-                    const Base& base, const std::vector<lang::Item>& written, bool last,
+                    const Base& base, const std::vector<lang::Item>& written, bool is_last,
                     const lang::Library& library);
 
 /// Writes all units of the plan by a beam search over units. For each unit, every draft in the beam gets
-/// Settings::candidates replies. While none of them passes the checker, the best one goes back with its
-/// errors, at most Settings::repairs times. The best Settings::beam drafts continue. Returns the drafts, best
+/// AgentSettings::candidates replies. While none of them passes the checker, the best one goes back with its
+/// errors, at most AgentSettings::repairs times. Without a checker (AgentSettings::checker), there is one
+/// reply, which is taken as it is. The best AgentSettings::beam drafts continue. Returns the drafts, best
 /// first, and fills TaskReport::units. Errors: those of chat; "unit" with the last errors.
-Result<std::vector<Draft>> write_units(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
-                                       const Base& base);
+Result<std::vector<Draft>> write_units(Conversation& conversation, const Proposal& proposal,
+                                       const UnitPlan& plan, const Base& base);
 
-/// Rewrites one unit of a draft as `complaint` asks. Errors: those of chat, "unit".
-Result<Draft> rewrite_unit(Conversation& talk, const Proposal& proposal, const UnitPlan& plan,
+/// Rewrites the unit named `unit` as `complaint` asks. Errors: those of chat; "unit" if the plan has no such
+/// unit or no reply is valid.
+Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal, const UnitPlan& plan,
                            const Base& base, Draft draft, const std::string& unit,
                            const std::string& complaint);
 
 /// Returns the whole program of a draft and fills its check report. If the plan's instance does not fit, the
-/// coder writes another, guided by the checker's messages, at most Settings::repairs times. After that the
-/// plan's last unit with its defaults is tried as the instance. Errors: those of chat, "unit" (a draft with
-/// errors), "assembly".
-Result<lang::Program> finish_draft(Conversation& talk, const Proposal& proposal, UnitPlan& plan,
+/// coder writes another, guided by the checker's messages, at most AgentSettings::repairs times. After that
+/// the plan's last unit with its defaults is tried as the instance. `plan.instance` becomes the one that is
+/// used. Errors: those of chat, "unit" (a draft with errors), "assembly".
+Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& proposal, UnitPlan& plan,
                                    const Base& base, const Draft& draft, lang::CheckReport& report);
 
 }  // namespace gabbro::agents

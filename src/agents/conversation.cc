@@ -8,7 +8,7 @@ namespace gabbro::agents {
 
 namespace {
 
-constexpr int kTries = 3;                   // unusable replies after which a role gives up
+constexpr int kMaxTries = 3;                // unusable replies after which a role gives up
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
 
 std::string parents_text(const Brief& brief) {
@@ -36,22 +36,22 @@ Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskR
   values["queries"] = std::to_string(tools.settings.queries);
 }
 
-void Conversation::tell(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
+void Conversation::report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
   if (!tools_.watch) return;
   Step step{std::move(role), kind, std::move(text), {}};
   if (reply) step.reply = *reply;
   tools_.watch(step);
 }
 
-chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
-  Values all = values;
+chat::ChatRequest Conversation::request(const Question& q, bool skip_optional) const {
+  PromptValues all = values;
   for (const auto& [name, value] : q.values) all[name] = value;
   chat::ChatRequest r;
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
   r.messages = {{chat::MessageRole::kSystem, system_prompt(q.coding)},
-                {chat::MessageRole::kUser, fill(q.prompt, all, brief)}};
+                {chat::MessageRole::kUser, fill_prompt(q.prompt, all, skip_optional)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
   if (settings().grammar) r.grammar = q.grammar;
@@ -61,10 +61,10 @@ chat::ChatRequest Conversation::request(const Question& q, bool brief) const {
 }
 
 Result<chat::Reply> Conversation::ask(const Question& q) {
-  auto reply = tools_.chat.ask(request(q, false));
+  auto reply = tools_.chat.ask(request(q, /*skip_optional=*/false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
-    tell(q.role, StepKind::kShortened, reply.error().message);
-    reply = tools_.chat.ask(request(q, true));
+    report_step(q.role, StepKind::kShortened, reply.error().message);
+    reply = tools_.chat.ask(request(q, /*skip_optional=*/true));
   }
   if (!reply) return reply;
   ++report_.calls;
@@ -72,29 +72,29 @@ Result<chat::Reply> Conversation::ask(const Question& q) {
   report_.output_tokens += reply->usage.output;
   report_.cost += reply->cost;
   report_.seconds += reply->seconds;
-  tell(q.role, StepKind::kReply, shortened(reply->text, kLongestReply), &*reply);
+  report_step(q.role, StepKind::kReply, shortened(reply->text, kLongestReply), &*reply);
   return reply;
 }
 
-Result<chat::Reply> Conversation::ask_object(Question q, const std::string& cause, const Read& read) {
+Result<chat::Reply> Conversation::ask_object(Question q, const std::string& cause, const ReadObject& read) {
   Error last;
   std::string before;
   // Asking stops when the model repeats itself, since another try would give the same reply.
-  bool ends = false;
-  const auto asked = q.after;
-  for (int i = 0; i < kTries && !ends; ++i) {
+  bool is_last = false;
+  const auto original_after = q.after;
+  for (int i = 0; i < kMaxTries && !is_last; ++i) {
     auto reply = ask(q);
     if (!reply) return reply;
-    ends = i + 1 == kTries || (i > 0 && reply->text == before);
+    is_last = i + 1 == kMaxTries || (i > 0 && reply->text == before);
     before = reply->text;
     auto object = find_object(reply->text);
-    const Result<bool> ok = object ? read(*object, ends) : tl::unexpected(object.error());
-    judged(q.role, *reply, ok.has_value());
+    const Result<bool> ok = object ? read(*object, is_last) : tl::unexpected(object.error());
+    report_usable(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();
-    tell(q.role, StepKind::kRefused, last.message);
+    report_step(q.role, StepKind::kRefused, last.message);
     // Only the last reply is sent back; the conversation need not contain all of them.
-    q.after = asked;
+    q.after = original_after;
     if (!reply->text.empty())
       q.after.push_back({chat::MessageRole::kAssistant, shortened(reply->text, kLongestEcho)});
     q.after.push_back({chat::MessageRole::kUser,

@@ -18,13 +18,13 @@ namespace gabbro::agents {
 struct Question {
   std::string role;
   std::string_view prompt;  // file name, such as "coder.md"
-  Values values{};
+  PromptValues values{};
   std::vector<chat::Message> after{};  // messages after the prompt: earlier replies and the responses to them
-  std::string schema{};                // file name of the schema, such as "planner.json"
+  std::string schema{};                // file name of the schema, such as "planner.json"; empty: none
   FieldLimits limits{};                // limits on the fields of the schema
-  std::string grammar{};
-  bool coding = false;  // includes the language reference in the system prompt
-  int variant = 0;      // distinguishes otherwise equal questions (chat/chat.h)
+  std::string grammar{};               // GBNF grammar of the reply; empty: none
+  bool coding = false;                 // includes the language reference in the system prompt
+  int variant = 0;                     // distinguishes otherwise equal questions (chat/chat.h)
   double temperature = 0.2;
 };
 
@@ -44,24 +44,26 @@ class Conversation {
   /// sections of its prompt. Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
+  /// Reads a JSON object; an error refuses it. `is_last` is true if the question will not be asked again.
+  using ReadObject = std::function<Result<bool>(const std::string& json, bool is_last)>;
   /// Asks for a JSON object and passes it to `read`. A reply that cannot be read goes back with the reason,
-  /// at most twice, or once if the same reply comes again. `last` is true if the question will not be asked
-  /// again. Errors: those of chat; `cause` with the last reason.
-  using Read = std::function<Result<bool>(const std::string& json, bool last)>;
-  Result<chat::Reply> ask_object(Question question, const std::string& cause, const Read& read);
+  /// at most twice, or once if the same reply comes again. Errors: those of chat; the code `cause` with the
+  /// last reason.
+  Result<chat::Reply> ask_object(Question question, const std::string& cause, const ReadObject& read);
 
   /// Reports whether a reply was usable, for the choice of models.
-  void judged(const std::string& role, const chat::Reply& reply, bool good) {
-    tools_.chat.judged(role, reply, good ? 1 : 0);
+  void report_usable(const std::string& role, const chat::Reply& reply, bool usable) {
+    tools_.chat.report_worth(role, reply, usable ? 1 : 0);
   }
 
-  void tell(std::string role, StepKind kind, std::string text, const chat::Reply* reply = nullptr);
+  /// Passes a step to Tools::watch. `reply` is given for StepKind::kReply.
+  void report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply = nullptr);
 
   /// Values that several prompts share (parents, directions, credit, ...). Roles add their own.
-  Values values{};
+  PromptValues values{};
 
  private:
-  chat::ChatRequest request(const Question& question, bool brief) const;
+  chat::ChatRequest request(const Question& question, bool skip_optional) const;
 
   const Brief& brief_;
   const Tools& tools_;
@@ -70,6 +72,6 @@ class Conversation {
 
 /// Returns excerpts for the proposer as quoted data; empty if there is no literature or nothing is found. A
 /// librarian whose queries cannot be read is skipped for this task. Errors: those of chat.
-Result<std::string> find_literature(Conversation& talk);
+Result<std::string> find_literature(Conversation& conversation);
 
 }  // namespace gabbro::agents

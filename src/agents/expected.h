@@ -12,6 +12,6 @@ namespace gabbro::agents {
 /// half of their repairs, within the limits of `settings`. Input tokens per call are those of a scripted
 /// conversation (bench/prompts.cc) plus a third for the measurements of a campaign; a reply is assumed to use
 /// a fifth of reply_tokens. This is an estimate for planning; the actual cost is in the call log.
-std::vector<chat::Expected> expected(const AgentSettings& settings);
+std::vector<chat::ExpectedCalls> expected_calls(const AgentSettings& settings);
 
 }  // namespace gabbro::agents

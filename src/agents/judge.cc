@@ -15,6 +15,9 @@ namespace gabbro::agents {
 
 namespace {
 
+// judge() stops at errors of syntax and interface, so other errors are not found yet; each counts as several.
+constexpr std::size_t kSyntaxWeight = 10;
+
 // Returns the items of the reply that belong to the unit. Designs and items that already exist are dropped;
 // of several items with one name the last is kept.
 std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::string& unit,
@@ -31,14 +34,16 @@ std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::stri
 }
 
 std::string ports_of(const lang::Unit& unit) {
-  PlannedUnit p{unit.name, {}, {}, {}, {}};
+  PlannedUnit p;
+  p.name = unit.name;
+  p.inputs.clear();
   for (const lang::Port& port : unit.inputs) p.inputs.push_back(port.name);
   for (std::size_t i = 1; i < unit.outputs.size(); ++i) p.results.push_back(unit.outputs[i].name);
   return signature(p);
 }
 
 // Returns true if all ports are [t, D], their numbers are as planned, and the results after the first have
-// the planned names.
+// the planned names. The names of inputs are not compared.
 bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   const auto plain = [](const lang::Port& p) { return p.axes == std::vector<std::string>{"t", "D"}; };
   if (!std::all_of(unit.inputs.begin(), unit.inputs.end(), plain)) return false;
@@ -50,13 +55,14 @@ bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   return true;
 }
 
-void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
-              std::set<std::string>& given) {
+// Collects the names that the statements read, and those that they declare or assign.
+void collect_names(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
+                   std::set<std::string>& declared) {
   for (const lang::Stmt& s : block) {
     for (const lang::Expr& value : s.values) edit::names_in(value, read);
-    for (const std::string& name : edit::assigned(s)) given.insert(name);
-    given.insert(s.names.begin(), s.names.end());
-    names_in(s.body, read, given);
+    for (const std::string& name : edit::assigned(s)) declared.insert(name);
+    declared.insert(s.names.begin(), s.names.end());
+    collect_names(s.body, read, declared);
   }
 }
 
@@ -65,28 +71,28 @@ void names_in(const std::vector<lang::Stmt>& block, std::set<std::string>& read,
 // design's own units, then the library's.
 void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::Item>& known,
                     const lang::Library& library) {
-  std::set<std::string> read, given;
-  names_in(unit.body, read, given);
-  for (const lang::Port& port : unit.inputs) given.insert(port.name);
-  for (const lang::Hyper& h : unit.hypers) given.insert(h.name);
-  std::vector<const lang::Unit*> models;
-  if (const lang::Unit* const place = unit_at(base, library)) models.push_back(place);
+  std::set<std::string> read, declared;
+  collect_names(unit.body, read, declared);
+  for (const lang::Port& port : unit.inputs) declared.insert(port.name);
+  for (const lang::Hyper& h : unit.hypers) declared.insert(h.name);
+  std::vector<const lang::Unit*> sources;
+  if (const lang::Unit* const place = unit_at(base, library)) sources.push_back(place);
   for (const lang::Item& item : known)
-    if (const auto* u = std::get_if<lang::Unit>(&item.value)) models.push_back(u);
-  for (const std::string& name : library.unit_names()) models.push_back(library.unit(name));
-  const auto stands_alone = [&](const lang::Expr& value) {
+    if (const auto* u = std::get_if<lang::Unit>(&item.value)) sources.push_back(u);
+  for (const std::string& name : library.unit_names()) sources.push_back(library.unit(name));
+  const auto is_valid_anywhere = [&](const lang::Expr& value) {
     std::set<std::string> names;
     edit::names_in(value, names);
     return std::all_of(names.begin(), names.end(), [&](const std::string& n) { return library.unit(n); });
   };
   for (const std::string& name : read) {
-    const bool is_known = given.contains(name) || library.function(name) || library.unit(name) ||
+    const bool is_known = declared.contains(name) || library.function(name) || library.unit(name) ||
                           lang::find_builtin(name) || is_item(name, known);
     if (is_known) continue;
-    for (const lang::Unit* const model : models) {
-      const auto h = std::find_if(model->hypers.begin(), model->hypers.end(),
+    for (const lang::Unit* const source : sources) {
+      const auto h = std::find_if(source->hypers.begin(), source->hypers.end(),
                                   [&](const lang::Hyper& hyper) { return hyper.name == name; });
-      if (h == model->hypers.end() || !h->value || !stands_alone(*h->value)) continue;
+      if (h == source->hypers.end() || !h->value || !is_valid_anywhere(*h->value)) continue;
       unit.hypers.push_back(*h);
       break;
     }
@@ -95,10 +101,11 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
 
 Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& planned,
                       const lang::Unit* found) {
-  Error e{"interface",
-          "",
-          fmt::format("write `unit {}:` with hyperparameters and slots after the inputs", signature(planned)),
-          {1, 1}};
+  Error e{.code = "interface",
+          .message = "",
+          .hint = fmt::format("write `unit {}:` with hyperparameters and slots after the inputs",
+                              signature(planned)),
+          .at = {1, 1}};
   if (found) {
     e.message = fmt::format("the unit was declared as {}, but the reply has {}", signature(planned),
                             ports_of(*found));
@@ -113,15 +120,15 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
 
 }  // namespace
 
-std::vector<std::size_t> UnitCandidate::badness() const {
+std::vector<std::size_t> UnitCandidate::sort_key() const {
   std::size_t weight = 0;
   for (const Error& e : errors)
-    weight += is(e, record::Cause::kSyntax) || is(e, record::Cause::kInterface) ? 10 : 1;
-  return {weight, static_cast<std::size_t>(broken), text.size()};
+    weight += is(e, record::Cause::kSyntax) || is(e, record::Cause::kInterface) ? kSyntaxWeight : 1;
+  return {weight, static_cast<std::size_t>(broken_promises), text.size()};
 }
 
 UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
-                    const Base& base, const std::vector<lang::Item>& written, bool last,
+                    const Base& base, const std::vector<lang::Item>& written, bool is_last,
                     const lang::Library& library) {
   UnitCandidate c;
   c.text = find_code(reply);
@@ -155,12 +162,13 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
   program.items = with_items(known, c.items);
   const lang::CheckReport report = lang::check(std::move(program), library);
   c.errors = report.errors;
-  if (!last) return c;
+  if (!is_last) return c;
   for (const lang::Subject& s : report.subjects)
     if (s.name == planned.name && s.elaboration.ok())
       for (const record::Promise& p : verify_promises(proposal, s.facts))
+        // A unit with a window may be part of a design that reaches everything, but not the other way round.
         if (!p.kept && (p.property != record::Property::kReach || proposal.reach == PromisedReach::kWindow))
-          ++c.broken;
+          ++c.broken_promises;
   return c;
 }
 

@@ -9,32 +9,40 @@
 
 namespace gabbro::agents {
 
-Result<std::string> find_literature(Conversation& talk) {
-  const AgentSettings& s = talk.settings();
-  if (!talk.tools().literature || s.queries == 0) return std::string();
+namespace {
+
+constexpr std::size_t kLongestQuery = 200, kLongestExcerpt = 1200;  // bytes
+
+}  // namespace
+
+Result<std::string> find_literature(Conversation& conversation) {
+  const AgentSettings& s = conversation.settings();
+  if (!conversation.tools().literature || s.queries == 0) return std::string();
   std::vector<std::string> queries;
-  const auto asked = talk.ask_object({.role = "librarian",
-                                      .prompt = "librarian.md",
-                                      .schema = "librarian.json",
-                                      .limits = {.counts = {{"queries", {1, talk.settings().queries}}}}},
-                                     "literature", [&](const std::string& json, bool) -> Result<bool> {
-                                       GABBRO_TRY(io, record::Reader::parse(json, "query list"));
-                                       io("queries", queries);
-                                       if (!io.error().code.empty()) return tl::unexpected(io.error());
-                                       return true;
-                                     });
-  if (!asked) {
-    if (!is(asked.error(), record::Cause::kLiterature)) return tl::unexpected(asked.error());
+  const auto reply =
+      conversation.ask_object({.role = "librarian",
+                               .prompt = "librarian.md",
+                               .schema = "librarian.json",
+                               .limits = {.counts = {{"queries", {1, conversation.settings().queries}}}}},
+                              "literature", [&](const std::string& json, bool) -> Result<bool> {
+                                GABBRO_TRY(io, record::Reader::parse(json, "query list"));
+                                io("queries", queries);
+                                if (!io.error().code.empty()) return tl::unexpected(io.error());
+                                return true;
+                              });
+  if (!reply) {
+    if (!is(reply.error(), record::Cause::kLiterature)) return tl::unexpected(reply.error());
     return std::string();
   }
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
   std::set<std::string> seen;
   std::string out;
   for (const std::string& query : queries)
-    for (const std::string& excerpt : talk.tools().literature(shortened(query, 200), s.excerpts))
-      if (seen.insert(excerpt).second) out += quoted("literature", excerpt, 1200) + "\n";
-  talk.tell("librarian", StepKind::kNote,
-            fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
+    for (const std::string& excerpt :
+         conversation.tools().literature(shortened(query, kLongestQuery), s.excerpts))
+      if (seen.insert(excerpt).second) out += quoted("literature", excerpt, kLongestExcerpt) + "\n";
+  conversation.report_step("librarian", StepKind::kNote,
+                           fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
   return out;
 }
 

@@ -1,8 +1,8 @@
 // Limits that a schema sets for one question beyond types, such as paths that exist or a number of units.
 //
 // A server that decodes by the schema then cannot spend a reply on values that would be refused anyway.
-// Limits use JSON schema's `pattern`, `maxItems` and `maxLength`; src/chat leaves these out for servers that
-// refuse them.
+// Limits use JSON schema's `pattern`, `minItems` and `maxItems`; src/chat leaves these out for servers that
+// refuse them, together with the limits of lengths that schema files contain.
 #pragma once
 
 #include <map>
@@ -17,8 +17,8 @@ struct FieldLimits {
   std::map<std::string, std::pair<int, int>> counts{};  // minimum and maximum number of items of a list field
 };
 
-/// Returns `schema`, the schema of an object, with `limits` added to the fields that it has. A field with an
-/// empty list of choices is not restricted.
+/// Returns `schema`, the JSON schema of an object, with `limits` added to the fields that it has; other
+/// fields of `limits` are ignored. A field with an empty list of choices is not restricted.
 std::string limited(const std::string& schema, const FieldLimits& limits);
 
 }  // namespace gabbro::agents

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "agents/prompts.h"
@@ -15,9 +16,13 @@ namespace gabbro::agents {
 
 namespace {
 
-// Returns true if the campaign accepts the program. A refusal without a reason means that the design exists
-// already.
-Result<bool> admitted(const Brief& brief, const lang::Program& program) {
+// Parts of the observer's reply that are kept, and of an error's text, in bytes.
+constexpr std::size_t kMaxDifferences = 8, kLongestDifference = 600, kLongestChange = 1000,
+                      kLongestDetail = 2000;
+
+// Asks the campaign whether it accepts the program. Errors: those of Brief::admit; "duplicate" if it returns
+// false.
+Result<bool> check_admitted(const Brief& brief, const lang::Program& program) {
   if (!brief.admit) return true;
   GABBRO_TRY(ok, brief.admit(program));
   if (!ok) return fail("duplicate", "the campaign already has this design");
@@ -25,90 +30,99 @@ Result<bool> admitted(const Brief& brief, const lang::Program& program) {
 }
 
 // Turns a draft into a design: builds it, compares it with its promises, and has it observed.
-class Build {
+class DesignBuilder {
  public:
-  Build(Conversation& talk, const Accepted& accepted, UnitPlan plan, Draft draft)
-      : talk_(talk), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
+  DesignBuilder(Conversation& conversation, const Accepted& accepted, UnitPlan plan, Draft draft)
+      : conversation_(conversation), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
 
   Result<std::string> run() {
-    if (auto ok = make(); !ok) return tl::unexpected(ok.error());
-    if (auto ok = keep_promises(); !ok) return tl::unexpected(ok.error());
-    if (auto ok = be_observed(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = build(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = check_promises(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = check_observation(); !ok) return tl::unexpected(ok.error());
     return lang::print(program_);
   }
 
  private:
-  Result<bool> make() {
-    GABBRO_TRY(program, finish_draft(talk_, accepted_.proposal, plan_, accepted_.base, draft_, report_));
+  Result<bool> build() {
+    GABBRO_TRY(program,
+               finish_draft(conversation_, accepted_.proposal, plan_, accepted_.base, draft_, report_));
     program_ = std::move(program);
-    talk_.report().promises = verify_promises(accepted_.proposal, facts());
-    for (const record::Promise& p : talk_.report().promises)
-      talk_.tell("checker", p.kept ? StepKind::kKept : StepKind::kBroken,
-                 fmt::format("{}: promised {}, found {}", record::word_of(p.property), p.said, p.found));
+    conversation_.report().promises = verify_promises(accepted_.proposal, facts());
+    for (const record::Promise& p : conversation_.report().promises)
+      conversation_.report_step(
+          "checker", p.kept ? StepKind::kKept : StepKind::kBroken,
+          fmt::format("{}: promised {}, found {}", record::word_of(p.property), p.said, p.found));
     return true;
   }
 
   Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
-    talk_.tell("observer", StepKind::kRepair, unit + ": " + complaint);
-    GABBRO_TRY(draft,
-               rewrite_unit(talk_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
+    conversation_.report_step("observer", StepKind::kRepair, unit + ": " + complaint);
+    GABBRO_TRY(draft, rewrite_unit(conversation_, accepted_.proposal, plan_, accepted_.base, draft_, unit,
+                                   complaint));
     draft_ = std::move(draft);
-    return make();
+    return build();
   }
 
-  // Compares derived facts with the promises, then asks whether the campaign accepts the program. If either
-  // fails, the last unit is rewritten once.
-  Result<bool> keep_promises() {
-    for (bool again : {true, false}) {
-      const std::string wrong = broken(talk_.report().promises);
-      const auto taken = admitted(talk_.brief(), program_);
-      if (wrong.empty() && taken) return true;
+  // Compares derived facts with the promises, and asks whether the campaign accepts the program. If either
+  // fails, the last unit is rewritten once. A duplicate, or a design without a unit to rewrite, fails at
+  // once.
+  Result<bool> check_promises() {
+    for (bool may_rewrite : {true, false}) {
+      const std::string broken = broken_promises(conversation_.report().promises);
+      const auto admitted = check_admitted(conversation_.brief(), program_);
+      if (broken.empty() && admitted) return true;
+      // Where nothing can be screened, no unit is at fault.
+      if (!admitted && is(admitted.error(), record::Cause::kScreener))
+        return tl::unexpected(admitted.error());
       // Without a checker, broken promises are recorded but not repaired.
-      if (taken && !talk_.settings().checker) return true;
-      const bool duplicate = !taken && (is(taken.error(), record::Cause::kDuplicate) ||
-                                        is(taken.error(), record::Cause::kSameFunction));
-      again = again && !duplicate && !plan_.units.empty() && talk_.settings().checker;
-      if (!again && !taken) return tl::unexpected(taken.error());
-      if (!again) return fail("observation", "broken promises: " + wrong);
+      if (admitted && !conversation_.settings().checker) return true;
+      const bool duplicate = !admitted && (is(admitted.error(), record::Cause::kDuplicate) ||
+                                           is(admitted.error(), record::Cause::kSameFunction));
+      may_rewrite = may_rewrite && !duplicate && !plan_.units.empty() && conversation_.settings().checker;
+      if (!may_rewrite && !admitted) return tl::unexpected(admitted.error());
+      if (!may_rewrite) return fail("observation", "broken promises: " + broken);
       const std::string complaint =
-          wrong.empty() ? "The campaign refuses the finished design: " + taken.error().message + "."
-                        : "The finished design breaks its promises: " + wrong + ".";
+          broken.empty() ? "The campaign refuses the finished design: " + admitted.error().message + "."
+                         : "The finished design breaks its promises: " + broken + ".";
       if (auto ok = rewrite(plan_.units.back().name, complaint); !ok) return ok;
     }
     return true;
   }
 
-  Result<bool> be_observed() {
-    if (!talk_.settings().observer) return true;
-    for (const bool again : {true, false}) {
-      GABBRO_TRY(seen, observe(talk_, accepted_.proposal, lang::print(program_), facts()));
-      talk_.report().observation = seen.rating;
-      std::string& text = talk_.report().observed;
+  Result<bool> check_observation() {
+    if (!conversation_.settings().observer) return true;
+    for (const bool may_rewrite : {true, false}) {
+      GABBRO_TRY(observation, observe(conversation_, accepted_.proposal, lang::print(program_), facts()));
+      conversation_.report().observation = observation.rating;
+      std::string& text = conversation_.report().observed;
       text.clear();
-      for (std::size_t i = 0; i < seen.differences.size() && i < 8; ++i)
-        text += "- " + shortened(seen.differences[i], 600) + "\n";
-      const bool passed = seen.rating >= talk_.settings().observer_pass;
-      talk_.tell("observer", passed ? StepKind::kPassed : StepKind::kRefused,
-                 fmt::format("rated {}\n{}", seen.rating, text));
+      for (std::size_t i = 0; i < std::min(observation.differences.size(), kMaxDifferences); ++i)
+        text += "- " + shortened(observation.differences[i], kLongestDifference) + "\n";
+      const bool passed = observation.rating >= conversation_.settings().observer_pass;
+      conversation_.report_step("observer", passed ? StepKind::kPassed : StepKind::kRefused,
+                                fmt::format("rated {}\n{}", observation.rating, text));
       if (passed) return true;
-      if (!again || plan_.units.empty())
-        return fail("observation", fmt::format("rated {}, but at least {:g} is needed: {}", seen.rating,
-                                               talk_.settings().observer_pass, text));
-      const auto named = [&](const PlannedUnit& u) { return u.name == seen.unit; };
-      const std::string unit =
-          std::any_of(plan_.units.begin(), plan_.units.end(), named) ? seen.unit : plan_.units.back().name;
-      if (auto ok = rewrite(
-              unit, fmt::format("It departs from the proposal:\n{}{}", text, shortened(seen.change, 1000)));
+      if (!may_rewrite || plan_.units.empty())
+        return fail("observation",
+                    fmt::format("rated {}, but at least {:g} is needed: {}", observation.rating,
+                                conversation_.settings().observer_pass, text));
+      // A unit that the plan does not have cannot be rewritten; then the last one is.
+      const auto named = [&](const PlannedUnit& u) { return u.name == observation.unit; };
+      const std::string unit = std::any_of(plan_.units.begin(), plan_.units.end(), named)
+                                   ? observation.unit
+                                   : plan_.units.back().name;
+      if (auto ok = rewrite(unit, fmt::format("It departs from the proposal:\n{}{}", text,
+                                              shortened(observation.change, kLongestChange)));
           !ok)
         return ok;
-      if (auto ok = keep_promises(); !ok) return ok;
+      if (auto ok = check_promises(); !ok) return ok;
     }
     return true;
   }
 
   [[nodiscard]] const ir::Facts& facts() const { return report_.subjects.front().facts; }
 
-  Conversation& talk_;
+  Conversation& conversation_;
   const Accepted& accepted_;
   UnitPlan plan_;
   Draft draft_;
@@ -116,52 +130,51 @@ class Build {
   lang::CheckReport report_;
 };
 
-Result<std::string> by_stages(Conversation& talk) {
-  GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
-  GABBRO_TRY(literature, find_literature(talk));
-  GABBRO_TRY(accepted, find_proposal(talk, parents, literature));
-  GABBRO_TRY(plan, make_plan(talk, accepted.proposal, accepted.base));
-  GABBRO_TRY(drafts, write_units(talk, accepted.proposal, plan, accepted.base));
-  return Build(talk, accepted, std::move(plan), std::move(drafts.front())).run();
+Result<std::string> make_by_stages(Conversation& conversation) {
+  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
+  GABBRO_TRY(literature, find_literature(conversation));
+  GABBRO_TRY(accepted, find_proposal(conversation, parents, literature));
+  GABBRO_TRY(plan, make_plan(conversation, accepted.proposal, accepted.base));
+  GABBRO_TRY(drafts, write_units(conversation, accepted.proposal, plan, accepted.base));
+  return DesignBuilder(conversation, accepted, std::move(plan), std::move(drafts.front())).run();
 }
 
-// Asks for the whole program in one reply and judges it without repairs. This is the baseline of the
-// pipeline.
-Result<std::string> in_one_reply(Conversation& talk) {
-  GABBRO_TRY(parents, parse_parents(talk.brief(), talk.tools().library));
-  talk.report().attempts = 1;
-  GABBRO_TRY(reply, talk.ask({.role = "coder",
-                              .prompt = "direct.md",
-                              .coding = true,
-                              .temperature = talk.settings().temperature}));
+// Asks for the whole program in one reply, without repairs. The pipeline is compared with this.
+Result<std::string> make_in_one_reply(Conversation& conversation) {
+  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
+  conversation.report().attempts = 1;
+  GABBRO_TRY(reply, conversation.ask({.role = "coder",
+                                      .prompt = "direct.md",
+                                      .coding = true,
+                                      .temperature = conversation.settings().temperature}));
   const std::string code = find_code(reply.text);
-  lang::CheckReport report = lang::check(code, talk.tools().library);
+  lang::CheckReport report = lang::check(code, conversation.tools().library);
   if (report.valid())
     if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
   if (!report.valid()) {
-    talk.tell("checker", StepKind::kRefused, describe_errors(report.errors, code));
+    conversation.report_step("checker", StepKind::kRefused, describe_errors(report.errors, code));
     return fail("assembly", report.errors[0].message, report.errors[0].hint);
   }
-  talk.report().title = edit::design_of(report.program).value()->name;
-  if (auto ok = admitted(talk.brief(), report.program); !ok) return tl::unexpected(ok.error());
+  conversation.report().title = edit::design_of(report.program).value()->name;
+  if (auto ok = check_admitted(conversation.brief(), report.program); !ok) return tl::unexpected(ok.error());
   return lang::print(report.program);
 }
 
-void ended(record::TaskReport& report, const Error& error) {
+void set_failure(record::TaskReport& report, const Error& error) {
   report.outcome = record::TaskOutcome::kFailed;
   report.cause = record::cause_of(error);
   report.detail =
-      shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", 2000);
+      shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", kLongestDetail);
 }
 
-// Libraries may run out of memory or throw unexpectedly. In that case one task fails, and the campaign goes
-// on.
+// Calls `work`. Libraries may run out of memory or throw unexpectedly; then this task fails, and the campaign
+// goes on.
 template <class F>
-void guarded(record::TaskReport& report, F&& work) {
+void run_catching(record::TaskReport& report, F&& work) {
   try {
     work();
   } catch (const std::exception& e) {
-    ended(report, {"internal", e.what(), "", {}});
+    set_failure(report, {"internal", e.what(), "", {}});
   }
 }
 
@@ -170,46 +183,48 @@ void guarded(record::TaskReport& report, F&& work) {
 record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   record::TaskReport report;
   report.mode = brief.mode;
-  guarded(report, [&] {
+  run_catching(report, [&] {
     report.prompts = prompts_version();
-    Conversation talk(brief, tools, report);
-    auto program = brief.direct || tools.settings.direct ? in_one_reply(talk) : by_stages(talk);
+    Conversation conversation(brief, tools, report);
+    auto program = brief.direct || tools.settings.direct ? make_in_one_reply(conversation)
+                                                         : make_by_stages(conversation);
     if (program) {
       report.outcome = record::TaskOutcome::kDesign;
       report.program = std::move(*program);
     } else {
-      ended(report, program.error());
+      set_failure(report, program.error());
     }
-    talk.tell("checker", StepKind::kNote,
-              program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
+    conversation.report_step("checker", StepKind::kNote,
+                             program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
   });
   return report;
 }
 
 record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools) {
   record::TaskReport report;
-  guarded(report, [&] {
+  run_catching(report, [&] {
     report.prompts = prompts_version();
     lang::CheckReport checked = lang::check(program, tools.library);
     if (checked.valid())
       if (const auto one = edit::design_of(checked.program); !one) checked.errors.push_back(one.error());
     if (!checked.valid())
-      return ended(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
-    Conversation talk(brief, tools, report);
+      return set_failure(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
+    Conversation conversation(brief, tools, report);
     report.title = checked.subjects.front().name;
     report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
                                   lang::print(checked.program), facts_text(checked.subjects.front().facts));
-    auto reviews = review(talk, report.proposal);
-    if (!reviews) return ended(report, reviews.error());
+    auto reviews = review(conversation, report.proposal);
+    if (!reviews) return set_failure(report, reviews.error());
     report.reviews = std::move(*reviews);
     const double rating = mean_rating(report.reviews, brief.reviewer_weights);
     if (rating >= tools.settings.pass)
       report.outcome = record::TaskOutcome::kDesign;
     else
-      ended(report, {"review",
-                     fmt::format("rated {:.1f}, but at least {:g} is needed", rating, tools.settings.pass),
-                     "",
-                     {}});
+      set_failure(report,
+                  {"review",
+                   fmt::format("rated {:.1f}, but at least {:g} is needed", rating, tools.settings.pass),
+                   "",
+                   {}});
   });
   return report;
 }

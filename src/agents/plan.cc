@@ -18,14 +18,18 @@ template <class Io, record::Is<PlannedUnit> X>
 void fields(Io& io, X& x) {
   io("name", x.name);
   io("inputs", x.inputs);
-  io("does", x.does);
-  io.later("results", x.results);
-  io.later("uses", x.uses);
+  io("does", x.task);
+  io.optional("results", x.results);
+  io.optional("uses", x.uses);
 }
 
 namespace {
 
-std::string shape(const PlannedUnit& unit) {
+constexpr std::size_t kMaxPorts = 8;        // inputs of a unit, and results after the first
+constexpr std::size_t kLongestTask = 3000;  // bytes of PlannedUnit::task
+
+// Returns the ports of a planned unit in a form that can be compared with those of a written one.
+std::string interface_of(const PlannedUnit& unit) {
   std::vector<lang::Port> inputs(unit.inputs.size()), outputs(1);
   for (const std::string& r : unit.results) outputs.push_back({r, {}, {}});
   return edit::signature_of(inputs, outputs);
@@ -34,13 +38,15 @@ std::string shape(const PlannedUnit& unit) {
 // Calls f(part) for each name in an expression and for each character between names.
 template <class F>
 void for_each_part(const std::string& text, const F& f) {
-  const auto inside = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = at;
-    while (end < text.size() && inside(text[end])) ++end;
-    end = std::max(end, at + 1);
-    f(text.substr(at, end - at));
-    at = end;
+  const auto is_name_part = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  };
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = begin;
+    while (end < text.size() && is_name_part(text[end])) ++end;
+    end = std::max(end, begin + 1);
+    f(text.substr(begin, end - begin));
+    begin = end;
   }
 }
 
@@ -51,7 +57,8 @@ std::string renamed(const std::string& text, const std::string& from, const std:
   return out;
 }
 
-bool is_named(const std::string& text, const std::string& name) {
+// Returns true if `name` occurs in `text` as a whole name.
+bool mentions(const std::string& text, const std::string& name) {
   bool found = false;
   for_each_part(text, [&](const std::string& part) { found = found || part == name; });
   return found;
@@ -60,24 +67,25 @@ bool is_named(const std::string& text, const std::string& name) {
 // Repairs common mistakes of planners. They list hyperparameters as inputs, plan library units that others
 // merely use, and pass values as arguments of an instance. The unit that replaces another also gets the ports
 // of the replaced unit.
-void mend_units(UnitPlan& plan, const Base& base, const lang::Library& library) {
+void repair_units(UnitPlan& plan, const Base& base, const lang::Library& library) {
   std::erase_if(plan.units, [&](const PlannedUnit& unit) {
-    return plan.units.size() > 1 && library.unit(unit.name) && !is_named(plan.instance, unit.name);
+    return plan.units.size() > 1 && library.unit(unit.name) && !mentions(plan.instance, unit.name);
   });
   std::set<std::string> hypers, values;
-  const auto read = [&](const lang::Unit& unit) {
+  const auto collect = [&](const lang::Unit& unit) {
     for (const lang::Hyper& h : unit.hypers) hypers.insert(h.name);
     for (const lang::Port& port : unit.inputs) values.insert(port.name);
   };
-  for (const std::string& name : library.unit_names()) read(*library.unit(name));
+  for (const std::string& name : library.unit_names()) collect(*library.unit(name));
   for (const lang::Item& item : base.program.items)
-    if (const auto* unit = std::get_if<lang::Unit>(&item.value)) read(*unit);
-  const lang::Unit* const place = unit_at(base, library);
+    if (const auto* unit = std::get_if<lang::Unit>(&item.value)) collect(*unit);
+  const lang::Unit* const replaced = unit_at(base, library);
   auto instance = lang::parse_expression(plan.instance);
-  const bool alone = instance && std::any_of(plan.units.begin(), plan.units.end(),
-                                             [&](const PlannedUnit& u) { return u.name == instance->text; });
-  if (alone && std::any_of(instance->keywords.begin(), instance->keywords.end(),
-                           [](const std::string& keyword) { return keyword.empty(); })) {
+  const bool is_planned_unit =
+      instance && std::any_of(plan.units.begin(), plan.units.end(),
+                              [&](const PlannedUnit& u) { return u.name == instance->text; });
+  if (is_planned_unit && std::any_of(instance->keywords.begin(), instance->keywords.end(),
+                                     [](const std::string& keyword) { return keyword.empty(); })) {
     for (std::size_t i = instance->args.size(); i-- > 0;)
       if (instance->keywords[i].empty()) {
         instance->args.erase(instance->args.begin() + static_cast<std::ptrdiff_t>(i));
@@ -89,18 +97,19 @@ void mend_units(UnitPlan& plan, const Base& base, const lang::Library& library) 
   for (PlannedUnit& unit : plan.units) {
     std::erase_if(unit.inputs,
                   [&](const std::string& name) { return hypers.contains(name) && !values.contains(name); });
-    if (alone && instance->text == unit.name) {
+    if (is_planned_unit && instance->text == unit.name) {
       unit.inputs.clear();
       unit.results.clear();
-      for (std::size_t i = 0; place && i < place->inputs.size(); ++i)
-        unit.inputs.push_back(place->inputs[i].name);
-      for (std::size_t i = 1; place && i < place->outputs.size(); ++i)
-        unit.results.push_back(place->outputs[i].name);
+      for (std::size_t i = 0; replaced && i < replaced->inputs.size(); ++i)
+        unit.inputs.push_back(replaced->inputs[i].name);
+      for (std::size_t i = 1; replaced && i < replaced->outputs.size(); ++i)
+        unit.results.push_back(replaced->outputs[i].name);
     }
     if (unit.inputs.empty()) unit.inputs = {"x"};
   }
 }
 
+// Returns an instance of `unit` with its defaults; for a design from scratch, a stack of blocks with it.
 std::string plain_instance(const Base& base, const std::string& unit) {
   return base.mode == record::Mode::kScratch ? fmt::format("[8 * Block(mixer={}), RMSNorm]", unit) : unit;
 }
@@ -114,13 +123,15 @@ bool is_known(const std::string& name, const lang::Library& library) {
 bool is_taken_by_parent(const std::string& name, const PlannedUnit& unit, const Base& base) {
   return std::any_of(base.program.items.begin(), base.program.items.end(), [&](const lang::Item& item) {
     const auto* own = std::get_if<lang::Unit>(&item.value);
-    const bool anew = own && base.mode == record::Mode::kMutation &&
-                      edit::signature_of(own->inputs, own->outputs) == shape(unit);
-    return lang::item_name(item) == name && !anew;
+    const bool may_be_rewritten = own && base.mode == record::Mode::kMutation &&
+                                  edit::signature_of(own->inputs, own->outputs) == interface_of(unit);
+    return lang::item_name(item) == name && !may_be_rewritten;
   });
 }
 
-void mend_names(UnitPlan& plan, const Base& base, const lang::Library& library) {
+// Gives units whose name is taken a number, drops ports whose name is illegal or repeated, and drops uses of
+// units that the plan does not have.
+void repair_names(UnitPlan& plan, const Base& base, const lang::Library& library) {
   const auto taken = [&](const PlannedUnit& unit, const std::string& name) {
     return is_known(name, library) || is_taken_by_parent(name, unit, base);
   };
@@ -147,6 +158,7 @@ void mend_names(UnitPlan& plan, const Base& base, const lang::Library& library) 
     });
 }
 
+// Checks the names of a unit and of its ports, and the number of ports. Errors: "plan".
 Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::Library& library) {
   if (!is_legal_name(unit.name))
     return fail("plan", fmt::format("'{}' is not a valid unit name", shortened(unit.name, 80)),
@@ -160,7 +172,7 @@ Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::
         fmt::format("the name {} is taken by a parent, with another interface or as a part of the crossover",
                     unit.name),
         "give the new unit a name of its own");
-  if (unit.inputs.empty() || unit.inputs.size() > 8 || unit.results.size() > 8)
+  if (unit.inputs.empty() || unit.inputs.size() > kMaxPorts || unit.results.size() > kMaxPorts)
     return fail("plan",
                 fmt::format("{} has {} inputs and {} results", unit.name, unit.inputs.size(),
                             1 + unit.results.size()),
@@ -199,29 +211,30 @@ Result<std::vector<PlannedUnit>> ordered(std::vector<PlannedUnit> units) {
 }
 
 // Removes the units that the instance does not reach, directly or through units that it uses. Returns the
-// name of one of them, or "". Nothing is removed if the instance uses no unit of the plan; parse_plan handles
-// that case.
-std::string drop_idle(UnitPlan& plan) {
+// name of the last of them, or "". Nothing is removed if the instance uses no unit of the plan; parse_plan
+// handles that case.
+std::string drop_unused(UnitPlan& plan) {
   std::set<std::string> used;
   for (auto unit = plan.units.rbegin(); unit != plan.units.rend(); ++unit)
-    if (used.contains(unit->name) || is_named(plan.instance, unit->name)) {
+    if (used.contains(unit->name) || mentions(plan.instance, unit->name)) {
       used.insert(unit->name);
       used.insert(unit->uses.begin(), unit->uses.end());
     }
-  std::string idle;
+  std::string unused;
   if (!used.empty())
     std::erase_if(plan.units, [&](const PlannedUnit& unit) {
       if (used.contains(unit.name)) return false;
-      idle = unit.name;
+      unused = unit.name;
       return true;
     });
-  return idle;
+  return unused;
 }
 
+// Returns a plan of the units that the proposal names, each with one input x.
 UnitPlan plan_without_planner(const Proposal& p, const Base& base) {
   UnitPlan plan;
   for (const std::string& name : p.units)
-    plan.units.push_back({name, {"x"}, {}, {}, "its part of the proposal"});
+    plan.units.push_back({.name = name, .inputs = {"x"}, .task = "its part of the proposal"});
   if (plan.units.empty()) return plan;
   plan.instance = plain_instance(base, plan.units.back().name);
   return plan;
@@ -236,29 +249,29 @@ std::string signature(const PlannedUnit& unit) {
   return fmt::format("{}({}) -> [t, D]{}", unit.name, inputs, results);
 }
 
-Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_units,
-                            const lang::Library& library, bool mend) {
+Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int max_units,
+                            const lang::Library& library, bool repair_all) {
   GABBRO_TRY(io, record::Reader::parse(json, "plan"));
   UnitPlan plan;
   io.list("units", plan.units);
-  io.later("instance", plan.instance);
+  io.optional("instance", plan.instance);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
-  if (plan.units.size() > static_cast<std::size_t>(most_units))
-    return fail("plan", fmt::format("{} units, but at most {} are allowed", plan.units.size(), most_units),
+  if (plan.units.size() > static_cast<std::size_t>(max_units))
+    return fail("plan", fmt::format("{} units, but at most {} are allowed", plan.units.size(), max_units),
                 "merge small units");
-  mend_units(plan, base, library);
-  if (mend) mend_names(plan, base, library);
+  repair_units(plan, base, library);
+  if (repair_all) repair_names(plan, base, library);
   std::set<std::string> names;
   for (PlannedUnit& unit : plan.units) {
-    unit.does = shortened(unit.does, 3000);
+    unit.task = shortened(unit.task, kLongestTask);
     if (auto ok = check_names(unit, base, library); !ok) return tl::unexpected(ok.error());
     if (!names.insert(unit.name).second)
       return fail("plan", "two units are named " + unit.name, "use each name once");
   }
   for (PlannedUnit& unit : plan.units) {
-    const auto others = items_of(base);
+    const auto parent_items = items_of(base);
     std::erase_if(unit.uses, [&](const std::string& use) {
-      return !names.contains(use) && (library.unit(use) || is_item(use, others));
+      return !names.contains(use) && (library.unit(use) || is_item(use, parent_items));
     });
     for (const std::string& use : unit.uses)
       if (!names.contains(use))
@@ -269,16 +282,19 @@ Result<UnitPlan> parse_plan(const std::string& json, const Base& base, int most_
   }
   GABBRO_TRY(units, ordered(std::move(plan.units)));
   plan.units = std::move(units);
-  if (const std::string idle = drop_idle(plan); !idle.empty() && !mend)
-    return fail("plan", idle + " is used by neither a unit of the plan nor the instance",
+  if (const std::string unused = drop_unused(plan); !unused.empty() && !repair_all)
+    return fail("plan", unused + " is used by neither a unit of the plan nor the instance",
                 "leave it out, or name it in `uses` of the unit that calls it");
-  if (plan.instance.empty() && base.came.empty())
-    return fail("plan", "instance is empty", instance_text(base, plan.units.back().name));
-  const bool uses = std::any_of(plan.units.begin(), plan.units.end(),
-                                [&](const PlannedUnit& unit) { return is_named(plan.instance, unit.name); });
-  const bool broken = mend && !lang::parse_expression(plan.instance);
-  if (!plan.instance.empty() && !plan.units.empty() && (!uses || broken)) {
-    if (!mend)
+  if (plan.instance.empty() && base.inserted_instance.empty())
+    return fail(
+        "plan", "instance is empty",
+        plan.units.empty() ? "name the unit to put in place" : instance_text(base, plan.units.back().name));
+  const bool uses_plan = std::any_of(plan.units.begin(), plan.units.end(), [&](const PlannedUnit& unit) {
+    return mentions(plan.instance, unit.name);
+  });
+  const bool is_unparsable = repair_all && !lang::parse_expression(plan.instance);
+  if (!plan.instance.empty() && !plan.units.empty() && (!uses_plan || is_unparsable)) {
+    if (!repair_all)
       return fail("plan",
                   fmt::format("the instance `{}` uses no unit of the plan", shortened(plan.instance, 80)),
                   instance_text(base, plan.units.back().name));
@@ -299,37 +315,43 @@ std::string instance_text(const Base& base, const std::string& unit) {
   if (base.mode == record::Mode::kScratch)
     return fmt::format(
         "the whole stack, as \"[8 * Block(mixer={}, mlp=SwiGLU), RMSNorm]\"; it ends with a norm", name);
-  std::string text = fmt::format("what stands at {} from now on, in the place of `{}`", base.place, base.was);
-  if (!base.came.empty())
-    text += fmt::format("; the second parent brought `{}`, \"\" leaves that", base.came);
+  std::string text =
+      fmt::format("what stands at {} from now on, in the place of `{}`", base.place, base.old_instance);
+  if (!base.inserted_instance.empty())
+    text += fmt::format("; the second parent brought `{}`, \"\" leaves that", base.inserted_instance);
   return text + fmt::format("; as \"{0}\", or \"{0}(heads=2)\" when it has that hyperparameter", name);
 }
 
-Result<UnitPlan> make_plan(Conversation& talk, const Proposal& p, const Base& base) {
+Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& p, const Base& base) {
   const bool nothing_new = p.units.empty() && base.mode == record::Mode::kCrossover;
   if (nothing_new) return UnitPlan{};
   UnitPlan plan;
-  if (!talk.settings().planner) {
+  if (!conversation.settings().planner) {
     plan = plan_without_planner(p, base);
     if (plan.units.empty())
       return fail("plan", "the proposal names no unit, and there is no planner to add one");
     for (const PlannedUnit& unit : plan.units)
-      if (auto ok = check_names(unit, base, talk.tools().library); !ok) return tl::unexpected(ok.error());
+      if (auto ok = check_names(unit, base, conversation.tools().library); !ok)
+        return tl::unexpected(ok.error());
     return plan;
   }
-  const auto asked = talk.ask_object(
+  const auto reply = conversation.ask_object(
       {.role = "planner",
        .prompt = "planner.md",
        .values = {{"proposal", quoted("proposal", describe(p))},
                   {"instance", instance_text(base, p.units.empty() ? "" : p.units.back())}},
        .schema = "planner.json",
-       .limits = {.counts = {{"units", {base.came.empty() ? 1 : 0, talk.settings().most_units}}}}},
-      "plan", [&](const std::string& json, bool last) -> Result<bool> {
-        GABBRO_TRY(read, parse_plan(json, base, talk.settings().most_units, talk.tools().library, last));
+       .limits = {.counts = {{"units",
+                              {base.inserted_instance.empty() ? 1 : 0,
+                               conversation.settings().most_units}}}}},
+      "plan", [&](const std::string& json, bool is_last) -> Result<bool> {
+        GABBRO_TRY(read,
+                   parse_plan(json, base, conversation.settings().most_units, conversation.tools().library,
+                              /*repair_all=*/is_last));
         plan = std::move(read);
         return true;
       });
-  if (!asked) return tl::unexpected(asked.error());
+  if (!reply) return tl::unexpected(reply.error());
   return plan;
 }
 

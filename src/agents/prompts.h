@@ -32,26 +32,27 @@ const std::string& prompts_version();
 /// A value that keeps its section but inserts nothing.
 inline constexpr std::string_view kPresent = "\x01";
 
-using Values = std::map<std::string, std::string, std::less<>>;
+/// Values by the name of their placeholder.
+using PromptValues = std::map<std::string, std::string, std::less<>>;
 
-/// Returns `file` ("coder.md") with `values` filled in. `brief` leaves out the optional sections. A
+/// Returns `file` ("coder.md") with `values` filled in. `skip_optional` leaves out the optional sections. A
 /// placeholder without a value becomes empty. O(bytes).
-std::string fill(std::string_view file, const Values& values, bool brief = false);
+std::string fill_prompt(std::string_view file, const PromptValues& values, bool skip_optional = false);
 
-/// Returns `text` as quoted data, cut to `most` bytes: between tags that name its source and that the text
-/// itself cannot close.
-std::string quoted(std::string_view source, std::string_view text, std::size_t most = 12000);
+/// Returns `text` as quoted data, cut to `max_bytes` bytes: between tags that name its source and that the
+/// text itself cannot close.
+std::string quoted(std::string_view source, std::string_view text, std::size_t max_bytes = 12000);
 
 /// Returns `lines` as quoted data with one pair of tags around all of them; empty if there are no lines.
 std::string quoted_lines(std::string_view source, std::span<const std::string> lines,
-                         std::size_t most = 4000);
+                         std::size_t max_bytes = 4000);
 
-/// Cuts `text` to about `most` bytes at a character boundary and marks the cut.
-std::string shortened(std::string_view text, std::size_t most);
+/// Cuts `text` to at most `max_bytes` bytes at a character boundary, followed by a mark if something is cut.
+std::string shortened(std::string_view text, std::size_t max_bytes);
 
-/// Returns the beginning of every conversation: a description of Gabbro, then of the language. With `coding`
-/// it includes the language reference and its functions; without, it lists only the library's units, which is
-/// enough for proposals.
+/// Returns the beginning of every conversation: a description of Gabbro and the units of the library. With
+/// `coding`, the language reference and the table of its functions come between them; proposals do not need
+/// these.
 const std::string& system_prompt(bool coding);
 
 /// Estimates the number of tokens of a text at four bytes per token, for the size of prompts.

@@ -16,7 +16,10 @@ namespace gabbro::agents {
 
 namespace {
 
-// Returns a complexity in any of its usual spellings.
+// The texts of a proposal are cut to these lengths in bytes.
+constexpr std::size_t kLongestTitle = 120, kLongestIdea = 6000, kLongestRisk = 1000;
+
+// Returns a complexity in any of its usual spellings; empty for other texts.
 std::optional<Complexity> parse_complexity(std::string text) {
   std::erase_if(text, [](char c) { return c == ' ' || c == '*'; });
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -28,13 +31,18 @@ std::optional<Complexity> parse_complexity(std::string text) {
       {"o(t2)", Complexity::kQuadratic},      {"o(n^2)", Complexity::kQuadratic},
       {"quadratic", Complexity::kQuadratic},
   };
-  const auto at = kSpellings.find(text);
-  return at == kSpellings.end() ? std::nullopt : std::optional(at->second);
+  const auto found = kSpellings.find(text);
+  return found == kSpellings.end() ? std::nullopt : std::optional(found->second);
 }
+
+bool reaches_all(const ir::Facts& facts) { return facts.reach.first == -ir::Reach::kFar; }
+
+// Returns the number of tokens that a position reads, itself included. The design must not reach all.
+auto window_of(const ir::Facts& facts) { return 1 - facts.reach.first; }
 
 }  // namespace
 
-Result<Proposal> parse_proposal(const std::string& json, int most_units) {
+Result<Proposal> parse_proposal(const std::string& json, int max_units) {
   GABBRO_TRY(io, record::Reader::parse(json, "proposal"));
   Proposal p;
   io.allow_missing();
@@ -48,17 +56,17 @@ Result<Proposal> parse_proposal(const std::string& json, int most_units) {
   std::string complexity;
   io("complexity", complexity);
   io("gain", p.gain);
-  io("why", p.why);
+  io("why", p.risk);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (p.title.empty() || p.idea.empty())
     return fail("proposal", "the title or the idea is empty", "say in both what is new");
-  p.title = shortened(p.title, 120);
-  p.idea = shortened(p.idea, 6000);
-  p.why = shortened(p.why, 1000);
+  p.title = shortened(p.title, kLongestTitle);
+  p.idea = shortened(p.idea, kLongestIdea);
+  p.risk = shortened(p.risk, kLongestRisk);
   if (!std::isfinite(p.gain)) p.gain = 0;
-  if (p.units.size() > static_cast<std::size_t>(most_units))
+  if (p.units.size() > static_cast<std::size_t>(max_units))
     return fail("proposal",
-                fmt::format("{} new units, but at most {} are allowed", p.units.size(), most_units),
+                fmt::format("{} new units, but at most {} are allowed", p.units.size(), max_units),
                 "express the idea in fewer units, or use those of the library");
   std::set<std::string> names;
   for (const std::string& name : p.units) {
@@ -83,7 +91,7 @@ std::string describe(const Proposal& p) {
   const auto said = [](const auto& promised) { return promised ? record::word_of(*promised) : "not said"; };
   out += fmt::format("Promised: reach {}, state {}, complexity {}, gain {:g} bits per byte\n", said(p.reach),
                      said(p.state), said(p.complexity), p.gain);
-  if (!p.why.empty()) out += "Risk: " + p.why + "\n";
+  if (!p.risk.empty()) out += "Risk: " + p.risk + "\n";
   return out;
 }
 
@@ -91,11 +99,14 @@ std::vector<record::Promise> verify_promises(const Proposal& p, const ir::Facts&
   using record::Property;
   std::vector<record::Promise> out;
   const auto add = [&](Property property, auto promised, std::string found, bool kept) {
-    out.push_back({property, std::string(record::word_of(promised)), std::move(found), kept});
+    out.push_back({.property = property,
+                   .said = std::string(record::word_of(promised)),
+                   .found = std::move(found),
+                   .kept = kept});
   };
   if (p.reach) {
-    const bool all = facts.reach.first == -ir::Reach::kFar;
-    add(Property::kReach, *p.reach, all ? "all" : fmt::format("window of {}", 1 - facts.reach.first),
+    const bool all = reaches_all(facts);
+    add(Property::kReach, *p.reach, all ? "all" : fmt::format("window of {}", window_of(facts)),
         all == (*p.reach == PromisedReach::kAll));
   }
   if (p.state)
@@ -107,7 +118,7 @@ std::vector<record::Promise> verify_promises(const Proposal& p, const ir::Facts&
   return out;
 }
 
-std::string broken(const std::vector<record::Promise>& promises) {
+std::string broken_promises(const std::vector<record::Promise>& promises) {
   std::string out;
   for (const record::Promise& p : promises)
     if (!p.kept)
@@ -117,11 +128,10 @@ std::string broken(const std::vector<record::Promise>& promises) {
 }
 
 std::string facts_text(const ir::Facts& f) {
-  const bool all = f.reach.first == -ir::Reach::kFar;
   return fmt::format(
       "- reads {}\n- decoding state per token position: {} bytes, {}\n- decoding work per token: {} FLOPs\n"
       "{}- whole text of T tokens: {}\n- parameters: {}\n",
-      all ? "all earlier tokens" : fmt::format("the last {} tokens", 1 - f.reach.first),
+      reaches_all(f) ? "all earlier tokens" : fmt::format("the last {} tokens", window_of(f)),
       f.state_bytes.to_string(), f.state_grows ? "grows" : "bounded", f.decode_flops.to_string(),
       f.step_train_flops == ir::Sym()
           ? ""

@@ -13,7 +13,7 @@
 
 namespace gabbro::agents {
 
-/// The earlier tokens that a design reads: some of the last ones, or all.
+/// The earlier tokens that a design reads: only a window of the last ones, or all.
 enum class PromisedReach : std::uint8_t { kWindow, kAll };
 /// The memory that decoding needs as the text grows.
 enum class PromisedState : std::uint8_t { kBounded, kGrows };
@@ -21,22 +21,21 @@ enum class PromisedState : std::uint8_t { kBounded, kGrows };
 enum class Complexity : std::uint8_t { kLinear, kLogLinear, kQuadratic };
 
 struct Proposal {
-  std::string title, idea;
-  // Path (edit/edit.h) at which the (first) parent changes; empty if from scratch.
-  std::string place;
-  std::string from;                // crossover: path in the second parent
+  std::string title, idea;  // a line; the mechanism as prose
+  std::string place;        // path (edit/edit.h) at which the first parent changes; empty if from scratch
+  std::string from;         // path in the second parent of what crossover inserts; otherwise empty
   std::vector<std::string> units;  // names of new units
-  // Promised properties of the whole design.
+  // Promised properties of the whole design; empty: not promised.
   std::optional<PromisedReach> reach;
   std::optional<PromisedState> state;
   std::optional<Complexity> complexity;
-  double gain = 0;  // expected gain in bits per byte
-  std::string why;
+  double gain = 0;   // expected improvement in bits per byte, above 0
+  std::string risk;  // what could make it fail (the field "why" of a reply)
 };
 
-/// Errors, "proposal": not an object, no title or idea, an illegal or repeated unit name, more than
-/// `most_units` units, or a promise that is not one of the allowed words.
-Result<Proposal> parse_proposal(const std::string& json, int most_units);
+/// Reads a proposer's reply. Errors, "proposal": not an object, no title or idea, an illegal or repeated unit
+/// name, more than `max_units` units, or a promise that is not one of the allowed words.
+Result<Proposal> parse_proposal(const std::string& json, int max_units);
 
 /// Returns the proposal as text for reviewers, planner, coder and the record.
 std::string describe(const Proposal& proposal);
@@ -46,7 +45,7 @@ std::string describe(const Proposal& proposal);
 std::vector<record::Promise> verify_promises(const Proposal& proposal, const ir::Facts& facts);
 
 /// Returns a description "reach: ...; state: ..." of the broken promises; empty if all are kept.
-std::string broken(const std::vector<record::Promise>& promises);
+std::string broken_promises(const std::vector<record::Promise>& promises);
 
 /// Lists the facts of a design, one per line.
 std::string facts_text(const ir::Facts& facts);

@@ -14,19 +14,22 @@ using record::Mode;
 
 namespace {
 
+constexpr std::size_t kLongestEcho = 6000;  // bytes of a refused reply that are sent back with the reasons
+constexpr std::size_t kLongestTitle = 200;  // bytes of a similar proposal's title in the reason
+
 // Returns the question of the first attempt. In the reply, `place` is a path in the tree of the first parent,
 // and `from`, for crossover, one in the tree of the second (prompts/proposer.md). Only paths that exist are
 // allowed.
-Question first_question(Conversation& talk, const std::vector<lang::Program>& parents,
+Question first_question(Conversation& conversation, const std::vector<lang::Program>& parents,
                         const std::string& literature) {
-  const lang::Library& library = talk.tools().library;
-  const Mode mode = talk.brief().mode;
-  Question q{
-      .role = "proposer",
-      .prompt = "proposer.md",
-      .schema = "proposer.json",
-      .limits = {.counts = {{"units", {mode == Mode::kCrossover ? 0 : 1, talk.settings().most_units}}}},
-      .temperature = talk.settings().temperature};
+  const lang::Library& library = conversation.tools().library;
+  const Mode mode = conversation.brief().mode;
+  Question q{.role = "proposer",
+             .prompt = "proposer.md",
+             .schema = "proposer.json",
+             .limits = {.counts = {{"units",
+                                    {mode == Mode::kCrossover ? 0 : 1, conversation.settings().most_units}}}},
+             .temperature = conversation.settings().temperature};
   const auto allow_paths = [&](const char* field, std::size_t parent) {
     for (const edit::TreePlace& place : edit::places(parents[parent], library))
       q.limits.choices[field].push_back(place.path);
@@ -46,90 +49,95 @@ Question first_question(Conversation& talk, const std::vector<lang::Program>& pa
 
 // Returns title and idea from a text of describe(). The lines on the place, the new units and the promised
 // properties are left out, since they are similar in all proposals.
-std::string core_of(const std::string& described) {
-  std::size_t end = described.size();
+std::string title_and_idea(const std::string& description) {
+  std::size_t end = description.size();
   for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
-    end = std::min(end, described.find(line));
-  return described.substr(0, end);
+    end = std::min(end, description.find(line));
+  return description.substr(0, end);
 }
 
-// Refuses a proposal that is similar to a known description. Earlier attempts of this task are not compared,
-// since they are meant to be repaired.
-Result<bool> check_new(Conversation& talk, const Proposal& p) {
-  std::vector<std::string> known_cores;
-  for (const std::string& text : talk.brief().proposals) known_cores.push_back(core_of(text));
-  const Nearest near = nearest(core_of(describe(p)), known_cores);
-  if (near.index < 0 || near.similarity < talk.settings().similar) return true;
-  const std::string& known = talk.brief().proposals[static_cast<std::size_t>(near.index)];
+// Compares a proposal with Brief::proposals. Errors: "duplicate" if one is similar. Earlier attempts of this
+// task are not compared, since they are meant to be repaired.
+Result<bool> check_not_similar(Conversation& conversation, const Proposal& p) {
+  std::vector<std::string> known_descriptions;
+  for (const std::string& text : conversation.brief().proposals)
+    known_descriptions.push_back(title_and_idea(text));
+  const Nearest found = nearest(title_and_idea(describe(p)), known_descriptions);
+  if (found.index < 0 || found.similarity < conversation.settings().similar) return true;
+  const std::string& known = conversation.brief().proposals[static_cast<std::size_t>(found.index)];
   return fail("duplicate",
-              fmt::format("this was proposed before (similarity {:.2f}): {}", near.similarity,
-                          shortened(known.substr(0, known.find('\n')), 200)),
+              fmt::format("this was proposed before (similarity {:.2f}): {}", found.similarity,
+                          shortened(known.substr(0, known.find('\n')), kLongestTitle)),
               "propose another mechanism");
 }
 
-// Has the proposal reviewed. If it does not pass, the error contains the objections.
-Result<bool> check_review(Conversation& talk, const Proposal& p) {
-  GABBRO_TRY(reviews, review(talk, describe(p)));
-  talk.report().reviews = reviews;
+// Has the proposal reviewed. Errors: those of review(); "review", with the objections, if it does not pass.
+Result<bool> check_review(Conversation& conversation, const Proposal& p) {
+  GABBRO_TRY(reviews, review(conversation, describe(p)));
+  conversation.report().reviews = reviews;
   if (reviews.empty()) return true;
-  const double rating = mean_rating(reviews, talk.brief().reviewer_weights);
-  if (rating >= talk.settings().pass) return true;
+  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
+  if (rating >= conversation.settings().pass) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
   return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
-                                    talk.settings().pass, objections));
+                                    conversation.settings().pass, objections));
 }
 
+// Returns true if the error is about this proposal, so that another attempt may succeed.
 bool is_refusal(const Error& e) {
   return is(e, Cause::kProposal) || is(e, Cause::kDuplicate) || is(e, Cause::kReview) || is(e, Cause::kJson);
 }
 
 }  // namespace
 
-Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Program>& parents,
+Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents,
                                const std::string& literature) {
-  Question q = first_question(talk, parents, literature);
-  Error last;
-  for (int attempt = 0; attempt < talk.settings().attempts; ++attempt) {
-    ++talk.report().attempts;
+  Question q = first_question(conversation, parents, literature);
+  Error last_error;
+  for (int attempt = 0; attempt < conversation.settings().attempts; ++attempt) {
+    ++conversation.report().attempts;
     q.variant = attempt;  // so that a repeated request gets a new reply and not a recorded one
-    GABBRO_TRY(reply, talk.ask(q));
+    GABBRO_TRY(reply, conversation.ask(q));
     Accepted accepted;
-    const auto judged = [&]() -> Result<bool> {
+    const auto verdict = [&]() -> Result<bool> {
       GABBRO_TRY(json, find_object(reply.text));
-      GABBRO_TRY(proposal, parse_proposal(json, talk.settings().most_units));
-      talk.report().reviews.clear();
-      talk.report().title = proposal.title;
-      talk.report().proposal = describe(proposal);
-      if (auto ok = check_new(talk, proposal); !ok) return ok;
-      GABBRO_TRY(base, prepare(proposal, talk.brief().mode, parents, talk.tools().library));
+      GABBRO_TRY(proposal, parse_proposal(json, conversation.settings().most_units));
+      conversation.report().reviews.clear();
+      conversation.report().title = proposal.title;
+      conversation.report().proposal = describe(proposal);
+      if (auto ok = check_not_similar(conversation, proposal); !ok) return ok;
+      GABBRO_TRY(base, prepare(proposal, conversation.brief().mode, parents, conversation.tools().library));
       // Without a planner, nobody can rename the units later, so their names are checked now.
-      if (!talk.settings().planner)
-        if (auto plan = make_plan(talk, proposal, base); !plan)
+      if (!conversation.settings().planner)
+        if (auto plan = make_plan(conversation, proposal, base); !plan)
           return fail("proposal", plan.error().message, plan.error().hint);
-      if (auto ok = check_review(talk, proposal); !ok) return ok;
+      if (auto ok = check_review(conversation, proposal); !ok) return ok;
       accepted = {std::move(proposal), std::move(base)};
       return true;
     }();
-    talk.judged("proposer", reply, judged.has_value());
-    talk.tell("proposer", judged ? StepKind::kPassed : StepKind::kRefused,
-              judged ? talk.report().title : judged.error().code + ": " + judged.error().message);
-    if (judged) return accepted;
-    last = judged.error();
-    if (!is_refusal(last)) return tl::unexpected(last);
+    conversation.report_usable("proposer", reply, verdict.has_value());
+    conversation.report_step(
+        "proposer", verdict ? StepKind::kPassed : StepKind::kRefused,
+        verdict ? conversation.report().title : verdict.error().code + ": " + verdict.error().message);
+    if (verdict) return accepted;
+    last_error = verdict.error();
+    if (!is_refusal(last_error)) return tl::unexpected(last_error);
     // Only the last attempt and its errors are sent back. Earlier ones cost tokens and bias the next reply
     // towards them.
     q.after.clear();
-    if (!reply.text.empty()) q.after.push_back({chat::MessageRole::kAssistant, shortened(reply.text, 6000)});
+    if (!reply.text.empty())
+      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply.text, kLongestEcho)});
     q.after.push_back(
         {chat::MessageRole::kUser,
          fmt::format(
              "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
-             last.message, last.hint.empty() ? "" : "; ", last.hint)});
+             last_error.message, last_error.hint.empty() ? "" : "; ", last_error.hint)});
   }
-  return fail(is(last, Cause::kJson) ? "proposal" : last.code,
-              fmt::format("{} attempts failed; the last one: {}", talk.report().attempts, last.message),
-              last.hint);
+  return fail(
+      is(last_error, Cause::kJson) ? "proposal" : last_error.code,
+      fmt::format("{} attempts failed; the last one: {}", conversation.report().attempts, last_error.message),
+      last_error.hint);
 }
 
 }  // namespace gabbro::agents

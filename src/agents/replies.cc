@@ -14,6 +14,10 @@ namespace gabbro::agents {
 
 namespace {
 
+// Parts of an error that describe_errors shows, in bytes.
+constexpr std::size_t kLongestLine = 200, kLongestMessage = 600, kLongestHint = 400;
+constexpr std::size_t kLongestUnitName = 60;
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -50,19 +54,20 @@ std::string joined(const std::vector<std::string_view>& lines) {
   return out;
 }
 
-// Returns the text up to the brace that closes the first one; empty if that brace is missing.
-std::string_view balanced(std::string_view text) {
+// Returns the text up to the brace that closes the first one; empty if that brace is missing. Braces in
+// strings do not count.
+std::string_view balanced_object(std::string_view text) {
   int depth = 0;
-  bool quoted = false;
+  bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quoted) {
+    if (in_string) {
       if (c == '\\')
         ++i;
       else if (c == '"')
-        quoted = false;
+        in_string = false;
     } else if (c == '"') {
-      quoted = true;
+      in_string = true;
     } else if (c == '{') {
       ++depth;
     } else if (c == '}' && --depth == 0) {
@@ -85,15 +90,16 @@ std::string_view answer_of(std::string_view reply) {
 Result<std::string> find_object(std::string_view reply) {
   reply = answer_of(reply);
   std::string first;
-  constexpr int kLooks = 20;  // Prose before the object may contain braces, too.
+  constexpr int kMaxCandidates = 20;  // Prose before the object may contain braces, too.
   std::size_t open = reply.find('{');
-  for (int i = 0; i < kLooks && open != std::string_view::npos; ++i) {
-    const std::string_view object = balanced(reply.substr(open));
+  for (int i = 0; i < kMaxCandidates && open != std::string_view::npos; ++i) {
+    const std::string_view object = balanced_object(reply.substr(open));
     if (object.empty()) break;
     if (nlohmann::json::accept(object)) return std::string(object);
     if (first.empty()) first = object;
     open = reply.find('{', open + object.size());
   }
+  // No object is valid JSON. The reader of the object reports what is wrong with the first.
   if (!first.empty()) return first;
   if (reply.find('{') == std::string_view::npos)
     return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
@@ -106,14 +112,15 @@ std::string find_code(std::string_view reply) {
   const auto lines = lines_of(reply);
   std::vector<std::string_view> blocks, block;
   bool fenced = false, any_fence = false;
-  const auto close = [&] {
+  // Keeps the block if it contains items of the language.
+  const auto end_block = [&] {
     if (std::any_of(block.begin(), block.end(), starts_item))
       blocks.insert(blocks.end(), block.begin(), block.end());
     block.clear();
   };
   for (const std::string_view line : lines) {
     if (is_fence(line)) {
-      if (fenced) close();
+      if (fenced) end_block();
       fenced = !fenced;
       any_fence = true;
     } else if (fenced) {
@@ -121,7 +128,7 @@ std::string find_code(std::string_view reply) {
     }
   }
   const std::vector<std::string_view> open_block = block;
-  if (fenced) close();  // The reply was cut before the closing fence.
+  if (fenced) end_block();  // The reply was cut before the closing fence.
   if (!blocks.empty()) return joined(blocks);
   if (!open_block.empty() && any_fence) return joined(open_block);
 
@@ -143,11 +150,11 @@ std::string find_expression(std::string_view reply) {
       block += std::string(line) + " ";
   }
   const auto plain = [](std::string_view text) {
-    constexpr std::string_view kAround = " `\t\r";
-    text.remove_prefix(std::min(text.find_first_not_of(kAround), text.size()));
+    constexpr std::string_view kPadding = " `\t\r";
+    text.remove_prefix(std::min(text.find_first_not_of(kPadding), text.size()));
     for (const std::string_view word : {"stack =", "stack="})
       if (text.starts_with(word)) text.remove_prefix(word.size());
-    while (!text.empty() && kAround.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+    while (!text.empty() && kPadding.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
     return std::string(text.substr(std::min(text.find_first_not_of(' '), text.size())));
   };
   if (!block.empty()) return plain(block);
@@ -156,27 +163,29 @@ std::string find_expression(std::string_view reply) {
   return lines.empty() ? "" : plain(lines[0]);
 }
 
-std::string describe_errors(const std::vector<Error>& errors, std::string_view source, std::size_t most) {
+std::string describe_errors(const std::vector<Error>& errors, std::string_view source,
+                            std::size_t max_errors) {
   const auto lines = lines_of(source);
   std::string out;
-  for (std::size_t i = 0; i < errors.size() && i < most; ++i) {
+  for (std::size_t i = 0; i < errors.size() && i < max_errors; ++i) {
     const Error& e = errors[i];
     const auto line = static_cast<std::size_t>(std::max(e.at.line, 0));
     if (line > 0 && line <= lines.size())
-      out += fmt::format("line {}: {}\n", line, shortened(lines[line - 1], 200));
-    out += fmt::format("error[{}]: {}\n", e.code, shortened(e.message, 600));
-    if (!e.hint.empty()) out += fmt::format("hint: {}\n", shortened(e.hint, 400));
+      out += fmt::format("line {}: {}\n", line, shortened(lines[line - 1], kLongestLine));
+    out += fmt::format("error[{}]: {}\n", e.code, shortened(e.message, kLongestMessage));
+    if (!e.hint.empty()) out += fmt::format("hint: {}\n", shortened(e.hint, kLongestHint));
   }
-  if (errors.size() > most) out += fmt::format("and {} more\n", errors.size() - most);
+  if (errors.size() > max_errors) out += fmt::format("and {} more\n", errors.size() - max_errors);
   return out;
 }
 
 bool is_legal_name(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  constexpr std::array kKept{"t", "s", "D", "all", "_"};
-  return !name.empty() && name.size() <= 60 && letter(name[0]) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); }) &&
-         !lang::is_keyword(name) && std::find(kKept.begin(), kKept.end(), name) == kKept.end();
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  constexpr std::array kReserved{"t", "s", "D", "all", "_"};
+  return !name.empty() && name.size() <= kLongestUnitName && is_letter(name[0]) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); }) &&
+         !lang::is_keyword(name) && std::find(kReserved.begin(), kReserved.end(), name) == kReserved.end();
 }
 
 }  // namespace gabbro::agents

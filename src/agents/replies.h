@@ -12,15 +12,17 @@ namespace gabbro::agents {
 /// Maximum length of a reply in bytes; the rest is cut. It is far above any legitimate reply.
 inline constexpr std::size_t kLongestReply = 256 << 10;
 
-/// Returns the reply without the reasoning that precedes it (up to "</think>"), cut to kLongestReply.
+/// Returns the first kLongestReply bytes of the reply, without the reasoning that precedes the answer (up to
+/// the last "</think>").
 std::string_view answer_of(std::string_view reply);
 
-/// Returns the first JSON object of the answer, without prose and fences around it. Errors, "json": there is
-/// no object, or it is not closed. O(bytes).
+/// Returns the first JSON object of the answer, without prose and fences around it; if none is valid, the
+/// first text in balanced braces. Errors, "json": there is no such text. O(bytes).
 Result<std::string> find_object(std::string_view reply);
 
-/// Returns the Gab in a reply: the fenced blocks that contain items of the language; else the lines from the
-/// first item on that may be code; else the whole reply, so that the parser reports the error. O(bytes).
+/// Returns the Gab in a reply: the fenced blocks that contain items of the language; else a fenced block that
+/// is not closed; else the lines from the first item on that may be code; else the whole answer, so that the
+/// parser reports the error. O(bytes).
 std::string find_code(std::string_view reply);
 
 /// Returns the expression in a reply: the lines of the first fenced block, or else the last line that parses
@@ -28,11 +30,13 @@ std::string find_code(std::string_view reply);
 std::string find_expression(std::string_view reply);
 
 /// Formats the errors of a program for repair by a model: each with its line number, the line's text and the
-/// hint; at most `most` errors.
-std::string describe_errors(const std::vector<Error>& errors, std::string_view source, std::size_t most = 5);
+/// hint; at most `max_errors` errors. `source` is the text that their lines refer to; empty: no lines are
+/// shown.
+std::string describe_errors(const std::vector<Error>& errors, std::string_view source,
+                            std::size_t max_errors = 5);
 
-/// Returns true if a unit can be given this name: an identifier of at most 60 characters that the language
-/// does not reserve.
+/// Returns true if a unit, design or port can be given this name: an identifier of at most 60 characters that
+/// the language does not reserve.
 bool is_legal_name(std::string_view name);
 
 }  // namespace gabbro::agents

@@ -19,31 +19,33 @@ struct Accepted {
 };
 
 /// Asks for proposals until one is readable, is not a duplicate, fits its place and passes review; each
-/// refusal goes back with its reasons. Makes at most Settings::attempts attempts. Fills attempts, title,
-/// proposal and reviews of the report. Errors: those of chat; after the last attempt its cause: "proposal",
-/// "duplicate" or "review".
-Result<Accepted> find_proposal(Conversation& talk, const std::vector<lang::Program>& parents,
+/// refusal goes back with its reasons. Makes at most AgentSettings::attempts attempts. `parents` are those of
+/// the brief, parsed; `literature` is the result of find_literature. Fills attempts, title, proposal and
+/// reviews of the report. Errors: those of chat; after the last attempt its cause: "proposal", "duplicate" or
+/// "review".
+Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents,
                                const std::string& literature);
 
-/// Asks Settings::reviewers reviewers about a text. A reviewer whose replies cannot be read abstains. Errors:
-/// those of chat; "review" if all abstain.
-Result<std::vector<record::Review>> review(Conversation& talk, const std::string& proposal);
+/// Asks AgentSettings::reviewers reviewers about a proposal, as text. A reviewer whose replies cannot be read
+/// abstains. Errors: those of chat; "review" if all abstain.
+Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal);
 
-/// Returns the weighted mean rating. Each review has its model's weight divided by the model's number of
-/// reviews, so that a model that is asked twice does not count twice. A model that gives every proposal the
-/// same rating shifts all means equally. It also has the least weight (weights.h), which bounds its influence
-/// on what passes.
+/// Returns the weighted mean rating, 0 without reviews. `weights` are those of the models by name, 1 for a
+/// model that is not listed. Each review has its model's weight divided by the model's number of reviews, so
+/// that a model that is asked twice does not count twice. A model that gives every proposal the same rating
+/// adds the same amount to all means; how much depends on its predictions (weights.h).
 double mean_rating(const std::vector<record::Review>& reviews, const std::map<std::string, double>& weights);
 
 /// The findings of the observer.
 struct Observation {
-  int rating = 0;
-  std::vector<std::string> differences;
-  std::string unit, change;
+  int rating = 0;                        // 1 (another mechanism) to 5 (as proposed)
+  std::vector<std::string> differences;  // between program and proposal, a sentence each
+  std::string unit, change;              // name of the unit that should change, and how; may be empty
 };
 
-/// Asks the observer. Errors: those of chat; "observation" if its replies cannot be read.
-Result<Observation> observe(Conversation& talk, const Proposal& proposal, const std::string& program,
+/// Asks the observer how far `program`, with its `facts`, is from the proposal. Errors: those of chat;
+/// "observation" if its replies cannot be read.
+Result<Observation> observe(Conversation& conversation, const Proposal& proposal, const std::string& program,
                             const ir::Facts& facts);
 
 }  // namespace gabbro::agents

@@ -9,10 +9,10 @@ Result<AgentSettings> parse_settings(std::string_view text) {
   AgentSettings s;
   const toml::node* node = document.get("pipeline");
   if (!node) return s;
-  const auto at = node->source().begin;
-  const Position place{static_cast<int>(at.line), static_cast<int>(at.column)};
+  const auto begin = node->source().begin;
+  const Position position{static_cast<int>(begin.line), static_cast<int>(begin.column)};
   if (!node->is_table())
-    return fail("agents", "pipeline is not a table", "write [pipeline] on a line of its own", place);
+    return fail("agents", "pipeline is not a table", "write [pipeline] on a line of its own", position);
   Error error;
   {
     const toml::table& table = *node->as_table();

@@ -25,7 +25,7 @@ struct AgentSettings {
   int attempts = 10;     // proposals per task, at most
   int reviewers = 1;     // reviews per proposal; 0: every proposal that is not a duplicate passes
   double pass = 4;       // mean rating, from 1 to 5, that a proposal must reach
-  double similar = 0.8;  // similarity of descriptions from which a proposal is a duplicate
+  double similar = 0.8;  // cosine similarity (similar.h) from which a proposal is a duplicate
 
   int most_units = 6;        // new units per design, at most
   int candidates = 1;        // replies requested per unit
@@ -34,7 +34,7 @@ struct AgentSettings {
   int examples = 2;          // units of the library shown to the coder
   double observer_pass = 3;  // rating, from 1 to 5, that a finished design must reach
 
-  int reply_tokens = 2048;   // maximum tokens of a reply
+  int reply_tokens = 2048;   // maximum number of tokens of a reply
   double temperature = 0.7;  // temperature of proposer and coder; the other roles use 0.2
 
   // Switches for experiments that turn off parts of the pipeline.

@@ -12,8 +12,9 @@ namespace {
 
 using Counts = std::map<std::string, double>;
 
-Counts words_of(std::string_view text) {
-  static const std::set<std::string, std::less<>> common{
+// Returns 1 + log(count) of each word.
+Counts scaled_counts(std::string_view text) {
+  static const std::set<std::string, std::less<>> stop_words{
       "a",    "an",   "and",  "are",  "as",   "at",  "be",    "by",   "can",  "for",
       "from", "in",   "into", "is",   "it",   "its", "of",    "on",   "or",   "so",
       "than", "that", "the",  "then", "this", "to",  "which", "with", "will", "we"};
@@ -26,20 +27,21 @@ Counts words_of(std::string_view text) {
       continue;
     }
     if (word.size() > 3 && word.ends_with('s') && !word.ends_with("ss")) word.pop_back();
-    if (!word.empty() && !common.contains(word)) ++counts[word];
+    if (!word.empty() && !stop_words.contains(word)) ++counts[word];
     word.clear();
   }
   for (auto& [w, n] : counts) n = 1 + std::log(n);
   return counts;
 }
 
+// Returns the cosine of two vectors of counts that are multiplied by the weights of their words.
 double cosine(const Counts& a, const Counts& b, const std::map<std::string, double>& weight) {
   double ab = 0, aa = 0, bb = 0;
   const auto weighted = [&](const std::string& word, double n) { return n * weight.at(word); };
   for (const auto& [word, n] : a) {
     const double x = weighted(word, n);
     aa += x * x;
-    if (const auto at = b.find(word); at != b.end()) ab += x * weighted(word, at->second);
+    if (const auto found = b.find(word); found != b.end()) ab += x * weighted(word, found->second);
   }
   for (const auto& [word, n] : b) bb += weighted(word, n) * weighted(word, n);
   return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
@@ -48,8 +50,8 @@ double cosine(const Counts& a, const Counts& b, const std::map<std::string, doub
 }  // namespace
 
 Nearest nearest(std::string_view text, std::span<const std::string> known) {
-  std::vector<Counts> all{words_of(text)};
-  for (const std::string& k : known) all.push_back(words_of(k));
+  std::vector<Counts> all{scaled_counts(text)};
+  for (const std::string& k : known) all.push_back(scaled_counts(k));
   std::map<std::string, double> weight;
   for (const Counts& counts : all)
     for (const auto& [word, n] : counts) ++weight[word];

@@ -8,9 +8,9 @@
 
 namespace gabbro::agents {
 
-/// Index of the most similar text, or -1 if there are no texts.
+/// The most similar of several texts.
 struct Nearest {
-  int index = -1;
+  int index = -1;  // index of the text; -1: there are no texts
   double similarity = 0;
 };
 

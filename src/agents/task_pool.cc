@@ -5,8 +5,8 @@
 
 namespace gabbro::agents {
 
-TaskPool::TaskPool(Work work, int places, std::function<void()> cancel)
-    : work_(std::move(work)), places_(places), cancel_(std::move(cancel)) {}
+TaskPool::TaskPool(Work work, int max_running, std::function<void()> cancel)
+    : work_(std::move(work)), max_running_(max_running), cancel_(std::move(cancel)) {}
 
 TaskPool::~TaskPool() {
   stop();

@@ -25,25 +25,28 @@ class TaskPool {
     record::TaskReport report;
   };
 
-  /// `places`: maximum number of tasks at once. `cancel` makes calls in progress end soon.
-  TaskPool(Work work, int places, std::function<void()> cancel = {});
+  /// `max_running` is the number of tasks at once that the caller keeps to; `begin` does not enforce it.
+  /// `cancel` makes calls in progress end soon; may be empty.
+  TaskPool(Work work, int max_running, std::function<void()> cancel = {});
   ~TaskPool();  // cancels, then waits for the threads
   TaskPool(const TaskPool&) = delete;
   TaskPool& operator=(const TaskPool&) = delete;
 
-  [[nodiscard]] int places() const { return places_; }
+  [[nodiscard]] int max_running() const { return max_running_; }
   [[nodiscard]] int running() const;
+  /// Starts a thread for the brief. No other task of this number may be running or waiting for `poll`.
   void begin(Brief brief);
   /// Returns the tasks that ended since the last call, in the order in which they ended. Does not wait.
   std::vector<Done> poll();
   /// Waits for one task and takes its report. The task must be running, or ended and not yet polled.
   Done wait(std::int64_t task);
-  /// Stops waiting for replies; tasks end with the cause "stopped".
+  /// Calls `cancel`, so that tasks stop waiting for replies and end with the cause "stopped". Returns at
+  /// once.
   void stop();
 
  private:
   const Work work_;
-  const int places_;
+  const int max_running_;
   const std::function<void()> cancel_;
   mutable std::mutex mutex_;
   std::condition_variable ended_;

@@ -18,14 +18,14 @@ namespace gabbro::agents {
 /// The event that a step of a task reports.
 enum class StepKind : std::uint8_t {
   kReply,      // a model's reply
-  kPassed,     // a review or an observer let it pass
-  kRefused,    // by a reviewer, the observer or the checker
-  kRepair,     // the observer asks for a unit to be rewritten
+  kPassed,     // a proposal or a design that is accepted
+  kRefused,    // a reply, proposal, unit or design that is not
+  kRepair,     // a unit of the finished design is to be rewritten
   kValid,      // the checker accepts a unit
   kKept,       // a promise that the design keeps
   kBroken,     // a promise that it does not keep
   kShortened,  // the conversation was longer than the model's context
-  kNote,
+  kNote,       // information, such as the outcome of the task
 };
 
 /// A step of a task, for display while it runs.
@@ -36,13 +36,14 @@ struct Step {
   chat::Reply reply;  // of kReply: the reply with its model and cost
 };
 
+/// The resources of a task. `chat` and `library` must outlive it.
 struct Tools {
   chat::Chat& chat;
-  const lang::Library& library;  // prelude and zoo
+  const lang::Library& library;  // prelude and zoo (zoo::library())
   AgentSettings settings;
   /// Returns at most `limit` excerpts of papers for a query. If empty, the librarian does not run.
   std::function<std::vector<std::string>(const std::string& query, int limit)> literature{};
-  /// Called in the task's thread; may be empty.
+  /// Receives each step, in the task's thread; may be empty.
   std::function<void(const Step&)> watch{};
 };
 

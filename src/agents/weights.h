@@ -8,8 +8,8 @@
 namespace gabbro::agents {
 
 /// A probability that a reviewer predicted, and the outcome: true if the design beat its parent.
-struct Scored {
-  std::string model;
+struct ScoredPrediction {
+  std::string model;  // name of the reviewer's model
   double probability = 0.5;
   bool beat = false;
 };
@@ -19,6 +19,6 @@ struct Scored {
 /// Skill is 1 for perfect predictions, and 0 or less for a model that predicts the same for every design.
 /// Skill is shrunk by n / (n + 20) for n predictions. The weight is 1/4 + skill, at least 1/4. It is 1 for
 /// every model while there are fewer than 10 predictions in all. O(n log n).
-std::map<std::string, double> reviewer_weights(std::span<const Scored> scored);
+std::map<std::string, double> reviewer_weights(std::span<const ScoredPrediction> scored);
 
 }  // namespace gabbro::agents

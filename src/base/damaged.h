@@ -8,9 +8,9 @@
 
 namespace gabbro {
 
-/// Thrown by readers of files that callers assume to be intact, such as the record of a campaign, where
-/// otherwise every query would return a Result. main prints its error, which names the file. No file is
-/// written after it is thrown.
+/// Readers of files that callers assume to be intact, such as the record of a campaign, throw it, since
+/// otherwise every query would have to return a Result. `main` prints its error, which names the file. No
+/// file is written after it is thrown.
 class Damaged : public std::exception {
  public:
   explicit Damaged(Error error) : error_(std::move(error)) {}

@@ -17,11 +17,11 @@ namespace gabbro {
 
 namespace {
 
-std::string not_plain(const struct stat& about) {
-  return S_ISDIR(about.st_mode) ? "it is a folder" : "it is not a regular file";
+std::string why_not_regular(const struct stat& status) {
+  return S_ISDIR(status.st_mode) ? "it is a folder" : "it is not a regular file";
 }
 
-Result<std::string> read_plain(const std::string& path, std::uint64_t most, int flags) {
+Result<std::string> read_regular(const std::string& path, std::uint64_t max_bytes, int flags) {
   const auto failed = [&](const std::string& why) {
     return fail("io", fmt::format("cannot read {}: {}", path, why));
   };
@@ -29,15 +29,15 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
   const int descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
   if (descriptor < 0) return failed(errno == ELOOP ? "it is a symbolic link" : std::strerror(errno));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fdopen(descriptor, "rb"), std::fclose);
-  struct stat about {};
-  if (fstat(descriptor, &about) != 0) return failed(std::strerror(errno));
-  if (!S_ISREG(about.st_mode)) return failed(not_plain(about));
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return failed(std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) return failed(why_not_regular(status));
   std::string out;
   std::array<char, 1 << 16> part;
   while (const std::size_t size = std::fread(part.data(), 1, part.size(), file.get())) {
     out.append(part.data(), size);
-    if (out.size() > most)
-      return fail("limit", fmt::format("cannot read {}: it is larger than {} bytes", path, most));
+    if (out.size() > max_bytes)
+      return fail("limit", fmt::format("cannot read {}: it is larger than {} bytes", path, max_bytes));
   }
   if (std::ferror(file.get())) return failed(std::strerror(errno));
   return out;
@@ -45,20 +45,21 @@ Result<std::string> read_plain(const std::string& path, std::uint64_t most, int 
 
 }  // namespace
 
-Result<std::string> read_file(const std::string& path, std::uint64_t most) {
-  return read_plain(path, most, 0);
+Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) {
+  return read_regular(path, max_bytes, 0);
 }
 
-Result<bool> is_plain_file(const std::string& path) {
-  struct stat about {};
-  if (stat(path.c_str(), &about) != 0)
+Result<bool> check_regular_file(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0)
     return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  if (!S_ISREG(about.st_mode)) return fail("io", fmt::format("cannot read {}: {}", path, not_plain(about)));
+  if (!S_ISREG(status.st_mode))
+    return fail("io", fmt::format("cannot read {}: {}", path, why_not_regular(status)));
   return true;
 }
 
-Result<std::string> read_untrusted_file(const std::string& path, std::uint64_t most) {
-  return read_plain(path, most, O_NOFOLLOW);
+Result<std::string> read_untrusted_file(const std::string& path, std::uint64_t max_bytes) {
+  return read_regular(path, max_bytes, O_NOFOLLOW);
 }
 
 Result<bool> replace_file(const std::string& path, const std::string& text) {

@@ -15,6 +15,7 @@ struct Hash128 {
 };
 
 Hash128 hash128(std::string_view bytes);
+/// Returns a 64-bit content hash (XXH3), which is also equal on every machine.
 std::uint64_t hash64(std::string_view bytes);
 
 /// Returns 32 lower-case hex digits.

@@ -23,14 +23,14 @@ class InlineVec {
     GABBRO_CHECK(size_ < N);
     items_[size_++] = item;
   }
-  constexpr void insert(int at, T item) {
-    GABBRO_CHECK(size_ < N && at <= size_);
-    for (int i = size_; i > at; --i) items_[i] = items_[i - 1];
-    items_[at] = item;
+  constexpr void insert(int index, T item) {
+    GABBRO_CHECK(size_ < N && index <= size_);
+    for (int i = size_; i > index; --i) items_[i] = items_[i - 1];
+    items_[index] = item;
     ++size_;
   }
-  constexpr void erase(int at) {
-    for (int i = at; i + 1 < size_; ++i) items_[i] = items_[i + 1];
+  constexpr void erase(int index) {
+    for (int i = index; i + 1 < size_; ++i) items_[i] = items_[i + 1];
     --size_;
   }
 
@@ -45,7 +45,7 @@ class InlineVec {
   constexpr const T* begin() const { return items_; }
   constexpr const T* end() const { return items_ + size_; }
 
-  /// Returns the index of `item`, or -1.
+  /// Returns the first index of `item`, or -1.
   constexpr int find(const T& item) const {
     for (int i = 0; i < size_; ++i)
       if (items_[i] == item) return i;

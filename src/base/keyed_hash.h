@@ -1,4 +1,4 @@
-// A one-way hash under a key, for numbers that must not tell the key.
+// A one-way hash under a key, for numbers from which the key must not be recoverable.
 #pragma once
 
 #include <cstdint>

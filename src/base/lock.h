@@ -8,11 +8,12 @@
 
 namespace gabbro {
 
-/// A lock on an existing folder, which one process of this machine holds at most. It is the folder's own,
-/// whatever is removed from the folder or replaced in it. Errors of `take`: "locked" (another process holds
-/// it), "io" with the system's message.
+/// A lock on an existing folder, which at most one process of this machine holds. The folder itself is
+/// locked, so the lock stays if files in it are removed or replaced.
 class Lock {
  public:
+  /// Takes the lock, without waiting for it. Errors: "locked" (another process holds it), "io" with the
+  /// system's message.
   static Result<Lock> take(const std::string& folder);
   Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
   Lock& operator=(Lock&&) = delete;

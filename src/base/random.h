@@ -17,7 +17,7 @@ namespace gabbro {
 /// every platform. `split` derives an independent stream from a label without advancing this one.
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}
+  explicit Random(std::uint64_t seed) : state_(mix(seed, 0x6761626272ull)) {}  // "gabbr" in ASCII
 
   std::uint64_t next() {
     state_ += kStep;
@@ -26,9 +26,9 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
-  /// Skips the next `numbers` results of `next` in constant time. A uniform number uses one of them, a normal
+  /// Skips the next `count` results of `next` in constant time. A uniform number uses one of them, a normal
   /// number two.
-  void skip(std::uint64_t numbers) { state_ += numbers * kStep; }
+  void skip(std::uint64_t count) { state_ += count * kStep; }
   Random split(std::string_view label) const { return Random(mix(state_, hash64(label))); }
   Random split(std::uint64_t index) const { return Random(mix(state_, index)); }
 
@@ -40,12 +40,14 @@ class Random {
   /// Returns a uniform number in [0, 1).
   double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  /// Returns true with probability `p`.
   bool chance(double p) { return uniform() < p; }
   /// Returns a standard normal number (Box-Muller, one of the pair).
   double normal() {
     const double u = 1.0 - uniform();
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());
   }
+  /// Returns a random element of a list that is not empty.
   template <class Container>
   decltype(auto) pick(Container&& items) {
     return items[static_cast<std::size_t>(below(static_cast<std::int64_t>(std::size(items))))];

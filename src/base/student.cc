@@ -14,13 +14,13 @@ double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - s
 // converges quickly for x < (a + 1) / (a + b + 2).
 double beta_fraction(double a, double b, double x) {
   constexpr double kTiny = 1e-300, kRounding = 1e-15;
-  const auto away = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
-  double c = 1, d = 1 / away(1 - (a + b) * x / (a + 1)), out = d;
+  const auto away_from_zero = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
+  double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), out = d;
   for (int m = 1; m < 10'000; ++m) {
     const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / away(1 + even * d), c = away(1 + even / c), out *= c * d;
+    d = 1 / away_from_zero(1 + even * d), c = away_from_zero(1 + even / c), out *= c * d;
     const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / away(1 + odd * d), c = away(1 + odd / c);
+    d = 1 / away_from_zero(1 + odd * d), c = away_from_zero(1 + odd / c);
     out *= c * d;
     if (std::abs(c * d - 1) < kRounding) break;
   }
@@ -53,12 +53,12 @@ double t_density(double t, double freedom) {
 double t_quantile(double probability, double freedom) {
   if (probability < 0.5) return -t_quantile(1 - probability, freedom);
   const double tail = 1 - probability;
-  const auto newton = [&](double t, double of) {
+  const auto newton = [&](double t, double degrees) {
     for (int step = 0; step < 500; ++step) {
-      const double next = std::max(0.0, t + (t_tail(t, of) - tail) / t_density(t, of));
-      const bool stands = std::abs(next - t) <= 1e-12 * next;
+      const double next = std::max(0.0, t + (t_tail(t, degrees) - tail) / t_density(t, degrees));
+      const bool converged = std::abs(next - t) <= 1e-12 * next;
       t = next;
-      if (stands) break;
+      if (converged) break;
     }
     return t;
   };
@@ -72,7 +72,7 @@ double t_quantile(double probability, double freedom) {
 
 double effective_count(std::span<const double> sizes) {
   double sum = 0, squares = 0;
-  for (const double v : sizes) sum += v, squares += v * v;
+  for (const double size : sizes) sum += size, squares += size * size;
   return squares > 0 ? sum * sum / squares : 0;
 }
 

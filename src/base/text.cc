@@ -18,7 +18,7 @@ struct Range {
 
 // Invisible code points: categories Cc and Cf of Unicode 15, line separators, fillers, variation selectors,
 // and noncharacters.
-constexpr std::array kUnseen{
+constexpr std::array kInvisible{
     Range{0x0, 0x1f},        Range{0x7f, 0x9f},        Range{0xad, 0xad},       Range{0x34f, 0x34f},
     Range{0x600, 0x605},     Range{0x61c, 0x61c},      Range{0x6dd, 0x6dd},     Range{0x70f, 0x70f},
     Range{0x890, 0x891},     Range{0x8e2, 0x8e2},      Range{0x115f, 0x1160},   Range{0x17b4, 0x17b5},
@@ -29,6 +29,7 @@ constexpr std::array kUnseen{
     Range{0xe0000, 0xe0fff}, Range{0xf0000, 0x10ffff},
 };
 
+// Escapes invisible characters; line ends and tabs only if the result is to be on one line.
 std::string escaped(std::string_view text, bool one_line) {
   std::string out;
   out.reserve(text.size());
@@ -55,8 +56,9 @@ std::string escaped(std::string_view text, bool one_line) {
 }  // namespace
 
 bool is_invisible(char32_t c) {
-  const auto at = std::find_if(kUnseen.begin(), kUnseen.end(), [&](const Range& r) { return c <= r.last; });
-  return at != kUnseen.end() && c >= at->first;
+  const auto at =
+      std::find_if(kInvisible.begin(), kInvisible.end(), [&](const Range& r) { return c <= r.last; });
+  return at != kInvisible.end() && c >= at->first;
 }
 
 bool is_white(char32_t c) {
@@ -65,12 +67,12 @@ bool is_white(char32_t c) {
          c == 0x3000;
 }
 
-std::string printable(std::string_view text) { return escaped(text, false); }
+std::string printable(std::string_view text) { return escaped(text, /*one_line=*/false); }
 
-std::string printable_line(std::string_view text) { return escaped(text, true); }
+std::string printable_line(std::string_view text) { return escaped(text, /*one_line=*/true); }
 
-int nesting(std::string_view text) {
-  int depth = 0, most = 0;
+int nesting_depth(std::string_view text) {
+  int depth = 0, deepest = 0;
   bool quoted = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -80,12 +82,12 @@ int nesting(std::string_view text) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '[' || c == '{') {
-      most = std::max(most, ++depth);
+      deepest = std::max(deepest, ++depth);
     } else if (c == ']' || c == '}') {
       --depth;
     }
   }
-  return most;
+  return deepest;
 }
 
 }  // namespace gabbro

@@ -12,7 +12,7 @@ namespace gabbro {
 /// and Gab have such characters only in strings and comments, so escaped JSON and Gab keep their meaning.
 std::string printable(std::string_view text);
 
-/// As `printable`, on one line: line ends and tabs are escaped, too.
+/// Does the same on one line: line ends and tabs are escaped, too.
 std::string printable_line(std::string_view text);
 
 /// Returns true if a character is invisible: control and format characters, fillers, variation selectors,
@@ -23,7 +23,8 @@ bool is_white(char32_t c);
 
 /// Returns the nesting depth of lists and objects in a JSON text. Deep nesting in untrusted text could
 /// exhaust the memory or the stack of its reader.
-int nesting(std::string_view text);
-constexpr int kDeepest = 64;  // maximum depth that is read
+int nesting_depth(std::string_view text);
+/// The maximum nesting depth of JSON that is read.
+constexpr int kMaxNesting = 64;
 
 }  // namespace gabbro

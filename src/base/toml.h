@@ -25,17 +25,20 @@
 
 namespace gabbro {
 
-/// Parses an amount such as "5000", "5k", "20M" or "1.5B".
+/// Parses an amount such as "5000", "5k", "20M" or "1.5B", rounded to an integer. Returns nullopt for
+/// anything else, and for negative amounts.
 inline std::optional<std::int64_t> parse_amount(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : unit == "B" ? 1e9 : 0;
   if (error != std::errc{} || factor == 0 || value < 0) return std::nullopt;
+  constexpr double kMax = 9e18;  // below the largest integer of 64 bits; NaN is not below it either
+  if (!(value * factor <= kMax)) return std::nullopt;
   return static_cast<std::int64_t>(std::llround(value * factor));
 }
 
-/// Parses a document. Errors have the code `code` and give TOML's message with its position.
+/// Parses a document. Errors have the code `code`, the parser's message with its position, and `hint`.
 inline Result<toml::table> parse_toml(std::string_view text, const char* code, const std::string& hint) {
   toml::parse_result parsed = toml::parse(text);
   if (parsed) return std::move(parsed).table();
@@ -91,15 +94,17 @@ class TomlTable {
       return v && *v >= 0;
     });
   }
+  /// Values above 1,000,000 are read as 1,000,000.
   void operator()(const char* key, int& value) {
     std::int64_t wide = value;
     (*this)(key, wide);
     value = static_cast<int>(std::min<std::int64_t>(wide, 1'000'000));
   }
+  /// Reads a list whose items are all `allowed`; `expected` says so in the error ("KEY must be ...").
   template <class T>
-  void list(const char* key, std::vector<T>& values, const char* what,
+  void list(const char* key, std::vector<T>& values, const char* expected,
             const std::function<bool(const T&)>& allowed) {
-    read(key, what, [&](const toml::node& n) {
+    read(key, expected, [&](const toml::node& n) {
       const toml::array* array = n.as_array();
       if (!array) return false;
       values.clear();
@@ -116,19 +121,21 @@ class TomlTable {
     known_.insert(key);
     return table_.get(key);
   }
-  /// Stores an error if it is the first.
-  void fail(const toml::node* at, std::string message, std::string hint) {
+  /// Stores an error if it is the first. Its position is that of `node`; null: it has none.
+  void fail(const toml::node* node, std::string message, std::string hint) {
     if (!error_.code.empty()) return;
     error_ = {code_, std::move(message), std::move(hint), {}};
-    if (at)
-      error_.at = {static_cast<int>(at->source().begin.line), static_cast<int>(at->source().begin.column)};
+    if (node)
+      error_.at = {static_cast<int>(node->source().begin.line),
+                   static_cast<int>(node->source().begin.column)};
   }
 
  private:
-  void read(const char* key, const char* what, const std::function<bool(const toml::node&)>& take) {
+  // `take` reads the value and returns false if it is not what is expected.
+  void read(const char* key, const char* expected, const std::function<bool(const toml::node&)>& take) {
     known_.insert(key);
     if (const toml::node* n = table_.get(key); n && !take(*n))
-      fail(n, fmt::format("{}{} must be {}", name_, key, what), "");
+      fail(n, fmt::format("{}{} must be {}", name_, key, expected), "");
   }
   [[nodiscard]] std::string keys() const { return fmt::format("{}", fmt::join(known_, ", ")); }
 

@@ -15,14 +15,14 @@ std::size_t sequence_length(unsigned char lead) {
 
 }  // namespace
 
-std::optional<CodePoint> decode_utf8(std::string_view text, std::size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
+std::optional<CodePoint> decode_utf8(std::string_view text, std::size_t offset) {
+  const auto lead = static_cast<unsigned char>(text[offset]);
   const std::size_t bytes = sequence_length(lead);
-  if (bytes == 0 || at + bytes > text.size()) return std::nullopt;
+  if (bytes == 0 || offset + bytes > text.size()) return std::nullopt;
   if (bytes == 1) return CodePoint{lead, 1};
   char32_t value = lead & (0x7fu >> bytes);
   for (std::size_t i = 1; i < bytes; ++i) {
-    const auto next = static_cast<unsigned char>(text[at + i]);
+    const auto next = static_cast<unsigned char>(text[offset + i]);
     if ((next & 0xc0) != 0x80) return std::nullopt;
     value = (value << 6) | (next & 0x3f);
   }

@@ -15,20 +15,21 @@
 
 namespace gabbro::campaign {
 
+/// The agents of a campaign.
 struct Agents {
   agents::TaskPool* pool = nullptr;
   agents::Modes modes;  // initial weights of the modes, before success shifts them
-  // Returns a line for the view, with the money spent and the endpoints that are down; may be empty.
+  // Returns a line for the view, with the money spent and the endpoints that are down; may be null.
   std::function<std::string()> account;
 };
 
-/// Returns the next task of `strategy`: mode, parents, and a brief with the measurements so far. A function
-/// of the population, the seed and the id.
+/// Returns the next task of `strategy`, with the id `id`: mode, parents, and a brief with the measurements so
+/// far. The task depends on the arguments alone.
 record::TaskBegun next_task(const evolve::Population& population, const std::string& strategy,
                             const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
 
 /// Returns the brief of a task that has begun. It adds what the task's event does not contain: the proposals
-/// known by then, and the function that screens programs.
+/// known when it began, and the function that screens programs. Errors: as agents::parse_brief.
 Result<agents::Brief> brief_of(const evolve::Population& population, const evolve::AgentTask& task,
                                std::shared_ptr<Screener> screener = screener_in_process());
 
@@ -36,15 +37,15 @@ Result<agents::Brief> brief_of(const evolve::Population& population, const evolv
 /// reviewed.
 std::map<std::string, double> weights_of_reviewers(const evolve::Population& population);
 
-/// Returns how many of a team's `places` this strategy's tasks should have. It is all of them while their
+/// Returns how many of the pool's `places` this strategy's tasks should have. It is all of them while their
 /// designs succeed as often as those of the strategy's other operators; otherwise fewer, in proportion to
 /// their success, but at least one.
 int wanted_tasks(const evolve::Population& population, const std::string& strategy, int places);
 
 /// An action of agents or the user in a recorded campaign, and the campaign's progress at that moment.
 struct RecordedAction {
-  std::int64_t attempts = 0, begun = 0, ended = 0;  // numbers of draws, of runs begun and of runs ended
-  record::Event event;                              // TaskBegun, TaskEnded, Steered
+  std::int64_t draws = 0, runs_begun = 0, runs_ended = 0;
+  record::Event event;  // TaskBegun, TaskEnded or Steered
 };
 /// Returns the actions of agents and the user in a record, in order.
 std::vector<RecordedAction> recorded_actions(const store::Store& store);
@@ -52,12 +53,12 @@ std::vector<RecordedAction> recorded_actions(const store::Store& store);
 /// Returns the steering that waits in the folder of a campaign (DIR/inbox), oldest first, and leaves it
 /// there. Unreadable files are skipped.
 std::vector<record::Steered> inbox(const std::string& dir);
-/// Returns the time with which the key of new steering begins: microseconds since 1970, but later than those
-/// of all that waits in the inbox or is recorded, so that a clock that was set back changes no order.
+/// Returns the time with which the key of new steering begins, in microseconds since 1970. It is later than
+/// the times of all steering in the inbox and the record, so that a clock that was set back changes no order.
 std::int64_t steering_time(const std::string& dir, const store::Store& store);
-/// Writes steering to that folder. Errors: "io".
+/// Writes steering to the inbox of a campaign. Errors: "io".
 Result<bool> deliver(const std::string& dir, const record::Steered& steered);
-/// Removes steering from that folder once it has been recorded.
-void received(const std::string& dir, const std::string& key);
+/// Removes the steering with this key from the inbox, once it has been recorded.
+void remove_from_inbox(const std::string& dir, const std::string& key);
 
 }  // namespace gabbro::campaign

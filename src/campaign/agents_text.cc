@@ -29,16 +29,17 @@ std::string steering_text(const record::Steered& s) {
   return fmt::format("{}{}{}", s.what, s.text.empty() ? "" : ": ", s.text);
 }
 
+// Returns the weight of a reviewer model; 1 if none of its reviews has an outcome.
 double weight_of(const std::map<std::string, double>& weights, const std::string& model) {
-  const auto at = weights.find(model);
-  return at == weights.end() ? 1 : at->second;
+  const auto found = weights.find(model);
+  return found == weights.end() ? 1 : found->second;
 }
 
 std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 
 }  // namespace
 
-std::vector<TaskOutcomeCount> outcomes(const Population& p) {
+std::vector<TaskOutcomeCount> count_task_outcomes(const Population& p) {
   std::map<std::string, std::int64_t> counts;
   for (const AgentTask& t : p.tasks())
     ++counts[!t.ended                                           ? "in progress"
@@ -47,7 +48,7 @@ std::vector<TaskOutcomeCount> outcomes(const Population& p) {
              : t.refused != record::Cause::kNone                ? fmt::format("refused: {}", t.refused)
                                                                 : "waiting to be trained"];
   std::vector<TaskOutcomeCount> out;
-  for (const auto& [what, count] : counts) out.push_back({what, count});
+  for (const auto& [outcome, count] : counts) out.push_back({outcome, count});
   std::stable_sort(out.begin(), out.end(),
                    [](const TaskOutcomeCount& a, const TaskOutcomeCount& b) { return a.count > b.count; });
   return out;
@@ -64,9 +65,9 @@ std::string agents_text(const CampaignReading& r) {
     out += fmt::format("\nagents: {}, {} tokens, cost {}; `gabbro cost` lists the cost by role and model\n",
                        count_of(static_cast<std::int64_t>(p.tasks().size()), "task"),
                        amount(static_cast<double>(tokens)), money(cost));
-    for (const TaskOutcomeCount& o : outcomes(p))
-      out += fmt::format("  {:>8}  {}\n", o.count, one_line(o.what, 80));
-    const auto reviewers = evolve::reviewers(p);
+    for (const TaskOutcomeCount& o : count_task_outcomes(p))
+      out += fmt::format("  {:>8}  {}\n", o.count, one_line(o.outcome, 80));
+    const auto reviewers = evolve::reviewer_scores(p);
     if (!reviewers.empty())
       out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",
                          "weight");
@@ -74,7 +75,8 @@ std::string agents_text(const CampaignReading& r) {
     for (const auto& v : reviewers)
       out += fmt::format("{:<24}{:>9}{:>9}{:>10}{:>9.2f}\n", one_line(v.model, 23), v.scored,
                          v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
-                         v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-", weight_of(weights, v.model));
+                         v.scored > 0 ? fmt::format("{:.3f}", v.base_rate_brier) : "-",
+                         weight_of(weights, v.model));
   }
   if (!r.steering.empty()) out += "\nsteering\n";
   for (const auto& [time, s] : r.steering)
@@ -85,29 +87,29 @@ std::string agents_text(const CampaignReading& r) {
 std::string task_text(const CampaignReading& r, std::int64_t design) {
   const AgentTask* t = task_of(r.population, design);
   if (!t) return "";
-  const record::TaskReport& k = t->report;
+  const record::TaskReport& report = t->report;
   std::string out = fmt::format("\nwritten by agents in task {} ({}): {}\n  {}\n", t->begun.id, t->begun.mode,
-                                one_line(k.title, 80), one_line(k.proposal, 2000));
-  for (const record::Promise& promise : k.promises)
+                                one_line(report.title, 80), one_line(report.proposal, 2000));
+  for (const record::Promise& promise : report.promises)
     out += fmt::format("  {:<8}{}: promised {}, found {}\n", promise.kept ? "kept" : "broken",
                        record::word_of(promise.property), one_line(promise.said, 60),
                        one_line(promise.found, 60));
   const auto beat = evolve::beat_parent(r.population, r.population.individual(design));
-  for (const record::Review& v : k.reviews)
+  for (const record::Review& review : report.reviews)
     out += fmt::format("  review by {}: {} of 5, {:.0f} % chance to beat its parent{}\n    {}\n",
-                       one_line(v.model, 30), v.rating, 100 * v.probability,
+                       one_line(review.model, 30), review.rating, 100 * review.probability,
                        !beat   ? ""
                        : *beat ? " (it did)"
                                : " (it did not)",
-                       one_line(v.text, 600));
-  for (const record::WrittenUnit& u : k.units)
+                       one_line(review.text, 600));
+  for (const record::WrittenUnit& u : report.units)
     out += fmt::format("  unit {}: {}, {} valid, {}\n", one_line(u.name, 40),
                        count_of(u.candidates, "candidate"), u.valid, count_of(u.repairs, "repair"));
-  if (k.observation > 0)
-    out += fmt::format("  observer: {} of 5; {}\n", k.observation, one_line(k.observed, 400));
-  out += fmt::format("  {}, {}, {} tokens in, {} out, cost {}\n", count_of(k.attempts, "proposal"),
-                     count_of(k.calls, "call"), amount(static_cast<double>(k.input_tokens)),
-                     amount(static_cast<double>(k.output_tokens)), money(k.cost));
+  if (report.observation > 0)
+    out += fmt::format("  observer: {} of 5; {}\n", report.observation, one_line(report.observed, 400));
+  out += fmt::format("  {}, {}, {} tokens in, {} out, cost {}\n", count_of(report.attempts, "proposal"),
+                     count_of(report.calls, "call"), amount(static_cast<double>(report.input_tokens)),
+                     amount(static_cast<double>(report.output_tokens)), money(report.cost));
   return out;
 }
 
@@ -117,7 +119,7 @@ namespace {
 // conversations are cut.
 void designs_of_agents(Content& c) {
   const Population& p = c.population();
-  constexpr std::size_t kShown = 12, kLongest = 60'000;
+  constexpr std::size_t kShown = 12, kMaxBytes = 60'000;  // designs; bytes of a conversation
   std::vector<std::int64_t> designs;
   if (c.verdict.leader.rung >= 0) designs = lineage(p, c.verdict.leader.design, kShown);
   for (auto t = p.tasks().rbegin(); t != p.tasks().rend(); ++t) designs.push_back(t->design);
@@ -128,13 +130,16 @@ void designs_of_agents(Content& c) {
     if (shown.size() == 1) c.add("<h3>Designs written by agents</h3>\n");
     c.add("<details><summary>#{} {}</summary>\n<pre>{}</pre>\n", design,
           escape(one_line(t->report.title, 100)), escape(task_text(c.reading, design)));
-    if (const std::string talk = c.talk ? c.talk(t->begun.id) : ""; !talk.empty())
+    if (const std::string conversation = c.conversation_of ? c.conversation_of(t->begun.id) : "";
+        !conversation.empty())
       c.add("<details><summary>Conversation</summary>\n<pre>{}{}</pre>\n</details>\n",
-            escape(talk.substr(0, kLongest)), talk.size() > kLongest ? "\n(the rest is omitted)" : "");
+            escape(conversation.substr(0, kMaxBytes)),
+            conversation.size() > kMaxBytes ? "\n(the rest is omitted)" : "");
     c.add("</details>\n");
   }
   if (!shown.empty())
-    c.soft("The leader's lineage and the latest ones; `gabbro show RUN#ID --talk` prints each conversation.");
+    c.remark(
+        "The leader's lineage and the latest ones; `gabbro show RUN#ID --talk` prints each conversation.");
 }
 
 }  // namespace
@@ -145,19 +150,19 @@ void agents_section(Content& c) {
   c.heading("Agents");
   if (!p.tasks().empty()) {
     Table counts({"outcome of their tasks", ">count"});
-    for (const TaskOutcomeCount& o : outcomes(p))
-      counts.row({one_line(o.what, 100), std::to_string(o.count)});
+    for (const TaskOutcomeCount& o : count_task_outcomes(p))
+      counts.row({one_line(o.outcome, 100), std::to_string(o.count)});
     c.out += counts.str();
     Table reviewers({"reviewer", ">scored", ">Brier", ">by chance", ">weight"});
     const auto weights = weights_of_reviewers(p);
-    for (const auto& v : evolve::reviewers(p))
+    for (const auto& v : evolve::reviewer_scores(p))
       reviewers.row({one_line(v.model, 40), std::to_string(v.scored),
                      v.scored > 0 ? fmt::format("{:.3f}", v.brier) : "-",
-                     v.scored > 0 ? fmt::format("{:.3f}", v.chance) : "-",
+                     v.scored > 0 ? fmt::format("{:.3f}", v.base_rate_brier) : "-",
                      fmt::format("{:.2f}", weight_of(weights, v.model))});
     if (!reviewers.empty()) {
       c.out += reviewers.str();
-      c.soft(
+      c.remark(
           "Reviewers give the probability that a design beats its parent at the first rung. Brier: its mean "
           "squared error; by chance: the error of always predicting the share of successes.");
     }

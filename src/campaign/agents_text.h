@@ -9,21 +9,21 @@
 
 namespace gabbro::campaign {
 
-/// Number of tasks with one outcome, such as "design", "refused: duplicate", "review" or "chat down".
+/// Number of tasks with one outcome: "design", "refused: duplicate", "gave up: chat down", "in progress" ...
 struct TaskOutcomeCount {
-  std::string what;
+  std::string outcome;
   std::int64_t count = 0;
 };
-/// Returns the outcomes of all tasks, most frequent first.
-std::vector<TaskOutcomeCount> outcomes(const evolve::Population& population);
+/// Counts the tasks by their outcome, most frequent first.
+std::vector<TaskOutcomeCount> count_task_outcomes(const evolve::Population& population);
 
-/// Returns tasks, reviewers and steering for `gabbro status`; "" if there are none.
+/// Formats tasks, reviewers and steering for `gabbro status`; "" if there are none.
 std::string agents_text(const CampaignReading& reading);
 
-/// Returns how agents made a design, for `gabbro show`; "" if they did not make it.
+/// Describes how agents made a design, for `gabbro show`; "" if they did not make it.
 std::string task_text(const CampaignReading& reading, std::int64_t design);
 
-/// Adds the section on agents to a report. Adds nothing without tasks and steering.
+/// Adds the section on agents to a report, if there are tasks or steering.
 void agents_section(Content& c);
 
 }  // namespace gabbro::campaign

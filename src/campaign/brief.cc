@@ -26,30 +26,34 @@ using record::Mode;
 
 namespace {
 
-constexpr std::size_t kLately = 300;  // number of the latest designs that are considered
-constexpr std::size_t kLines = 6;     // maximum number of lines of each kind of evidence
+constexpr std::size_t kRecentDesigns = 300;  // number of the latest designs that are considered
+constexpr std::size_t kMaxLines = 6;         // maximum number of lines of each kind of evidence
 
-// Returns the share of a mode's offspring that beat their parent, shrunk towards one in three while
-// there are few.
-double success(const std::map<Mode, evolve::Credit>& credits, Mode mode) {
-  const auto at = credits.find(mode);
-  const evolve::Credit c = at == credits.end() ? evolve::Credit{} : at->second;
-  return (1.0 + c.better) / (3.0 + c.offspring);
+// Returns the share of offspring that beat their parent, shrunk towards one in three while there are few.
+double success_rate(const evolve::Credit& c) { return (1.0 + c.better) / (3.0 + c.offspring); }
+
+double success_rate(const std::map<Mode, evolve::Credit>& credits, Mode mode) {
+  const auto found = credits.find(mode);
+  return success_rate(found == credits.end() ? evolve::Credit{} : found->second);
 }
 
 Mode draw_mode(const Population& p, const std::string& strategy, const agents::Modes& modes, Random& random) {
   const auto credits = evolve::credit(p, strategy).modes;
-  // A design from scratch has no parent to beat, so the weight of that mode is constant.
-  const double third = 1.0 / 3;
-  const double m = modes.mutation * success(credits, Mode::kMutation) / third;
-  const double c = modes.crossover * success(credits, Mode::kCrossover) / third;
-  return agents::draw_mode({m, c, modes.scratch}, 2, random);
+  // A design from scratch has no parent to beat, so the weight of that mode is constant. The other modes have
+  // their initial weight while nothing is known of their success.
+  const double unknown = success_rate(evolve::Credit{});
+  const agents::Modes weights{
+      .mutation = modes.mutation * success_rate(credits, Mode::kMutation) / unknown,
+      .crossover = modes.crossover * success_rate(credits, Mode::kCrossover) / unknown,
+      .scratch = modes.scratch};
+  return agents::draw_mode(weights, /*parents=*/2, random);
 }
 
-std::string against(const Population& p, const Individual& i, int rung) {
+// Formats the mean difference from the best baseline at a rung; "" if there is none.
+std::string difference_from_baseline(const Population& p, const Individual& i, int rung) {
   const std::int64_t baseline = p.best_baseline(rung);
   if (baseline == 0 || baseline == i.created.id) return "";
-  const std::vector<double> d = p.differences(i.created.id, baseline, rung, false);
+  const std::vector<double> d = p.differences(i.created.id, baseline, rung, evolve::RunKind::kSearch);
   if (d.empty()) return "";
   double mean = 0;
   for (const double x : d) mean += x / static_cast<double>(d.size());
@@ -66,7 +70,7 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
                     amount(static_cast<double>(rungs[static_cast<std::size_t>(r)].tokens)));
     if (s.done > 0)
       out.push_back(fmt::format("{}: {:.4f} bits per byte on {}{}", where, s.bits, count_of(s.done, "seed"),
-                                against(p, i, r)));
+                                difference_from_baseline(p, i, r)));
     for (const std::int64_t id : i.trials) {
       const evolve::Trial& t = p.trial(id);
       if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::is_verdict_run(t))
@@ -88,7 +92,8 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
                   amount(i.created.state_bytes), i.created.species));
   for (const Individual& a : p.individuals()) {
     if (!is_ablation(a) || a.created.parent != i.created.id) continue;
-    const std::vector<double> d = p.differences(a.created.id, i.created.id, evolve::leader(p).rung, true);
+    const std::vector<double> d =
+        p.differences(a.created.id, i.created.id, evolve::leader(p).rung, evolve::RunKind::kVerdict);
     if (!d.empty())
       out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.created.provenance.description,
                                 evolve::mean_interval(d).mean,
@@ -98,7 +103,8 @@ std::vector<std::string> evidence(const Population& p, const Individual& i) {
 }
 
 agents::Parent parent_of(const Population& p, const Individual& i) {
-  return {i.created.id, i.created.name, i.created.program, evidence(p, i)};
+  return {
+      .id = i.created.id, .name = i.created.name, .program = i.created.program, .evidence = evidence(p, i)};
 }
 
 // Ranks units by the mean score at the first rung of designs with them, minus that of designs without them.
@@ -108,15 +114,16 @@ std::vector<std::string> unit_credit(const Population& p) {
     double bits = 0;
     int count = 0;
   };
-  std::map<std::string, Sum> with;
+  std::map<std::string, Sum> with;  // by unit
   Sum all;
-  const auto& known = p.individuals();
-  for (std::size_t k = known.size() > kLately ? known.size() - kLately : 0; k < known.size(); ++k) {
-    const Standing s = p.standing(known[k], 0);
-    if (s.done == 0 || s.unscored > 0 || !std::isfinite(s.bits) || known[k].vetoed) continue;
+  const auto& designs = p.individuals();
+  for (std::size_t k = designs.size() > kRecentDesigns ? designs.size() - kRecentDesigns : 0;
+       k < designs.size(); ++k) {
+    const Standing s = p.standing(designs[k], 0);
+    if (s.done == 0 || s.unscored > 0 || !std::isfinite(s.bits) || designs[k].vetoed) continue;
     all.bits += s.bits, ++all.count;
     std::vector<std::string> names;
-    for (const edit::TreePlace& place : edit::places(*known[k].program, zoo::library()))
+    for (const edit::TreePlace& place : edit::places(*designs[k].program, zoo::library()))
       if (place.instance.kind == lang::Expr::Kind::kName || place.instance.kind == lang::Expr::Kind::kCall)
         names.push_back(place.instance.text);
     std::sort(names.begin(), names.end());
@@ -134,7 +141,7 @@ std::vector<std::string> unit_credit(const Population& p) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return std::abs(a.first) > std::abs(b.first); });
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::min(kLines, found.size()); ++i) out.push_back(found[i].second);
+  for (std::size_t i = 0; i < std::min(kMaxLines, found.size()); ++i) out.push_back(found[i].second);
   return out;
 }
 
@@ -145,18 +152,19 @@ std::string stack_of(const Individual& i) {
 
 // Returns the designs most similar to the parent; the best ones if there is no parent.
 std::vector<std::string> neighbours(const Population& p, const Individual* parent) {
-  std::vector<std::pair<double, const Individual*>> near;
+  std::vector<std::pair<double, const Individual*>> near;  // with the distance or the score to sort by
+  constexpr double kNoScore = 100;                         // greater than any score
   const auto& all = p.individuals();
-  for (std::size_t k = all.size() > kLately ? all.size() - kLately : 0; k < all.size(); ++k) {
+  for (std::size_t k = all.size() > kRecentDesigns ? all.size() - kRecentDesigns : 0; k < all.size(); ++k) {
     const Individual& i = all[k];
     if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_known(i))) continue;
     const Standing s = p.standing(i, 0);
-    const double bits = s.done > 0 && s.unscored == 0 ? s.bits : 100;
+    const double bits = s.done > 0 && s.unscored == 0 ? s.bits : kNoScore;
     near.emplace_back(parent ? evolve::distance(parent->shape, i.shape) : bits, &i);
   }
   std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> out;
-  for (std::size_t k = 0; k < std::min(kLines, near.size()); ++k) {
+  for (std::size_t k = 0; k < std::min(kMaxLines, near.size()); ++k) {
     const Individual& i = *near[k].second;
     const Standing s = p.standing(i, 0);
     out.push_back(fmt::format("{}: {}{}", label_of(i), one_line(stack_of(i), 160),
@@ -174,7 +182,8 @@ std::vector<std::string> failures(const Population& p) {
         f.count, fmt::format("{}: {}; the last: {}", what, count_of(f.count, "time"), one_line(f.last, 160)));
   };
   for (const auto& [cause, f] : p.failures().draws) {
-    if (cause == Cause::kDuplicate || cause == Cause::kEdit) continue;  // of operators, which guess
+    // Edit operators guess, so these causes say nothing to agents.
+    if (cause == Cause::kDuplicate || cause == Cause::kEdit) continue;
     add(fmt::format("{}", cause), f);
   }
   for (const auto& [cause, f] : p.failures().tasks) add(fmt::format("agents: {}", cause), f);
@@ -182,7 +191,7 @@ std::vector<std::string> failures(const Population& p) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::min(kLines, found.size()); ++i) out.push_back(found[i].second);
+  for (std::size_t i = 0; i < std::min(kMaxLines, found.size()); ++i) out.push_back(found[i].second);
   return out;
 }
 
@@ -197,8 +206,7 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   brief.mode = draw_mode(p, strategy, modes, random);
   const Individual* parent = evolve::choose_parent(p, strategy, random);
   const Individual* second_parent = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
-  // No design has an outcome yet, so the parent is a random baseline.
-  if (!parent)
+  if (!parent)  // no design has an outcome yet: take a random baseline
     parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
   if (brief.mode == Mode::kScratch) parent = nullptr;
   if (brief.mode == Mode::kCrossover && (!second_parent || second_parent == parent))
@@ -211,28 +219,28 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   brief.failures = failures(p);
   brief.directions = p.directions();
   brief.reviewer_weights = weights_of_reviewers(p);
-  return {id,
-          strategy,
-          brief.mode,
-          parent ? parent->created.id : 0,
-          second_parent ? second_parent->created.id : 0,
-          agents::to_json(brief)};
+  return {.id = id,
+          .strategy = strategy,
+          .mode = brief.mode,
+          .parent = parent ? parent->created.id : 0,
+          .second_parent = second_parent ? second_parent->created.id : 0,
+          .brief = agents::to_json(brief)};
 }
 
 Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& task,
                                std::shared_ptr<Screener> screener) {
   GABBRO_TRY(brief, agents::parse_brief(task.begun.brief));
-  for (std::int64_t k = 0; k < task.known; ++k) {
+  for (std::int64_t k = 0; k < task.ended_before; ++k) {
     const evolve::AgentTask& earlier =
         p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
     if (earlier.report.outcome == record::TaskOutcome::kDesign)
       brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
   }
-  const auto known = std::make_shared<const Population>(p.designs());
-  brief.admit = [known, screener = std::move(screener)](const lang::Program& program) -> Result<bool> {
+  const auto designs = std::make_shared<const Population>(p.designs());
+  brief.admit = [designs, screener = std::move(screener)](const lang::Program& program) -> Result<bool> {
     evolve::Offspring offspring;
     offspring.program = program;
-    const auto created = screener->screen(offspring, *known);
+    const auto created = screener->screen(offspring, *designs);
     if (!created) return tl::unexpected(created.error());
     return true;
   };
@@ -240,17 +248,17 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& tas
 }
 
 std::map<std::string, double> weights_of_reviewers(const Population& p) {
-  std::vector<agents::Scored> scored;
+  std::vector<agents::ScoredPrediction> scored;
   for (const evolve::Prediction& f : evolve::predictions(p))
-    scored.push_back({f.model, f.probability, f.beat});
+    scored.push_back({.model = f.model, .probability = f.probability, .beat = f.beat});
   return agents::reviewer_weights(scored);
 }
 
 int wanted_tasks(const Population& p, const std::string& strategy, int places) {
   const auto rate = [](const auto& credits) {
     evolve::Credit sum;
-    for (const auto& [by, c] : credits) sum.offspring += c.offspring, sum.better += c.better;
-    return (1.0 + sum.better) / (3.0 + sum.offspring);
+    for (const auto& [key, c] : credits) sum.offspring += c.offspring, sum.better += c.better;
+    return success_rate(sum);
   };
   const evolve::Credits credits = evolve::credit(p, strategy);
   return std::clamp(static_cast<int>(std::lround(places * rate(credits.modes) / rate(credits.operators))), 1,

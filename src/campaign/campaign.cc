@@ -27,7 +27,7 @@ Result<std::string> CampaignPaths::existing_store() const {
 
 Result<bool> Campaign::State::create_initial_designs() {
   std::vector<Event> events;
-  evolve::Population known_so_far(plan.settings);
+  evolve::Population created_so_far(plan.settings);
   std::int64_t id = 0;
   const auto add = [&](const lang::Program& program, Origin origin, const std::string& description,
                        const std::string& name) -> Result<bool> {
@@ -38,7 +38,7 @@ Result<bool> Campaign::State::create_initial_designs() {
       return tl::unexpected(error);
     }
     if (origin == Origin::kUser) {
-      GABBRO_TRY(other, screener->find_equal(*created, known_so_far));
+      GABBRO_TRY(other, screener->find_equal(*created, created_so_far));
       if (!other.empty())
         return fail("duplicate",
                     fmt::format("{} ({}) computes the same function as {}", name, created->name, other),
@@ -48,21 +48,21 @@ Result<bool> Campaign::State::create_initial_designs() {
     created->origin = origin;
     created->provenance.description = description;
     events.emplace_back(*created);
-    return known_so_far.apply(events.back());
+    return created_so_far.apply(events.back());
   };
-  const auto known = [&](const std::string& file, Origin origin) {
+  const auto add_from_zoo = [&](const std::string& file, Origin origin) {
     return add(baseline_program(plan.settings, file), origin, file, "the baseline " + file);
   };
   if (plan.aa_test) {
     for (int i = 0; i < evolve::kReplicates; ++i)
-      if (const auto ok = known(plan.settings.baselines.at(0), Origin::kAaReplicate); !ok) return ok;
+      if (const auto ok = add_from_zoo(plan.settings.baselines.at(0), Origin::kAaReplicate); !ok) return ok;
     return record(events);
   }
   for (const std::string& file : plan.settings.baselines)
-    if (const auto ok = known(file, Origin::kBaseline); !ok) return ok;
+    if (const auto ok = add_from_zoo(file, Origin::kBaseline); !ok) return ok;
   for (const std::string& file : plan.settings.controls)
-    if (const auto ok = known(file, Origin::kControl); !ok) return ok;
-  for (const std::string& text : plan.given) {
+    if (const auto ok = add_from_zoo(file, Origin::kControl); !ok) return ok;
+  for (const std::string& text : plan.user_programs) {
     const lang::ParseResult parsed = lang::parse(text);
     if (!parsed.errors.empty()) return tl::unexpected(parsed.errors.front());
     if (const auto ok = add(parsed.program, Origin::kUser, "", "your design"); !ok) return ok;
@@ -72,7 +72,7 @@ Result<bool> Campaign::State::create_initial_designs() {
 
 namespace {
 
-// One process at a time works in the folder.
+// Locks the folder, in which one process works at a time.
 Result<Lock> lock_of(const CampaignPaths& paths) {
   auto lock = Lock::take(paths.dir);
   if (!lock && is(lock.error(), record::Cause::kLocked))
@@ -93,12 +93,13 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   };
   if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // Seeds of comparisons are larger than this seed, and must not overflow to 0.
-  constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 62;
-  if (plan.seed > kMostSeed)
-    return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMostSeed));
+  constexpr std::uint64_t kMaxSeed = std::uint64_t{1} << 62;
+  if (plan.seed > kMaxSeed)
+    return fail("usage", fmt::format("seed {} is too large; the largest is {}", plan.seed, kMaxSeed));
   fs::create_directories(paths.dir + "/trials", error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", paths.dir, error.message()));
   GABBRO_TRY(lock, lock_of(paths));
+  // Another process may have created a campaign before this one had the lock.
   if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
   const std::string temporary = paths.store() + ".new";
@@ -106,10 +107,13 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   {
     GABBRO_TRY(store, store::Store::open(temporary));
     auto state = std::make_unique<State>(paths, plan, std::move(store), screener);
-    if (const auto ok = state->record({record::CampaignBegun{to_toml(plan), plan.seed, "1"}}); !ok)
+    if (const auto ok = state->record(
+            {record::CampaignBegun{.config = to_toml(plan), .seed = plan.seed, .version = "1"}});
+        !ok)
       return tl::unexpected(ok.error());
     if (const auto ok = state->create_initial_designs(); !ok) return tl::unexpected(ok.error());
   }
+  // SQLite removes its write-ahead log when a store is closed, unless writing failed.
   if (fs::exists(temporary + "-wal", error))
     return fail("io", "cannot finish writing " + temporary, "check that the disk is not full");
   fs::rename(temporary, paths.store(), error);
@@ -128,19 +132,19 @@ bool Campaign::is_open(const CampaignPaths& paths) { return !Lock::take(paths.di
 Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, const MakeScreener& screener) {
   GABBRO_TRY(store, store::Store::open(paths.store()));
   GABBRO_TRY(begun, store.campaign());
-  const auto named = [&](Error wrong) {
-    wrong.message = paths.store() + ": " + wrong.message;
-    return tl::unexpected(std::move(wrong));
+  const auto with_path = [&](Error error) {
+    error.message = paths.store() + ": " + error.message;
+    return tl::unexpected(std::move(error));
   };
   auto plan = parse_plan(begun);
-  if (!plan) return named(plan.error());
+  if (!plan) return with_path(plan.error());
   auto state = std::make_unique<State>(paths, std::move(*plan), std::move(store), screener);
   state->lock.emplace(std::move(lock));
-  constexpr std::int64_t kPage = 10'000;
+  constexpr std::int64_t kPage = 10'000;  // events read at once
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = state->store.events(from, kPage);
     for (const auto& [time, event] : page)
-      if (auto ok = state->apply(event); !ok) return named(ok.error());
+      if (auto ok = state->apply(event); !ok) return with_path(ok.error());
     if (static_cast<std::int64_t>(page.size()) < kPage) break;
   }
   return Campaign(std::move(state));
@@ -150,9 +154,9 @@ Campaign::Campaign(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Campaign::Campaign(Campaign&&) noexcept = default;
 Campaign::~Campaign() = default;
 const CampaignPlan& Campaign::plan() const { return state_->plan; }
-void Campaign::move_corpus(std::string folder) { state_->plan.corpus = std::move(folder); }
+void Campaign::set_corpus_folder(std::string folder) { state_->plan.corpus = std::move(folder); }
 const evolve::Population& Campaign::population() const { return state_->population; }
-void Campaign::ask(Agents* agents) { state_->agents = agents; }
+void Campaign::use_agents(Agents* agents) { state_->agents = agents; }
 void Campaign::replay(std::vector<RecordedAction> actions) { state_->actions_to_replay = std::move(actions); }
 
 }  // namespace gabbro::campaign

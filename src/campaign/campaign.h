@@ -19,11 +19,11 @@
 
 namespace gabbro::campaign {
 
-struct Agents;  // campaign/agents.h
-struct RecordedAction;
+struct Agents;          // campaign/agents.h
+struct RecordedAction;  // campaign/agents.h
 
-/// Paths of a campaign: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a run) and
-/// DIR/profiles/ID (capability tasks of a design).
+/// Paths of a campaign: DIR/campaign.db, DIR/trials/ID (spec, result and weights of a trial, that is, of a
+/// training run) and DIR/profiles/ID (capability tasks of a design).
 struct CampaignPaths {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
@@ -44,16 +44,17 @@ struct CampaignPlan {
   std::uint64_t seed = 1;
   int threads = 1;       // threads of a worker; results depend on the number
   bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
-  // Programs of user designs (evolve::is_user_design), as trained at the first rung.
-  std::vector<std::string> given;
-  // A text of 128 random bits that draws the seeds of comparisons. It is drawn when the campaign is created,
-  // after all programs that are given to it were written, and told to no worker and no agent.
+  // Programs of user designs (evolve::is_user_design), with as many blocks as they have at the first rung.
+  std::vector<std::string> user_programs;
+  // A text from which the seeds of comparisons are derived, told to no worker and no agent. Normally 128
+  // random bits in hexadecimal, drawn when the campaign is created, after user_programs were written.
   std::string secret;
-  // The secret was not drawn but chosen by a person, who may know these seeds.
+  // True if a person chose the secret, who can then compute the seeds of comparisons.
   bool secret_given = false;
 };
 
-/// Limits at which a session stops, whichever is reached first; 0: no limit.
+/// Limits of a session, which is one call of Campaign::run. It stops at the first that is reached; 0: no
+/// limit.
 struct Budget {
   double minutes = 0;       // of this session
   std::int64_t trials = 0;  // of the whole campaign
@@ -77,49 +78,52 @@ struct Snapshot {
   evolve::Phase phase;
   std::vector<Running> running;
   std::vector<Profiling> profiling;
-  double seconds = 0;                  // elapsed in this session
-  double left = 0;                     // left of the budget; negative: unknown
-  std::int64_t trials_in_session = 0;  // runs that ended in this session
-  std::string agents;                  // current activity of agents; empty: there are none
-  std::string warning;                 // why this session cannot reach a verdict; empty if it can
+  double seconds = 0;                 // elapsed in this session
+  double seconds_left = 0;            // until the time budget is spent; negative: there is none
+  std::int64_t ended_in_session = 0;  // number of runs that ended in this session
+  std::string agents;                 // what the agents do, or that the campaign is paused; may be empty
+  std::string warning;                // why this session cannot reach a verdict; empty if none is known
 };
 
 class Campaign {
  public:
-  /// Creates the folder and writes the first event and the baselines. `screener` creates the screeners
-  /// programs. Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user
-  /// design equals another design), "store", "io", and errors of sizing the baselines at the first rung.
+  /// Creates the folder, and records the first event and the initial designs: baselines, controls and user
+  /// designs, or the copies of an A/A test. `make_screener` is called for each screener of the campaign.
+  /// Errors: "campaign" (one exists already), "usage" (the seed is too large), "duplicate" (a user design
+  /// equals another design), "store", "io", and errors of sizing the initial designs at the first rung.
   static Result<Campaign> create(const CampaignPaths& paths, const CampaignPlan& plan,
-                                 const MakeScreener& screener = screener_in_process);
+                                 const MakeScreener& make_screener = screener_in_process);
   /// Opens a campaign to resume it. Errors: "campaign" (none exists), "store" (another process works on it),
-  /// "event".
+  /// "preset" (its plan cannot be read), "event" (an event cannot be read or applied), "io".
   static Result<Campaign> open(const CampaignPaths& paths,
-                               const MakeScreener& screener = screener_in_process);
-  /// Returns true if a process works on the campaign.
+                               const MakeScreener& make_screener = screener_in_process);
+  /// Returns true if a process, perhaps this one, works on the campaign, whose folder must exist.
   static bool is_open(const CampaignPaths& paths);
   Campaign(Campaign&&) noexcept;
   ~Campaign();
 
   [[nodiscard]] const CampaignPlan& plan() const;
-  /// Sets the folder of the corpus for this process. The record keeps the original folder.
-  void move_corpus(std::string folder);
+  /// Sets the folder in which this process finds the corpus, which may have moved. The record keeps the
+  /// original folder.
+  void set_corpus_folder(std::string folder);
   [[nodiscard]] const evolve::Population& population() const;
 
-  /// Runs until the budget is spent, nothing is left to do, or `stop` returns 1 or 2. For 1, runs end at
-  /// their next step with a checkpoint, from which they resume later. For 2, they are killed. `view` is
-  /// called a few times a second and at the end. Returns the reason. Errors:
-  /// "jobs" (workers cannot be started; the first failure ends the run), "store" (the disk is full),
-  /// "campaign" (no run, or no baseline, can be trained). All events recorded so far remain.
+  /// Runs one session: until the budget is spent, nothing is left to do, or `stop` returns 1 or 2. For 1,
+  /// training runs end at their next step with a checkpoint, from which they resume later. For 2, they are
+  /// killed. `view` is called a few times a second and at the end. Returns why the session ended. The first
+  /// error ends it, among them "jobs" (workers cannot be started), "io" (the disk is full), "store" (the
+  /// record cannot be written), "screener" (no screener works), and "campaign" (no design can be trained, or
+  /// a run of a baseline failed). All events recorded so far remain.
   Result<record::SessionEnd> run(const Budget& budget, jobs::Executor& executor,
                                  const std::function<int()>& stop,
                                  const std::function<void(const Snapshot&)>& view);
 
-  /// Also lets `agents` make designs, for strategies that use them (evolve::asks_agents). `agents` must
-  /// outlive the campaign's runs. Agents never block a worker: while none of their designs waits, other
-  /// operators and strategies use the slot.
-  void ask(Agents* agents);
-  /// Replays the recorded actions of agents and the user (campaign/agents.h, `recorded_actions`): they happen
-  /// at the same points as in the record. With the recorded replies and one worker, the campaign is
+  /// Lets `agents` make designs in later calls of `run`, during which they must exist, for the strategies
+  /// that use them (evolve::asks_agents). Agents never block a worker: while none of their designs waits,
+  /// other operators and strategies use it.
+  void use_agents(Agents* agents);
+  /// Sets the recorded actions of agents and the user (campaign/agents.h, `recorded_actions`) that `run`
+  /// replays, at the same points as in the record. With the recorded replies and one worker, the campaign is
   /// reproduced. `run` returns the error "replay" if it is not.
   void replay(std::vector<RecordedAction> actions);
 
@@ -127,15 +131,17 @@ class Campaign {
   struct State;
   class Session;
   explicit Campaign(std::unique_ptr<State> state);
-  static Result<Campaign> open_locked(Lock lock, const CampaignPaths& paths, const MakeScreener& screener);
+  static Result<Campaign> open_locked(Lock lock, const CampaignPaths& paths,
+                                      const MakeScreener& make_screener);
   std::unique_ptr<State> state_;
 };
 
 /// Convert a plan to and from the text in the first event. Errors: "preset".
 std::string to_toml(const CampaignPlan& plan);
 Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun);
-/// Returns the spec of a run, as determined by the plan and its events. It lacks the folder and what depends
-/// on other runs (hurdles, the text of its pair). Errors: a program that does not parse.
+/// Returns the spec of a run, as determined by the plan and the run's events. It lacks the folder and what
+/// depends on other runs: hurdles, and the hash of the text that all runs of its rung and seed read. Errors:
+/// those of the parser, if the design has another depth at the rung and its program does not parse.
 Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::DesignCreated& created,
                                   const record::TrialBegun& begun);
 

@@ -20,36 +20,37 @@ using record::Event;
 
 namespace {
 constexpr int kDraws = 2000;  // consecutive draws without a design, after which the search is exhausted
-// Runs per seed reserved for the ablations of a winner: the number of parts of a small design. The actual
-// number is known only once it has won.
-constexpr double kParts = 6;
+// Number of ablations, and thus of runs on each seed, for which budget is reserved: the parts of a small
+// design. The actual number is known only once a design has won.
+constexpr double kExpectedAblations = 6;
 }  // namespace
 
-// Starts the final comparison when just enough of the budget is left for it. The comparison never takes more
-// than its share.
+// Returns kFinal when no more of the budget is left than the final comparison needs, and no more than its
+// share of the whole.
 Phase Campaign::State::phase(const RemainingBudget& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
   if (comparison_is_over()) return Phase::kSearch;
   const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
-  constexpr double kAll = std::numeric_limits<double>::infinity();
-  const int seeds = begun ? begun->seeds : evolve::planned(population, plan.seed, best, kAll).seeds;
-  const double runs = seeds * (comparison_size() + (plan.settings.ablate ? kParts : 0)) +
+  constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+  const int seeds =
+      begun ? begun->seeds : evolve::plan_comparison(population, plan.seed, best, kUnlimited).seeds;
+  const double runs = seeds * (compared_designs() + (plan.settings.ablate ? kExpectedAblations : 0)) +
                       learning_rate_runs(best.rung, seeds).least;
-  const double most = comparison_share();
-  double open = 0;  // time until the current runs of the search are over
+  const double share = comparison_share();
+  double open_seconds = 0;  // time until the current runs and profiles of the search are over
   for (const auto& [id, r] : running)
     if (!evolve::is_verdict_run(population.trial(id)))
-      open = std::max(open, expected_seconds(population.trial(id).begun.rung));
-  open += static_cast<double>(designs_to_profile().size()) * mean_profile_seconds() / slots;
-  const bool time =
-      left.seconds <= std::min(open + runs * expected_seconds(best.rung) / slots, most * left.total_seconds);
-  const bool trials = left.trials <= std::min(runs, most * left.total_trials);
-  return time || trials ? Phase::kFinal : Phase::kSearch;
+      open_seconds = std::max(open_seconds, expected_seconds(population.trial(id).begun.rung));
+  open_seconds += static_cast<double>(designs_to_profile().size()) * mean_profile_seconds() / slots;
+  const double final_seconds = open_seconds + runs * expected_seconds(best.rung) / slots;
+  const bool is_time_due = left.seconds <= std::min(final_seconds, share * left.total_seconds);
+  const bool are_runs_due = left.trials <= std::min(runs, share * left.total_trials);
+  return is_time_due || are_runs_due ? Phase::kFinal : Phase::kSearch;
 }
 
-// Returns true if all runs of the leader's comparison, its repeated checks and its ablations have begun or
-// ended.
+// Returns true if the leader's comparison is complete, and if all its repeated checks and ablations have
+// begun.
 bool Campaign::State::comparison_is_over() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&
@@ -57,16 +58,17 @@ bool Campaign::State::comparison_is_over() const {
 }
 
 // Returns the number of designs in a comparison: the winner and those it is compared with.
-double Campaign::State::comparison_size() const {
+double Campaign::State::compared_designs() const {
   return static_cast<double>(evolve::compared_with(population).size() + 1);
 }
 
-// Returns the number of runs that searches for learning rates need before a comparison at a rung.
+// Returns how many runs the searches for learning rates still need before a comparison on `seeds` seeds at a
+// rung.
 evolve::RateRuns Campaign::State::learning_rate_runs(int r, int seeds) const {
   return evolve::rate_runs_left(population, r, plan.seed, seeds);
 }
 
-// Returns the share of a budget that the final comparison may take: all of it without a search.
+// Returns the share of a budget that the final comparison may take: 1 if there is no search.
 double Campaign::State::comparison_share() const {
   return strategies.empty() ? 1 : 1 - plan.settings.search_share;
 }
@@ -74,92 +76,95 @@ double Campaign::State::comparison_share() const {
 // Returns the highest rung that the rest of the budget allows, for one design, the baselines beside it, and a
 // final comparison on the smallest number of seeds that can decide.
 int Campaign::State::highest_affordable_rung(const RemainingBudget& left) const {
-  int top = 0;
+  int highest = 0;
   for (int r = 1; r < static_cast<int>(plan.settings.rungs.size()); ++r) {
-    const double deciding =
-        (evolve::kLeastSeeds * comparison_size() + learning_rate_runs(r, evolve::kLeastSeeds).least) *
+    const double comparison_seconds =
+        (evolve::kLeastSeeds * compared_designs() + learning_rate_runs(r, evolve::kLeastSeeds).least) *
         expected_seconds(r) / slots;
     double runs = rung(r).seeds;
     for (const Individual& i : population.individuals())
       if (is_known(i)) runs += std::max(0, rung(r).seeds - population.standing(i, r).done);
-    if (deciding > comparison_share() * left.total_seconds) break;
-    if (deciding + runs * expected_seconds(r) / slots > left.seconds) break;
-    top = r;
+    if (comparison_seconds > comparison_share() * left.total_seconds) break;
+    if (comparison_seconds + runs * expected_seconds(r) / slots > left.seconds) break;
+    highest = r;
   }
-  return top;
+  return highest;
 }
 
-// Returns why this session cannot reach a verdict. Returns "" if it can, or if the duration of runs is not
-// known yet.
+// Returns why this session cannot reach a verdict; "" if it can, or if nothing is known of the duration of
+// runs.
 std::string Campaign::State::why_too_short(const RemainingBudget& left) const {
   if (plan.aa_test) return "";
-  const int least = evolve::kLeastSeeds, at = std::max(0, evolve::leader(population).rung);
+  const int seeds = evolve::kLeastSeeds, r = std::max(0, evolve::leader(population).rung);
   const std::string needs =
-      fmt::format("too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", least,
-                  comparison_size());
-  const evolve::RateRuns rates = learning_rate_runs(at, least);
-  const double share = comparison_share(), runs = least * comparison_size();
-  // It may take as few runs as `needed`; `enough` always suffice.
+      fmt::format("too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", seeds,
+                  compared_designs());
+  const evolve::RateRuns rates = learning_rate_runs(r, seeds);
+  const double share = comparison_share(), runs = seeds * compared_designs();
+  // The searches for learning rates end early or late: `needed` runs may suffice, `enough` runs always do.
   const double needed = runs + rates.least, enough = runs + rates.most;
   if (share <= 0) return needs + ", and `search_share` of the preset leaves nothing of the budget for it";
   if (std::isfinite(left.total_trials) && share * left.total_trials < needed)
     return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
-                       left.total_trials, std::floor(share * left.total_trials / comparison_size()),
+                       left.total_trials, std::floor(share * left.total_trials / compared_designs()),
                        std::ceil(enough / share));
-  const double seconds = expected_seconds(at) / slots;
+  const double seconds = expected_seconds(r) / slots;
   if (std::isfinite(left.total_seconds) && share * left.total_seconds < needed * seconds)
     return fmt::format("{}, but {:.3g} minutes allow {:.0f} at {}; use --minutes {:.0f} or more", needs,
                        left.total_seconds / 60,
-                       std::floor(share * left.total_seconds / (comparison_size() * seconds)), rung(at).name,
+                       std::floor(share * left.total_seconds / (compared_designs() * seconds)), rung(r).name,
                        std::ceil(enough * seconds / share / 60));
   return "";
 }
 
+// Returns the run that comes next. Returns nothing if none may begin now, or nothing is left to do. Changes
+// `phase` to kFinal when the search is over.
 Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const RemainingBudget& left) {
   if (plan.aa_test) return evolve::next_replicate_run(population, plan.seed);
   // A comparison that has begun, even in an earlier session, is completed before the search continues.
-  GABBRO_TRY(compares, next_comparison_run());
-  if (compares.run || compares.waits) return compares.run;
+  GABBRO_TRY(comparison, next_comparison_run());
+  if (comparison.run || comparison.waits) return comparison.run;
   if (phase == Phase::kSearch) {
     if (auto run = evolve::next_run(population, plan.seed, phase, highest_affordable_rung(left))) return run;
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
     }
-    // Running trials may lead to a promotion, and designs in progress may be trained.
+    // Runs in progress may lead to a promotion, and agents may deliver designs to train.
     if (!running.empty() || awaits_agents(phase)) return std::nullopt;
     if (asked_to_stop && asked_to_stop() > 0) return std::nullopt;
     phase = Phase::kFinal;
   }
-  if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;  // of a baseline
+  // The leader's comparison has no further run, so this is one of a known design.
+  if (auto run = evolve::next_run(population, plan.seed, Phase::kFinal)) return run;
   // A run of the search in progress may change the leader. The campaign waits for it, so that the comparison
   // is begun only once.
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || evolve::comparison_of(population, best)) return std::nullopt;
-  const double affordable =
-      std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / comparison_size();
+  const double affordable_seeds =
+      std::min(left.seconds * slots / expected_seconds(best.rung), left.trials) / compared_designs();
   const record::ComparisonBegun planned =
-      evolve::planned(population, plan.seed, best, affordable, plan.secret);
-  bool settled = false;
-  if (auto run = evolve::next_rate_run(population, best, plan.seed, planned.seeds, settled)) return run;
-  if (!running.empty() || !settled) return std::nullopt;
+      evolve::plan_comparison(population, plan.seed, best, affordable_seeds, plan.secret);
+  bool are_rates_settled = false;
+  if (auto run = evolve::next_rate_run(population, best, plan.seed, planned.seeds, are_rates_settled))
+    return run;
+  if (!running.empty() || !are_rates_settled) return std::nullopt;
   if (const auto ok = record({planned}); !ok) return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }
 
-// Returns the next run of a comparison that has begun, or of its ablations. `waits` is true if runs in
-// progress determine what comes next.
+// Returns the next run of the leader's comparison, if it has begun, or of its ablations.
 Result<Campaign::State::NextComparisonRun> Campaign::State::next_comparison_run() {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   if (!begun) return NextComparisonRun{};
   const auto next = [&] { return evolve::next_run(population, plan.seed, Phase::kFinal); };
-  if (auto run = next()) return NextComparisonRun{run, false};
+  if (auto run = next()) return NextComparisonRun{.run = run};
   if (std::any_of(running.begin(), running.end(),
                   [&](const auto& r) { return evolve::is_verdict_run(population.trial(r.first)); }))
-    return NextComparisonRun{{}, true};
+    return NextComparisonRun{.run = {}, .waits = true};
   if (!plan.settings.ablate || !evolve::outcome_of(population, *begun).ahead) return NextComparisonRun{};
   if (const auto ok = make_ablations(); !ok) return tl::unexpected(ok.error());
-  return NextComparisonRun{next(), false};
+  return NextComparisonRun{.run = next()};
 }
 
 // Returns the strategy that has spent the least among those that can propose a design. Runs in progress count
@@ -181,7 +186,8 @@ std::optional<std::size_t> Campaign::State::next_strategy() const {
   return strategy;
 }
 
-// Draws until a design passes the screen. Refused draws are recorded with their cause.
+// Draws until a design passes the screen, and returns its first run. Refused draws are recorded with their
+// cause. Returns nothing if the first rung is full, or no strategy can propose a design now.
 Result<std::optional<RunRequest>> Campaign::State::propose() {
   if (rung(0).designs > 0) {
     const auto count = std::count_if(
@@ -201,17 +207,21 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
     evolve::Offspring offspring;
     // Refusals are recorded together with the design that follows them. A refusal of an agent's design is
     // recorded at once, since it changes which design waits.
-    const auto refused = [&](const Error& e) -> Result<bool> {
-      events.emplace_back(record::Refused{attempt, strategies[*strategy].first, offspring.provenance,
-                                          record::cause_of(e), e.message, offspring.parent,
-                                          task ? task->begun.id : 0});
+    const auto add_refusal = [&](const Error& e) -> Result<bool> {
+      events.emplace_back(record::Refused{.attempt = attempt,
+                                          .strategy = strategies[*strategy].first,
+                                          .provenance = offspring.provenance,
+                                          .cause = record::cause_of(e),
+                                          .detail = e.message,
+                                          .parent = offspring.parent,
+                                          .task = task ? task->begun.id : 0});
       return task ? record(std::exchange(events, {})) : true;
     };
     auto made = task ? offspring_of(*task)
                      : strategies[*strategy].second->propose(
                            population, catalogue, random.split(static_cast<std::uint64_t>(attempt)));
     if (!made) {
-      if (const auto ok = refused(made.error()); !ok) return tl::unexpected(ok.error());
+      if (const auto ok = add_refusal(made.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
     offspring = std::move(*made);
@@ -221,7 +231,7 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
       return tl::unexpected(created.error());
     }
     if (!created) {
-      if (const auto ok = refused(created.error()); !ok) return tl::unexpected(ok.error());
+      if (const auto ok = add_refusal(created.error()); !ok) return tl::unexpected(ok.error());
       continue;
     }
     created->id = static_cast<std::int64_t>(population.individuals().size()) + 1;
@@ -232,12 +242,18 @@ Result<std::optional<RunRequest>> Campaign::State::propose() {
                                            random.split(static_cast<std::uint64_t>(attempt)).split("rate"));
     events.emplace_back(*created);
     if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
-    return RunRequest{created->id, 0, plan.seed, record::Purpose::kRung, {}, created->rate};
+    return RunRequest{.design = created->id,
+                      .rung = 0,
+                      .seed = plan.seed,
+                      .purpose = record::Purpose::kRung,
+                      .promotion = {},
+                      .rate = created->rate};
   }
   if (const auto ok = record(events); !ok) return tl::unexpected(ok.error());
   return std::nullopt;
 }
 
+// Creates the ablations of the leader, at most once for each leader.
 Result<bool> Campaign::State::make_ablations() {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0 || ablated_leader == best.design) return true;
@@ -252,40 +268,40 @@ Result<bool> Campaign::State::make_ablations() {
   while (ancestor->created.parent > 0) ancestor = &population.individual(ancestor->created.parent);
   std::vector<Event> events;
   std::int64_t id = static_cast<std::int64_t>(population.individuals().size());
-  const auto refused = [&](const std::string& what, const Error& e) {
-    events.emplace_back(record::Refused{0,
-                                        "",
-                                        {.description = what},
-                                        record::cause_of(e),
-                                        e.message,
-                                        best.design,
-                                        0,
-                                        record::Origin::kAblation});
+  const auto add_refusal = [&](const std::string& what, const Error& e) {
+    events.emplace_back(record::Refused{.attempt = 0,
+                                        .strategy = "",
+                                        .provenance = {.description = what},
+                                        .cause = record::cause_of(e),
+                                        .detail = e.message,
+                                        .parent = best.design,
+                                        .task = 0,
+                                        .origin = record::Origin::kAblation});
   };
   const auto parts =
       screener->ablations(*winner->program, ancestor == winner ? nullptr : ancestor->program.get());
-  const auto is_of_machine = [](const Error& e) { return is(e, record::Cause::kScreener); };
-  if (!parts && is_of_machine(parts.error())) return tl::unexpected(parts.error());
+  const auto blames_machine = [](const Error& e) { return is(e, record::Cause::kScreener); };
+  if (!parts && blames_machine(parts.error())) return tl::unexpected(parts.error());
   if (!parts) {
     ablated_leader = best.design;
-    refused("", parts.error());
+    add_refusal("", parts.error());
     return record(events);
   }
-  int taken = 0;
+  int tried = 0;
   for (const evolve::Ablation& a : *parts) {
-    if (taken++ == evolve::kMostAblations) {
-      refused(
-          fmt::format("{} parts", parts->size() - static_cast<std::size_t>(evolve::kMostAblations)),
-          {"limit",
-           fmt::format("of {} parts, only the {} largest are ablated", parts->size(), evolve::kMostAblations),
-           "",
-           {}});
+    if (tried++ == evolve::kMostAblations) {
+      add_refusal(fmt::format("{} parts", parts->size() - static_cast<std::size_t>(evolve::kMostAblations)),
+                  {.code = "limit",
+                   .message = fmt::format("of {} parts, only the {} largest are ablated", parts->size(),
+                                          evolve::kMostAblations),
+                   .hint = "",
+                   .at = {}});
       break;
     }
     auto created = screener->measure(a.program, plan.settings);
-    if (!created && is_of_machine(created.error())) return tl::unexpected(created.error());
+    if (!created && blames_machine(created.error())) return tl::unexpected(created.error());
     if (!created) {  // for example, it cannot be made as large as the winner
-      refused(a.what, created.error());
+      add_refusal(a.what, created.error());
       continue;
     }
     created->id = ++id;

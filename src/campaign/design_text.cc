@@ -22,7 +22,7 @@ using evolve::Population;
 
 namespace {
 
-// Formats instances as a tree by their depth, with equal neighbours counted.
+// Formats instances as an indented tree. Equal neighbours take one line, with their number.
 class InstanceTree {
  public:
   explicit InstanceTree(const std::vector<lang::InstanceInfo>& all) : all_(all) {}
@@ -32,13 +32,14 @@ class InstanceTree {
   }
 
  private:
+  // Returns the end of the subtree that begins at `i`.
   [[nodiscard]] std::size_t end_of(std::size_t i) const {
     const auto from = all_.begin() + static_cast<std::ptrdiff_t>(i) + 1;
     return static_cast<std::size_t>(
         std::find_if(from, all_.end(), [&](const auto& x) { return x.depth <= all_[i].depth; }) -
         all_.begin());
   }
-  [[nodiscard]] bool same(std::size_t a, std::size_t b, std::size_t length) const {
+  [[nodiscard]] bool are_equal(std::size_t a, std::size_t b, std::size_t length) const {
     if (b + length > all_.size()) return false;
     return std::equal(
         all_.begin() + static_cast<std::ptrdiff_t>(a), all_.begin() + static_cast<std::ptrdiff_t>(a + length),
@@ -50,7 +51,7 @@ class InstanceTree {
     for (std::size_t i = from; i < to;) {
       const std::size_t length = end_of(i) - i;
       std::size_t next = i + length, count = 1;
-      for (; next < to && same(i, next, length); next += length) ++count;
+      for (; next < to && are_equal(i, next, length); next += length) ++count;
       const lang::InstanceInfo& x = all_[i];
       const std::string label = fmt::format(
           "{}{}{}{}", std::string(2 * static_cast<std::size_t>(std::max(0, x.depth)), ' '),
@@ -65,7 +66,7 @@ class InstanceTree {
   std::string out_;
 };
 
-// Plots losses against the logarithm of tokens, in characters.
+// Plots losses against the logarithm of tokens, in characters; "" for fewer than two points.
 std::string plot(const std::vector<record::Point>& curve) {
   constexpr int kWidth = 64, kHeight = 10;
   std::vector<std::pair<double, double>> points;
@@ -119,17 +120,17 @@ std::string tree_text(const CampaignReading& r, std::int64_t design, lang::Progr
 
 std::string indented(std::string_view text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (end > at) out += "  ";
-    out += text.substr(at, end - at);
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    if (end > from) out += "  ";
+    out += text.substr(from, end - from);
     out += '\n';
-    at = end + 1;
+    from = end + 1;
   }
   return out;
 }
 
-// Removes trailing blanks, which empty last columns leave.
+// Removes trailing blanks, which empty last columns leave, and ends the line.
 std::string trimmed(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
@@ -137,17 +138,17 @@ std::string trimmed(std::string line) {
 
 void add_lineage(std::string& out, const CampaignReading& r, std::int64_t design) {
   const Population& p = r.population;
-  constexpr std::size_t kMost = 40;
+  constexpr std::size_t kShown = 40;
   const std::vector<std::int64_t> line = lineage(p, design, p.individuals().size());
   out += "\nlineage, bits per byte at the first rung\n";
-  for (std::size_t k = 0; k < std::min(kMost, line.size()); ++k) {
+  for (std::size_t k = 0; k < std::min(kShown, line.size()); ++k) {
     const Individual& i = p.individual(line[k]);
     const evolve::Standing s = p.standing(i, 0);
     out += fmt::format("  {:<44}{:>9}  {}{}\n", label_of(i), s.done > 0 ? fmt::format("{:.4f}", s.bits) : "-",
                        one_line(i.created.species, 40),
                        i.created.second_parent > 0 ? fmt::format(", with #{}", i.created.second_parent) : "");
   }
-  if (line.size() > kMost) out += fmt::format("  and {} earlier ones\n", line.size() - kMost);
+  if (line.size() > kShown) out += fmt::format("  and {} earlier ones\n", line.size() - kShown);
 }
 
 void add_runs(std::string& out, const CampaignReading& r, const std::vector<store::TrialRow>& runs) {
@@ -169,15 +170,17 @@ void add_runs(std::string& out, const CampaignReading& r, const std::vector<stor
   }
 }
 
+// Adds the verdict to the leader, and to any other candidate its difference from the best baseline at the
+// highest rung at which it has one.
 void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design) {
   const CampaignVerdict v = verdict(r);
   if (v.leader.design == design) {
     out += "\n" + v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
     for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
-    const std::vector<AblatedPart> taken = ablated_parts(r.population, v.leader);
-    for (const AblatedPart& part : taken) out += part_line(part) + "\n";
-    if (const std::string hint = advice_on_parts(taken); !hint.empty()) out += hint + "\n";
+    const std::vector<AblatedPart> parts = ablated_parts(r.population, v.leader);
+    for (const AblatedPart& part : parts) out += part_line(part) + "\n";
+    if (const std::string advice = advice_on_parts(parts); !advice.empty()) out += advice + "\n";
     return;
   }
   const Individual& i = r.population.individual(design);
@@ -185,7 +188,7 @@ void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung) {
     const std::int64_t baseline = r.population.best_baseline(rung);
     if (baseline == 0) continue;
-    const auto d = evolve::compare(r.population, design, baseline, rung);
+    const auto d = evolve::search_interval(r.population, design, baseline, rung);
     if (d.count == 0) continue;
     out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
                        one_line(r.population.individual(baseline).created.name, 40),
@@ -216,8 +219,8 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   out += task_text(r, design);
   add_runs(out, r, store.trials_of(design));
   for (int rung = 0; rung < static_cast<int>(r.plan.settings.rungs.size()); ++rung)
-    if (const std::string moved = moved_text(store, r.population, design, rung); !moved.empty())
-      out += fmt::format("resized to {} with {}\n", one_line(r.rung(rung).name, 30), one_line(moved, 120));
+    if (const std::string changed = changed_hypers_text(store, r.population, design, rung); !changed.empty())
+      out += fmt::format("resized to {} with {}\n", one_line(r.rung(rung).name, 30), one_line(changed, 120));
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
     if (const std::int64_t trial = scored_trial(r.population, design, rung); trial > 0) {
       if (const auto result = store.result(trial))

@@ -1,4 +1,4 @@
-// Faults to which the end of a job may be due, and how often a job that ends so is tried.
+// Classifies the ends of jobs by what may be at fault, and says how often a job is tried.
 #pragma once
 
 #include <cstdint>
@@ -8,58 +8,62 @@
 
 namespace gabbro::campaign {
 
+/// Says what may be at fault for the end of a job.
 enum class Fault : std::uint8_t {
-  kDesign,      // none: it has a result, or is worse than bigrams
-  kNumbers,     // its losses are not finite, or a check of its weights fails
+  kDesign,      // nothing but the design: the result counts, whether it has a score or not
+  kNumbers,     // its losses diverged or are not finite, or a check of its weights fails
   kLimit,       // a limit of the plan
-  kLate,        // a limit of time, which a busy machine reaches earlier, of a run that can go on
+  kLate,        // the time limit of a run that can continue; a busy machine reaches it earlier
   kWorker,      // a process was killed, left no result, or stopped without a request
-  kCheckpoint,  // a file that the run can do without cannot be read
-  kReport,  // what its worker reports: the disk, the memory, the device, the corpus, an exception, a spec or
-            // a result that cannot be
+  kCheckpoint,  // its checkpoint cannot be read; the run can start again without it
+  kReport,      // the machine, as its worker reports (disk, memory, device, corpus, an exception), or the
+                // worker itself, whose result is invalid or contradicts its spec
 };
 
-/// Limits the ends of one kind. A machine that breaks, an exchanged worker and a design may look
-/// alike, so a few steps of a known architecture tell them apart before an end counts against a design. A
-/// known architecture is its own check: where a check is due, it ends the session instead, and loses nothing.
-/// Only its numbers are checked by another one, since they may be those of a rate that is too large.
+/// Limits how often a job may end by one fault. A broken machine, a replaced worker and a bad design look
+/// alike, so a check of the machine (a few training steps of a known architecture) distinguishes them before
+/// an end counts against a design. A known architecture is its own check: where a check is due, its failure
+/// ends the session and is not recorded. Only its wrong numbers are checked by another known architecture,
+/// since its learning rate may be too large.
 struct Tries {
-  int unchecked = 0;  // Beyond this number of ends, each is followed by a check of the machine.
-  int most = 0;       // The last of this number of ends is the run's, if the machine works.
+  int unchecked_ends = 0;  // Every end after this many is followed by a check of the machine.
+  int max_ends = 0;        // The end of this number is recorded as the job's, if the machine works.
 };
 
-/// A run that judges trains anew, from the start, after numbers that may have been the machine's once:
-/// training is deterministic, so a design has them again.
-constexpr Tries tries_of(Fault fault, bool judges = false) {
+/// Returns the limits for one fault. After wrong numbers, a run that `trains_anew` is trained once more, from
+/// its start: training is deterministic, so a design would compute them again.
+constexpr Tries tries_of(Fault fault, bool trains_anew = false) {
   switch (fault) {
     case Fault::kDesign:
     case Fault::kLimit:
-      return {.unchecked = 1, .most = 1};
+      return {.unchecked_ends = 1, .max_ends = 1};
     case Fault::kNumbers:
-      return {.unchecked = 0, .most = judges ? 2 : 1};
+      return {.unchecked_ends = 0, .max_ends = trains_anew ? 2 : 1};
     case Fault::kLate:
     case Fault::kWorker:
     case Fault::kCheckpoint:
-      return {.unchecked = 2, .most = 3};
+      return {.unchecked_ends = 2, .max_ends = 3};
     case Fault::kReport:
-      return {.unchecked = 0, .most = 2};
+      return {.unchecked_ends = 0, .max_ends = 2};
   }
   return {};
 }
 
-/// Returns true if the job ended in between, as one does that is asked to stop.
+/// Returns true if the job was cut short, like one that is asked to stop, so that starting it again may
+/// finish it.
 constexpr bool is_interruption(Fault fault) {
   return fault == Fault::kLate || fault == Fault::kWorker || fault == Fault::kCheckpoint;
 }
 
-/// Returns the fault of a worker that left no result. `goes_on`: what it was late for can go on.
-constexpr Fault fault_of(jobs::JobEnd::Kind kind, bool goes_on) {
+/// Returns the fault by how a worker ended. `can_continue`: after its time limit, the job can continue from a
+/// checkpoint.
+constexpr Fault fault_of(jobs::JobEnd::Kind kind, bool can_continue) {
   using Kind = jobs::JobEnd::Kind;
   switch (kind) {
     case Kind::kResult:
       return Fault::kDesign;
     case Kind::kTimeLimit:
-      return goes_on ? Fault::kLate : Fault::kLimit;
+      return can_continue ? Fault::kLate : Fault::kLimit;
     case Kind::kMemoryLimit:
     case Kind::kLimit:
       return Fault::kLimit;
@@ -78,7 +82,7 @@ constexpr Fault fault_of(record::Cause error, bool has_memory_limit) {
       return Fault::kDesign;
     case record::Cause::kMemory:
       return has_memory_limit ? Fault::kLimit : Fault::kReport;
-    case record::Cause::kWorker:  // a process of it has ended
+    case record::Cause::kWorker:  // one of the worker's processes has ended
       return Fault::kWorker;
     case record::Cause::kCheckpoint:
       return Fault::kCheckpoint;

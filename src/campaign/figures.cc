@@ -18,26 +18,27 @@ using evolve::Population;
 namespace {
 
 constexpr double kWidth = 900;
-// Number of line colours and strategy styles in the style sheet.
-constexpr std::size_t kLines = 8, kStyles = 4;
+// Numbers of classes in the style sheet: line0 ... line7, strategy0 ... strategy3.
+constexpr std::size_t kLineStyles = 8, kStrategyStyles = 4;
+constexpr std::size_t kMaxRows = 40;  // of parts or profiles in a figure
 
 std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size_t k) {
-  return fmt::format("strategy{}", std::min(k, strategies.size()) % kStyles);
+  return fmt::format("strategy{}", std::min(k, strategies.size()) % kStrategyStyles);
 }
 
 }  // namespace
 
 Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel) {
-  std::int64_t most = 0;
-  for (const Funnel& f : funnel) most = std::max(most, f.entered);
-  if (most == 0) return {};
+  std::int64_t max_entered = 0;
+  for (const Funnel& f : funnel) max_entered = std::max(max_entered, f.entered);
+  if (max_entered == 0) return {};
   constexpr double kRow = 58, kLeft = 110, kRight = 640;
   Picture out(kWidth, kRow * static_cast<double>(funnel.size()) + 8, "Designs by rung");
   for (std::size_t k = 0; k < funnel.size(); ++k) {
     const Funnel& f = funnel[k];
     const double y = 6 + kRow * static_cast<double>(k), middle = (kLeft + kRight) / 2;
     const double width =
-        (kRight - kLeft) * std::sqrt(static_cast<double>(f.entered) / static_cast<double>(most));
+        (kRight - kLeft) * std::sqrt(static_cast<double>(f.entered) / static_cast<double>(max_entered));
     out.text(kLeft - 14, y + 24, one_line(r.rung(static_cast<int>(k)).name, 14), "strong", "end");
     double x = middle - width / 2;
     const auto part = [&](std::int64_t count, const char* style, const char* what) {
@@ -70,10 +71,11 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
 namespace {
 
 struct Curve {
-  std::string label, style;
+  std::string label, style;                       // `style` is that of the line, without "curve"
   std::vector<std::pair<double, double>> points;  // (tokens, loss)
 };
 
+// Returns the training curve that represents a design at a rung; empty if there is none.
 std::vector<std::pair<double, double>> curve_of(const CampaignReading& r, const store::Store& store,
                                                 std::int64_t design, int rung) {
   std::vector<std::pair<double, double>> out;
@@ -83,7 +85,8 @@ std::vector<std::pair<double, double>> curve_of(const CampaignReading& r, const 
   if (!result) return out;
   // The first tokens are left out. Losses fall from the initial value in the same way for all designs, which
   // would compress the rest of the plot.
-  const double from = 0.04 * static_cast<double>(r.rung(rung).tokens);
+  constexpr double kHidden = 0.04;
+  const double from = kHidden * static_cast<double>(r.rung(rung).tokens);
   for (const record::Point& p : result->curve) {
     const double loss = p.recent > 0 ? p.recent : p.loss;
     if (static_cast<double>(p.tokens) >= from && std::isfinite(loss))
@@ -92,6 +95,7 @@ std::vector<std::pair<double, double>> curve_of(const CampaignReading& r, const 
   return out;
 }
 
+// Returns the curves of the leader, of the next best candidates, and of the best known designs.
 std::vector<Curve> curves(const CampaignReading& r, const store::Store& store, const CampaignVerdict& v,
                           int rung) {
   constexpr std::size_t kRunnersUp = 2;
@@ -102,15 +106,16 @@ std::vector<Curve> curves(const CampaignReading& r, const store::Store& store, c
     const Individual& i = p.individual(k.design);
     std::string style;
     if (k.design == v.leader.design)
-      style = "curve winner";
-    else if (evolve::is_known(i) && baselines < kLines)
-      style = fmt::format("curve line{}", baselines++);
+      style = "winner";
+    else if (evolve::is_known(i) && baselines < kLineStyles)
+      style = fmt::format("line{}", baselines++);
     else if (!evolve::is_known(i) && others < kRunnersUp)
-      style = "curve runner-up", ++others;
+      style = "runner-up", ++others;
     else
       continue;
-    Curve c{fmt::format("{} {:.3f}", one_line(label_of(i), 20), k.bits), style,
-            curve_of(r, store, k.design, rung)};
+    Curve c{.label = fmt::format("{} {:.3f}", one_line(label_of(i), 20), k.bits),
+            .style = style,
+            .points = curve_of(r, store, k.design, rung)};
     if (c.points.size() > 1) out.push_back(std::move(c));
   }
   return out;
@@ -129,24 +134,26 @@ Figure learning_figure(const CampaignReading& r, const store::Store& store, cons
       low = std::min(low, y), high = std::max(high, y);
       first = std::min(first, x), last = std::max(last, x);
     }
-  const Scale x{first, std::max(last, first * 1.001), kLeft, kRight, true},
+  // The range must not be empty, even for a single point.
+  const Scale x{
+      .low = first, .high = std::max(last, first * 1.001), .from = kLeft, .to = kRight, .log = true},
       y = scale_of(low, high, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Learning curves");
   out.y_axis(y, kLeft, kRight, "training loss, nats per token", 6);
   out.x_axis(x, kTop, kBottom, "tokens seen");
   // The winner is drawn last, over the others.
   std::stable_sort(all.begin(), all.end(), [](const Curve& a, const Curve& b) {
-    return (a.style == "curve winner") < (b.style == "curve winner");
+    return (a.style == "winner") < (b.style == "winner");
   });
   std::vector<double> wanted;
   for (const Curve& c : all) wanted.push_back(y.at(c.points.back().second) + 4);
-  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
+  const std::vector<double> places = spread_labels(wanted, 15, kTop + 6, kBottom);
   for (std::size_t k = 0; k < all.size(); ++k) {
     std::vector<std::pair<double, double>> line;
     for (const auto& [tokens, loss] : all[k].points) line.emplace_back(x.at(tokens), y.at(loss));
-    out.polyline(line, all[k].style);
+    out.polyline(line, "curve " + all[k].style);
     out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "label-line");
-    out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style.substr(6));
+    out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style);
   }
   return {out.str(), fmt::format("Training at {}: mean loss over the last tenth of the steps so far. After "
                                  "each name: its bits per byte on held-out text.",
@@ -172,40 +179,41 @@ Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow
     line.best = t.bits;
     line.points.emplace_back(line.flops, line.best);
   }
-  double low = std::numeric_limits<double>::infinity(), high = -low, most = 0;
+  double low = std::numeric_limits<double>::infinity(), high = -low, max_flops = 0;
   for (auto& [name, line] : lines) {
     if (line.points.empty()) continue;
     line.points.emplace_back(line.flops, line.best);
     for (const auto& [flops, bits] : line.points) low = std::min(low, bits), high = std::max(high, bits);
-    most = std::max(most, line.flops);
+    max_flops = std::max(max_flops, line.flops);
   }
-  if (!(most > 0)) return {};
+  if (!(max_flops > 0)) return {};
   const std::int64_t baseline = p.best_baseline(0);
-  const double bar = baseline > 0 ? p.standing(p.individual(baseline), 0).bits : low;
-  low = std::min(low, bar), high = std::max(high, bar);
+  const double threshold = baseline > 0 ? p.standing(p.individual(baseline), 0).bits : low;
+  low = std::min(low, threshold), high = std::max(high, threshold);
   constexpr double kTop = 30, kBottom = 280, kLeft = 60, kRight = 700;
-  const Scale x{0, most, kLeft, kRight, false}, y = scale_of(low, high, kBottom, kTop);
+  const Scale x{.low = 0, .high = max_flops, .from = kLeft, .to = kRight},
+      y = scale_of(low, high, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Strategies at equal budget");
   out.y_axis(y, kLeft, kRight, "best bits per byte at the first rung");
   out.x_axis(x, kTop, kBottom, "training FLOPs spent at the first rung");
   std::vector<double> wanted;
   std::vector<std::pair<std::string, std::string>> names;
   if (baseline > 0) {
-    out.line(kLeft, y.at(bar), kRight, y.at(bar), "threshold");
-    wanted.push_back(y.at(bar) + 4);
+    out.line(kLeft, y.at(threshold), kRight, y.at(threshold), "threshold");
+    wanted.push_back(y.at(threshold) + 4);
     names.emplace_back(one_line(p.individual(baseline).created.name, 22), "label");
   }
   for (std::size_t k = 0; k < strategies.size(); ++k) {
-    const auto at = lines.find(strategies[k].name);
-    if (at == lines.end() || at->second.points.empty()) continue;
+    const auto found = lines.find(strategies[k].name);
+    if (found == lines.end() || found->second.points.empty()) continue;
     std::vector<std::pair<double, double>> line;
-    for (const auto& [flops, bits] : at->second.points) line.emplace_back(x.at(flops), y.at(bits));
+    for (const auto& [flops, bits] : found->second.points) line.emplace_back(x.at(flops), y.at(bits));
     out.polyline(line, "curve " + strategy_style(strategies, k));
     wanted.push_back(line.back().second + 4);
-    names.emplace_back(fmt::format("{} {:.4f}", one_line(strategies[k].name, 16), at->second.best),
+    names.emplace_back(fmt::format("{} {:.4f}", one_line(strategies[k].name, 16), found->second.best),
                        "label text-" + strategy_style(strategies, k));
   }
-  const std::vector<double> places = spread(wanted, 16, kTop + 6, kBottom);
+  const std::vector<double> places = spread_labels(wanted, 16, kTop + 6, kBottom);
   for (std::size_t k = 0; k < names.size(); ++k)
     out.text(kRight + 14, places[k], names[k].first, names[k].second);
   return {out.str(),
@@ -248,19 +256,20 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
     if (v.duels[k].word.find("on seed") != std::string::npos)
       out.text(kLeft, y + 15, one_line(v.duels[k].word, 110), "tick");
   }
-  std::string caption = v.fresh ? fmt::format(
-                                      "Paired differences on seeds that were not used to choose the winner, "
-                                      "with {} intervals once all runs have ended.",
-                                      level_text(v.outcome.begun->level))
-                                : "Paired differences on the seeds of the search, which chose the leader: "
-                                  "shown for information, without effect on the verdict.";
+  std::string caption = v.has_comparison
+                            ? fmt::format(
+                                  "Paired differences on seeds that were not used to choose the winner, "
+                                  "with {} intervals once all runs have ended.",
+                                  level_text(v.outcome.begun->level))
+                            : "Paired differences on the seeds of the search, which chose the leader: "
+                              "shown for information, without effect on the verdict.";
   return {out.str(), caption + " A dotted line: no interval yet."};
 }
 
 Figure parts_figure(const std::vector<AblatedPart>& all) {
   if (all.empty()) return {};
   const std::vector<AblatedPart> parts(
-      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 40)));
+      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMaxRows)));
   double low = 0, high = 0;
   for (const AblatedPart& p : parts)
     for (const double b : {p.loss.mean, p.loss.low, p.loss.high})
@@ -300,18 +309,19 @@ Figure parts_figure(const std::vector<AblatedPart>& all) {
 
 Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& profiled, std::int64_t leader) {
   // The columns are those of the first complete profile, since all designs of a campaign run the same tasks.
-  const record::CapabilityResult* whole = nullptr;
+  const record::CapabilityResult* complete = nullptr;
   for (const std::int64_t id : profiled)
     if (const auto& r = p.individual(id).profile;
-        !whole && r->status == record::Status::kDone && !r->tasks.empty())
-      whole = r.get();
-  if (!whole) return {};
+        !complete && r->status == record::Status::kDone && !r->tasks.empty())
+      complete = r.get();
+  if (!complete) return {};
   constexpr double kLeft = 190, kRow = 22, kTop = 40, kGap = 10;
   std::size_t columns = 0;
-  for (const record::CapabilityTask& t : whole->tasks) columns += std::max<std::size_t>(1, t.scores.size());
+  for (const record::CapabilityTask& t : complete->tasks)
+    columns += std::max<std::size_t>(1, t.scores.size());
   const double width =
-      (kWidth - kLeft - kGap * static_cast<double>(whole->tasks.size())) / static_cast<double>(columns);
-  const std::size_t rows = std::min<std::size_t>(profiled.size(), 40);
+      (kWidth - kLeft - kGap * static_cast<double>(complete->tasks.size())) / static_cast<double>(columns);
+  const std::size_t rows = std::min(profiled.size(), kMaxRows);
   Picture out(kWidth, kTop + kRow * static_cast<double>(rows) + 6, "Capabilities");
   for (std::size_t row = 0; row < rows; ++row) {
     const Individual& i = p.individual(profiled[row]);
@@ -324,21 +334,21 @@ Figure profiles_figure(const Population& p, const std::vector<std::int64_t>& pro
       continue;
     }
     double x = kLeft;
-    for (std::size_t k = 0; k < std::min(whole->tasks.size(), i.profile->tasks.size()); ++k) {
+    for (std::size_t k = 0; k < std::min(complete->tasks.size(), i.profile->tasks.size()); ++k) {
       const record::CapabilityTask& task = i.profile->tasks[k];
-      const std::size_t cells = std::max<std::size_t>(1, whole->tasks[k].scores.size());
+      const std::size_t cells = std::max<std::size_t>(1, complete->tasks[k].scores.size());
       if (row == 0) out.text(x, 14, task.task, "label");
       if (task.scores.empty()) out.text(x, y + 15, std::string(record::word_of(task.outcome)), "tick");
       for (std::size_t j = 0; j < std::min(cells, task.scores.size()); ++j) {
         const record::CapabilityScore& s = task.scores[j];
-        const double at = x + width * static_cast<double>(j), full = width - 4;
-        if (row == 0) out.text(at, 30, std::to_string(s.length), "tick");
-        const double above = std::clamp((s.accuracy - s.chance) / (1 - s.chance), 0.0, 1.0);
-        out.rect(at, y + 2, full, kRow - 5, "cell");
-        out.rect(at, y + 2, full * above, kRow - 5, i.created.id == leader ? "candidate" : "stopped",
+        const double left = x + width * static_cast<double>(j), full = width - 4;
+        if (row == 0) out.text(left, 30, std::to_string(s.length), "tick");
+        const double above_chance = std::clamp((s.accuracy - s.chance) / (1 - s.chance), 0.0, 1.0);
+        out.rect(left, y + 2, full, kRow - 5, "cell");
+        out.rect(left, y + 2, full * above_chance, kRow - 5, i.created.id == leader ? "candidate" : "stopped",
                  fmt::format("{} at {} tokens: {:.1f} % ± {:.1f}, chance {:.1f} %", task.task, s.length,
                              100 * s.accuracy, 100 * s.error, 100 * s.chance));
-        out.text(at + full - 4, y + 15, fmt::format("{:.0f}", 100 * s.accuracy), "tick", "end");
+        out.text(left + full - 4, y + 15, fmt::format("{:.0f}", 100 * s.accuracy), "tick", "end");
       }
       x += width * static_cast<double>(cells) + kGap;
     }

@@ -13,21 +13,23 @@ struct Figure {
   std::string svg, caption;
 };
 
-/// Maximum number of designs drawn in one figure: the best, for half of it, and an even sample of the others.
+/// Maximum number of designs drawn in one figure: the better half of them are the best designs, the others an
+/// even sample of the rest.
 constexpr std::size_t kMostDrawn = 2000;
 
-/// Draws how many designs entered each rung and what happened to them. Widths are proportional to the square
+/// Draws how many designs entered each rung and what became of them. Widths are proportional to the square
 /// root of the count.
 Figure funnel_figure(const CampaignReading& reading, const std::vector<Funnel>& funnel);
 /// Draws training losses of the leader, two runners-up and the baselines at the leader's rung (the first rung
 /// without a leader).
 Figure learning_figure(const CampaignReading& reading, const store::Store& store,
                        const CampaignVerdict& verdict);
-/// Draws bits per byte at `rung` against decoding FLOPs, with the Pareto front.
+/// Draws bits per byte at `rung` against decoding FLOPs, with the Pareto front. `leader` is a design's id; 0:
+/// none.
 Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader);
-/// Draws all designs by generation, and the lineage of the leader.
+/// Draws the scores of all designs at the first rung by generation, and the lineage of the leader (0: none).
 Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
-/// Draws the best score of each strategy at the first rung against its training FLOPs.
+/// Draws the best score that each strategy has found at the first rung against its training FLOPs so far.
 Figure strategies_figure(const CampaignReading& reading, const std::vector<StrategyRow>& strategies);
 /// Draws the leader's differences from the known designs with their intervals.
 Figure forest_figure(const CampaignReading& reading, const CampaignVerdict& verdict);

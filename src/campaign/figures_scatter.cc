@@ -38,23 +38,24 @@ std::vector<T> thinned(const std::vector<T>& all) {
   return out;
 }
 
-std::string drawn_of(std::size_t drawn, std::size_t all) {
+std::string drawn_text(std::size_t drawn, std::size_t all) {
   return drawn == all ? "" : fmt::format(" {} of {} designs are drawn.", drawn, all);
 }
 
-// Places names beside their marks, without overlap.
+// Places names beside their marks. A name that finds no room beside the others is left out.
 class Labels {
  public:
   void put(Picture& out, double x, double y, const std::string& text, std::string_view style) {
-    const double width = 6.6 * static_cast<double>(text.size());
+    constexpr double kCharWidth = 6.6;  // an estimate, in pixels
+    const double width = kCharWidth * static_cast<double>(text.size());
     const Box places[] = {{x + 9, y - 8, width},          {x - 9 - width, y - 8, width},
                           {x - width / 2, y - 24, width}, {x - width / 2, y + 8, width},
                           {x + 9, y + 6, width},          {x + 9, y - 22, width}};
     for (const Box& b : places) {
-      const bool free = std::none_of(taken_.begin(), taken_.end(), [&](const Box& t) {
+      const bool is_free = std::none_of(taken_.begin(), taken_.end(), [&](const Box& t) {
         return b.x < t.x + t.width && t.x < b.x + b.width && std::abs(b.y - t.y) < 14;
       });
-      if (!free || b.x < 0 || b.x + b.width > out.width()) continue;
+      if (!is_free || b.x < 0 || b.x + b.width > out.width()) continue;
       taken_.push_back(b);
       out.text(b.x, b.y + 12, text, style);
       return;
@@ -68,7 +69,9 @@ class Labels {
   std::vector<Box> taken_;
 };
 
-// Returns the worst score to draw. Scores far behind would compress the rest of the plot.
+// Returns the worst score to draw: one at which the better three quarters of the designs take 40 % of the
+// height, or that of the worst known design if it is worse. Scores far behind would compress the rest of the
+// plot.
 double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
   const double best = ranked.front().bits;
   double out = best + 2.5 * (ranked[(ranked.size() - 1) * 3 / 4].bits - best);
@@ -94,23 +97,23 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
     high = std::max(high, p.individual(k.design).created.decode_flops);
   }
   constexpr double kTop = 30, kBottom = 400, kLeft = 60, kRight = 860;
-  const Scale x = scale_of(low, high, kLeft, kRight, true),
+  const Scale x = scale_of(low, high, kLeft, kRight, /*log=*/true),
               y = scale_of(all.front().bits, worst, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Bits per byte against decoding cost");
   out.y_axis(y, kLeft, kRight, "bits per byte (lower is better)", 6);
   out.x_axis(x, kTop, kBottom, "decoding, FLOPs per token at the size of the first rung");
-  const auto at = [&](const Ranked& k) {
+  const auto point_of = [&](const Ranked& k) {
     return std::pair{x.at(p.individual(k.design).created.decode_flops), y.at(k.bits)};
   };
   const std::vector<Ranked> drawn = thinned(all);
   for (const Ranked& k : drawn)
     if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
-      out.dot(at(k).first, at(k).second, 3, "candidate", hover_of(i, k.bits));
+      out.dot(point_of(k).first, point_of(k).second, 3, "candidate", hover_of(i, k.bits));
   // Draws the Pareto front in the two axes of the figure. A design right of it costs more than a better one.
   std::vector<std::pair<double, double>> border;
   double cheapest = std::numeric_limits<double>::infinity();
   for (const Ranked& k : all) {
-    const auto [px, py] = at(k);
+    const auto [px, py] = point_of(k);
     if (!(px < cheapest) || k.bits > worst) continue;
     if (border.empty())
       border.emplace_back(kRight, py);
@@ -127,16 +130,19 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
     if (k.bits > worst) continue;
     const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
     if (on_front)
-      out.dot(at(k).first, at(k).second, 5, "front", "on the Pareto front: " + hover_of(i, k.bits));
-    if (evolve::is_known(i)) out.diamond(at(k).first, at(k).second, 6, "baseline", hover_of(i, k.bits));
-    if (k.design == leader) out.dot(at(k).first, at(k).second, 8, "ring", hover_of(i, k.bits));
+      out.dot(point_of(k).first, point_of(k).second, 5, "front",
+              "on the Pareto front: " + hover_of(i, k.bits));
+    if (evolve::is_known(i))
+      out.diamond(point_of(k).first, point_of(k).second, 6, "baseline", hover_of(i, k.bits));
+    if (k.design == leader) out.dot(point_of(k).first, point_of(k).second, 8, "ring", hover_of(i, k.bits));
   }
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (k.design == leader)
-      labels.put(out, at(k).first, at(k).second, fmt::format("#{}", k.design), "strong text-winner");
+      labels.put(out, point_of(k).first, point_of(k).second, fmt::format("#{}", k.design),
+                 "strong text-winner");
     if (evolve::is_known(i) && k.bits <= worst)
-      labels.put(out, at(k).first, at(k).second, one_line(i.created.name, 20), "label");
+      labels.put(out, point_of(k).first, point_of(k).second, one_line(i.created.name, 20), "label");
   }
   std::string caption = fmt::format(
       "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
@@ -146,7 +152,7 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
   if (beyond > 0)
     caption += fmt::format(" {} beyond the upper edge.",
                            beyond == 1 ? "1 design is" : fmt::format("{} designs are", beyond));
-  return {out.str(), caption + drawn_of(drawn.size(), all.size())};
+  return {out.str(), caption + drawn_text(drawn.size(), all.size())};
 }
 
 // ---- Generations ----
@@ -171,7 +177,7 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
   }
   const double worst = worst_drawn(all, p);
   constexpr double kTop = 30, kBottom = 330, kLeft = 60, kRight = 880;
-  const Scale x{-0.5, deepest + 0.5, kLeft, kRight, false},
+  const Scale x{.low = -0.5, .high = deepest + 0.5, .from = kLeft, .to = kRight},
       y = scale_of(all.front().bits, worst, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Designs by generation");
   out.y_axis(y, kLeft, kRight, "bits per byte at the first rung");
@@ -179,9 +185,10 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
              std::min(deepest + 1, 12));
   // Designs of one generation are shifted sideways by a fixed pattern, so that they do not overlap.
   const auto place = [&](std::int64_t id) {
+    // Multiples of the golden ratio are spread evenly over [0, 1).
     const double aside = std::fmod(static_cast<double>(id) * 0.6180339887, 1.0) - 0.5;
-    const auto at = static_cast<std::size_t>(id);
-    return std::pair{x.at(depth[at] + 0.7 * aside), y.at(std::min(bits[at], worst))};
+    const auto index = static_cast<std::size_t>(id);
+    return std::pair{x.at(depth[index] + 0.7 * aside), y.at(std::min(bits[index], worst))};
   };
   const std::vector<Ranked> drawn = thinned(all);
   constexpr std::size_t kEdges = 600;  // more edges would merge into a grey area
@@ -212,7 +219,7 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
   return {out.str(),
           "Every scored design by generation, with a line to its parent; diamonds are baselines. The strong "
           "line is the leader's lineage. Scores far behind are drawn at the upper edge." +
-              drawn_of(drawn.size(), all.size())};
+              drawn_text(drawn.size(), all.size())};
 }
 
 }  // namespace gabbro::campaign

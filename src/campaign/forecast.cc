@@ -86,7 +86,8 @@ std::string forecast_text(const SearchSettings& s, const AssumedSpeed& speed,
                        f.search_runs ? hours(all) : "?", f.on_gpu ? count_of(f.gpus, "GPU") : "CPU");
   }
   out +=
-      fmt::format("\nIn all at most {} hours of CPU runs and {} GPU hours{}.\n", hours(cpu), hours(gpu),
+      fmt::format("\nIn all up to {} hours of CPU runs and {} GPU hours, with one final comparison{}.\n",
+                  hours(cpu), hours(gpu),
                   is_open ? ", without the runs of rungs that set no number of `designs`: there the budget "
                             "(--minutes, --trials) decides"
                           : "");
@@ -95,8 +96,8 @@ std::string forecast_text(const SearchSettings& s, const AssumedSpeed& speed,
       "--gpu-peak). FLOPs and hours are those of the baselines and controls, hours in the mean; a design of "
       "the search may cost up to {:g} times the most expensive one. Memory is the least: weights, gradients, "
       "moments, and the logits of one sequence; activations come on top. The last rung includes the final "
-      "comparison on {} seeds, its searches for learning rates and {}; hurdles save a part of the runs, and "
-      "runs that have to be repeated come on top.\n",
+      "comparison on {} seeds, its searches for learning rates and {}; hurdles save a part of the runs. Runs "
+      "that have to be repeated come on top, and so does the comparison of another leader after the first.\n",
       amount(speed.cpu), 100 * speed.utilisation, amount(speed.gpu_peak), s.limits.train_flops, s.final_seeds,
       s.ablate ? fmt::format("ablations of {} parts", evolve::kMostAblations) : "no ablations");
   return out;

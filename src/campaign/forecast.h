@@ -13,31 +13,33 @@ namespace gabbro::campaign {
 
 /// Assumed speeds, in FLOP/s of a design's training FLOPs.
 struct AssumedSpeed {
-  double cpu = 20e9;         // of a run of the engine cpu
+  double cpu = 20e9;         // of a run on the CPU
   double gpu_peak = 989e12;  // peak of a GPU: an H100 or H200 with dense bf16 products (NVIDIA's data sheet)
   double utilisation = 0.4;  // share of that peak that training reaches
 };
 
+/// The forecast of one rung.
 struct RungForecast {
   std::string name;
   bool on_gpu = false;
-  int gpus = 1;  // of a run
+  int gpus = 1;  // number of GPUs that one run uses
   std::int64_t params = 0, tokens = 0;
-  double least_flops = 0, most_flops = 0, mean_flops = 0;  // of a run of a known design
+  double least_flops = 0, most_flops = 0, mean_flops = 0;  // training FLOPs of a run of a known design
   double mean_seconds = 0;                                 // of such a run, at the assumed speed
-  /// Weights, gradients and AdamW's moments in float32, and logits with their gradient for one sequence. The
-  /// activations of the stack come on top.
+  /// Memory for weights, gradients and AdamW's moments in float32, and for logits with their gradient for one
+  /// sequence. The activations of the stack come on top.
   double least_bytes = 0;
   /// Runs of designs, baselines and controls, at most. Empty if the preset sets no number of designs, since
   /// the budget of the campaign decides then.
   std::optional<std::int64_t> search_runs;
-  std::int64_t final_runs =
-      0;  // of the final comparison, its searches for learning rates and its ablations, at most
+  /// Runs of the final comparison, its searches for learning rates and its ablations, at most. It is held at
+  /// the last rung; the others have 0.
+  std::int64_t final_runs = 0;
 };
 
 /// Computes the forecast of each rung from the known designs of the preset, sized and deepened as a campaign
-/// trains them. Errors: those of sizing; "preset" without known designs. One elaboration or more for each
-/// known design and rung.
+/// trains them. Errors: those of sizing; "preset" without known designs. Takes one elaboration or more for
+/// each known design and rung.
 Result<std::vector<RungForecast>> forecast(const evolve::SearchSettings& settings, const AssumedSpeed& speed);
 
 /// Formats the forecast as a table with its assumptions.

@@ -13,6 +13,7 @@ std::string amount(double x) {
   if (!std::isfinite(x)) return "-";
   static constexpr std::array<const char*, 7> kUnits{"", "k", "M", "G", "T", "P", "E"};
   std::size_t unit = 0;
+  // With three digits, 999.5 is rounded to the next unit.
   while (std::abs(x) >= 999.5 && unit + 1 < kUnits.size()) x /= 1000, ++unit;
   return fmt::format("{:.3g}{}", x, kUnits[unit]);
 }
@@ -24,8 +25,8 @@ std::string duration(double s) {
   return fmt::format("{:.1f} days", s / 86400);
 }
 
-std::string count_of(std::int64_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+std::string count_of(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string interval_text(const evolve::Interval& i) {
@@ -35,10 +36,11 @@ std::string interval_text(const evolve::Interval& i) {
   return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", i.mean, i.low, i.high);
 }
 
-std::string one_line(std::string_view text, std::size_t most) {
+std::string one_line(std::string_view text, std::size_t max_bytes) {
   std::string out;
   bool cut = false;
   for (std::size_t i = 0; i < text.size();) {
+    // `length` is that of the UTF-8 character that begins here; 0 if there is none.
     const auto lead = static_cast<unsigned char>(text[i]);
     std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
     for (std::size_t k = 1; k < length; ++k)
@@ -47,7 +49,7 @@ std::string one_line(std::string_view text, std::size_t most) {
     if (length == 1 && (lead < 0x20 || lead == 0x7f)) piece = " ";
     const std::size_t left = text.size() - i;
     // The rest fits as a whole, or there must be room for the dots.
-    if (out.size() + (left <= 3 ? left : piece.size() + 3) > most && out.size() + left > most) {
+    if (out.size() + (left <= 3 ? left : piece.size() + 3) > max_bytes && out.size() + left > max_bytes) {
       cut = true;
       break;
     }

@@ -1,5 +1,5 @@
-// Steering on its way from the user to the process that works on a campaign. Each item is a file of its own,
-// so that only that process writes the record.
+// Keeps steering requests in a folder until the process that runs the campaign records them. Each request is
+// a file of its own, so that only that process writes the record. The functions are declared in agents.h.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ std::vector<record::Steered> inbox(const std::string& dir) {
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(dir), error))
     if (entry.path().extension() == ".json") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());  // by key, and keys begin with the time
+  std::sort(files.begin(), files.end());  // by key, which begins with the time in 20 digits (cli/steer.cc)
   std::vector<record::Steered> out;
   for (const std::string& path : files) {
     auto event = record::parse_event(record::Steered::kKind, read_file(path, kMostText).value_or(""));
@@ -37,26 +37,27 @@ std::int64_t steering_time(const std::string& dir, const store::Store& store) {
   std::int64_t time = std::chrono::duration_cast<std::chrono::microseconds>(
                           std::chrono::system_clock::now().time_since_epoch())
                           .count();
-  const auto be_after = [&](const record::Steered& s) {
+  // The key is TIME-PROCESS-NUMBER (cli/steer.cc). A key that does not begin with a number changes nothing.
+  const auto advance_past = [&](const record::Steered& s) {
     std::int64_t other = 0;
     const char* end = s.key.data() + s.key.size();
     const auto read = std::from_chars(s.key.data(), end, other);
     if (read.ec == std::errc() && other < std::numeric_limits<std::int64_t>::max())
       time = std::max(time, other + 1);
   };
-  for (const record::Steered& s : inbox(dir)) be_after(s);
-  for (const auto& [when, s] : store.steering()) be_after(s);
+  for (const record::Steered& s : inbox(dir)) advance_past(s);
+  for (const auto& [when, s] : store.steering()) advance_past(s);
   return time;
 }
 
 Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
   std::error_code error;
-  fs::create_directories(folder_of(dir), error);
+  fs::create_directories(folder_of(dir), error);  // replace_file reports a failure
   return replace_file(fmt::format("{}/{}.json", folder_of(dir), steered.key),
                       record::to_json(steered) + "\n");
 }
 
-void received(const std::string& dir, const std::string& key) {
+void remove_from_inbox(const std::string& dir, const std::string& key) {
   std::error_code error;
   fs::remove(fmt::format("{}/{}.json", folder_of(dir), key), error);
 }

@@ -10,13 +10,14 @@
 namespace gabbro::campaign {
 
 namespace {
+// Separates the values of the plan itself from those of its settings.
 constexpr std::string_view kBorder = "\n# settings\n";
-}
+}  // namespace
 
 std::string to_toml(const CampaignPlan& plan) {
   std::ostringstream out;
   toml::array given;
-  for (const std::string& program : plan.given) given.push_back(program);
+  for (const std::string& program : plan.user_programs) given.push_back(program);
   const toml::table head{{"corpus", plan.corpus},
                          {"corpus_hash", plan.corpus_hash},
                          {"seed", static_cast<std::int64_t>(plan.seed)},
@@ -31,9 +32,9 @@ std::string to_toml(const CampaignPlan& plan) {
 }
 
 Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
-  const std::size_t at = begun.config.rfind(kBorder);
-  const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, at));
-  if (at == std::string::npos || !head)
+  const std::size_t border = begun.config.rfind(kBorder);
+  const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, border));
+  if (border == std::string::npos || !head)
     return fail("preset", "the record contains no plan of the campaign",
                 "use the version of gabbro that wrote it");
   CampaignPlan plan;
@@ -43,7 +44,8 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   plan.seed = static_cast<std::uint64_t>(t["seed"].value_or(std::int64_t{1}));
   plan.secret = t["secret"].value_or(std::string());
   plan.secret_given = t["secret_given"].value_or(false);
-  // Earlier versions drew a number; the first ones had none, so that everybody knew the seeds.
+  // Earlier versions recorded a number as the secret. 0 meant that there was none, so that everybody knew the
+  // seeds.
   if (const auto number = t["secret"].value<std::int64_t>()) {
     plan.secret = std::to_string(*number);
     plan.secret_given = *number == 0;
@@ -51,9 +53,9 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   plan.threads = t["threads"].value_or(plan.threads);
   plan.aa_test = t["aa_test"].value_or(plan.aa_test);
   if (const toml::array* given = t["given"].as_array())
-    for (const toml::node& program : *given) plan.given.push_back(program.value_or(std::string()));
+    for (const toml::node& program : *given) plan.user_programs.push_back(program.value_or(std::string()));
   GABBRO_TRY(settings,
-             parse_settings(std::string_view(begun.config).substr(at + kBorder.size()), "recorded"));
+             parse_settings(std::string_view(begun.config).substr(border + kBorder.size()), "recorded"));
   plan.settings = std::move(settings);
   return plan;
 }

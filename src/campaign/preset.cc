@@ -22,15 +22,16 @@ using evolve::SearchSettings;
 
 namespace {
 
-// Reports an error if the value of a key, or its default, is out of range.
-void in_range(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key,
-              double value, double low, double high) {
+// Reports an error if the value of a key, or its default, is outside [low, high]. `prefix` precedes the key
+// in the message.
+void check_range(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key,
+                 double value, double low, double high) {
   if (value < low || value > high)
     t.fail(table.get(key) ? table.get(key) : &table,
            fmt::format("{}{} is {:g}, outside {:g} to {:g}", prefix, key, value, low, high), "");
 }
 
-// Reads an enum, whose key is its name.
+// Reads an enum by its words; messages name it by its key.
 template <record::Spelled E>
 void read_word(TomlTable& t, const toml::table& table, const std::string& prefix, const char* key, E& value,
                const char* hint) {
@@ -67,7 +68,7 @@ void read_rung(const toml::table& table, Rung& r, std::size_t number, Error& err
     t.fail(&table, prefix + "device, gpus and compile are settings of the pytorch engine",
            "add engine = \"pytorch\", or leave them out");
   const auto range = [&](const char* key, double value, double low, double high) {
-    in_range(t, table, prefix, key, value, low, high);
+    check_range(t, table, prefix, key, value, low, high);
   };
   range("gpus", r.gpus, 1, 64);
   range("params", static_cast<double>(r.params), 1000, 1e12);
@@ -126,7 +127,7 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
     t("ablate", s.ablate);
     t("search_share", s.search_share);
     const auto range = [&](const char* key, double value, double low, double high) {
-      in_range(t, parsed, "", key, value, low, high);
+      check_range(t, parsed, "", key, value, low, high);
     };
     range("vocab", static_cast<double>(s.vocab), 16, 1e6);
     range("blocks", s.blocks, 0, 1000);
@@ -171,9 +172,9 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
         std::int64_t megabytes = s.worker_bytes >> 20;
         worker("seconds", s.worker_seconds);
         worker("megabytes", megabytes);
-        in_range(worker, *n->as_table(), "worker.", "seconds", s.worker_seconds, 1, 1e8);
-        in_range(worker, *n->as_table(), "worker.", "megabytes", static_cast<double>(megabytes),
-                 megabytes == 0 ? 0 : 64, 1e8);
+        check_range(worker, *n->as_table(), "worker.", "seconds", s.worker_seconds, 1, 1e8);
+        check_range(worker, *n->as_table(), "worker.", "megabytes", static_cast<double>(megabytes),
+                    megabytes == 0 ? 0 : 64, 1e8);  // 0: no limit
         s.worker_bytes = megabytes << 20;
       }
     }
@@ -184,9 +185,10 @@ Result<SearchSettings> parse_settings(std::string_view text, const std::string& 
       for (const toml::node& rung : *rungs->as_array()) {
         Rung& next = s.rungs.emplace_back();
         read_rung(*rung.as_table(), next, s.rungs.size(), error);
-        const bool known = std::any_of(s.rungs.begin(), s.rungs.end() - 1,
-                                       [&](const Rung& r) { return r.name == next.name; });
-        if (known) t.fail(rung.as_table()->get("name"), fmt::format("two rungs are named {}", next.name), "");
+        const bool is_duplicate = std::any_of(s.rungs.begin(), s.rungs.end() - 1,
+                                              [&](const Rung& r) { return r.name == next.name; });
+        if (is_duplicate)
+          t.fail(rung.as_table()->get("name"), fmt::format("two rungs are named {}", next.name), "");
       }
   }
   if (!error.code.empty()) return tl::unexpected(error);
@@ -197,8 +199,8 @@ Result<SearchSettings> load_settings(const std::string& name) {
   for (const Preset& p : presets())
     if (p.name == name) return parse_settings(p.text, name);
   const auto text = read_file(name, kMostText);
-  std::error_code none;
-  if (!text && std::filesystem::exists(name, none))
+  std::error_code ignored;
+  if (!text && std::filesystem::exists(name, ignored))
     return fail("preset", text.error().message, "give a TOML file");
   if (!text) {
     std::string names;

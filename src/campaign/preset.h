@@ -18,9 +18,10 @@ struct Preset {
 };
 std::span<const Preset> presets();
 
-/// Parses settings. Amounts are numbers or texts such as "150k" and "1.5M". An omitted key keeps its default.
-/// Errors: "preset", with the line of the key, for invalid TOML, an unknown key, a value of another type or
-/// out of range, a missing rung, two rungs of one name, or an unknown strategy, baseline or task.
+/// Parses settings. `name` becomes SearchSettings::preset unless the text has a key `preset`. Counts are
+/// integers or strings such as "150k" and "1.5M". An omitted key keeps its default. Errors: "preset", with
+/// the line of the key, for invalid TOML, an unknown key, a value of another type or out of range, no
+/// [[rung]] at all, two rungs of one name, or an unknown strategy, baseline, control or capability task.
 Result<evolve::SearchSettings> parse_settings(std::string_view text, const std::string& name);
 
 /// Returns the settings of a preset, given by name, or of a file. Errors: "preset" if there is neither, with

@@ -24,10 +24,10 @@ std::vector<std::int64_t> Campaign::State::designs_to_profile() const {
   std::vector<std::int64_t> out;
   if (plan.settings.capabilities.empty() || plan.aa_test) return out;
   const evolve::Leader leader = evolve::leader(population);
-  const bool compares = evolve::comparison_of(population, leader) != nullptr;
+  const bool has_comparison = evolve::comparison_of(population, leader) != nullptr;
   const auto chosen = [&](const Individual& i) {
     return !is_known(i) && !i.vetoed && !is_ablation(i) &&
-           (i.entered > 0 || (compares && i.created.id == leader.design));
+           (i.entered > 0 || (has_comparison && i.created.id == leader.design));
   };
   const auto& all = population.individuals();
   if (std::none_of(all.begin(), all.end(), chosen)) return out;
@@ -37,7 +37,7 @@ std::vector<std::int64_t> Campaign::State::designs_to_profile() const {
   return out;
 }
 
-// Returns the mean time of the finished profiles; 0 if there is none.
+// Returns the mean duration of the finished profiles; 0 if there is none.
 double Campaign::State::mean_profile_seconds() const {
   double seconds = 0;
   int count = 0;
@@ -59,19 +59,19 @@ Result<bool> Campaign::State::start_profile(std::int64_t id, jobs::Executor& exe
   const std::string folder = fs::absolute(paths.profile(id), error).string();
   if (const auto ok = submit_job(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, executor); !ok)
     return ok;
-  profiling[id] = {id, {}};
+  profiling[id] = {.design = id, .progress = {}};
   return true;
 }
 
-// Handles the end of a job, which is tried as often as a run (tries_of). No check follows, since a profile
-// decides nothing.
+// Handles the end of a profile's job, which is tried as often as a run (tries_of). No check of the machine
+// follows, since a profile decides nothing.
 Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool stop_requested) {
   const std::int64_t id = -ended.id;
   profiling.erase(id);
-  record::Profiled event{id, ended.seconds, ended.result};
+  record::Profiled event{.design = id, .seconds = ended.seconds, .result = ended.result};
   std::string cause =
       ended.kind == jobs::JobEnd::Kind::kStopped ? "its worker stopped without a request" : ended.cause;
-  Fault fault = fault_of(ended.kind, false);
+  Fault fault = fault_of(ended.kind, /*can_continue=*/false);
   if (ended.kind == jobs::JobEnd::Kind::kResult) {
     const auto result = record::parse_capability_result(ended.result);
     const std::string why = result ? capability::misfit(plan.settings.capabilities,
@@ -87,7 +87,8 @@ Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool
       fault = Fault::kReport;
   }
   if (stop_requested && is_interruption(fault)) return true;
-  if (++end_counts[{ended.id, fault}] < tries_of(fault).most) return true;
+  if (++end_counts[{ended.id, fault}] < tries_of(fault).max_ends)
+    return true;  // designs_to_profile returns it again
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause, record::Cause::kWorker);
   return record({event});
 }

@@ -23,6 +23,7 @@ using evolve::Trial;
 
 namespace {
 
+// Returns the time of an event; 0 if there is no such event.
 double time_of(const store::Store& store, std::int64_t event) {
   const auto page = store.events(event, 1);
   return page.empty() ? 0 : page.front().first;
@@ -35,14 +36,14 @@ double seconds_worked(const CampaignReading& r, const store::Store& store) {
     if (!s.session.begins) continue;
     double end = r.last;
     if (i + 1 < r.sessions.size())
-      end = r.sessions[i + 1].session.begins ? time_of(store, r.sessions[i + 1].at - 1)
+      end = r.sessions[i + 1].session.begins ? time_of(store, r.sessions[i + 1].event_id - 1)
                                              : r.sessions[i + 1].time;
     out += std::max(0.0, end - s.time);  // the clock may have been set back
   }
   return out;
 }
 
-// Returns the score up to which runs at the first rung are among the best kCompared.
+// Returns the score of the kCompared-th best run at the first rung; infinity if no more runs have a score.
 double worst_of_best(const std::vector<store::TrialRow>& trials) {
   constexpr std::size_t kCompared = 1000;
   std::vector<double> bits;
@@ -54,9 +55,10 @@ double worst_of_best(const std::vector<store::TrialRow>& trials) {
   return bits[kCompared - 1];
 }
 
-// Returns true for runs that may be compared with others, document by document: all but those at the first
-// rung that are far from the best, of which a large campaign has a hundred thousand. One of those makes no
-// pair with others. A refused run of a control may have a score (evolve::status_of).
+// Returns true for runs that may be compared with others, document by document. Of those with a score, it
+// leaves out only the search's designs at the first rung with more than `most_bits`, of which a large
+// campaign has a hundred thousand: without documents, a run makes no pair with others. A refused run of a
+// control may have a score (evolve::status_of).
 bool needs_documents(const Population& p, const store::TrialRow& t, double most_bits) {
   if (t.status != record::Status::kDone)
     return evolve::is_verdict_run(t.begun) || evolve::is_control(p.individual(t.begun.design));
@@ -67,7 +69,7 @@ bool needs_documents(const Population& p, const store::TrialRow& t, double most_
 Result<CampaignReading> read_tables(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
-  CampaignReading out{plan, Population(plan.settings), {}, {}, 0, 0, 0, 0, 0};
+  CampaignReading out{.plan = plan, .population = Population(plan.settings)};
   for (const store::DesignRow& d : store.designs())
     if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
   const int rungs = static_cast<int>(plan.settings.rungs.size());
@@ -93,12 +95,13 @@ Result<CampaignReading> read_tables(const store::Store& store) {
       status = evolve::status_of(out.population.individual(t.begun.design), result);
       const double unread = record::unread_bits(result), ratio = record::nats_per_bit(result);
       const std::int64_t tokens = result.unread_tokens;
-      compared = {std::move(result.text_hash),
-                  std::move(result.held_out_hash),
-                  std::move(result.documents),
-                  unread,
-                  tokens,
-                  ratio};
+      compared = Population::Compared{.text_hash = std::move(result.text_hash),
+                                      .held_out_hash = std::move(result.held_out_hash),
+                                      .build = std::move(result.build),
+                                      .documents = std::move(result.documents),
+                                      .unread_bits = unread,
+                                      .unread_tokens = tokens,
+                                      .nats_per_bit = ratio};
     }
     if (const auto ok = out.population.recall(
             t.begun.id, t.end == record::RunEnd::kResult ? status : record::Status::kFailed, t.cause, t.bits,
@@ -112,7 +115,7 @@ Result<CampaignReading> read_tables(const store::Store& store) {
     if (const auto ok = out.population.apply(e); !ok) return tl::unexpected(ok.error());
   for (store::TaskRow& t : store.tasks())
     out.population.recall({.begun = std::move(t.begun),
-                           .known = 0,
+                           .ended_before = 0,
                            .ended = t.ended,
                            .report = std::move(t.report),
                            .design = t.design,
@@ -167,19 +170,19 @@ std::vector<StrategyRow> strategies(const CampaignReading& r, const store::Store
   const Population& p = r.population;
   std::vector<StrategyRow> out;
   const std::size_t rungs = r.plan.settings.rungs.size();
-  const auto at = [&](const std::string& name) -> StrategyRow& {
+  const auto row_of = [&](const std::string& name) -> StrategyRow& {
     const auto found =
-        std::find_if(out.begin(), out.end(), [&](const StrategyRow& a) { return a.name == name; });
+        std::find_if(out.begin(), out.end(), [&](const StrategyRow& row) { return row.name == name; });
     return found != out.end()
                ? *found
-               : out.emplace_back(StrategyRow{name, 0, 0, 0, std::vector<std::int64_t>(rungs)});
+               : out.emplace_back(StrategyRow{.name = name, .best = std::vector<std::int64_t>(rungs)});
   };
   if (!r.plan.aa_test)
-    for (const std::string& name : r.plan.settings.strategies) at(name);
+    for (const std::string& name : r.plan.settings.strategies) row_of(name);
   std::map<std::pair<std::string, std::size_t>, double> best;
   for (const Individual& i : p.individuals()) {
     if (!evolve::is_candidate(i)) continue;
-    StrategyRow& strategy = at(evolve::source_of(i.created));
+    StrategyRow& strategy = row_of(evolve::source_of(i.created));
     ++strategy.designs;
     for (std::size_t k = 0; k < rungs; ++k) {
       const Standing s = p.standing(i, static_cast<int>(k));
@@ -188,7 +191,7 @@ std::vector<StrategyRow> strategies(const CampaignReading& r, const store::Store
       if (strategy.best[k] == 0 || s.bits < bits) bits = s.bits, strategy.best[k] = i.created.id;
     }
   }
-  for (const store::Store::Count& c : store.refusals()) at(c.what).refused += c.count;
+  for (const store::Store::Count& c : store.refusals()) row_of(c.what).refused += c.count;
   for (StrategyRow& strategy : out) strategy.flops = p.spent(strategy.name);
   return out;
 }
@@ -198,7 +201,8 @@ std::vector<Ranked> ranking(const Population& p, int rung) {
   for (const Individual& i : p.individuals()) {
     if (is_ablation(i)) continue;
     const Standing s = p.standing(i, rung);
-    if (s.done > 0 && std::isfinite(s.bits)) out.push_back({i.created.id, s.bits, s.done});
+    if (s.done > 0 && std::isfinite(s.bits))
+      out.push_back({.design = i.created.id, .bits = s.bits, .seeds = s.done});
   }
   std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.bits < b.bits; });
   return out;
@@ -219,22 +223,37 @@ std::string word_of(const evolve::ComparisonRow& row, const evolve::ComparisonOu
   return out;
 }
 
-std::vector<Duel> duels(const evolve::ComparisonOutcome& outcome) {
+// Returns a warning about the designs whose runs are compared with runs of another build; "" without any.
+std::string builds_text(const CampaignReading& r, const CampaignVerdict& v) {
+  std::string names;
+  for (const evolve::ComparisonRow& row : v.outcome.rows)
+    if (row.mixes_builds)
+      names += (names.empty() ? "" : ", ") + label_of(r.population.individual(row.design));
+  if (names.empty()) return "";
+  return fmt::format(
+      "Runs of {} and of the leader were computed by different builds of the worker, or on different "
+      "processors: "
+      "their difference may come from that.",
+      names);
+}
+
+std::vector<Duel> duels_of_comparison(const evolve::ComparisonOutcome& outcome) {
   std::vector<Duel> out;
   for (const evolve::ComparisonRow& row : outcome.rows)
-    out.push_back({row.design, row.difference, word_of(row, outcome)});
+    out.push_back({.baseline = row.design, .difference = row.difference, .word = word_of(row, outcome)});
   return out;
 }
 
 // Returns the leader's duels on the seeds of the search.
-std::vector<Duel> searched(const Population& p, const evolve::Leader& leader) {
+std::vector<Duel> duels_of_search(const Population& p, const evolve::Leader& leader) {
   std::vector<std::pair<double, Duel>> all;
   for (const std::int64_t design : evolve::compared_with(p)) {
     const Standing s = p.standing(p.individual(design), leader.rung);
-    const Interval d = evolve::compare(p, leader.design, design, leader.rung);
-    std::string word = failed_runs_text(evolve::failed_runs(p, design, leader.rung, nullptr));
+    const Interval d = evolve::search_interval(p, leader.design, design, leader.rung);
+    std::string word = failed_runs_text(evolve::failed_runs(p, design, leader.rung, /*begun=*/nullptr));
     if (word.empty() && d.count == 0) word = s.open > 0 ? "running" : "no run yet";
-    all.emplace_back(s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(), Duel{design, d, word});
+    all.emplace_back(s.done > 0 ? s.bits : std::numeric_limits<double>::infinity(),
+                     Duel{.baseline = design, .difference = d, .word = word});
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Duel> out;
@@ -256,10 +275,10 @@ std::string replicates_sentence(const CampaignReading& r) {
 }
 
 // Says how many known designs a leader is ahead of, if it is not ahead of all.
-std::string against_all(const evolve::ComparisonOutcome& o) {
+std::string counts_text(const evolve::ComparisonOutcome& o) {
   std::int64_t trained = 0, better = 0, worse = 0;
   for (const evolve::ComparisonRow& row : o.rows)
-    trained += row.trained, better += row.difference.high<0, worse += row.difference.low> 0;
+    trained += row.trained, better += (row.difference.high < 0), worse += (row.difference.low > 0);
   if (trained < 2) return "";
   std::string out = fmt::format(" Of {} known designs, it is ahead of {}", trained, better);
   if (worse > 0) out += fmt::format(", behind {}", worse);
@@ -268,8 +287,8 @@ std::string against_all(const evolve::ComparisonOutcome& o) {
   return out + ".";
 }
 
-// Describes baselines that lost runs.
-std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome& o) {
+// Describes the known designs that lost runs.
+std::string failed_baselines_text(const Population& p, const evolve::ComparisonOutcome& o) {
   std::string out;
   for (const evolve::ComparisonRow& row : o.rows) {
     if (row.failed_runs.empty()) continue;
@@ -287,6 +306,7 @@ std::string lost_baselines(const Population& p, const evolve::ComparisonOutcome&
   return out;
 }
 
+// Names the known designs that could be trained: "all 3 baselines and 1 control".
 std::string baselines_text(const Population& p, const evolve::ComparisonOutcome& o) {
   std::int64_t all = 0, trained = 0, controls = 0;
   for (const evolve::ComparisonRow& row : o.rows) {
@@ -300,7 +320,7 @@ std::string baselines_text(const Population& p, const evolve::ComparisonOutcome&
   return fmt::format("the {} of {} baselines that could be trained{}", trained, all, with);
 }
 
-// Says if the rung can judge mixers.
+// Says whether the rung can judge mixers.
 std::string rung_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& where) {
   if (!o.complete) return "";
   const std::string nothing = fmt::format(" It is not known whether {} can judge mixers: ", where);
@@ -336,7 +356,7 @@ std::string implausible_text(const evolve::ComparisonOutcome& o) {
       o.spread);
 }
 
-// Says how many of the runs that repeat the checks of an implausible lead have passed, or why one did not.
+// Says how many of the runs that repeat the checks of an implausible lead have passed, or why one has failed.
 std::string rechecks_text(const evolve::ComparisonOutcome& o) {
   if (!o.failed_rechecks.empty())
     return fmt::format("They did not hold: {}.", failed_runs_text(o.failed_rechecks));
@@ -405,7 +425,8 @@ std::string outcome_text(const Population& p, const evolve::ComparisonOutcome& o
                      numbers);
 }
 
-// Says all that is known of a comparison: what it showed, and whether the rung could judge it.
+// Says all that is known of a comparison: what it showed, whether the rung can judge mixers, and which runs
+// failed.
 std::string comparison_text(const Population& p, const evolve::ComparisonOutcome& o, const std::string& who,
                             const std::string& where) {
   const std::string edge = o.complete && o.at_edge != 0
@@ -415,18 +436,19 @@ std::string comparison_text(const Population& p, const evolve::ComparisonOutcome
                                      "Nothing more is claimed.",
                                      one_line(p.individual(o.at_edge).created.name, 40))
                                : "";
-  const bool tells_all = o.complete && o.failed_runs.empty() && !o.ahead;
-  return outcome_text(p, o, who, where) + (tells_all ? against_all(o) : "") + rung_text(p, o, where) + edge +
-         lost_baselines(p, o);
+  const bool adds_counts = o.complete && o.failed_runs.empty() && !o.ahead;
+  return outcome_text(p, o, who, where) + (adds_counts ? counts_text(o) : "") + rung_text(p, o, where) +
+         edge + failed_baselines_text(p, o);
 }
 
+// Returns CampaignVerdict::sentence.
 std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
   const Population& p = r.population;
   if (r.plan.aa_test) return replicates_sentence(r);
   if (v.leader.rung < 0) return "No design that may win has finished a run yet: nothing is decided.";
   const std::string who = "Design " + label_of(p.individual(v.leader.design));
   const std::string where = one_line(r.rung(v.leader.rung).name, 30);
-  if (v.fresh) return comparison_text(p, v.outcome, who, where);
+  if (v.has_comparison) return comparison_text(p, v.outcome, who, where);
   if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format(
         "{} leads at {}; no baseline has a run with the same seed there, so nothing is decided.", who, where);
@@ -437,9 +459,10 @@ std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
       one_line(p.individual(v.duels.front().baseline).created.name, 40));
 }
 
+// Returns CampaignVerdict::sensitivity.
 std::string sensitivity_of(const CampaignReading& r, const CampaignVerdict& v) {
   const evolve::ComparisonOutcome& o = v.outcome;
-  const double visible = v.fresh ? evolve::visible_in(r.population, o) : 0;
+  const double visible = v.has_comparison ? evolve::visible_effect_of(r.population, o) : 0;
   if (!(visible > 0) || !std::isfinite(visible)) return "";
   std::string out = fmt::format(
       "With {}, a difference of {:.4f} bits per byte or more {} detected in {:.0f} % of cases (the preset "
@@ -464,13 +487,13 @@ std::vector<Unscored> unscored(const Population& p, int rung) {
     if ((!evolve::is_known(i) && !evolve::is_user_design(i)) || p.standing(i, rung).done > 0) continue;
     std::string why;
     for (int k = rung; k >= 0 && why.empty(); --k) {
-      why = failed_runs_text(evolve::failed_runs(p, i.created.id, k, nullptr));
+      why = failed_runs_text(evolve::failed_runs(p, i.created.id, k, /*begun=*/nullptr));
       if (!why.empty() && k < rung)
         why =
             fmt::format("at {}: {}", one_line(p.settings().rungs[static_cast<std::size_t>(k)].name, 30), why);
     }
     if (why.empty()) why = p.standing(i, rung).open > 0 ? "running" : "no run yet";
-    out.push_back({i.created.id, why});
+    out.push_back({.design = i.created.id, .why = why});
   }
   return out;
 }
@@ -528,10 +551,10 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
   if (tried.size() < 2) return "";
   const double rate = r.rung(rung).rate;
   std::string out;
-  bool is_edge = false;
+  bool is_at_edge = false;
   for (const evolve::TriedRate& t : tried) {
     const bool is_best = t.taken && t.bits > 0;
-    is_edge = is_edge || (is_best && (&t == &tried.front() || &t == &tried.back()));
+    is_at_edge = is_at_edge || (is_best && (&t == &tried.front() || &t == &tried.back()));
     out += fmt::format("{}{:.2g} {}{}", out.empty() ? "" : ", ", t.factor * rate,
                        t.bits > 0 ? fmt::format("{:.4f}", t.bits) : "no score", is_best ? " (best)" : "");
   }
@@ -541,7 +564,7 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
                        count_of(further.seeds, "further seed"));
   if (const evolve::Leader leader = evolve::leader(r.population); leader.rung == rung)
     out += fmt::format("; compared at {:.2g}", evolve::compared_rate(r.population, leader, design) * rate);
-  return out + (is_edge ? ", at the edge of the search" : "");
+  return out + (is_at_edge ? ", at the edge of the search" : "");
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
@@ -573,11 +596,11 @@ CampaignVerdict verdict(const CampaignReading& r) {
   if (!r.plan.aa_test) out.leader = evolve::leader(r.population);
   if (out.leader.rung >= 0) {
     if (const auto* begun = evolve::comparison_of(r.population, out.leader)) {
-      out.fresh = true;
+      out.has_comparison = true;
       out.outcome = evolve::outcome_of(r.population, *begun);
-      out.duels = duels(out.outcome);
+      out.duels = duels_of_comparison(out.outcome);
     } else {
-      out.duels = searched(r.population, out.leader);
+      out.duels = duels_of_search(r.population, out.leader);
     }
   }
   for (const record::ComparisonBegun& c : r.population.comparisons()) {
@@ -589,9 +612,11 @@ CampaignVerdict verdict(const CampaignReading& r) {
                                  ? comparison_text(r.population, o, who, where)
                                  : fmt::format("{} at {} was given up after {} of {}.", who, where, o.ended,
                                                count_of(c.seeds, "seed"));
-    out.earlier.push_back({c.id, fmt::format("Comparison {}: {}", c.id, text), o.claims()});
+    out.earlier.push_back(
+        {.number = c.id, .text = fmt::format("Comparison {}: {}", c.id, text), .claims = o.claims()});
   }
   out.sentence = sentence_of(r, out);
+  if (const std::string builds = builds_text(r, out); !builds.empty()) out.sentence += " " + builds;
   if (const std::string known = known_seeds_text(r); !known.empty()) out.sentence += " " + known;
   out.sensitivity = sensitivity_of(r, out);
   return out;
@@ -600,8 +625,8 @@ CampaignVerdict verdict(const CampaignReading& r) {
 std::vector<std::int64_t> lineage(const Population& p, std::int64_t design, std::size_t most) {
   std::vector<std::int64_t> out;
   // Parents are older than their children, so this loop terminates.
-  for (std::int64_t at = design; at > 0 && out.size() < most; at = p.individual(at).created.parent)
-    out.push_back(at);
+  for (std::int64_t id = design; id > 0 && out.size() < most; id = p.individual(id).created.parent)
+    out.push_back(id);
   return out;
 }
 
@@ -610,18 +635,21 @@ std::vector<AblatedPart> ablated_parts(const Population& p, const evolve::Leader
   const record::ComparisonBegun* begun = evolve::comparison_of(p, leader);
   if (!begun) return out;
   using Effect = AblatedPart::Effect;
-  for (const evolve::ComparisonRow& row : evolve::ablated(p, *begun)) {
+  for (const evolve::ComparisonRow& row : evolve::ablation_rows(p, *begun)) {
     const Interval& d = row.difference;
     if (row.ended == 0) continue;
-    AblatedPart part{p.individual(row.design).created.provenance.description,
-                     {-d.mean, -d.high, -d.low, d.count},
-                     Effect::kUnclear,
-                     row.design,
-                     ""};
+    // A row's difference is the leader's score minus that without the part; a loss is the opposite.
+    AblatedPart part{.what = p.individual(row.design).created.provenance.description,
+                     .loss = {.mean = -d.mean, .low = -d.high, .high = -d.low, .count = d.count},
+                     .effect = Effect::kUnclear,
+                     .design = row.design,
+                     .word = ""};
     if (!row.trained)
       part.effect = Effect::kUntrainable, part.word = failed_runs_text(row.failed_runs);
     else if (row.ended < begun->seeds)
       part.effect = Effect::kWaits, part.word = fmt::format("{} of {} seeds", row.ended, begun->seeds);
+    else if (row.mixes_builds)
+      part.word = "unclear: another build";
     else if (part.loss.low > 0)
       part.effect = Effect::kHelps, part.word = "helps";
     else if (part.loss.high < 0)
@@ -638,16 +666,16 @@ std::vector<AblatedPart> ablated_parts(const Population& p, const evolve::Leader
 }
 
 std::string advice_on_parts(const std::vector<AblatedPart>& parts) {
-  std::string designs;
+  std::string better;  // ids of the designs without these parts
   for (const AblatedPart& part : parts)
     if (part.effect == AblatedPart::Effect::kHurts)
-      designs += fmt::format("{}#{}", designs.empty() ? "" : ", ", part.design);
-  if (designs.empty()) return "";
+      better += fmt::format("{}#{}", better.empty() ? "" : ", ", part.design);
+  if (better.empty()) return "";
   return fmt::format(
       "Without them it is design {}. The seeds that judged the winner chose it, so it has not won yet: "
       "`gabbro show RUN#ID` prints its program, and `gabbro evolve --design FILE` trains it up the ladder "
       "and compares it on fresh seeds.",
-      designs);
+      better);
 }
 
 std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
@@ -658,7 +686,8 @@ std::int64_t scored_trial(const Population& p, std::int64_t design, int rung) {
   return 0;
 }
 
-std::string moved_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
+std::string changed_hypers_text(const store::Store& store, const Population& p, std::int64_t design,
+                                int rung) {
   const std::int64_t trial = scored_trial(p, design, rung);
   if (trial == 0) return "";
   const auto result = store.result(trial);

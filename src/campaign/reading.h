@@ -21,23 +21,25 @@ struct CampaignReading {
   evolve::Population population;
   std::vector<store::SessionRow> sessions;
   std::vector<std::pair<double, record::Steered>> steering;  // with times
-  double begun = 0, last = 0;                                // times of the first and the last event
-  // Time that processes worked on the campaign; one that was killed counts until its last event.
+  // Times are seconds since 1970.
+  double begun = 0, last = 0;  // of the first and the last event
+  // Time that sessions worked on the campaign, in seconds; one that was killed counts until its last event.
   double seconds = 0;
-  double worker_seconds = 0;  // of all runs that ended
+  double worker_seconds = 0;  // time that workers worked, for all runs that ended
   double tokens = 0;          // tokens that these runs trained on
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
   }
 };
-/// Reads a record. Errors: "preset", "event" if something else changed the record. O(designs + trials).
+/// Reads a record. Errors: "store"; "preset"; "event" if another program changed the record. O(designs +
+/// trials).
 Result<CampaignReading> read_record(const store::Store& store);
 
 /// Numbers of candidates at one rung by their state; each counts once.
 struct Funnel {
   std::int64_t entered = 0, running = 0, done = 0, stopped = 0, failed = 0;
-  double best = 0;  // bits per byte; 0: none is done
-  std::int64_t best_design = 0;
+  double best = 0;               // bits per byte; 0: none is done
+  std::int64_t best_design = 0;  // 0: none is done
 };
 /// Returns a funnel for each rung. O(trials).
 std::vector<Funnel> funnel(const evolve::Population& population);
@@ -50,15 +52,15 @@ struct StrategyRow {
   double flops = 0;                // training FLOPs at the first rung
   std::vector<std::int64_t> best;  // best design at each rung; 0: none is done
 };
-/// Returns strategies in the order of the settings, followed by sources that only the record has, such as
-/// replicates. O(designs x rungs + trials).
+/// Returns strategies in the order of the settings, followed by sources that only the record has: "user" for
+/// user designs, "ablation" for refused ablations. O(designs x rungs + trials).
 std::vector<StrategyRow> strategies(const CampaignReading& reading, const store::Store& store);
 
-/// A design done at a rung, with its mean bits per byte.
+/// A design done at a rung, with its mean bits per byte over the seeds of the search.
 struct Ranked {
   std::int64_t design = 0;
   double bits = 0;
-  int seeds = 0;
+  int seeds = 0;  // number of seeds with a score
 };
 /// Returns the designs done at `rung`, best first, without ablations. O(trials).
 std::vector<Ranked> ranking(const evolve::Population& population, int rung);
@@ -71,40 +73,40 @@ struct Unscored {
 };
 /// Returns the known and user designs without a score at `rung`.
 std::vector<Unscored> unscored(const evolve::Population& population, int rung);
-/// Formats failed runs: "refused on seed 8: ..., and 2 more"; "" if there are none.
+/// Describes failed runs: "refused on seed 8: ..., and 2 more"; "" if there are none.
 std::string failed_runs_text(const std::vector<evolve::FailedRun>& runs);
 
 /// The leader against one of the designs it is compared with, at its rung. The difference is on fresh seeds
 /// if its final comparison has begun, and on the seeds of the search otherwise.
 struct Duel {
-  std::int64_t baseline = 0;
+  std::int64_t baseline = 0;    // a baseline or a control
   evolve::Interval difference;  // negative: the leader is better; unbounded while undecided
-  // One of "ahead", "behind", "no significant difference", "3 of 10 seeds", "refused on seed 7: ...".
+  // A short outcome: "ahead", "behind", "no significant difference", "3 of 10 seeds", or the failed runs.
   std::string word;
 };
-/// The outcome of another comparison of the campaign than the one that its verdict rests on.
+/// The outcome of a comparison on which the verdict does not rest, such as that of an earlier leader.
 struct EarlierComparison {
   std::int64_t number = 0;
-  std::string text;  // with its number
-  bool claims = false;
+  std::string text;     // the outcome in sentences, with the number
+  bool claims = false;  // evolve::ComparisonOutcome::claims
 };
 struct CampaignVerdict {
   evolve::Leader leader;
-  bool fresh = false;                 // a comparison has begun
-  evolve::ComparisonOutcome outcome;  // of that comparison
-  std::vector<Duel> duels;            // all of them, strongest first; those without a score last
-  std::string sentence;               // the verdict as a sentence
-  std::string sensitivity;            // the effect that could have been detected; "" if it is not known
-  std::vector<EarlierComparison> earlier;
+  bool has_comparison = false;             // a comparison of the leader, on fresh seeds, has begun
+  evolve::ComparisonOutcome outcome;       // of that comparison
+  std::vector<Duel> duels;                 // strongest first; those without a score last
+  std::string sentence;                    // the verdict, in one sentence or a few
+  std::string sensitivity;                 // the effect that could have been detected; "" if it is not known
+  std::vector<EarlierComparison> earlier;  // all other comparisons
 };
-/// Says that the seeds of comparisons could be known when programs were written, if a comparison has begun
-/// and its secret was not drawn at random; "" otherwise.
+/// Returns a warning that the seeds of comparisons could be known when programs were written, if a comparison
+/// has begun and its secret was not drawn at random; "" otherwise.
 std::string known_seeds_text(const CampaignReading& reading);
 /// Returns the verdict of a campaign. Its outcome points into `reading`.
 CampaignVerdict verdict(const CampaignReading& reading);
 /// Formats a duel: "  against llama   -0.0495 [-0.0531, -0.0459]   ahead".
 std::string duel_line(const evolve::Population& population, const Duel& duel);
-/// Formats a confidence level, such as "97.0 %", with enough digits to show that it is not 100.
+/// Formats the confidence level 1 - `level`, such as "97.0 %", with enough digits to show that it is not 100.
 std::string level_text(double level);
 
 /// Returns a design and its ancestors along first parents, itself first; at most `most` designs.
@@ -116,14 +118,15 @@ std::vector<std::int64_t> lineage(const evolve::Population& population, std::int
 struct AblatedPart {
   /// kWaits: some of its runs have not ended. kUntrainable: the winner could not be trained without the part.
   enum class Effect : std::uint8_t { kHelps, kUnclear, kHurts, kWaits, kUntrainable };
-  std::string what;
-  evolve::Interval loss;
+  std::string what;       // the part, and what was done with it
+  evolve::Interval loss;  // its count is 0 if no seed has a score of both
   Effect effect = Effect::kWaits;
-  std::int64_t design = 0;
-  // One of "helps", "cannot be told", "better without", "2 of 10 seeds", "refused on seed 1007: ...".
+  std::int64_t design = 0;  // the winner without the part
+  // A short effect: "helps", "unclear", "better without", "2 of 10 seeds", or the failed runs.
   std::string word;
 };
-/// Returns the parts of a winner, most helpful first.
+/// Returns the ablated parts of a leader whose comparison has begun, sorted by effect, the most helpful
+/// first.
 std::vector<AblatedPart> ablated_parts(const evolve::Population& population, const evolve::Leader& leader);
 /// Formats a part: "  +0.0312 [+0.0280, +0.0344]  helps   without stack.1: LayerNorm removed".
 std::string part_line(const AblatedPart& part);
@@ -147,11 +150,11 @@ std::string rates_text(const CampaignReading& reading, std::int64_t design, int 
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
                          int rung);
 
-/// Returns the run whose curve represents a design at a rung: the first one with a score; 0 if there is none.
+/// Returns the run that represents a design at a rung: the first one with a score; 0 if there is none.
 std::int64_t scored_trial(const evolve::Population& population, std::int64_t design, int rung);
 /// Returns the hyperparameters that were changed to give that run its size ("Mamba2.state 16 to 21"); "" if
 /// there were none, or if there is no such run.
-std::string moved_text(const store::Store& store, const evolve::Population& population, std::int64_t design,
-                       int rung);
+std::string changed_hypers_text(const store::Store& store, const evolve::Population& population,
+                                std::int64_t design, int rung);
 
 }  // namespace gabbro::campaign

@@ -12,13 +12,17 @@ using nlohmann::json;
 
 namespace {
 
-std::string line(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string line(const json& object) {
+  return object.dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
 
+// JSON has no infinities and no NaN; they become null.
 json number(double x) { return std::isfinite(x) ? json(x) : json(); }
 
-json counts(const std::vector<store::Store::Count>& all, const char* first) {
+// Returns counts by cause; `key` names Count::what, a strategy or a status.
+json counts(const std::vector<store::Store::Count>& all, const char* key) {
   json out = json::array();
-  for (const auto& c : all) out.push_back({{first, c.what}, {"cause", c.cause}, {"count", c.count}});
+  for (const auto& c : all) out.push_back({{key, c.what}, {"cause", c.cause}, {"count", c.count}});
   return out;
 }
 
@@ -67,7 +71,7 @@ Result<std::string> status_json(const store::Store& store) {
   out["verdict"] = {{"text", v.sentence},
                     {"design", v.leader.rung < 0 ? json() : json(v.leader.design)},
                     {"rung", v.leader.rung < 0 ? json() : json(v.leader.rung)},
-                    {"fresh_seeds", v.fresh},
+                    {"fresh_seeds", v.has_comparison},
                     {"claims", v.outcome.claims()},
                     {"held_back", v.outcome.held_back()},
                     {"unconfirmed", v.outcome.unconfirmed},
@@ -84,7 +88,7 @@ Result<std::string> status_json(const store::Store& store) {
                          {"reason", c->reason},
                          {"deviation", number(std::sqrt(v.outcome.run.value))},
                          {"degrees_of_freedom", v.outcome.run.freedom},
-                         {"visible_effect", number(evolve::visible_in(p, v.outcome))}};
+                         {"visible_effect", number(evolve::visible_effect_of(p, v.outcome))}};
   else
     out["comparison"] = nullptr;
   out["other_comparisons"] = json::array();
@@ -131,8 +135,8 @@ Result<std::string> status_json(const store::Store& store) {
         {{"design", id}, {"status", profile.status}, {"cause", profile.cause}, {"scores", scores}});
   }
   out["tasks"] = json::array();
-  for (const TaskOutcomeCount& o : outcomes(p))
-    out["tasks"].push_back({{"outcome", o.what}, {"count", o.count}});
+  for (const TaskOutcomeCount& o : count_task_outcomes(p))
+    out["tasks"].push_back({{"outcome", o.outcome}, {"count", o.count}});
   out["paused"] = p.paused();
   out["directions"] = p.directions();
   out["refusals"] = counts(store.refusals(), "strategy");
@@ -165,8 +169,9 @@ Result<std::string> top_json(const store::Store& store, std::size_t count) {
              {"train_flops_per_token", number(b.train_flops)},
              {"decode_flops_per_token", number(b.decode_flops)},
              {"state_bytes", number(b.state_bytes)}};
-    one["against_baseline"] =
-        baseline != 0 && b.id != baseline ? interval(evolve::compare(p, b.id, baseline, rung)) : json();
+    one["against_baseline"] = baseline != 0 && b.id != baseline
+                                  ? interval(evolve::search_interval(p, b.id, baseline, rung))
+                                  : json();
     out["designs"].push_back(std::move(one));
   }
   out["unscored"] = json::array();

@@ -18,6 +18,7 @@ using evolve::Population;
 
 namespace {
 
+// A text of lines.
 class Lines {
  public:
   // Formats a line and appends it.
@@ -131,7 +132,7 @@ Result<std::string> status_text(const store::Store& store) {
   add_session(out, reading);
   add_funnel(out, reading);
   add_strategies(out, reading, store);
-  if (const std::string agents = agents_text(reading); !agents.empty())
+  if (const std::string agents = agents_text(reading); !agents.empty())  // ends with a line break
     out.add("{}", agents.substr(0, agents.size() - 1));
   add_causes(out, "refused before training", store.refusals());
   add_causes(out, "runs without a score", store.failures());
@@ -146,9 +147,9 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
   Lines out;
   if (ranked.empty()) return std::string("no run has ended with a score yet\n");
   const std::int64_t baseline = p.best_baseline(rung);
-  const bool was_compared = verdict(r).fresh;
+  const bool has_comparison = verdict(r).has_comparison;
   out.add("at {}{}", one_line(r.rung(rung).name, 40),
-          was_compared
+          has_comparison
               ? ", on the seeds of the search (see `gabbro status` for the final comparison, on fresh ones)"
               : "");
   if (const std::string known = known_seeds_text(r); !known.empty()) out.add("{}", known);
@@ -161,13 +162,14 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
     if (!evolve::is_known(i) && shown++ >= count) continue;
     std::string against;
     if (baseline != 0 && row.design != baseline) {
-      const auto difference = evolve::compare(p, row.design, baseline, rung);
+      const auto difference = evolve::search_interval(p, row.design, baseline, rung);
       if (difference.count > 0) against = interval_text(difference);
     }
     out.add("{:<34}{:>10.4f}{:>7}{:>9}  {:<34}{:>9}{:>9}{:>8}B", one_line(label_of(i), 33), row.bits,
             row.seeds, context_text(store, p, row.design, rung), against, amount(i.created.train_flops),
             amount(i.created.decode_flops), amount(i.created.state_bytes));
-    if (const std::string failures = failed_runs_text(evolve::failed_runs(p, row.design, rung, nullptr));
+    if (const std::string failures =
+            failed_runs_text(evolve::failed_runs(p, row.design, rung, /*begun=*/nullptr));
         !failures.empty())
       out.add("  {}", failures);
   }
@@ -180,7 +182,7 @@ Result<std::string> top_text(const store::Store& store, std::size_t count) {
 
 namespace {
 
-// Prints designs below their first parents.
+// Prints designs below their first parents. Roots are designs without a parent.
 class Tree {
  public:
   Tree(const CampaignReading& r, const TreeLimits& limits)
@@ -231,7 +233,7 @@ class Tree {
              i.entered > 0 ? fmt::format("  up to rung {}", i.entered + 1) : "");
     for (const std::int64_t child : children_[static_cast<std::size_t>(id)]) show(child, depth + 1);
   }
-  // Counts the descendants that are left out. It is not recursive, since families may be deep.
+  // Counts a design and its descendants as hidden. It is not recursive, since families may be deep.
   void hide(std::int64_t id) {
     std::vector<std::int64_t> stack{id};
     while (!stack.empty()) {
@@ -244,7 +246,7 @@ class Tree {
 
   const Population& p_;
   TreeLimits limits_;
-  std::vector<std::vector<std::int64_t>> children_;  // by id; those of 0 have no parent
+  std::vector<std::vector<std::int64_t>> children_;  // by id of the parent; those of 0 are the roots
   Lines out_;
   std::size_t lines_ = 0;
   std::int64_t hidden_ = 0;  // designs that the limits leave out
@@ -257,7 +259,7 @@ Result<std::string> tree_text(const store::Store& store, std::int64_t root, cons
   if (root != 0)
     if (const auto known = store.design(root); !known) return tl::unexpected(known.error());
   TreeLimits bounded = limits;
-  bounded.depth = std::min<std::size_t>(bounded.depth, 1000);
+  bounded.depth = std::min<std::size_t>(bounded.depth, 1000);  // `show` is recursive
   return Tree(r, bounded).str(root);
 }
 

@@ -1,5 +1,5 @@
-// Formats a campaign's record for `gabbro status`, `top`, `show RUN#ID` and `tree`, as text and as JSON. The
-// record may be read while a campaign writes it.
+// Formats a campaign's record for `gabbro status`, `top`, `show RUN#ID` and `tree`, as text, and for the
+// first two as JSON. The record may be read while a campaign writes it.
 #pragma once
 
 #include <cstddef>
@@ -17,22 +17,24 @@ Result<std::string> status_text(const store::Store& store);
 /// Returns the same as one JSON object on one line. Unknown numbers are null.
 Result<std::string> status_json(const store::Store& store);
 
-/// Returns the best `count` candidates at the highest rung that any candidate reached, and all baselines
-/// there, best first. Errors: as read_record.
+/// Returns the best `count` candidates at the highest rung where any candidate has a score, and all baselines
+/// and controls there, best first, followed by known and user designs without a score. Errors: as
+/// read_record.
 Result<std::string> top_text(const store::Store& store, std::size_t count);
-/// Returns the same as {"rung", "designs": [...]} on one line.
+/// Returns the same as one JSON object, {"rung", "best_baseline", "designs": [...], "unscored": [...]}, on
+/// one line. Unknown numbers are null.
 Result<std::string> top_json(const store::Store& store, std::size_t count);
 
 /// Describes one design: its instance tree, program, origin, runs by rung, learning curve, promotions and the
 /// outcome of the final comparison. Errors: as read_record, and "store" for an unknown id.
 Result<std::string> design_text(const store::Store& store, std::int64_t design);
 
-/// Limits on the depth and the number of lines of a tree.
+/// Limits of a tree: its depth in generations below the roots, and its number of lines.
 struct TreeLimits {
   std::size_t depth = 12, lines = 200;
 };
-/// Returns the descendants of `root`, or of all roots if `root` is 0, indented, best children first. Counts
-/// those that the limits leave out. Errors: as design_text.
+/// Returns `root` and its descendants, or all designs if `root` is 0, indented by generation, the best
+/// children first. Says how many designs the limits leave out. Errors: as design_text.
 Result<std::string> tree_text(const store::Store& store, std::int64_t root, const TreeLimits& limits = {});
 
 }  // namespace gabbro::campaign

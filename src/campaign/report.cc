@@ -19,6 +19,7 @@ using evolve::Population;
 
 namespace {
 
+// Returns the last name in a path, without trailing slashes.
 std::string last_part(const std::string& path) {
   const std::size_t end = path.find_last_not_of('/');
   if (end == std::string::npos) return path;
@@ -63,7 +64,7 @@ void ladder(Content& c) {
   if (c.reading.plan.aa_test) return;
   c.heading("The ladder");
   const Figure f = funnel_figure(c.reading, c.funnel);
-  if (f.svg.empty()) c.soft("No design of the search has entered a rung yet.");
+  if (f.svg.empty()) c.remark("No design of the search has entered a rung yet.");
   c.figure(f);
   Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted share", ">designs", ">done", ">stopped",
            ">failed", ">best", ">best baseline"});
@@ -88,14 +89,14 @@ void standings(Content& c) {
   c.heading(fmt::format("{} at {}", c.reading.plan.aa_test ? "Copies" : "Best designs",
                         one_line(c.reading.rung(rung).name, 30)));
   if (all.empty()) {
-    c.soft("No run has ended with a score yet.");
+    c.remark("No run has ended with a score yet.");
     return;
   }
   Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">train FLOPs",
            ">decode FLOPs", ">state", "strategy"});
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
-  std::string moved;
+  std::string resized;
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
@@ -104,8 +105,8 @@ void standings(Content& c) {
            amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
            one_line(evolve::source_of(i.created), 20)},
           k.design == c.verdict.leader.design);
-    if (const std::string of = moved_text(c.store, p, k.design, rung); !of.empty())
-      moved += fmt::format("{}{} ({})", moved.empty() ? "" : "; ", label_of(i), one_line(of, 80));
+    if (const std::string hypers = changed_hypers_text(c.store, p, k.design, rung); !hypers.empty())
+      resized += fmt::format("{}{} ({})", resized.empty() ? "" : "; ", label_of(i), one_line(hypers, 80));
   }
   for (const Unscored& u : unscored(p, rung)) {
     const Individual& i = p.individual(u.design);
@@ -114,13 +115,13 @@ void standings(Content& c) {
            one_line(evolve::source_of(i.created), 20)});
   }
   c.out += t.str();
-  c.soft(fmt::format(
+  c.remark(fmt::format(
       "Means over the seeds of the search. Gain of context: how many bits per byte the text before the last "
       "8 tokens is worth; near 0, the design predicts from those 8 alone. Costs are per token, at the size "
       "and context of the first rung. {}",
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
-  if (!moved.empty())
-    c.soft(fmt::format("Hyperparameters changed to reach the rung's number of parameters: {}.", moved));
+  if (!resized.empty())
+    c.remark(fmt::format("Hyperparameters changed to reach the rung's number of parameters: {}.", resized));
   c.figure(learning_figure(c.reading, c.store, c.verdict));
 }
 
@@ -136,23 +137,24 @@ void cost(Content& c) {
 void comparison(Content& c) {
   if (c.reading.plan.aa_test) return;
   c.heading("The leader against the baselines");
-  if (c.verdict.duels.empty()) c.soft("No design has a run with the same seed as a baseline yet.");
+  if (c.verdict.duels.empty()) c.remark("No design has a run with the same seed as a baseline yet.");
   c.figure(forest_figure(c.reading, c.verdict));
   if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
   for (const EarlierComparison& e : c.verdict.earlier) c.paragraph(e.text);
-  const int at = std::max(0, c.verdict.leader.rung);
+  const int rung = std::max(0, c.verdict.leader.rung);
   Table rates({"design", "learning rates tried, with their bits per byte"});
   for (const Individual& i : c.population().individuals())
     if (evolve::is_known(i) || i.created.id == c.verdict.leader.design)
-      if (const std::string text = rates_text(c.reading, i.created.id, at); !text.empty())
+      if (const std::string text = rates_text(c.reading, i.created.id, rung); !text.empty())
         rates.row({label_of(i), text}, i.created.id == c.verdict.leader.design);
   if (!rates.empty()) {
     c.add("<h3>Learning rates</h3>\n");
     c.out += rates.str();
-    c.soft(fmt::format("At {}, by factors of two, on a seed that no verdict uses.",
-                       one_line(c.reading.rung(at).name, 30)));
+    c.remark(fmt::format("At {}, by factors of two, on a seed that no verdict uses.",
+                         one_line(c.reading.rung(rung).name, 30)));
   }
-  if (c.verdict.fresh) c.soft("When it started: " + one_line(c.verdict.outcome.begun->reason, 300) + ".");
+  if (c.verdict.has_comparison)
+    c.remark("When it started: " + one_line(c.verdict.outcome.begun->reason, 300) + ".");
 }
 
 void strategies(Content& c) {
@@ -180,6 +182,8 @@ void strategies(Content& c) {
     std::vector<std::pair<std::string, evolve::Credit>> order;
     for (const auto& [op, k] : credit.operators) order.emplace_back(record::word_of(op), k);
     for (const auto& [mode, k] : credit.modes) order.emplace_back(fmt::format("{} by agents", mode), k);
+    // The largest share of better offspring comes first; both sides are multiplied by both numbers of
+    // offspring.
     std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) {
       return x.second.better * y.second.offspring > y.second.better * x.second.offspring;
     });
@@ -190,7 +194,7 @@ void strategies(Content& c) {
   if (credits.empty()) return;
   c.add("<h3>Operators</h3>\n");
   c.out += credits.str();
-  c.soft(
+  c.remark(
       "Offspring with an outcome at the first rung, and those that scored better there than their parent on "
       "the same data.");
 }
@@ -207,30 +211,30 @@ void scale(Content& c) {
   c.heading("At other sizes");
   const auto fit = evolve::fit_scale(*c.study);
   if (c.study->status != record::Status::kDone)
-    c.soft("The study is not complete; `gabbro scale` continues it.");
+    c.remark("The study is not complete; `gabbro scale` continues it.");
   else if (!fit)
-    c.soft(fmt::format("The study could not be fitted: {}.", one_line(fit.error().message, 200)));
+    c.remark(fmt::format("The study could not be fitted: {}.", one_line(fit.error().message, 200)));
   if (c.study->status != record::Status::kDone || !fit) return;
-  if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.soft("Its corpus differs from the campaign's.");
+  if (c.study->corpus_hash != c.reading.plan.corpus_hash) c.remark("Its corpus differs from the campaign's.");
   c.figure(scale_figure(*c.study, *fit));
   c.add("<pre>{}</pre>\n", escape(scale_text(*c.study, *fit)));
 }
 
-void losses(Content& c) {
+void refusals_and_failures(Content& c) {
   c.heading("Refusals and failures");
   constexpr std::size_t kShown = 25;
   const auto counts = [&](const char* title, const char* none, const std::vector<store::Store::Count>& all,
                           const char* first) {
     c.add("<h3>{}</h3>\n", title);
     if (all.empty()) {
-      c.soft(none);
+      c.remark(none);
       return;
     }
     Table t({first, "cause", ">count"});
     for (std::size_t k = 0; k < std::min(kShown, all.size()); ++k)
       t.row({one_line(all[k].what, 30), one_line(all[k].cause, 120), std::to_string(all[k].count)});
     c.out += t.str();
-    if (all.size() > kShown) c.soft(fmt::format("The first {} of {} causes.", kShown, all.size()));
+    if (all.size() > kShown) c.remark(fmt::format("The first {} of {} causes.", kShown, all.size()));
   };
   counts("Refused before training", "No draw was refused.", c.store.refusals(), "strategy");
   counts("Runs without a score", "Every run that ended has a score.", c.store.failures(), "end");
@@ -266,10 +270,10 @@ void method(Content& c) {
   std::string sessions;
   std::size_t ended = 0, began = 0;
   for (const store::SessionRow& s : c.reading.sessions) s.session.begins ? ++began : ++ended;
-  c.soft(fmt::format("Started {} UTC, last event {} UTC; {}, {} of them ended normally. Workers with {}.",
-                     date(c.reading.begun), date(c.reading.last),
-                     count_of(static_cast<std::int64_t>(began), "session"), ended,
-                     count_of(plan.threads, "thread")));
+  c.remark(fmt::format("Started {} UTC, last event {} UTC; {}, {} of them ended normally. Workers with {}.",
+                       date(c.reading.begun), date(c.reading.last),
+                       count_of(static_cast<std::int64_t>(began), "session"), ended,
+                       count_of(plan.threads, "thread")));
   c.add("<details><summary>Settings</summary>\n<pre><code>");
   const std::string settings = to_toml(plan);
   std::string_view rest = settings;
@@ -284,11 +288,18 @@ void method(Content& c) {
 }  // namespace
 
 Result<std::string> report_html(const store::Store& store, const std::string& dir,
-                                const std::function<std::string(std::int64_t)>& talk,
+                                const std::function<std::string(std::int64_t)>& conversation_of,
                                 const std::optional<record::ScaleStudy>& study) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(reading, read_record(store));
-  Content c{store, std::move(reading), {}, {}, {}, dir, talk, study};
+  Content c{.store = store,
+            .reading = std::move(reading),
+            .funnel = {},
+            .strategies = {},
+            .verdict = {},
+            .dir = dir,
+            .conversation_of = conversation_of,
+            .study = study};
   c.funnel = funnel(c.population());
   c.strategies = strategies(c.reading, store);
   c.verdict = verdict(c.reading);
@@ -301,7 +312,7 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
                          one_line(last_part(c.reading.plan.corpus), 40))),
       kReportStyle);
   for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section, scale,
-                             family_section, strategies, agents_section, losses, method})
+                             family_section, strategies, agents_section, refusals_and_failures, method})
     section(c);
   c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
         escape(one_line(campaign.version, 30)));

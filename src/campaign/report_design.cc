@@ -13,41 +13,42 @@ using evolve::Population;
 
 namespace {
 
-// Shows the program of a design, with marks on lines that its parent does not have, and a list of the
+// Adds the program of a design, with marks on lines that its parent does not have, and a table of the
 // changes.
 void program(Content& c, const store::DesignRow& design) {
-  std::set<int> fresh;
+  std::set<int> new_lines;
   std::vector<edit::Change> changes;
   std::string parent;
   if (design.created.parent > 0)
     if (const auto before = c.store.design(design.created.parent)) {
-      const lang::ParseResult a = lang::parse(before->created.program),
-                              b = lang::parse(design.created.program);
-      if (a.errors.empty() && b.errors.empty()) changes = edit::diff(a.program, b.program);
+      const lang::ParseResult old_parsed = lang::parse(before->created.program),
+                              new_parsed = lang::parse(design.created.program);
+      if (old_parsed.errors.empty() && new_parsed.errors.empty())
+        changes = edit::diff(old_parsed.program, new_parsed.program);
       parent = label_of(c.population().individual(design.created.parent));
     }
   for (const edit::Change& change : changes) {
     const int lines = 1 + static_cast<int>(std::count(change.after.begin(), change.after.end(), '\n'));
     for (int k = 0; change.at_after.line > 0 && !change.after.empty() && k < lines; ++k)
-      fresh.insert(change.at_after.line + k);
+      new_lines.insert(change.at_after.line + k);
   }
   c.add("<pre><code>");
   std::string_view rest = design.created.program;
   for (int line = 1; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
-    c.add("<span{}>{}</span>", fresh.contains(line) ? " class=\"new\"" : "", escape(rest.substr(0, end)));
+    c.add("<span{}>{}</span>", new_lines.contains(line) ? " class=\"new\"" : "", escape(rest.substr(0, end)));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   c.add("</code></pre>\n");
   if (changes.empty()) return;
-  c.soft(fmt::format("Marked lines are not in its parent, {}:", parent));
+  c.remark(fmt::format("Marked lines are not in its parent, {}:", parent));
   Table t({"where", "before", "now"});
   constexpr std::size_t kShown = 20, kText = 160;
   for (std::size_t k = 0; k < std::min(kShown, changes.size()); ++k)
     t.row({one_line(changes[k].item + (changes[k].place.empty() ? "" : " · " + changes[k].place), 80),
            one_line(changes[k].before, kText), one_line(changes[k].after, kText)});
   c.out += t.str();
-  if (changes.size() > kShown) c.soft(fmt::format("The first {} of {} changes.", kShown, changes.size()));
+  if (changes.size() > kShown) c.remark(fmt::format("The first {} of {} changes.", kShown, changes.size()));
 }
 
 }  // namespace
@@ -64,15 +65,15 @@ void winner_section(Content& c) {
       "decoding, which carries {} bytes of state.",
       one_line(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
   for (const record::Promoted& p : c.store.promotions_of(leader.design))
-    if (p.rung < static_cast<int>(c.reading.plan.settings.rungs.size()))
-      c.soft(fmt::format("It entered {}: {}.", one_line(c.reading.rung(p.rung).name, 30),
-                         one_line(p.reason, 200)));
+    if (p.rung >= 0 && p.rung < static_cast<int>(c.reading.plan.settings.rungs.size()))
+      c.remark(fmt::format("It entered {}: {}.", one_line(c.reading.rung(p.rung).name, 30),
+                           one_line(p.reason, 200)));
   program(c, *design);
   const std::vector<AblatedPart> all = ablated_parts(c.population(), leader);
   const Figure f = parts_figure(all);
   c.add("<h3>Its parts, one at a time</h3>\n");
   if (f.svg.empty())
-    c.soft(
+    c.remark(
         "Its ablation has not been run yet: it follows when the comparison is complete and the design is "
         "ahead.");
   c.figure(f);
@@ -84,7 +85,7 @@ void winner_section(Content& c) {
   };
   group(AblatedPart::Effect::kHelps, "Helps");
   group(AblatedPart::Effect::kHurts, "Better without");
-  if (const std::string hint = advice_on_parts(all); !hint.empty()) c.soft(hint);
+  if (const std::string advice = advice_on_parts(all); !advice.empty()) c.remark(advice);
   group(AblatedPart::Effect::kUnclear, "Unclear");
   group(AblatedPart::Effect::kWaits, "Not yet decided");
   group(AblatedPart::Effect::kUntrainable, "Could not be trained without");
@@ -98,7 +99,7 @@ void family_section(Content& c) {
   if (c.verdict.leader.rung < 0) return;
   const Population& p = c.population();
   const std::vector<std::int64_t> line = lineage(p, c.verdict.leader.design, 100'000);
-  constexpr std::size_t kEnds = 20;
+  constexpr std::size_t kEnds = 20;  // designs that are shown at either end of a long lineage
   c.add("<ol class=\"lineage\">\n");
   for (std::size_t k = 0; k < line.size(); ++k) {
     if (line.size() > 2 * kEnds && k == kEnds) {
@@ -112,7 +113,8 @@ void family_section(Content& c) {
       c.add(" with {}", escape(label_of(p.individual(i.created.second_parent))));
     if (s.done > 0) c.add(" · <span class=\"n\">{:.4f}</span>", s.bits);
     if (i.created.parent > 0) {
-      const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
+      const std::vector<double> d =
+          p.differences(i.created.id, i.created.parent, /*rung=*/0, evolve::RunKind::kSearch);
       if (!d.empty()) {
         const double mean = evolve::mean_interval(d).mean;
         c.add(" <span class=\"n {}\">{:+.4f}</span> against its parent", mean < 0 ? "better" : "worse", mean);
@@ -126,7 +128,7 @@ void family_section(Content& c) {
                        20))));
   }
   c.add("</ol>\n");
-  c.soft("From the leader up to its root, with bits per byte at the first rung.");
+  c.remark("From the leader up to its root, with bits per byte at the first rung.");
 }
 
 }  // namespace gabbro::campaign

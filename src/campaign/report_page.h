@@ -17,25 +17,26 @@
 
 namespace gabbro::campaign {
 
-/// Escapes running text, and keeps a number and its percent sign on one line.
+/// Escapes running text, and replaces the blank before a percent sign, so that no line breaks there.
 inline std::string prose(std::string_view text) {
   std::string out = escape(text);
   for (std::size_t at = 0; (at = out.find(" %", at)) != std::string::npos;) out.replace(at, 1, "\u00a0");
   return out;
 }
 
-/// The data of a report, read once. Sections append to `out`.
+/// The data of a report, read once, and the page that is written from it. Sections append to `out`.
 struct Content {
   const store::Store& store;
   CampaignReading reading;
   std::vector<Funnel> funnel;
   std::vector<StrategyRow> strategies;
   CampaignVerdict verdict;
-  std::string dir;  // folder of the campaign
-  // Returns the conversation that led to the design of an agents' task, as plain text; may be empty.
-  std::function<std::string(std::int64_t task)> talk;
-  std::optional<record::ScaleStudy> study;
-  std::string out{};  // the HTML of the page so far
+  std::string dir;  // the campaign's folder in the commands that are shown
+  // Returns the conversation that led to the design of an agents' task, as plain text; may be null, and may
+  // return "".
+  std::function<std::string(std::int64_t task)> conversation_of;
+  std::optional<record::ScaleStudy> study;  // of its designs at several sizes
+  std::string out{};                        // the HTML of the page so far
 
   [[nodiscard]] const evolve::Population& population() const { return reading.population; }
 
@@ -46,7 +47,8 @@ struct Content {
   void heading(std::string_view text) { add("<h2>{}</h2>\n", escape(text)); }
   void paragraph(std::string_view text) { add("<p>{}</p>\n", prose(text)); }
   /// Adds a remark in a paler colour.
-  void soft(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
+  void remark(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
+  /// Adds a figure, unless it is empty.
   void figure(const Figure& f) {
     if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, prose(f.caption));
   }
@@ -65,9 +67,9 @@ class Table {
     }
     text_ += "</tr></thead>\n<tbody>\n";
   }
-  /// If `own`, the row is highlighted, as that of the leader is.
-  void row(const std::vector<std::string>& cells, bool own = false) {
-    text_ += own ? "<tr class=\"own\">" : "<tr>";
+  /// The row of the leader is highlighted.
+  void row(const std::vector<std::string>& cells, bool is_leader = false) {
+    text_ += is_leader ? "<tr class=\"own\">" : "<tr>";
     for (std::size_t k = 0; k < cells.size(); ++k)
       text_ += fmt::format("<td{}>{}</td>", numeric_[k] ? " class=\"n\"" : "", escape(cells[k]));
     text_ += "</tr>\n";
@@ -92,10 +94,10 @@ inline std::string bits_at(const evolve::Population& p, std::int64_t design, int
   return s.done > 0 ? bits_text(s.bits) : "-";
 }
 
-/// Adds the leader: its facts, its program compared with its parent's, and the value of its parts. Adds
-/// nothing without a leader.
+/// Adds the leader, if there is one: its facts, its program compared with its parent's, and the value of its
+/// parts.
 void winner_section(Content& c);
-/// Adds all designs by generation, and the leader's ancestors. Adds nothing without designs.
+/// Adds all designs by generation, and the leader's ancestors, if any candidate has a score.
 void family_section(Content& c);
 
 }  // namespace gabbro::campaign

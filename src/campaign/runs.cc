@@ -31,7 +31,7 @@ namespace {
 
 constexpr std::uint64_t kMinFreeDisk = 64 << 20;  // bytes that stay free beside what a run writes
 constexpr char kCheckpoint[] = "checkpoint.safetensors";
-constexpr char kUnasked[] = "its worker stopped without a request";
+constexpr char kStoppedUnasked[] = "its worker stopped without a request";
 
 }  // namespace
 
@@ -66,7 +66,7 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
   spec.valid_documents = static_cast<std::uint64_t>(evolve::documents_of(r, evolve::is_verdict_run(begun)));
   spec.document_tokens = static_cast<std::uint64_t>(r.document_tokens);
   if (evolve::is_verdict_run(begun)) spec.unread_tokens = evolve::kUnreadTokens;
-  spec.thorough = evolve::rechecks(begun);
+  spec.thorough = evolve::is_recheck(begun);
   if (created.origin == record::Origin::kAaReplicate)
     spec.start = mix(plan.seed, static_cast<std::uint64_t>(created.id)) | 1;
   return spec;
@@ -77,21 +77,22 @@ Result<record::TrialSpec> spec_of(const CampaignPlan& plan, const record::Design
 double Campaign::State::expected_seconds(int r) const {
   if (const auto own = durations.find(r); own != durations.end()) return own->second.mean();
   for (int below = r - 1; below >= 0; --below)
-    if (const auto at = durations.find(below); at != durations.end())
-      return at->second.mean() * training_cost(r) / training_cost(below);
+    if (const auto lower = durations.find(below); lower != durations.end())
+      return lower->second.mean() * training_cost(r) / training_cost(below);
   return 0;
 }
 
 Result<bool> Campaign::State::start_run(const RunRequest& wanted, jobs::Executor& executor) {
   std::vector<Event> events;
   if (!wanted.promotion.empty())
-    events.emplace_back(record::Promoted{wanted.design, wanted.rung, wanted.promotion});
-  const record::TrialBegun begun{static_cast<std::int64_t>(population.trials().size()) + 1,
-                                 wanted.design,
-                                 wanted.rung,
-                                 wanted.seed,
-                                 wanted.purpose,
-                                 wanted.rate};
+    events.emplace_back(
+        record::Promoted{.design = wanted.design, .rung = wanted.rung, .reason = wanted.promotion});
+  const record::TrialBegun begun{.id = static_cast<std::int64_t>(population.trials().size()) + 1,
+                                 .design = wanted.design,
+                                 .rung = wanted.rung,
+                                 .seed = wanted.seed,
+                                 .purpose = wanted.purpose,
+                                 .rate = wanted.rate};
   events.emplace_back(begun);
   if (const auto ok = record(events); !ok) return ok;
   return submit_run(begun, executor);
@@ -111,15 +112,16 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
       if (const auto ok = clear_path(file); !ok) return ok;
   if (const auto ok = replace_file(spec_file, spec); !ok) return ok;
   GABBRO_TRY(engine, record::engine_of(spec));
-  return executor.start({.id = id,
-                         .spec_file = spec_file,
-                         .result_file = folder + "/result.json",
-                         .limits = {seconds, static_cast<std::uint64_t>(plan.settings.worker_bytes)},
-                         .log_file = log,
-                         .reads = reads,
-                         .devices = engine.device != "cpu",
-                         .python = engine.engine == record::Engine::kPyTorch,
-                         .team = engine.gpus > 1});
+  return executor.start(
+      {.id = id,
+       .spec_file = spec_file,
+       .result_file = folder + "/result.json",
+       .limits = {.seconds = seconds, .memory_bytes = static_cast<std::uint64_t>(plan.settings.worker_bytes)},
+       .log_file = log,
+       .reads = reads,
+       .devices = engine.device != "cpu",
+       .python = engine.engine == record::Engine::kPyTorch,
+       .multi_process = engine.gpus > 1});
 }
 
 bool Campaign::State::has_free_disk() const {
@@ -128,11 +130,11 @@ bool Campaign::State::has_free_disk() const {
   return error || disk.available >= kMinFreeDisk;
 }
 
-// Returns why the disk has no room for a run beside those in progress, or "". A run writes its weights with
-// two moments each, beside the checkpoint before.
+// Returns why the disk has no room for a run beside those in progress, or "". A checkpoint holds each
+// parameter and its two moments, and a new one is written before the previous one is removed.
 std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
                                          const jobs::Executor& executor) const {
-  constexpr std::uint64_t kBytes = 3 * sizeof(float);  // of a parameter in a checkpoint
+  constexpr std::uint64_t kBytesPerParameter = 3 * sizeof(float);
   const auto free = executor.free_bytes(paths.dir);
   if (!free) return "";
   std::uint64_t needed = kMinFreeDisk;
@@ -140,7 +142,8 @@ std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
     std::error_code error;
     const bool has_checkpoint = fs::is_regular_file(
         fs::symlink_status(fmt::format("{}/{}", paths.trial(run.id), kCheckpoint), error));
-    needed += (has_checkpoint ? 1 : 2) * kBytes * static_cast<std::uint64_t>(rung(run.rung).params);
+    needed +=
+        (has_checkpoint ? 1 : 2) * kBytesPerParameter * static_cast<std::uint64_t>(rung(run.rung).params);
   };
   add(begun);
   bool is_alone = true;
@@ -154,11 +157,11 @@ std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
                      paths.dir, begun.id, is_alone ? "" : " beside those in progress", needed >> 20);
 }
 
-// Returns the limit of time of a run, which is proportional to its work, thorough checks included.
+// Returns the time limit of a run in seconds. It grows with the work of its rung, and with thorough checks.
 double Campaign::State::seconds_limit(const record::TrialBegun& begun) const {
   constexpr double kRecheckCost = 4;
   return plan.settings.worker_seconds * std::max(1.0, training_cost(begun.rung) / training_cost(0)) *
-         (evolve::rechecks(begun) ? kRecheckCost : 1);
+         (evolve::is_recheck(begun) ? kRecheckCost : 1);
 }
 
 // Returns true if hurdles (early-stopping thresholds) apply to a run. They apply to runs of the search whose
@@ -182,7 +185,8 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
   for (std::size_t h = 0; h < losses.size(); ++h)
     if (may_be_stopped_early(begun) && std::isfinite(losses[h]))
       spec.hurdles.push_back(
-          {static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)), losses[h]});
+          {.tokens = static_cast<std::int64_t>(plan.settings.hurdles[h] * static_cast<double>(r.tokens)),
+           .loss = losses[h]});
   // Runs of one rung and seed read the same text. The first run of a known architecture determines which.
   for (const evolve::Trial& t : population.trials())
     if (t.begun.rung == begun.rung && t.begun.seed == begun.seed && t.ended &&
@@ -190,29 +194,30 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
       spec.text_hash = t.text_hash;
       break;
     }
+  if (fs::exists(spec.folder + "/" + kCheckpoint, error)) continued_runs.insert(begun.id);
   if (const auto ok =
           submit_job(begun.id, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
       !ok)
     return ok;
-  running[begun.id] = {begun.id, {}};
+  running[begun.id] = {.trial = begun.id, .progress = {}};
   return true;
 }
 
 namespace {
 
-// Returns why the documents of a result differ from those of `trusted`, which holds only the last ones; "" if
-// they agree.
-std::string other_documents(const std::vector<record::DocumentScore>& documents,
-                            const evolve::Trial& trusted) {
+// Returns why the documents of a result differ from those of `trusted`; "" if they agree. `trusted` may lack
+// the first documents of its run (evolve::Trial::documents).
+std::string why_other_documents(const std::vector<record::DocumentScore>& documents,
+                                const evolve::Trial& trusted) {
   const std::size_t kept = trusted.documents.size();
   if (kept > documents.size())
     return fmt::format("scored on {} documents, but run {} on {} or more", documents.size(), trusted.begun.id,
                        kept);
   for (std::size_t k = 0; k < kept; ++k) {
-    const std::size_t at = documents.size() - kept + k;
-    if (documents[at].bytes != trusted.documents[k].bytes)
-      return fmt::format("document {} has {} bytes, but in run {} it has {}", at + 1, documents[at].bytes,
-                         trusted.begun.id, trusted.documents[k].bytes);
+    const std::size_t index = documents.size() - kept + k;
+    if (documents[index].bytes != trusted.documents[k].bytes)
+      return fmt::format("document {} has {} bytes, but in run {} it has {}", index + 1,
+                         documents[index].bytes, trusted.begun.id, trusted.documents[k].bytes);
   }
   return "";
 }
@@ -224,6 +229,7 @@ std::string other_documents(const std::vector<record::DocumentScore>& documents,
 std::string Campaign::State::why_implausible(const record::TrialResult& r, const evolve::Trial& trial) const {
   auto spec = spec_of(plan, population.individual(trial.begun.design).created, trial.begun);
   if (!spec) return spec.error().message;
+  // The hurdles that the run had are not recorded; any hurdle makes an early stop plausible.
   if (may_be_stopped_early(trial.begun)) spec->hurdles.emplace_back();
   if (std::string why = record::misfit(*spec, r); !why.empty()) return why;
   if (r.status == record::Status::kStopped || r.status == record::Status::kFailed) return "";
@@ -231,7 +237,7 @@ std::string Campaign::State::why_implausible(const record::TrialResult& r, const
   if (std::string why = why_wrong_design(r, trial); !why.empty()) return why;
   if (r.status != record::Status::kDone) return "";
   if (std::string why = why_repeated(r, trial); !why.empty()) return why;
-  // Only known architectures are trusted. Otherwise the first run to finish would determine which text is
+  // Only known architectures are trusted: otherwise the first run to finish would determine which text is
   // correct.
   for (const evolve::Trial& t : population.trials()) {
     if (t.begun.rung != trial.begun.rung || !t.ended || t.status != record::Status::kDone || !is_trusted(t))
@@ -243,7 +249,7 @@ std::string Campaign::State::why_implausible(const record::TrialResult& r, const
     if (t.valid_documents != r.valid_documents || t.valid_bytes != r.valid_bytes)
       return fmt::format("scored on {} documents of {} bytes, but run {} on {} of {}", r.valid_documents,
                          r.valid_bytes, t.begun.id, t.valid_documents, t.valid_bytes);
-    if (std::string why = other_documents(r.documents, t); !why.empty()) return why;
+    if (std::string why = why_other_documents(r.documents, t); !why.empty()) return why;
   }
   return "";
 }
@@ -274,22 +280,22 @@ std::string Campaign::State::why_repeated(const record::TrialResult& r, const ev
   return "";
 }
 
-// Returns why the design cannot have the cost that `r` reports, or "". The screen measured the cost at
-// the first rung. At higher rungs it may grow at most as parameters, lengths and depth do, and as the tokens
-// of a step decrease, which share the work on parameters alone.
+// Returns why the design cannot have the cost that `r` reports, or "". The screen measured the cost per token
+// at the first rung. At higher rungs it grows at most in proportion to parameters, length and depth, and
+// inversely to the tokens of a step, which share the work that depends on parameters alone.
 std::string Campaign::State::why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const {
-  // Earlier versions of the program counted FLOPs differently. This tolerance does no harm, since the budget
-  // of strategies uses `known`.
+  // Earlier versions of the program counted FLOPs differently. This tolerance does no harm, since strategies
+  // are charged `known`, not what workers report.
   constexpr double kTolerance = 8;
   const double known = population.individual(trial.begun.design).created.train_flops;
   if (!(known > 0)) return "";
   const Rung &first = this->rung(0), &own = this->rung(trial.begun.rung);
   const double params = static_cast<double>(own.params) / static_cast<double>(first.params),
                length = static_cast<double>(own.length) / static_cast<double>(first.length),
-               fewer = static_cast<double>(first.sequences * first.length) /
-                       static_cast<double>(own.sequences * own.length);
+               fewer_tokens = static_cast<double>(first.sequences * first.length) /
+                              static_cast<double>(own.sequences * own.length);
   const double most = known * kTolerance * std::max(1.0, params) * std::max(1.0, length) *
-                      std::max(1.0, own.depth) * std::max(1.0, fewer);
+                      std::max(1.0, own.depth) * std::max(1.0, fewer_tokens);
   const double least = trial.begun.rung == 0 ? known / kTolerance : 0;
   if (r.train_flops_per_token >= least && r.train_flops_per_token <= most) return "";
   return fmt::format("{:.3g} FLOPs per token, but the design has {:.3g} at {}", r.train_flops_per_token,
@@ -323,31 +329,33 @@ std::string Campaign::State::why_wrong_held_out_text(const std::string& hash,
 std::string Campaign::State::why_wrong_design(const record::TrialResult& r,
                                               const evolve::Trial& trial) const {
   const record::DesignCreated& created = population.individual(trial.begun.design).created;
-  const auto at = static_cast<std::size_t>(trial.begun.rung);
-  const bool known = at < created.sized.size();
-  if (known && r.hash == created.sized[at]) return "";
+  const auto rung_index = static_cast<std::size_t>(trial.begun.rung);
+  const bool is_recorded = rung_index < created.sized.size();
+  if (is_recorded && r.hash == created.sized[rung_index]) return "";
   // The record may be older than these hashes, or an earlier version of the program may have given the design
   // another size.
   const auto now = screener->measure(*population.individual(trial.begun.design).program, plan.settings);
-  const bool measured = now && at < now->sized.size();
-  if ((!known && !measured) || (measured && r.hash == now->sized[at])) return "";
+  const bool is_measured = now && rung_index < now->sized.size();
+  if ((!is_recorded && !is_measured) || (is_measured && r.hash == now->sized[rung_index])) return "";
   return fmt::format("it trained the design with hash {}, but {} has {} at {}", r.hash, created.name,
-                     measured ? now->sized[at] : created.sized[at], rung(trial.begun.rung).name);
+                     is_measured ? now->sized[rung_index] : created.sized[rung_index],
+                     rung(trial.begun.rung).name);
 }
 
-// Returns true for a run of a known architecture, whose program is not from an untrusted source.
+// Returns true for a run of a known architecture or a copy of one, whose program is not from an untrusted
+// source.
 bool Campaign::State::is_trusted(const evolve::Trial& trial) const {
   const Individual& design = population.individual(trial.begun.design);
   return is_known(design) || is_replicate(design);
 }
 
-// Handles the end of a run as tries_of says.
+// Records the end of a run, begins the run again, or holds it for a check of the machine (tries_of).
 Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool stop_requested) {
   running.erase(ended.id);
   const evolve::Trial& trial = population.trial(ended.id);
-  RunFailure end = read_end(ended, trial);
-  end.event.seconds = start_seconds[ended.id] += ended.seconds;
-  const Tries tries = tries_of(end.fault, is_verdict_run(trial));
+  EndedRun end = read_end(ended, trial);
+  end.event.seconds = run_seconds[ended.id] += ended.seconds;
+  const Tries tries = tries_of(end.fault, trains_anew(trial));
   if (is_interruption(end.fault)) {
     tidy_folder(trial);
     if (end.fault == Fault::kCheckpoint)
@@ -355,22 +363,27 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
     if (stop_requested) return true;  // a later session resumes it
   }
   const int count = ++end_counts[{ended.id, end.fault}];
-  const bool is_due = count > tries.unchecked;
-  // The numbers of a known architecture may be those of a rate that is too large.
-  if (is_trusted(trial) && end.fault != Fault::kNumbers && (is_due || end.fault == Fault::kLimit))
-    return fail_of_known(trial, end);
-  if (is_due) return doubt(std::move(end));
-  if (count >= tries.most) return record_end(std::move(end.event));
+  const bool is_check_due = count > tries.unchecked_ends;
+  // A known architecture needs no separate check, except for wrong numbers: its learning rate may be too
+  // large.
+  if (is_trusted(trial) && end.fault != Fault::kNumbers && (is_check_due || end.fault == Fault::kLimit))
+    return fail_for_known_design(trial, end);
+  if (is_check_due) return hold_for_check(std::move(end));
+  if (count >= tries.max_ends) return record_end(std::move(end.event));
   restarts.push_back(trial.begun);
   return true;
 }
 
-// Returns the event that records the end of a run, and whose fault it may be.
-Campaign::State::RunFailure Campaign::State::read_end(const jobs::JobEnd& ended,
-                                                      const evolve::Trial& trial) const {
+// Returns the event that records the end of a run, and what may be at fault.
+Campaign::State::EndedRun Campaign::State::read_end(const jobs::JobEnd& ended,
+                                                    const evolve::Trial& trial) const {
   const auto failure = [&](Fault fault, record::RunEnd end, const std::string& cause) {
-    return RunFailure{
-        {ended.id, end, ended.seconds, record::failure("train", cause, Cause::kWorker)}, cause, fault};
+    return EndedRun{.event = {.id = ended.id,
+                              .end = end,
+                              .seconds = ended.seconds,
+                              .result = record::failure("train", cause, Cause::kWorker)},
+                    .cause = cause,
+                    .fault = fault};
   };
   using Kind = jobs::JobEnd::Kind;
   using record::RunEnd;
@@ -380,21 +393,25 @@ Campaign::State::RunFailure Campaign::State::read_end(const jobs::JobEnd& ended,
                    : ended.kind == Kind::kMemoryLimit ? RunEnd::kMemoryLimit
                    : ended.kind == Kind::kLimit       ? RunEnd::kLimit
                                                       : RunEnd::kCrash,
-                   ended.kind == Kind::kStopped ? kUnasked : ended.cause);
+                   ended.kind == Kind::kStopped ? kStoppedUnasked : ended.cause);
   const auto result = record::parse_result(ended.result);
   if (!result) return failure(Fault::kReport, RunEnd::kCrash, result.error().message);
-  if (result->status == record::Status::kStopped) return failure(Fault::kWorker, RunEnd::kCrash, kUnasked);
+  if (result->status == record::Status::kStopped)
+    return failure(Fault::kWorker, RunEnd::kCrash, kStoppedUnasked);
   if (result->status == record::Status::kDone)
     if (const std::string why = why_wrong_held_out_text(result->held_out_hash, trial.begun); !why.empty()) {
-      RunFailure out = failure(Fault::kReport, RunEnd::kCrash, record::inconsistent(why).message);
+      EndedRun out = failure(Fault::kReport, RunEnd::kCrash, record::inconsistent(why).message);
       out.cause = "the held-out text changed: " + why;
-      out.is_of_held_out_text = true;
+      out.has_other_held_out_text = true;
       return out;
     }
   if (const std::string why = why_implausible(*result, trial); !why.empty())
     return failure(Fault::kReport, RunEnd::kCrash, record::inconsistent(why).message);
-  // Known fields only, without anything else that the file may hold.
-  RunFailure out{{ended.id, RunEnd::kResult, ended.seconds, to_json(*result)}, result->cause, Fault::kDesign};
+  // The result is written anew, without unknown fields that the file may hold.
+  EndedRun out{
+      .event = {.id = ended.id, .end = RunEnd::kResult, .seconds = ended.seconds, .result = to_json(*result)},
+      .cause = result->cause,
+      .fault = Fault::kDesign};
   if (result->status == record::Status::kFailed) {
     out.fault = fault_of(result->error, plan.settings.worker_bytes > 0);
     if (out.cause.empty()) out.cause = "the worker reported no cause";
@@ -405,20 +422,21 @@ Campaign::State::RunFailure Campaign::State::read_end(const jobs::JobEnd& ended,
   return out;
 }
 
-// Ends the session for the failure of a known architecture. It is not recorded, and the run is begun again
-// when the campaign resumes.
-Result<bool> Campaign::State::fail_of_known(const evolve::Trial& trial, const RunFailure& failure) const {
+// Returns the error that ends the session when a known architecture fails. Its end is not recorded, and the
+// run begins again when the campaign resumes.
+Result<bool> Campaign::State::fail_for_known_design(const evolve::Trial& trial, const EndedRun& run) const {
   return fail(
       "campaign",
       fmt::format("no run can be trained: run {} of {} failed: {}", trial.begun.id,
-                  population.individual(trial.begun.design).created.name, failure.cause),
+                  population.individual(trial.begun.design).created.name, run.cause),
       fmt::format("fix the cause, then continue with `gabbro resume {}`; nothing was lost{}", paths.dir,
-                  failure.fault == Fault::kLimit
+                  run.fault == Fault::kLimit
                       ? "; if a limit of the preset is the cause, start another campaign"
                       : ""));
 }
 
-// Records the end of a run. Its folder is tidied first, since the record needs space on the same disk.
+// Records the end of a run. Without a result, its folder is tidied first, since the record needs space on the
+// same disk.
 Result<bool> Campaign::State::record_end(record::TrialEnded event) {
   const std::int64_t id = event.id;
   const evolve::Trial& trial = population.trial(id);
@@ -432,9 +450,9 @@ Result<bool> Campaign::State::remove_checkpoint(std::int64_t trial) const {
   return clear_path(fmt::format("{}/{}", paths.trial(trial), kCheckpoint));
 }
 
-// Removes what nobody reads from the folder of a run: the checkpoint once the run has ended, the weights if
-// it has no score or is at the first rung, and what only a malicious worker writes and may fill the disk
-// with.
+// Removes what nobody reads from the folder of a run: the checkpoint once the run has ended or if the disk is
+// full, the weights if it has no score or is at the first of several rungs, and all other files, with which a
+// malicious worker may fill the disk.
 void Campaign::State::tidy_folder(const evolve::Trial& trial) const {
   const bool has_score =
       trial.ended && (trial.status == record::Status::kDone || trial.status == record::Status::kRefused);

@@ -19,8 +19,10 @@ using record::ScaleStudy;
 
 namespace {
 
-constexpr double kTenfold = 10;
+constexpr double kTenfold = 10;  // lines are drawn to this multiple of the largest run
 
+// Formats an estimate as "value [low, high]", each number in `format`; only the value if the interval is
+// unknown.
 std::string in_brackets(const ScaleEstimate& e, const char* format) {
   if (!std::isfinite(e.low)) return fmt::format(fmt::runtime(format), e.value);
   return fmt::format("{} [{}, {}]", fmt::format(fmt::runtime(format), e.value),
@@ -37,34 +39,34 @@ double score_at(const ScaleStudy& study, std::size_t design, std::size_t size) {
   return count > 0 ? sum / count : 0;
 }
 
-std::string largest(const ScaleStudy& study) { return study.sizes.empty() ? "" : study.sizes.back(); }
+std::string largest_size(const ScaleStudy& study) { return study.sizes.empty() ? "" : study.sizes.back(); }
 
 // Describes how the first design's lead over another changes with size, in a sentence.
 std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& lead) {
   const std::string &name = study.designs[0], &other = study.designs[static_cast<std::size_t>(lead.against)];
-  const evolve::SizeLead& at = lead.at.back();
-  const ScaleEstimate& last = at.lead;
+  const evolve::SizeLead& at = lead.by_size.back();
+  const ScaleEstimate& last = at.lead;  // at the largest size
   std::string out;
   if (!std::isfinite(last.value))
-    return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest(study));
+    return fmt::format("{} and {} have no scores at {} to compare.", name, other, largest_size(study));
   if (at.same_function)
     return last.value == 0
                ? fmt::format("{} and {} are the same function at {}: their runs agree by construction.", name,
-                             other, largest(study))
+                             other, largest_size(study))
                : fmt::format(
                      "{} and {} are the same function at {}: that their runs differ by {:+.4f} bits per byte "
                      "says nothing about the designs.",
-                     name, other, largest(study), last.value);
+                     name, other, largest_size(study), last.value);
   if (!std::isfinite(last.low))
     return fmt::format(
         "{} differs by {:+.4f} bits per byte from {} at {}; how much other seeds and texts would change is "
         "not known, so nothing follows.",
-        name, last.value, other, largest(study));
+        name, last.value, other, largest_size(study));
   if (lead.at_edge)
     return fmt::format(
         "{} differs by {} bits per byte from {} at {}; the best learning rate of {} lies at the edge of its "
         "search and a better one may lie beyond, so nothing follows. Start a new study with another --lr.",
-        name, in_brackets(last, "{:+.4f}"), other, largest(study),
+        name, in_brackets(last, "{:+.4f}"), other, largest_size(study),
         study.designs[static_cast<std::size_t>(*lead.at_edge)]);
   if (at.is_unconfirmed())
     return fmt::format(
@@ -72,14 +74,14 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
         "no "
         "run has read. That text may be of another kind, or a program may contain the held-out documents, so "
         "nothing follows.",
-        name, last.high < 0 ? "ahead of" : "behind", other, largest(study), in_brackets(last, "{:+.4f}"),
+        name, last.high < 0 ? "ahead of" : "behind", other, largest_size(study), in_brackets(last, "{:+.4f}"),
         in_brackets(at.unread, "{:+.4f}"));
   if (last.high < 0)
-    out = fmt::format("{} is ahead of {} at {}", name, other, largest(study));
+    out = fmt::format("{} is ahead of {} at {}", name, other, largest_size(study));
   else if (last.low > 0)
-    out = fmt::format("{} is behind {} at {}", name, other, largest(study));
+    out = fmt::format("{} is behind {} at {}", name, other, largest_size(study));
   else
-    out = fmt::format("{} and {} are not significantly different at {}", name, other, largest(study));
+    out = fmt::format("{} and {} are not significantly different at {}", name, other, largest_size(study));
   out += fmt::format(": {} bits per byte. ", in_brackets(last, "{:+.4f}"));
   if (at.is_significant() && std::isfinite(at.unread.value))
     out +=
@@ -120,7 +122,7 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
                     "would move the numbers; use a corpus with more of them, or a larger --valid-documents.",
                     fit.documents));
   if (std::any_of(fit.leads.begin(), fit.leads.end(), [](const evolve::LeadAtScale& lead) {
-        const evolve::SizeLead& at = lead.at.back();
+        const evolve::SizeLead& at = lead.by_size.back();
         return at.is_significant() && !at.same_function && std::isnan(at.unread.value);
       }))
     out.emplace_back(
@@ -129,9 +131,9 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
         "held-out documents.");
   for (const evolve::LeadAtScale& lead : fit.leads) {
     std::vector<std::string> same;
-    for (std::size_t s = 0; s < lead.at.size(); ++s)
-      if (lead.at[s].same_function) same.push_back(study.sizes[s]);
-    if (!same.empty() && same.size() < lead.at.size())
+    for (std::size_t s = 0; s < lead.by_size.size(); ++s)
+      if (lead.by_size[s].same_function) same.push_back(study.sizes[s]);
+    if (!same.empty() && same.size() < lead.by_size.size())
       out.push_back(fmt::format("{} and {} are the same function at {}, but not at every size.",
                                 study.designs[0], study.designs[static_cast<std::size_t>(lead.against)],
                                 fmt::join(same, ", ")));
@@ -152,16 +154,16 @@ std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit
 }  // namespace
 
 std::string scale_text(const ScaleStudy& study, const evolve::ScaleFit& fit) {
-  std::size_t wide = 6;
-  for (const std::string& name : study.designs) wide = std::max(wide, one_line(name, 30).size());
+  std::size_t width = std::string_view("design").size();
+  for (const std::string& name : study.designs) width = std::max(width, one_line(name, 30).size());
   std::string out =
       fmt::format("{} of {}, {}\n", count_of(static_cast<std::int64_t>(study.designs.size()), "design"),
                   count_of(fit.seeds, "seed"), study.tokens);
-  out += fmt::format("  {:<{}}", "design", wide);
+  out += fmt::format("  {:<{}}", "design", width);
   for (const std::string& size : study.sizes) out += fmt::format("  {:>8}", size);
   out += "   exponent, by parameters    by FLOPs\n";
   for (std::size_t d = 0; d < study.designs.size(); ++d) {
-    out += fmt::format("  {:<{}}", one_line(study.designs[d], 30), wide);
+    out += fmt::format("  {:<{}}", one_line(study.designs[d], 30), width);
     for (std::size_t s = 0; s < study.sizes.size(); ++s) {
       const double bits = score_at(study, d, s);
       out += bits > 0 ? fmt::format("  {:8.4f}", bits) : fmt::format("  {:>8}", "-");
@@ -176,7 +178,7 @@ std::string scale_text(const ScaleStudy& study, const evolve::ScaleFit& fit) {
 
 Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   constexpr double kWidth = 900, kTop = 30, kBottom = 380, kLeft = 60, kRight = 690;
-  constexpr std::size_t kLines = 8;
+  constexpr std::size_t kLineStyles = 8;  // in the style sheet
   double low = std::numeric_limits<double>::infinity(), high = 0, first = low, last = 0;
   for (const ScaleRun& r : study.runs) {
     if (r.status != record::Status::kDone) continue;
@@ -186,23 +188,24 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   if (!(last > 0)) return {};
   for (const evolve::PowerLaw& law : fit.by_flops)
     low = std::min(low, std::isfinite(law.beyond.low) ? law.beyond.low : law.beyond.value);
-  const Scale x{first / 1.3, kTenfold * last, kLeft, kRight, true}, y = scale_of(low, high, kBottom, kTop);
+  const Scale x{.low = first / 1.3, .high = kTenfold * last, .from = kLeft, .to = kRight, .log = true},
+      y = scale_of(low, high, kBottom, kTop);
   Picture out(kWidth, kBottom + 44, "Bits per byte by training FLOPs");
   out.y_axis(y, kLeft, kRight, "held-out bits per byte", 6);
   out.x_axis(x, kTop, kBottom, "training FLOPs");
   std::vector<double> wanted;
   for (const evolve::PowerLaw& law : fit.by_flops) wanted.push_back(y.at(law.beyond.value) + 4);
-  const std::vector<double> places = spread(wanted, 15, kTop + 6, kBottom);
+  const std::vector<double> places = spread_labels(wanted, 15, kTop + 6, kBottom);
   for (std::size_t d = 0; d < study.designs.size(); ++d) {
     const evolve::PowerLaw& law = fit.by_flops[d];
-    const std::string style = d == 0 ? "curve winner" : fmt::format("curve line{}", (d - 1) % kLines);
+    const std::string style = d == 0 ? "winner" : fmt::format("line{}", (d - 1) % kLineStyles);
     std::vector<std::pair<double, double>> line;
     constexpr int kSteps = 40;
     for (int k = 0; k <= kSteps; ++k) {
       const double flops = first * std::pow(kTenfold * last / first, static_cast<double>(k) / kSteps);
       line.emplace_back(x.at(flops), y.at(law.at_one * std::pow(flops, -law.exponent.value)));
     }
-    out.polyline(line, style);
+    out.polyline(line, "curve " + style);
     out.line(x.at(kTenfold * last), y.at(law.beyond.low), x.at(kTenfold * last), y.at(law.beyond.high),
              "whisker inconclusive");
     for (const ScaleRun& r : study.runs)
@@ -210,7 +213,7 @@ Figure scale_figure(const ScaleStudy& study, const evolve::ScaleFit& fit) {
         out.dot(x.at(r.flops), y.at(r.bits), 3.2, d == 0 ? "front" : "baseline",
                 fmt::format("{} at {}: {:.4f}", study.designs[d],
                             study.sizes[static_cast<std::size_t>(r.size)], r.bits));
-    out.text(kRight + 10, places[d], one_line(study.designs[d], 24), "label text-" + style.substr(6));
+    out.text(kRight + 10, places[d], one_line(study.designs[d], 24), "label text-" + style);
   }
   return {out.str(), fmt::format("Each point is a run, each line a power law fitted to a design's runs and "
                                  "drawn to ten times the largest; whiskers: 95 % intervals there. {}.",

@@ -9,8 +9,8 @@
 
 namespace gabbro::campaign {
 
-/// Returns scores by size, exponents with intervals, and how the first design's lead changes. Lists runs
-/// without a score with their cause.
+/// Returns scores by size, exponents with intervals, and how the first design's lead changes with size. Names
+/// runs without a score, with their cause.
 std::string scale_text(const record::ScaleStudy& study, const evolve::ScaleFit& fit);
 
 /// Draws bits per byte against training FLOPs, with the fitted lines extended to ten times the largest run.

@@ -30,6 +30,7 @@ namespace gabbro::campaign {
 
 namespace {
 
+// Screens in this process.
 class LocalScreener : public Screener {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
@@ -65,12 +66,13 @@ class ScreenerProcess {
   }
 
   struct Death {
-    std::string observed;
-    bool by_limit = false;  // of time or memory: a retry would die again
+    std::string observed;   // how it ended, for a message: "ran out of memory after 3.1 s"
+    bool by_limit = false;  // by a limit of time or memory: a retry would die again
   };
-  /// Returns the answer, or an error with the cause in `death`; the server cannot be used after an error.
+  /// Returns the line that answers `text`, or an error with the cause in `death`. After an error, the process
+  /// cannot be used.
   Result<std::string> ask(const std::string& text, const ScreenerOptions& options, Death& death) {
-    const double begun = seconds_now(), used = jobs::processor_seconds(process_.id);
+    const double begun = seconds_now(), used_before = jobs::processor_seconds(process_.id);
     double elapsed = 0, last_look = begun;
     peak_bytes_ = 0;
     if (!send(text, options.wall_seconds())) return report_death(begun, death);
@@ -80,7 +82,7 @@ class ScreenerProcess {
         received_.erase(0, end + 1);
         return line;
       }
-      if (received_.size() > kMaxReply) return give_up(death, "answered without end");
+      if (received_.size() > kMaxReplyBytes) return give_up(death, "answered without end");
       scanned = received_.size();
       pollfd out{process_.out, POLLIN, 0};
       const bool readable = poll(&out, 1, kPollMilliseconds) > 0;
@@ -90,9 +92,9 @@ class ScreenerProcess {
       elapsed += std::min(now - last_look, 1.0);
       last_look = now;
       if (readable && elapsed <= options.wall_seconds()) continue;
-      const double taken = jobs::processor_seconds(process_.id) - used;
+      const double taken = jobs::processor_seconds(process_.id) - used_before;
       peak_bytes_ = std::max(peak_bytes_, jobs::usage_of(process_.id).bytes);
-      // Programs compute all the time: one that waits was stopped from outside.
+      // Screening computes all the time: a process that waits was stopped from outside.
       const bool by_program = taken > options.cpu_seconds + 1;
       if (by_program || elapsed > options.wall_seconds())
         return give_up(
@@ -105,21 +107,22 @@ class ScreenerProcess {
 
  private:
   static constexpr int kPollMilliseconds = 200;
-  static constexpr std::size_t kMaxReply = 64 << 20;  // bytes
+  static constexpr std::size_t kMaxReplyBytes = 64 << 20;
 
-  // A process that does not read for as long as an answer may take is considered dead.
-  bool send(const std::string& text, double patience) {
+  // Returns false if the process is dead, or reads nothing for `max_seconds`.
+  bool send(const std::string& text, double max_seconds) {
     double last = seconds_now();
     for (std::size_t from = 0; from < text.size();) {
-      const ssize_t wrote = write(process_.in, text.data() + from, text.size() - from);
-      if (wrote < 0 && errno != EINTR && errno != EAGAIN) return false;
-      if (wrote > 0) from += static_cast<std::size_t>(wrote), last = seconds_now();
-      if (seconds_now() - last > patience) return false;
+      const ssize_t count = write(process_.in, text.data() + from, text.size() - from);
+      if (count < 0 && errno != EINTR && errno != EAGAIN) return false;
+      if (count > 0) from += static_cast<std::size_t>(count), last = seconds_now();
+      if (seconds_now() - last > max_seconds) return false;
       pollfd in{process_.in, POLLOUT, 0};
-      if (wrote < 0) poll(&in, 1, kPollMilliseconds);
+      if (count < 0) poll(&in, 1, kPollMilliseconds);
     }
     return true;
   }
+  // Reads what is there. Returns false if the process has closed its output.
   bool receive() {
     char block[1 << 14];
     const ssize_t count = read(process_.out, block, sizeof block);
@@ -127,6 +130,7 @@ class ScreenerProcess {
     received_.append(block, static_cast<std::size_t>(count));
     return count > 0;
   }
+  // Ends and reaps the process, which may be dying, and describes how it ended.
   tl::unexpected<Error> report_death(double begun, Death& death) {
     for (int i = 0; i < 1000 && !jobs::has_ended(process_.id); ++i) usleep(1000);
     ::kill(process_.id, SIGKILL);
@@ -149,15 +153,16 @@ class ScreenerProcess {
 
   jobs::Process process_;
   std::string received_;
-  std::uint64_t peak_bytes_ = 0;
+  std::uint64_t peak_bytes_ = 0;  // of the current request
 };
 
+// Screens in a process of its own, with one request at a time.
 class RemoteScreener : public Screener {
  public:
   explicit RemoteScreener(ScreenerOptions options) : options_(std::move(options)) {
     // Writing to a process that died returns an error instead of raising a signal.
     std::signal(SIGPIPE, SIG_IGN);
-    // The path may be a link that another process sees otherwise (/proc/self/exe).
+    // The path may be a link that names another file in another process (/proc/self/exe).
     std::error_code error;
     const std::filesystem::path file = std::filesystem::canonical(options_.command[0], error);
     programs_ = sandbox::library_folders(error ? options_.command[0] : file.string());
@@ -172,7 +177,7 @@ class RemoteScreener : public Screener {
                                   .untrainable = untrainable(population),
                                   .parent = offspring.parent,
                                   .second_parent = offspring.second_parent};
-    auto created = design(answer(request, &population.settings(), &population), request.text);
+    auto created = design_of(answer(request, &population.settings(), &population), request.text);
     if (created) created->provenance = offspring.provenance;
     return created;
   }
@@ -180,7 +185,7 @@ class RemoteScreener : public Screener {
                                         const evolve::SearchSettings& settings) override {
     const std::lock_guard lock(mutex_);
     const ScreenerRequest request{.task = ScreenerTask::kMeasure, .text = lang::print(program)};
-    return design(answer(request, &settings, nullptr), request.text);
+    return design_of(answer(request, &settings, nullptr), request.text);
   }
   Result<std::string> find_equal(const record::DesignCreated& created,
                                  const evolve::Population& population) override {
@@ -213,10 +218,10 @@ class RemoteScreener : public Screener {
     return fmt::format("{}", fmt::join(population.untrainable(), " "));
   }
 
-  // The screener is trusted with facts but not with programs: the created design gets the program that was
-  // sent.
-  static Result<record::DesignCreated> design(const Result<ScreenerReply>& reply,
-                                              const std::string& program) {
+  // Returns the design of a reply. The screener is trusted with facts but not with programs: the design gets
+  // the program that was sent.
+  static Result<record::DesignCreated> design_of(const Result<ScreenerReply>& reply,
+                                                 const std::string& program) {
     if (!reply) return tl::unexpected(reply.error());
     if (reply->texts.size() != 1) return fail("screen died", "the screener's reply has no design");
     GABBRO_TRY(event, record::parse_event("design", reply->texts[0]));
@@ -236,7 +241,8 @@ class RemoteScreener : public Screener {
     }
     if (!population) return out;
     const auto& all = population->individuals();
-    // The population is an earlier one: it belongs to an agent's task that began before others ended.
+    // The population is an earlier one, that of an agent's task which began before later designs were
+    // created.
     if (designs_sent_ > all.size()) {
       designs_sent_ = 0;
       out += to_line(ScreenerRequest{.task = ScreenerTask::kReset});
@@ -250,6 +256,8 @@ class RemoteScreener : public Screener {
     return out;
   }
 
+  // Returns the reply to a request. It starts up to three processes, and then tries a small program, to
+  // distinguish a program that kills its screener from a machine on which none works.
   Result<ScreenerReply> answer(const ScreenerRequest& request, const evolve::SearchSettings* settings,
                                const evolve::Population* population) {
     constexpr int kTries = 3;
@@ -260,7 +268,7 @@ class RemoteScreener : public Screener {
       const auto line = ask(request, settings, population, death);
       if (line) {
         const auto reply = parse_reply(*line);
-        // That the machine is at fault is not for a process to say that may be a program's by now.
+        // A program may have taken over the process, so its word that the machine is at fault does not count.
         if (reply && !is(reply->error, record::Cause::kScreener)) {
           if (!reply->error.code.empty()) return tl::unexpected(reply->error);
           return *reply;
@@ -272,7 +280,7 @@ class RemoteScreener : public Screener {
       observed = death.observed.empty() ? line.error().message : death.observed;
       if (death.by_limit) return fail("screen died", "the process that screened it " + observed);
     }
-    // Either the program kills its screener, or this machine kills all.
+    // Either the program kills its screener, or this machine kills every screener.
     ScreenerProcess::Death death;
     const ScreenerRequest small{.task = ScreenerTask::kAblations,
                                 .text = "design Small:\n    stack = [RMSNorm]\n"};
@@ -283,8 +291,7 @@ class RemoteScreener : public Screener {
     return fail("screen died", "the process that screened it " + observed);
   }
 
-  // Returns the line that answers a request, from a process that is started if there is none. After an error
-  // there is none.
+  // Returns the line that answers a request. Starts a process if there is none; after an error there is none.
   Result<std::string> ask(const ScreenerRequest& request, const evolve::SearchSettings* settings,
                           const evolve::Population* population, ScreenerProcess::Death& death) {
     if (!process_)
@@ -299,27 +306,27 @@ class RemoteScreener : public Screener {
     designs_sent_ = 0;
     sandbox::Rules rules;
     rules.programs = programs_;
-    rules.file_bytes = kMaxLog;
+    rules.file_bytes = kMaxLogBytes;
     rules.address_bytes = options_.address_bytes;
     GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, sandbox::machine()));
-    jobs::Launch launch{options_.command, options_.log};
+    jobs::Launch launch{.command = options_.command, .log = options_.log};
     launch.sandbox = &confined;
     launch.has_input = true;
     // The process must not end with this thread, which may be an agent's. It ends when its input is closed.
-    launch.on_death = 0;
+    launch.parent_death_signal = 0;
     GABBRO_TRY(process, jobs::start_process(launch));
     fcntl(process.in, F_SETFL, O_NONBLOCK);
     process_.emplace(std::move(process));
     return true;
   }
 
-  static constexpr std::uint64_t kMaxLog = 64 << 20;  // bytes
+  static constexpr std::uint64_t kMaxLogBytes = 64 << 20;
 
   ScreenerOptions options_;
-  std::vector<std::string> programs_;
+  std::vector<std::string> programs_;  // files and folders that it may read and execute
   std::mutex mutex_;
   std::optional<ScreenerProcess> process_;  // started by the first request
-  std::string settings_sent_;               // settings that the process has
+  std::string settings_sent_;               // settings that the process has, as TOML
   std::size_t designs_sent_ = 0;            // number of designs that it has
 };
 

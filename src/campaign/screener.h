@@ -33,7 +33,8 @@ class Screener {
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
 };
 
-/// Creates a screener. A campaign has one for its draws and one for its agents, which ask from other threads.
+/// Creates a screener. A campaign has one for its draws, and one for its agents, which use it from other
+/// threads.
 using MakeScreener = std::function<std::shared_ptr<Screener>()>;
 
 /// Returns a screener that runs in this process, for tests.
@@ -41,23 +42,26 @@ std::shared_ptr<Screener> screener_in_process();
 
 struct ScreenerOptions {
   std::vector<std::string> command;  // a program that calls `serve_screener`, its path first
-  std::string log;                   // file for its standard error
+  std::string log;                   // file to which its standard error is appended
   // Limit of processor time for one request; the limit of wall-clock time is ten times as long.
   double cpu_seconds = 60;
   [[nodiscard]] double wall_seconds() const { return 10 * cpu_seconds; }
-  std::uint64_t address_bytes = std::uint64_t{4} << 30;  // limit of address space
+  std::uint64_t address_bytes = std::uint64_t{4} << 30;  // limit of the process's address space
 };
 
 /// Returns a screener that works in a process of its own, in a sandbox without files. The process is started
 /// at the first request, and again after it has died. Its work is bounded in advance (evolve/screen.h); the
-/// limits of time and memory are a last resort. Errors beyond those of evolve::screen: "screen died", with
-/// what was observed, if the program reaches a limit, or if three processes died over it and one handles a
-/// small program (a reply that cannot be read counts as a death); "screener" if none does: the machine is at
-/// fault, and the program is not judged. The process ends when this process ends. Thread-safe.
+/// limits of time and memory are a last resort. The process ends when this process ends. Thread-safe.
+///
+/// Errors beyond those of evolve::screen: "screen died", with what was observed, if the program reaches a
+/// limit, or if three processes died over it while a small program passes. An unreadable reply counts as a
+/// death. "screener" if the small program does not pass either: the machine is at fault, and the program is
+/// not judged.
 std::shared_ptr<Screener> screener_process(const ScreenerOptions& options);
 
 /// Runs in the process of a screener: answers requests from standard input on standard output until the input
-/// ends. `cpu_seconds` is as in ScreenerOptions. Returns an exit code.
+/// ends. `cpu_seconds` is as in ScreenerOptions. Returns the exit code 0; exits with kOutOfMemory if memory
+/// is exhausted.
 int serve_screener(double cpu_seconds);
 
 }  // namespace gabbro::campaign

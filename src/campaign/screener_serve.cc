@@ -26,7 +26,7 @@
 
 namespace gabbro::campaign {
 
-// Both functions list the fields of a message, for writing and for reading (record/fields.h).
+// These functions list the fields of a message, for writing and for reading (record/fields.h).
 template <class Io, record::Is<ScreenerRequest> A>
 void fields(Io& io, A& a) {
   io("task", a.task);
@@ -53,7 +53,7 @@ template <class T>
 std::string line_of(const T& x) {
   record::Writer io;
   fields(io, x);
-  return io.text(false);
+  return io.text(/*indented=*/false);
 }
 
 template <class T>
@@ -68,11 +68,11 @@ Result<T> read_line(const std::string& line) {
 // Allows another `seconds` of processor time; after that the kernel ends this process.
 void allow_time(double seconds) {
   rusage used{};
-  rlimit most{};
-  if (getrusage(RUSAGE_SELF, &used) != 0 || getrlimit(RLIMIT_CPU, &most) != 0) return;
+  rlimit limit{};
+  if (getrusage(RUSAGE_SELF, &used) != 0 || getrlimit(RLIMIT_CPU, &limit) != 0) return;
   const auto now = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
-  most.rlim_cur = std::min<rlim_t>(most.rlim_max, now + 1 + static_cast<rlim_t>(std::ceil(seconds)));
-  setrlimit(RLIMIT_CPU, &most);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, now + 1 + static_cast<rlim_t>(std::ceil(seconds)));
+  setrlimit(RLIMIT_CPU, &limit);
 }
 
 // Exits if nobody is left to read an answer. It runs once a second, since a process in the middle of a long
@@ -82,11 +82,12 @@ void exit_when_orphaned(int) {
   if (poll(&in, 1, 0) > 0 && (in.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) _exit(0);
 }
 
+// Writes a text to standard output. Returns false if nobody reads it.
 bool write_all(const std::string& text) {
   for (std::size_t from = 0; from < text.size();) {
-    const ssize_t wrote = write(STDOUT_FILENO, text.data() + from, text.size() - from);
-    if (wrote < 0 && errno != EINTR) return false;
-    from += wrote > 0 ? static_cast<std::size_t>(wrote) : 0;
+    const ssize_t count = write(STDOUT_FILENO, text.data() + from, text.size() - from);
+    if (count < 0 && errno != EINTR) return false;
+    from += count > 0 ? static_cast<std::size_t>(count) : 0;
   }
   return true;
 }
@@ -98,7 +99,7 @@ class RequestHandler {
   /// Handles one request. Returns "" if it has no answer.
   std::string handle(const std::string& line) {
     const auto request = parse_request(line);
-    if (!request) return to_line(ScreenerReply{request.error(), {}});
+    if (!request) return to_line(ScreenerReply{.error = request.error()});
     switch (request->task) {
       case ScreenerTask::kSettings:
         return set_settings(parse_settings(request->text, "screener"));
@@ -123,8 +124,8 @@ class RequestHandler {
  private:
   std::string judge_program(const ScreenerRequest& request) {
     const lang::ParseResult parsed = lang::parse(request.text);
-    if (!parsed.errors.empty()) return to_line(ScreenerReply{parsed.errors.front(), {}});
-    if (!context_error_.code.empty()) return to_line(ScreenerReply{context_error_, {}});
+    if (!parsed.errors.empty()) return to_line(ScreenerReply{.error = parsed.errors.front()});
+    if (!context_error_.code.empty()) return to_line(ScreenerReply{.error = context_error_});
     if (request.task == ScreenerTask::kAblations) return ablate(parsed.program, request.ancestor);
     if (request.task == ScreenerTask::kMeasure)
       return reply_with(evolve::measure(parsed.program, settings_, zoo::library()));
@@ -147,20 +148,21 @@ class RequestHandler {
   }
   std::string add_design(const std::string& text) {
     const auto event = record::parse_event("design", text);
-    const auto known = event ? population_.apply(*event) : tl::unexpected(event.error());
-    if (!known) context_error_ = known.error();
+    const auto added = event ? population_.apply(*event) : tl::unexpected(event.error());
+    if (!added) context_error_ = added.error();
     return "";
   }
   std::string find_equal(const std::string& text) {
     const auto event = record::parse_event("design", text);
-    if (!event) return to_line(ScreenerReply{event.error(), {}});
-    if (!context_error_.code.empty()) return to_line(ScreenerReply{context_error_, {}});
+    if (!event) return to_line(ScreenerReply{.error = event.error()});
+    if (!context_error_.code.empty()) return to_line(ScreenerReply{.error = context_error_});
     return to_line(ScreenerReply{
-        {}, {evolve::find_equal(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
+        .error = {},
+        .texts = {evolve::find_equal(std::get<record::DesignCreated>(*event), population_, zoo::library())}});
   }
   static std::string reply_with(const Result<record::DesignCreated>& created) {
-    if (!created) return to_line(ScreenerReply{created.error(), {}});
-    return to_line(ScreenerReply{{}, {record::to_json(record::Event(*created))}});
+    if (!created) return to_line(ScreenerReply{.error = created.error()});
+    return to_line(ScreenerReply{.error = {}, .texts = {record::to_json(record::Event(*created))}});
   }
   static std::string ablate(const lang::Program& program, const std::string& ancestor) {
     const lang::ParseResult older = lang::parse(ancestor);
@@ -175,7 +177,7 @@ class RequestHandler {
 
   evolve::SearchSettings settings_;
   evolve::Population population_{settings_};
-  // An error in the settings or designs that were received. All answers after it are this error.
+  // An error in the settings or designs that were received. It answers all requests until new settings come.
   Error context_error_;
 };
 
@@ -187,7 +189,7 @@ Result<ScreenerRequest> parse_request(const std::string& line) { return read_lin
 Result<ScreenerReply> parse_reply(const std::string& line) { return read_line<ScreenerReply>(line); }
 
 int serve_screener(double cpu_seconds) {
-  zoo::library();   // before any untrusted program is handled
+  zoo::library();   // reads the library before any untrusted program is handled
   sandbox::seal();  // from here on this process can start no other
   struct sigaction on_alarm {};
   on_alarm.sa_handler = exit_when_orphaned;
@@ -202,10 +204,10 @@ int serve_screener(double cpu_seconds) {
   std::string text;
   char block[1 << 14];
   while (true) {
-    const ssize_t got = read(STDIN_FILENO, block, sizeof block);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return 0;
-    text.append(block, static_cast<std::size_t>(got));
+    const ssize_t count = read(STDIN_FILENO, block, sizeof block);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return 0;
+    text.append(block, static_cast<std::size_t>(count));
     std::size_t from = 0;
     for (std::size_t end; (end = text.find('\n', from)) != std::string::npos; from = end + 1) {
       allow_time(cpu_seconds);

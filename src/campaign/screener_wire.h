@@ -10,28 +10,29 @@
 
 namespace gabbro::campaign {
 
-/// The task of a request. The first three have no reply.
+/// The task of a request, with what ScreenerRequest::text holds. The first three have no reply.
 enum class ScreenerTask : std::uint8_t {
-  kSettings,   // text: TOML
-  kReset,      // removes all designs that were added
-  kAddDesign,  // text: a design as its event
-  kFindEqual,  // text: a design as its event
-  kScreen,     // text: a program
-  kMeasure,    // text: a program
-  kAblations,  // text: a program
+  kSettings,   // the settings as TOML; removes all designs that were added
+  kReset,      // nothing; removes all designs that were added
+  kAddDesign,  // a design as its event
+  kFindEqual,  // a design as its event
+  kScreen,     // a program
+  kMeasure,    // a program
+  kAblations,  // a program
 };
 
 struct ScreenerRequest {
   ScreenerTask task = ScreenerTask::kSettings;
   std::string text;
-  std::string ancestor;     // of kAblations: a program, or empty
-  std::string untrainable;  // of kFindEqual and kScreen: ids (Population::untrainable), separated by spaces
-  std::int64_t parent = 0, second_parent = 0;  // of kScreen
+  std::string ancestor;     // for kAblations: the ancestor's program; "" if there is none
+  std::string untrainable;  // for kFindEqual and kScreen: ids (Population::untrainable), separated by spaces
+  std::int64_t parent = 0, second_parent = 0;  // for kScreen: ids of designs; 0: none
 };
 
-/// An error, or texts: a design as its event, a name, or for each ablation its description and its program.
+/// An error, or texts: the design as its event (kScreen, kMeasure), the name of the equal design or ""
+/// (kFindEqual), or the description and the program of each ablation (kAblations).
 struct ScreenerReply {
-  Error error;  // empty code: no error
+  Error error;  // an empty code means no error
   std::vector<std::string> texts;
 };
 

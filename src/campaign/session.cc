@@ -32,7 +32,7 @@ class Campaign::Session {
         end_ = SessionEnd::kError;
         stop_workers(1);
       }
-      if (executor_.running() == 0 && !is_idle()) {
+      if (executor_.running() == 0 && !may_need_workers_later()) {
         if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
         if (!begin_last_check()) break;
       }
@@ -46,11 +46,11 @@ class Campaign::Session {
   Result<bool> begin() {
     s_.slots = executor_.slots();
     s_.asked_to_stop = stop_;
-    // State that an earlier session of this process left here follows from the record again.
+    // The state that an earlier session of this process left here is computed from the record again.
     s_.restarts.clear();
     s_.end_counts.clear();
-    s_.start_seconds.clear();
-    s_.doubted.clear();
+    s_.run_seconds.clear();
+    s_.runs_to_check.clear();
     s_.machine_check.reset();
     s_.running.clear();
     for (const evolve::Trial& t : s_.population.trials())
@@ -58,7 +58,7 @@ class Campaign::Session {
     // An earlier session may have ended because one of their workers filled the disk.
     if (!s_.has_free_disk())
       for (const record::TrialBegun& begun : s_.restarts) s_.tidy_folder(s_.population.trial(begun.id));
-    return s_.record({record::Session{true, {}, executor_.sandbox()}});
+    return s_.record({record::Session{.begins = true, .end = {}, .sandbox = executor_.sandbox()}});
   }
 
   // Remembers the first error. Returns false if `result` is an error.
@@ -86,27 +86,30 @@ class Campaign::Session {
   }
   // Returns true if a worker may be needed later, although none is now: the campaign is paused, or agents are
   // working.
-  [[nodiscard]] bool is_idle() const { return !end_ && (s_.population.paused() || s_.awaits_agents(phase_)); }
+  [[nodiscard]] bool may_need_workers_later() const {
+    return !end_ && (s_.population.paused() || s_.awaits_agents(phase_));
+  }
   [[nodiscard]] bool may_begin() const {
     return !end_ && !first_error_ && executor_.running() < executor_.slots();
   }
 
-  // Ends the session when its budget is spent or somebody asks for it.
+  // Ends the session when its budget is spent or the user asks for it.
   void watch_limits() {
-    const bool is_late = has_time_budget() && seconds_left() <= 0;
-    if ((is_late || has_used_all_trials()) && !end_) end_ = SessionEnd::kBudget;
-    if (is_late && !is_last_check_) stop_workers(1);
-    if (const int asked = stop_(); asked > stop_level_) {
+    const bool is_time_over = has_time_budget() && seconds_left() <= 0;
+    if ((is_time_over || has_used_all_trials()) && !end_) end_ = SessionEnd::kBudget;
+    if (is_time_over && !is_last_check_) stop_workers(1);
+    if (const int level = stop_(); level > stop_level_) {
       end_ = SessionEnd::kSignal;
       if (s_.agents) s_.agents->pool->stop();
-      stop_workers(asked);
+      stop_workers(level);
     }
   }
-  // 1: runs end at their next step, with a checkpoint; 2: they are killed.
-  void stop_workers(int how) {
-    if (how <= stop_level_) return;
-    stop_level_ = how;
-    how >= 2 ? executor_.kill() : executor_.stop();
+  // Stops all workers, unless they were asked to stop at this level before. Level 1: runs end at their next
+  // step, with a checkpoint; 2: they are killed.
+  void stop_workers(int level) {
+    if (level <= stop_level_) return;
+    stop_level_ = level;
+    level >= 2 ? executor_.kill() : executor_.stop();
   }
 
   // Begins a run or a profile. Returns false when there is nothing to begin now.
@@ -126,8 +129,8 @@ class Campaign::Session {
     return begin_decided();
   }
 
-  // A budget may end before the machine was checked. The check takes some seconds, and nothing else tells
-  // whether no worker works any more. Returns false if there is nothing to check.
+  // Starts the check of the machine that is due when the budget ends. It takes some seconds, and nothing else
+  // shows whether workers still work. Returns false if no check is due.
   bool begin_last_check() {
     if (end_ != SessionEnd::kBudget || first_error_ || !s_.needs_machine_check()) return false;
     is_last_check_ = true;
@@ -152,8 +155,8 @@ class Campaign::Session {
     return is_ok(s_.start_run(**wanted, executor_));
   }
 
-  // Returns to the search if the final comparison is over and runs of the budget are left. Returns false if
-  // not.
+  // Returns to the search, and returns true, if the final comparison is over and runs of the budget are left.
+  // It does so once for each comparison.
   bool resume_search() {
     const std::size_t compared = s_.population.comparisons().size();
     if (phase_ != Phase::kFinal || budget_.trials == 0 || compared == comparisons_before_search_ ||
@@ -171,23 +174,31 @@ class Campaign::Session {
     }
     const jobs::JobEvents events = executor_.wait(0.25);
     for (const jobs::Update& u : events.updates) {
-      if (const auto at = s_.running.find(u.id); at != s_.running.end()) at->second.progress = u.progress;
-      if (const auto at = s_.profiling.find(-u.id); at != s_.profiling.end())
-        at->second.progress = u.progress;
+      if (const auto run = s_.running.find(u.id); run != s_.running.end()) run->second.progress = u.progress;
+      if (const auto profile = s_.profiling.find(-u.id); profile != s_.profiling.end())
+        profile->second.progress = u.progress;
     }
     for (const jobs::JobEnd& e : events.ended) {
-      const bool is_asked = stop_level_ > 0;
-      ended_in_session_ += e.id > 0;  // counts runs only
-      is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, is_asked, executor_)
-            : e.id < 0                   ? s_.handle_profile_end(e, is_asked)
-                                         : s_.handle_run_end(e, is_asked));
+      const bool stop_requested = stop_level_ > 0;
+      ended_in_session_ += e.id > 0;  // only runs have positive ids
+      is_ok(e.id == State::kMachineCheck ? s_.handle_machine_check_end(e, stop_requested, executor_)
+            : e.id < 0                   ? s_.handle_profile_end(e, stop_requested)
+                                         : s_.handle_run_end(e, stop_requested));
     }
   }
 
   void show() {
-    Snapshot snapshot{s_.population, phase_, {}, {}, seconds(), -1, ended_in_session_};
+    Snapshot snapshot{.population = s_.population,
+                      .phase = phase_,
+                      .running = {},
+                      .profiling = {},
+                      .seconds = seconds(),
+                      .seconds_left = -1,
+                      .ended_in_session = ended_in_session_,
+                      .agents = {},
+                      .warning = {}};
     if (!comparison_has_begun_) snapshot.warning = s_.why_too_short(left());
-    if (has_time_budget()) snapshot.left = std::max(0.0, seconds_left());
+    if (has_time_budget()) snapshot.seconds_left = std::max(0.0, seconds_left());
     for (const auto& [id, r] : s_.running) snapshot.running.push_back(r);
     for (const auto& [id, r] : s_.profiling) snapshot.profiling.push_back(r);
     snapshot.agents = s_.agents_status();
@@ -205,7 +216,8 @@ class Campaign::Session {
     // Nothing is added to a record that cannot be read or written.
     const bool is_recordable = !first_error_ || (!is(*first_error_, record::Cause::kStore) &&
                                                  !is(*first_error_, record::Cause::kEvent));
-    if (is_recordable) is_ok(s_.record({record::Session{false, end, executor_.sandbox()}}));
+    if (is_recordable)
+      is_ok(s_.record({record::Session{.begins = false, .end = end, .sandbox = executor_.sandbox()}}));
     if (first_error_) return tl::unexpected(*first_error_);
     return end;
   }
@@ -220,11 +232,11 @@ class Campaign::Session {
   const bool comparison_has_begun_ =
       evolve::comparison_of(s_.population, evolve::leader(s_.population)) != nullptr;
   Phase phase_ = Phase::kSearch;
-  std::optional<SessionEnd> end_;  // set: nothing more is begun
+  std::optional<SessionEnd> end_;  // once set, nothing more is begun
   std::optional<Error> first_error_;
   int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
   bool is_last_check_ = false;         // the budget is spent; a check of the machine runs
-  std::int64_t ended_in_session_ = 0;  // number of runs
+  std::int64_t ended_in_session_ = 0;  // number of runs that ended
   // The number of comparisons when the search was last resumed after one.
   std::size_t comparisons_before_search_ = 0;
 };

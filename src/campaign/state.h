@@ -17,7 +17,8 @@
 
 namespace gabbro::campaign {
 
-// The remaining and the total budget of a session. An amount without a limit is infinite.
+// Holds the rest of a budget and the whole of it: seconds of this session, runs (trials) of the whole
+// campaign. An amount without a limit is infinite.
 struct RemainingBudget {
   double seconds = std::numeric_limits<double>::infinity(), total_seconds = seconds;
   double trials = std::numeric_limits<double>::infinity(), total_trials = trials;
@@ -66,14 +67,14 @@ struct Campaign::State {
   [[nodiscard]] evolve::Phase phase(const RemainingBudget& left) const;
   [[nodiscard]] bool comparison_is_over() const;
   [[nodiscard]] int highest_affordable_rung(const RemainingBudget& left) const;
-  [[nodiscard]] double comparison_size() const;
+  [[nodiscard]] double compared_designs() const;
   [[nodiscard]] evolve::RateRuns learning_rate_runs(int r, int seeds) const;
   [[nodiscard]] double comparison_share() const;
   [[nodiscard]] std::string why_too_short(const RemainingBudget& left) const;
   Result<std::optional<evolve::RunRequest>> decide(evolve::Phase& phase, const RemainingBudget& left);
   struct NextComparisonRun {
     std::optional<evolve::RunRequest> run;
-    bool waits = false;  // for runs in progress
+    bool waits = false;  // runs in progress determine what comes next
   };
   Result<NextComparisonRun> next_comparison_run();
   [[nodiscard]] std::optional<std::size_t> next_strategy() const;
@@ -105,30 +106,31 @@ struct Campaign::State {
   Result<bool> submit_job(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
                           const std::vector<std::string>& reads, jobs::Executor& executor);
   Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
-  // The end of a run without a result that counts at once, and whose fault that may be.
-  struct RunFailure {
-    record::TrialEnded event;
-    std::string cause;
+  // The end of a run, and what may be at fault.
+  struct EndedRun {
+    record::TrialEnded event;  // not recorded yet
+    std::string cause;         // why it has no score; "" if it has one
     Fault fault = Fault::kDesign;
-    bool is_of_held_out_text = false;
+    bool has_other_held_out_text = false;  // it was scored on another text than the known architectures
   };
-  [[nodiscard]] RunFailure read_end(const jobs::JobEnd& ended, const evolve::Trial& trial) const;
-  [[nodiscard]] Result<bool> fail_of_known(const evolve::Trial& trial, const RunFailure& failure) const;
+  [[nodiscard]] EndedRun read_end(const jobs::JobEnd& ended, const evolve::Trial& trial) const;
+  [[nodiscard]] Result<bool> fail_for_known_design(const evolve::Trial& trial, const EndedRun& run) const;
   Result<bool> record_end(record::TrialEnded event);
   // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
   static constexpr std::int64_t kMachineCheck = 0;
   struct MachineCheck {
-    record::TrialBegun own;
-    record::TrialSpec spec;
-    record::TrialBegun begun;      // the run that it stands for
-    std::vector<RunFailure> runs;  // those that it judges
+    record::TrialBegun begun;      // of the check itself; not recorded
+    record::TrialSpec spec;        // of the check itself
+    record::TrialBegun first_run;  // the first of the runs that it judges
+    std::vector<EndedRun> runs;    // all runs that it judges
   };
-  [[nodiscard]] const evolve::Individual* witness_of(const RunFailure& failure) const;
-  Result<bool> doubt(RunFailure failure);
-  Result<bool> settle(RunFailure failure);
+  [[nodiscard]] const evolve::Individual* check_design_for(const EndedRun& run) const;
+  Result<bool> hold_for_check(EndedRun run);
+  [[nodiscard]] bool trains_anew(const evolve::Trial& trial) const;
+  Result<bool> restart_or_record(EndedRun run);
   [[nodiscard]] std::string why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const;
-  [[nodiscard]] bool needs_machine_check() const { return !doubted.empty() && !machine_check; }
-  [[nodiscard]] bool awaits_machine_check() const { return !doubted.empty() || machine_check; }
+  [[nodiscard]] bool needs_machine_check() const { return !runs_to_check.empty() && !machine_check; }
+  [[nodiscard]] bool awaits_machine_check() const { return !runs_to_check.empty() || machine_check; }
   Result<bool> start_machine_check(jobs::Executor& executor);
   Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,
                                         const jobs::Executor& executor);
@@ -139,7 +141,7 @@ struct Campaign::State {
   [[nodiscard]] std::string why_wrong_cost(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string why_wrong_design(const record::TrialResult& r, const evolve::Trial& trial) const;
   [[nodiscard]] std::string why_repeated(const record::TrialResult& r, const evolve::Trial& trial) const;
-  // The same for the hash of the held-out text on which a run was scored.
+  // Returns the same for the hash of the held-out text on which a run was scored.
   [[nodiscard]] std::string why_wrong_held_out_text(const std::string& hash,
                                                     const record::TrialBegun& begun) const;
   void tidy_folder(const evolve::Trial& trial) const;
@@ -159,7 +161,7 @@ struct Campaign::State {
 
   CampaignPaths paths;
   CampaignPlan plan;
-  std::optional<Lock> lock;  // of the folder; a campaign that is being created has it in `create`
+  std::optional<Lock> lock;  // lock of the folder; none while `create` still holds it
   store::Store store;
   evolve::Population population;
   edit::UnitCatalogue catalogue;
@@ -171,27 +173,28 @@ struct Campaign::State {
   std::map<std::int64_t, Profiling> profiling;  // by design; their jobs have the negated id
   // Runs to begin again, since an earlier process began them or they ended without a result.
   std::vector<record::TrialBegun> restarts;
-  // The number of ends of a job in this session, by what they may be due to. One cause does not use up the
-  // tries of another.
+  // Counts the ends of each job in this session, by fault. One fault does not use up the tries of another.
   std::map<std::pair<std::int64_t, Fault>, int> end_counts;
-  // The durations of the starts of a job in this session, in all.
-  std::map<std::int64_t, double> start_seconds;
-  // Ends of runs that a check of the machine judges: either the design is at fault, or the machine. Only the
+  // Runs of this session that began from a checkpoint.
+  std::set<std::int64_t> continued_runs;
+  // Seconds that the worker of each run worked in this session, over all its starts.
+  std::map<std::int64_t, double> run_seconds;
+  // Runs that wait for a check of the machine: either their design is at fault, or the machine. Only the
   // worker says which, and the design may have taken it over. Nothing is recorded before a few steps of a
-  // known architecture have shown that workers work. Until then the runs are in `running`.
-  std::vector<RunFailure> doubted;            // those that wait for a check
+  // known architecture have shown that workers work. Until then these runs stay in `running`.
+  std::vector<EndedRun> runs_to_check;
   std::optional<MachineCheck> machine_check;  // the check in progress
-  bool distrusts_numbers = false;             // a check had wrong numbers
+  bool distrusts_numbers = false;             // a check of wrong numbers failed: checkpoints may be wrong
   struct RunDurations {
     double total_seconds = 0;
     int runs = 0;
     [[nodiscard]] double mean() const { return total_seconds / runs; }
   };
   std::map<int, RunDurations> durations;  // of finished runs, by rung
-  int slots = 1;                          // number of jobs that run at once
-  std::function<int()> asked_to_stop;     // as passed to Campaign::run
+  int slots = 1;                          // maximum number of jobs that run at once
+  std::function<int()> asked_to_stop;     // `stop` of Campaign::run: 0 means to go on
   std::int64_t ablated_leader = 0;        // the leader whose ablations were requested in this session
-  bool exhausted = false;                 // no new design was drawn: no more proposals
+  bool exhausted = false;                 // kDraws draws in a row gave no design, so nothing is proposed
   Agents* agents = nullptr;
   std::set<std::int64_t> open_tasks;        // tasks that agents are working on
   bool spending_cap_reached = false;        // no more tasks in this session

@@ -65,10 +65,10 @@ Scale scale_of(double low, double high, double from, double to, bool log) {
     low = std::max(low, 1e-300);
     high = std::max(high, low);
     const double room = std::max(kRoom * std::log(high / low), 0.05);
-    return {low * std::exp(-room), high * std::exp(room), from, to, true};
+    return {.low = low * std::exp(-room), .high = high * std::exp(room), .from = from, .to = to, .log = true};
   }
   const double room = std::max({kRoom * (high - low), 1e-3 * std::abs(high), 1e-9});
-  return {low - room, high + room, from, to, false};
+  return {.low = low - room, .high = high + room, .from = from, .to = to, .log = false};
 }
 
 // ---- Marks ----
@@ -78,7 +78,7 @@ namespace {
 // Rounds coordinates to tenths of a pixel, for a shorter file.
 std::string coordinate(double x) { return fmt::format("{:g}", std::round(x * 10) / 10); }
 
-bool finite(std::initializer_list<double> values) {
+bool are_finite(std::initializer_list<double> values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
@@ -89,6 +89,7 @@ std::string tick_text(double x, double step) {
   return fmt::format("{:.{}f}", x, digits);
 }
 
+// Returns the distance of ticks; a small one for a single tick, so that it gets enough digits.
 double step_of(const std::vector<double>& ticks) { return ticks.size() > 1 ? ticks[1] - ticks[0] : 0.001; }
 
 }  // namespace
@@ -97,7 +98,7 @@ Picture::Picture(double width, double height, std::string_view title)
     : width_(width), height_(height), title_(title) {}
 
 void Picture::line(double x1, double y1, double x2, double y2, std::string_view style) {
-  if (!finite({x1, y1, x2, y2})) return;
+  if (!are_finite({x1, y1, x2, y2})) return;
   body_ += fmt::format(R"(<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>)", style, coordinate(x1),
                        coordinate(y1), coordinate(x2), coordinate(y2));
   body_ += '\n';
@@ -106,31 +107,33 @@ void Picture::line(double x1, double y1, double x2, double y2, std::string_view 
 void Picture::polyline(const std::vector<std::pair<double, double>>& points, std::string_view style) {
   std::string list;
   for (const auto& [x, y] : points)
-    if (finite({x, y})) list += fmt::format("{}{},{}", list.empty() ? "" : " ", coordinate(x), coordinate(y));
+    if (are_finite({x, y}))
+      list += fmt::format("{}{},{}", list.empty() ? "" : " ", coordinate(x), coordinate(y));
   if (!list.empty()) body_ += fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", style, list);
 }
 
+// Ends the element of a mark, with its hover text.
 void Picture::close(std::string_view tag, std::string_view hover) {
   body_ += hover.empty() ? std::string("/>\n") : fmt::format("><title>{}</title></{}>\n", escape(hover), tag);
 }
 
 void Picture::rect(double x, double y, double width, double height, std::string_view style,
                    std::string_view hover) {
-  if (!finite({x, y, width, height}) || width <= 0) return;
+  if (!are_finite({x, y, width, height}) || width <= 0) return;
   body_ += fmt::format(R"(<rect class="{}" x="{}" y="{}" width="{}" height="{}")", style, coordinate(x),
                        coordinate(y), coordinate(std::max(width, 0.1)), coordinate(height));
   close("rect", hover);
 }
 
 void Picture::dot(double x, double y, double radius, std::string_view style, std::string_view hover) {
-  if (!finite({x, y})) return;
+  if (!are_finite({x, y})) return;
   body_ += fmt::format(R"(<circle class="{}" cx="{}" cy="{}" r="{}")", style, coordinate(x), coordinate(y),
                        coordinate(radius));
   close("circle", hover);
 }
 
 void Picture::diamond(double x, double y, double r, std::string_view style, std::string_view hover) {
-  if (!finite({x, y})) return;
+  if (!are_finite({x, y})) return;
   body_ += fmt::format(R"(<path class="{}" d="M{} {}l{} {} {} {} {} {}z")", style, coordinate(x),
                        coordinate(y - r), r, r, -r, r, -r, -r);
   close("path", hover);
@@ -138,7 +141,7 @@ void Picture::diamond(double x, double y, double r, std::string_view style, std:
 
 void Picture::text(double x, double y, std::string_view text, std::string_view style,
                    std::string_view anchor) {
-  if (!finite({x, y})) return;
+  if (!are_finite({x, y})) return;
   body_ += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", style,
                        coordinate(x), coordinate(y), anchor, escape(text));
 }
@@ -169,7 +172,7 @@ std::string Picture::str() const {
       width_, height_, escape(title_), body_);
 }
 
-std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high) {
+std::vector<double> spread_labels(const std::vector<double>& wanted, double gap, double low, double high) {
   std::vector<std::size_t> order(wanted.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),

@@ -11,21 +11,24 @@ namespace gabbro::campaign {
 /// in `printable` (base/text.h).
 std::string escape(std::string_view text);
 
-/// Maps values to coordinates on the page.
+/// Maps values to coordinates in a picture.
 struct Scale {
   double low = 0, high = 1;  // range of values
   double from = 0, to = 1;   // their coordinates
   bool log = false;          // logarithmic; requires low > 0
+  /// Returns the coordinate of a value.
   [[nodiscard]] double at(double value) const;
   /// Returns about `count` round values inside the range. A logarithmic scale over a factor of 8 or more has
   /// 1, 1 and 3, or 1, 2 and 5 of each power of ten instead.
   [[nodiscard]] std::vector<double> ticks(int count) const;
 };
-/// Returns a scale with some room on both sides; an empty range is widened.
+/// Returns a scale from the values [low, high], with some room on both sides, to the coordinates [from, to].
+/// An empty range is widened.
 Scale scale_of(double low, double high, double from, double to, bool log = false);
 
-/// An image. Marks are drawn in order. `style` is a class of the style sheet, since images hold no colours.
-/// Numbers are coordinates; marks and points that are not finite are left out.
+/// An image. Marks are drawn in order. `style` is a class of the style sheet, since images hold no colours;
+/// the text `hover` is shown under the pointer. Numbers are coordinates in pixels; y grows downwards. Marks
+/// and points that are not finite are left out.
 class Picture {
  public:
   Picture(double width, double height, std::string_view title);
@@ -38,7 +41,7 @@ class Picture {
   /// `anchor`: "start", "middle" or "end".
   void text(double x, double y, std::string_view text, std::string_view style = "label",
             std::string_view anchor = "start");
-  /// Draw grid lines with their values below or left of the area, and the title of the axis.
+  /// Draw about `count` grid lines with their values below or left of the area, and the title of the axis.
   void x_axis(const Scale& x, double top, double bottom, std::string_view title, int count = 6);
   void y_axis(const Scale& y, double left, double right, std::string_view title, int count = 5);
   [[nodiscard]] std::string str() const;
@@ -52,7 +55,8 @@ class Picture {
 };
 
 /// Returns coordinates of labels whose preferred coordinates are `wanted`. They are moved apart to a distance
-/// of `gap`, within [low, high] if there is room. The order is that of `wanted`. O(n log n).
-std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high);
+/// of at least `gap`, within [low, high] if there is room. The result is in the order of `wanted`. O(n log
+/// n).
+std::vector<double> spread_labels(const std::vector<double>& wanted, double gap, double low, double high);
 
 }  // namespace gabbro::campaign

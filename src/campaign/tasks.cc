@@ -16,8 +16,9 @@ using record::Event;
 bool Campaign::State::is_due(const RecordedAction& action) const {
   const auto ended = std::count_if(population.trials().begin(), population.trials().end(),
                                    [](const evolve::Trial& t) { return t.ended; });
-  return action.attempts <= population.attempts() &&
-         action.begun <= static_cast<std::int64_t>(population.trials().size()) && action.ended <= ended;
+  return action.draws <= population.attempts() &&
+         action.runs_begun <= static_cast<std::int64_t>(population.trials().size()) &&
+         action.runs_ended <= ended;
 }
 
 // Records the steering and the finished tasks that have arrived since the last call, and begins new tasks. It
@@ -25,12 +26,12 @@ bool Campaign::State::is_due(const RecordedAction& action) const {
 Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
   if (actions_to_replay) return replay_due_actions();
   for (const record::Steered& s : inbox(paths.dir)) {
-    const bool meant =
+    const bool has_target =
         s.what != record::Steering::kVeto ||
         (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
-    if (meant && !population.knows_steering(s.key))
+    if (has_target && !population.knows_steering(s.key))
       if (const auto ok = record({s}); !ok) return ok;
-    received(paths.dir, s.key);
+    remove_from_inbox(paths.dir, s.key);
   }
   if (!agents) return true;
   for (agents::TaskPool::Done& done : agents->pool->poll())
@@ -40,15 +41,17 @@ Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
 
 Result<bool> Campaign::State::finish_task(const agents::TaskPool::Done& done) {
   open_tasks.erase(done.task);
-  if (done.report.cause == record::Cause::kStopped) return true;  // it will begin again
+  if (done.report.cause == record::Cause::kStopped) return true;  // a later session begins it again
+  // Where nothing can be screened, the machine is at fault: a later session begins the task again.
+  if (done.report.cause == record::Cause::kScreener) return fail("screener", done.report.detail);
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();
   spending_cap_reached = spending_cap_reached || done.report.cause == record::Cause::kCap;
-  return record({record::TaskEnded{done.task, record::to_json(done.report)}});
+  return record({record::TaskEnded{.id = done.task, .report = record::to_json(done.report)}});
 }
 
 // Returns true while a strategy's agents pause after consecutive failures (exponential backoff), for 1, 2,
-// 4 ... 64 seconds, so that a model that fails or is unavailable is not called endlessly.
+// 4 ... 64 seconds, so that a model that fails or is unavailable is not called without end.
 bool Campaign::State::backs_off(const std::string& strategy) const {
   constexpr int kMaxFailures = 7;  // more do not lengthen the pause
   int failures = 0;
@@ -59,26 +62,26 @@ bool Campaign::State::backs_off(const std::string& strategy) const {
     if (t.report.outcome == record::TaskOutcome::kDesign && t.refused == record::Cause::kNone) break;
     ++failures;
   }
-  const auto at = failed_at.find(strategy);
-  return failures > 0 && at != failed_at.end() && seconds_now() < at->second + (1 << (failures - 1));
+  const auto last = failed_at.find(strategy);
+  return failures > 0 && last != failed_at.end() && seconds_now() < last->second + (1 << (failures - 1));
 }
 
 Result<bool> Campaign::State::begin_tasks() {
   // Tasks that an earlier process began come first.
   for (const AgentTask& t : population.tasks()) {
-    if (agents->pool->running() >= agents->pool->places()) return true;
+    if (agents->pool->running() >= agents->pool->max_running()) return true;
     if (!t.ended && !open_tasks.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   for (const auto& [strategy, proposer] : strategies) {
-    if (agents->pool->running() >= agents->pool->places()) return true;
+    if (agents->pool->running() >= agents->pool->max_running()) return true;
     if (!evolve::asks_agents(strategy) || spending_cap_reached || backs_off(strategy)) continue;
     // Designs that wait to be trained count as in progress, so that agents do not run ahead of the workers.
     int open = 0;
     for (const AgentTask& t : population.tasks())
-      if (t.begun.strategy == strategy && (!t.ended || t.waits())) ++open;
-    const int most = wanted_tasks(population, strategy, agents->pool->places());
-    for (; open < most && agents->pool->running() < agents->pool->places(); ++open) {
+      if (t.begun.strategy == strategy && (!t.ended || t.awaits_screening())) ++open;
+    const int most = wanted_tasks(population, strategy, agents->pool->max_running());
+    for (; open < most && agents->pool->running() < agents->pool->max_running(); ++open) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
       if (const auto ok = begin_task(next_task(population, strategy, agents->modes, plan.seed, id)); !ok)
         return ok;
@@ -128,7 +131,7 @@ Result<bool> Campaign::State::replay_due_actions() {
 const AgentTask* Campaign::State::waiting_task(const std::string& strategy) const {
   for (const std::int64_t id : population.ended_tasks()) {
     const AgentTask& t = population.tasks()[static_cast<std::size_t>(id - 1)];
-    if (t.begun.strategy == strategy && t.waits()) return &t;
+    if (t.begun.strategy == strategy && t.awaits_screening()) return &t;
   }
   return nullptr;
 }
@@ -144,7 +147,7 @@ Result<evolve::Offspring> Campaign::State::offspring_of(const AgentTask& t) {
   return out;
 }
 
-// Returns true if there is nothing to train now, but agents may deliver a design.
+// Returns true if agents may still deliver a design to the search, so that it must not end yet.
 bool Campaign::State::awaits_agents(evolve::Phase phase) const {
   if (!agents || phase != evolve::Phase::kSearch) return false;
   if (!open_tasks.empty()) return true;
@@ -168,30 +171,32 @@ std::string Campaign::State::agents_status() const {
 }
 
 std::vector<RecordedAction> recorded_actions(const store::Store& store) {
-  constexpr std::int64_t kPage = 10'000;
+  constexpr std::int64_t kPage = 10'000;  // events read at once
   std::vector<RecordedAction> out;
-  RecordedAction at;
+  RecordedAction progress;  // as of the event that is read
   for (std::int64_t from = 1;; from += kPage) {
     const auto page = store.events(from, kPage);
     for (const auto& [time, event] : page) {
       if (const auto* e = std::get_if<record::DesignCreated>(&event))
-        at.attempts = std::max(at.attempts, e->attempt);
+        progress.draws = std::max(progress.draws, e->attempt);
       if (const auto* e = std::get_if<record::Refused>(&event))
-        at.attempts = std::max(at.attempts, e->attempt);
-      if (const auto* e = std::get_if<record::TrialBegun>(&event)) at.begun = std::max(at.begun, e->id);
-      if (std::holds_alternative<record::TrialEnded>(event)) ++at.ended;
+        progress.draws = std::max(progress.draws, e->attempt);
+      if (const auto* e = std::get_if<record::TrialBegun>(&event))
+        progress.runs_begun = std::max(progress.runs_begun, e->id);
+      if (std::holds_alternative<record::TrialEnded>(event)) ++progress.runs_ended;
       // A task that a later process began again is the same task.
       if (const auto* e = std::get_if<record::TaskBegun>(&event)) {
-        const bool again = std::any_of(out.begin(), out.end(), [&](const RecordedAction& m) {
-          const auto* other = std::get_if<record::TaskBegun>(&m.event);
+        const bool is_repeated = std::any_of(out.begin(), out.end(), [&](const RecordedAction& action) {
+          const auto* other = std::get_if<record::TaskBegun>(&action.event);
           return other && other->id == e->id;
         });
-        if (again) continue;
+        if (is_repeated) continue;
       } else if (!std::holds_alternative<record::TaskEnded>(event) &&
                  !std::holds_alternative<record::Steered>(event)) {
         continue;
       }
-      out.push_back({at.attempts, at.begun, at.ended, event});
+      progress.event = event;
+      out.push_back(progress);
     }
     if (static_cast<std::int64_t>(page.size()) < kPage) break;
   }

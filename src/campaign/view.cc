@@ -18,7 +18,8 @@ using evolve::Trial;
 
 namespace {
 
-constexpr std::size_t kLiveDesigns = 3, kSummaryDesigns = 5;  // number of candidates in the tables
+// Numbers of candidates in the table of the live view and in that of the summary.
+constexpr std::size_t kLiveDesigns = 3, kSummaryDesigns = 5;
 
 // Names the phase. For an A/A test it also counts the runs: its copies are not candidates, so the funnel does
 // not show them.
@@ -46,7 +47,7 @@ void add_funnel(const Population& p, std::vector<std::string>& out) {
   }
 }
 
-// Adds the best `count` candidates at the highest rung that any candidate reached, and the known designs
+// Adds the best `count` candidates at the highest rung where any candidate has a score, and the known designs
 // there.
 void add_ranking(const Population& p, std::size_t count, std::vector<std::string>& out) {
   const int rung = std::max(0, evolve::leader(p).rung);
@@ -55,8 +56,9 @@ void add_ranking(const Population& p, std::size_t count, std::vector<std::string
   for (const Ranked& row : ranking(p, rung)) {
     const Individual& i = p.individual(row.design);
     if (!evolve::is_known(i) && shown++ >= count) continue;
-    const Interval difference =
-        baseline != 0 && row.design != baseline ? evolve::compare(p, row.design, baseline, rung) : Interval{};
+    const Interval difference = baseline != 0 && row.design != baseline
+                                    ? evolve::search_interval(p, row.design, baseline, rung)
+                                    : Interval{};
     out.push_back(fmt::format("{:<8}{:<28}{:.4f}  {:<32}{:>9} FLOPs{:>9}B state",
                               p.settings().rungs[static_cast<std::size_t>(rung)].name,
                               one_line(label_of(i), 27), row.bits,
@@ -100,9 +102,9 @@ std::vector<std::string> view_lines(const Snapshot& s) {
                                   count_of(static_cast<std::int64_t>(p.trials().size()), "run"));
   if (s.seconds > 60)
     title +=
-        fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.trials_in_session) / s.seconds);
+        fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.ended_in_session) / s.seconds);
   title += "; " + duration(s.seconds);
-  if (s.left >= 0) title += fmt::format(", {} left", duration(s.left));
+  if (s.seconds_left >= 0) title += fmt::format(", {} left", duration(s.seconds_left));
   out.push_back(title);
   if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
@@ -133,7 +135,7 @@ std::string log_line(const Snapshot& s) {
                          p.standing(p.individual(baseline), leader.rung).bits);
   }
   if (!s.agents.empty()) out += "; agents: " + one_line(s.agents, 180);
-  if (s.left >= 0) out += fmt::format("; {} left", duration(s.left));
+  if (s.seconds_left >= 0) out += fmt::format("; {} left", duration(s.seconds_left));
   return out;
 }
 

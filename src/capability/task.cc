@@ -21,6 +21,7 @@ Tokens distinct(std::int64_t count, std::int64_t n, Random& random) {
   return all;
 }
 
+// Writes a token and asks for `target` at its position.
 void ask(Sequence s, std::int64_t at, std::int64_t token, std::int64_t target) {
   s.tokens[at] = token;
   s.targets[at] = target;
@@ -30,8 +31,8 @@ void ask(Sequence s, std::int64_t at, std::int64_t token, std::int64_t target) {
 // value, and the value is asked for. Some pairs are replaced by noise. Token ids are noise first, then keys,
 // then values. Training sequences are easier: they may have fewer keys, and also ask for recent ones.
 struct Stream {
-  std::int64_t keys, values, noise;
-  double noise_share;
+  std::int64_t keys, values, noise;  // numbers of different tokens of each kind
+  double noise_share;                // probability that a pair is noise
 
   void write(Sequence s, Random& random) const {
     const std::int64_t count = s.use == Use::kTest ? keys : 2 + random.below(keys - 1);
@@ -55,14 +56,19 @@ struct Stream {
   static constexpr std::int64_t kNotSeen = -1;
 };
 
-void recall(Sequence s, Random& random) { Stream{8, 16, 0, 0}.write(s, random); }
+void recall(Sequence s, Random& random) {
+  Stream{.keys = 8, .values = 16, .noise = 0, .noise_share = 0}.write(s, random);
+}
 
-void noisy_recall(Sequence s, Random& random) { Stream{8, 16, 8, 0.3}.write(s, random); }
+void noisy_recall(Sequence s, Random& random) {
+  Stream{.keys = 8, .values = 16, .noise = 8, .noise_share = 0.3}.write(s, random);
+}
 
 // Generates ordinary tokens with some triggers (ids after those of the ordinary tokens). Each trigger occurs
 // once in the first half and once in the second, where the token that followed it is asked for.
 void induction(Sequence s, Random& random) {
   constexpr std::int64_t kTriggers = 4, kOrdinary = 16;
+  // Triggers and what follows them lie before `end`, and queries from `begin` on, at least kNear later.
   const std::int64_t half = s.length() / 2, end = half - kNear / 2, begin = half + kNear / 2;
   for (std::int64_t& token : s.tokens) token = random.below(kOrdinary);
   // A trigger and the token after it must not overlap with another such pair. Positions are therefore chosen
@@ -78,7 +84,8 @@ void induction(Sequence s, Random& random) {
   }
 }
 
-// Token ids: 0 is blank, 1 is the marker, then the alphabet.
+// Token ids: 0 is blank, 1 is the marker, then the alphabet. Copied tokens are among the first kSpan
+// positions, so that each lies more than kNear tokens before its marker at the end.
 void selective_copying(Sequence s, Random& random) {
   constexpr std::int64_t kCopied = 8, kAlphabet = 16, kSpan = 22;
   Tokens place = distinct(kCopied, kSpan, random);
@@ -157,88 +164,90 @@ void s5(Sequence s, Random& random) {
 
 const std::vector<Task>& tasks() {
   static const std::vector<Task> kTasks{
-      {"recall",
-       "the value of each of several keys seen before",
-       "Zoology, arXiv 2312.04927",
-       "8 keys, 16 values, 16 pairs; asked when the key was seen before, and not among the last 9 tokens",
-       24,
-       32,
-       {32},
-       1.0 / 16,
-       recall},
-      {"noisy",
-       "the same among random tokens",
-       "MAD, arXiv 2403.17844",
-       "8 keys, 16 values, 20 pairs of which 30 % are two of 8 noise tokens",
-       32,
-       40,
-       {40},
-       1.0 / 16,
-       noisy_recall},
-      {"selective",
-       "the tokens that were no blanks, in their order",
-       "Mamba, arXiv 2312.00752; MAD, arXiv 2403.17844",
-       "8 tokens of an alphabet of 16 among 14 blanks, 2 blanks, then 8 markers",
-       18,
-       32,
-       {32},
-       1.0 / 16,
-       selective_copying},
-      {"compression",
-       "a random sequence, from its beginning, when all of it was read",
-       "MAD, arXiv 2403.17844 (there by a decoder of its own)",
-       "16 tokens of an alphabet of 16 (64 bits), then 16 markers",
-       17,
-       32,
-       {32},
-       1.0 / 16,
-       compression},
-      {"memorisation",
-       "the value of a key, the same in all sequences",
-       "MAD, arXiv 2403.17844",
-       "256 keys, 16 values, asked at the token behind the key",
-       273,
-       32,
-       {32},
-       1.0 / 16,
-       memorisation},
-      {"parity",
-       "whether the ones so far are odd",
-       "Liu et al., arXiv 2210.10749; Grazzi et al., arXiv 2411.12537",
-       "bits; trained everywhere; asked in the second half, and in longer sequences behind the training "
-       "length",
-       2,
-       16,
-       {16, 32},
-       0.5,
-       parity},
-      {"s3",
-       "the product so far of elements of S3",
-       "Merrill et al., arXiv 2404.08819",
-       "6 elements; asked as parity",
-       6,
-       12,
-       {12, 24},
-       1.0 / 6,
-       s3},
-      {"s5",
-       "where a ball lies under five cups of which two are swapped, again and again",
-       "Merrill et al., arXiv 2404.08819 (there the whole product)",
-       "a first place and 10 swaps; asked as parity",
-       15,
-       12,
-       {12, 24},
-       0.2,
-       s5},
-      {"induction",
-       "what followed a token before",
-       "Olsson et al., arXiv 2209.11895; Mamba, arXiv 2312.00752",
-       "4 triggers in the first half of random tokens of 16, asked in the second; trained at 32",
-       20,
-       32,
-       {32, 64, 128},
-       1.0 / 16,
-       induction}};
+      {.name = "recall",
+       .asks = "the value of each of several keys seen before",
+       .source = "Zoology, arXiv 2312.04927",
+       .settings =
+           "8 keys, 16 values, 16 pairs; asked when the key was seen before, and not among the last 9 tokens",
+       .vocab = 24,
+       .length = 32,
+       .lengths = {32},
+       .chance = 1.0 / 16,
+       .write = recall},
+      {.name = "noisy",
+       .asks = "the same among random tokens",
+       .source = "MAD, arXiv 2403.17844",
+       .settings = "8 keys, 16 values, 20 pairs of which 30 % are two of 8 noise tokens",
+       .vocab = 32,
+       .length = 40,
+       .lengths = {40},
+       .chance = 1.0 / 16,
+       .write = noisy_recall},
+      {.name = "selective",
+       .asks = "the tokens that were no blanks, in their order",
+       .source = "Mamba, arXiv 2312.00752; MAD, arXiv 2403.17844",
+       .settings = "8 tokens of an alphabet of 16 among 14 blanks, 2 blanks, then 8 markers",
+       .vocab = 18,
+       .length = 32,
+       .lengths = {32},
+       .chance = 1.0 / 16,
+       .write = selective_copying},
+      {.name = "compression",
+       .asks = "a random sequence, from its beginning, when all of it was read",
+       .source = "MAD, arXiv 2403.17844 (there by a decoder of its own)",
+       .settings = "16 tokens of an alphabet of 16 (64 bits), then 16 markers",
+       .vocab = 17,
+       .length = 32,
+       .lengths = {32},
+       .chance = 1.0 / 16,
+       .write = compression},
+      {.name = "memorisation",
+       .asks = "the value of a key, the same in all sequences",
+       .source = "MAD, arXiv 2403.17844",
+       .settings = "256 keys, 16 values, asked at the token behind the key",
+       .vocab = 273,
+       .length = 32,
+       .lengths = {32},
+       .chance = 1.0 / 16,
+       .write = memorisation},
+      {.name = "parity",
+       .asks = "whether the ones so far are odd",
+       .source = "Liu et al., arXiv 2210.10749; Grazzi et al., arXiv 2411.12537",
+       .settings =
+           "bits; trained everywhere; asked in the second half, and in longer sequences behind the training "
+           "length",
+       .vocab = 2,
+       .length = 16,
+       .lengths = {16, 32},
+       .chance = 0.5,
+       .write = parity},
+      {.name = "s3",
+       .asks = "the product so far of elements of S3",
+       .source = "Merrill et al., arXiv 2404.08819",
+       .settings = "6 elements; asked as parity",
+       .vocab = 6,
+       .length = 12,
+       .lengths = {12, 24},
+       .chance = 1.0 / 6,
+       .write = s3},
+      {.name = "s5",
+       .asks = "where a ball lies under five cups of which two are swapped, again and again",
+       .source = "Merrill et al., arXiv 2404.08819 (there the whole product)",
+       .settings = "a first place and 10 swaps; asked as parity",
+       .vocab = 15,
+       .length = 12,
+       .lengths = {12, 24},
+       .chance = 0.2,
+       .write = s5},
+      {.name = "induction",
+       .asks = "what followed a token before",
+       .source = "Olsson et al., arXiv 2209.11895; Mamba, arXiv 2312.00752",
+       .settings = "4 triggers in the first half of random tokens of 16, asked in the second; trained at 32",
+       .vocab = 20,
+       .length = 32,
+       .lengths = {32, 64, 128},
+       .chance = 1.0 / 16,
+       .write = induction}};
   return kTasks;
 }
 
@@ -252,7 +261,7 @@ exec::TokenBatch batch(const Task& task, Use use, std::int64_t sequences, std::i
                        const Random& random) {
   GABBRO_CHECK(sequences > 0 && length >= task.length && length % task.length == 0);
   const auto size = static_cast<std::size_t>(sequences * length);
-  exec::TokenBatch out{sequences, length, Tokens(size), Tokens(size, exec::kNotAsked), Tokens(size, 0)};
+  exec::TokenBatch out{sequences, length, Tokens(size), Tokens(size, exec::kNotScored), Tokens(size, 0)};
   // The first token would be its own answer, so training does not ask there.
   const std::int64_t from = use == Use::kTraining  ? 1
                             : length > task.length ? task.length

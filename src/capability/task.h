@@ -27,7 +27,7 @@ constexpr std::int64_t kNear = 9;
 /// kNear tokens. In a longer test sequence they ask only after the training length.
 enum class Use : std::uint8_t { kTraining, kTest };
 
-/// A sequence to be filled. All `targets` are initially kNotAsked.
+/// A sequence to be filled. All `targets` are initially kNotScored.
 struct Sequence {
   std::span<std::int64_t> tokens, targets;
   Use use = Use::kTraining;
@@ -35,12 +35,13 @@ struct Sequence {
   [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
 };
 
+/// A task. `write` fills a sequence with tokens below `vocab`.
 struct Task {
   const char* name;
-  const char* asks;      // phrase that says what the task asks for
-  const char* source;    // paper, with its arXiv number
-  const char* settings;  // description of its difficulty
-  std::int64_t vocab;
+  const char* asks;                   // phrase that says what the task asks for
+  const char* source;                 // paper, with its arXiv number
+  const char* settings;               // description of its difficulty
+  std::int64_t vocab;                 // number of different tokens
   std::int64_t length;                // length of training sequences
   std::vector<std::int64_t> lengths;  // lengths of test sequences
   double chance;                      // accuracy of the best guess without the context
@@ -50,7 +51,7 @@ struct Task {
 /// Returns the tasks, in the order in which they are reported.
 const std::vector<Task>& tasks();
 
-/// Returns null if there is no task of this name.
+/// Returns the task of this name; null if there is none.
 const Task* find_task(std::string_view name);
 
 /// Returns `sequences` sequences of `length` tokens, a multiple of the training length. Sequence i is drawn

@@ -20,7 +20,7 @@ using sqlite::Rows;
 
 namespace {
 
-constexpr std::int64_t kApplication = 0x67616274;  // "gabt" in ASCII
+constexpr std::int64_t kApplicationId = 0x67616274;  // "gabt" in ASCII
 constexpr const char* kTables = R"(
 CREATE TABLE text (hash TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE call (
@@ -44,7 +44,7 @@ constexpr const char* kCalls =
 constexpr const char* kCallsOf =
     "SELECT id, time, task, role, variant, model, state, request, reply, input, cached, written, output, "
     "money, tokens, seconds, cut, code, message, hint FROM call WHERE task = ? ORDER BY id";
-constexpr const char* kAnswered =
+constexpr const char* kLatestCall =
     "SELECT id, time, task, role, variant, model, state, request, reply, input, cached, written, output, "
     "money, tokens, seconds, cut, code, message, hint FROM call WHERE key = ? AND nth = ? ORDER BY id DESC "
     "LIMIT 1";
@@ -70,7 +70,7 @@ Result<bool> has_call_log(Connection& db, const std::string& path) {
   const std::int64_t application = number_of(db, "PRAGMA application_id");
   const std::int64_t schema = number_of(db, "PRAGMA user_version");
   if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
-  if (application != kApplication)
+  if (application != kApplicationId)
     return fail("store", fmt::format("{} is not a call log", path),
                 "this one belongs to another program; choose another file");
   if (schema != CallLog::kSchema)
@@ -81,7 +81,7 @@ Result<bool> has_call_log(Connection& db, const std::string& path) {
   return true;
 }
 
-LoggedCall call_row(const Rows& r) {
+LoggedCall call_of(const Rows& r) {
   LoggedCall c;
   c.id = r.integer(0), c.time = r.real(1), c.task = r.integer(2), c.role = r.text(3);
   c.variant = static_cast<int>(r.integer(4)), c.model = r.text(5),
@@ -94,12 +94,12 @@ LoggedCall call_row(const Rows& r) {
   return c;
 }
 
-std::string limit_text(const std::string& left, const std::string& cap, const std::string& held) {
-  return fmt::format("{} of {} left ({} held by calls in progress or lost)", left, cap, held);
+std::string limit_text(const std::string& remaining, const std::string& cap, const std::string& held) {
+  return fmt::format("{} of {} left ({} held by calls in progress or lost)", remaining, cap, held);
 }
 
-// Returns the error "cap" if `more` exceeds the cap. Runs inside a transaction.
-Result<bool> fits(Connection& db, Amount more) {
+// Returns the error "cap" if `more`, added to the counted cost, exceeds the cap. Runs inside a transaction.
+Result<bool> check_cap(Connection& db, Amount more) {
   std::int64_t money_cap = 0, token_cap = 0, money = 0, tokens = 0, money_held = 0, tokens_held = 0;
   {
     Rows r = db.rows("SELECT money, tokens FROM cap");
@@ -110,14 +110,14 @@ Result<bool> fits(Connection& db, Amount more) {
     Rows r = db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call");
     if (r.next()) money = r.integer(0), tokens = r.integer(1);
   }
-  const bool dear = money_cap > 0 && more.money > money_cap - money;
-  if (!dear && (token_cap == 0 || more.tokens <= token_cap - tokens)) return true;
+  const bool exceeds_money = money_cap > 0 && more.money > money_cap - money;
+  if (!exceeds_money && (token_cap == 0 || more.tokens <= token_cap - tokens)) return true;
   {
     Rows r =
         db.rows("SELECT ifnull(sum(money), 0), ifnull(sum(tokens), 0) FROM call WHERE state != 'settled'");
     if (r.next()) money_held = r.integer(0), tokens_held = r.integer(1);
   }
-  if (dear)
+  if (exceeds_money)
     return fail("cap",
                 fmt::format("no budget for a call that may cost {}: {}", money_text(more.money),
                             limit_text(money_text(std::max<Micro>(0, money_cap - money)),
@@ -130,7 +130,8 @@ Result<bool> fits(Connection& db, Amount more) {
               "raise `tokens` under [cap] in agents.toml");
 }
 
-Result<std::string> keep(Connection& db, const std::string& text) {
+// Stores a text and returns its hash; "" for an empty text, which is not stored.
+Result<std::string> store_text(Connection& db, const std::string& text) {
   if (text.empty()) return std::string();
   std::string hash = to_hex(hash128(text));
   if (auto ok = db.run("INSERT OR IGNORE INTO text VALUES (?, ?)", hash, text); !ok)
@@ -139,51 +140,53 @@ Result<std::string> keep(Connection& db, const std::string& text) {
 }
 
 // Stores a request as a text that refers to its parts by their hashes, so that parts shared by many requests
-// are stored once.
-Result<std::string> keep(Connection& db, const ChatRequest& request) {
+// are stored once. Returns the hash of that text.
+Result<std::string> store_request(Connection& db, const ChatRequest& request) {
   json out{
       {"max_tokens", request.max_tokens}, {"temperature", request.temperature}, {"messages", json::array()}};
   for (const Message& m : request.messages) {
-    GABBRO_TRY(hash, keep(db, m.text));
+    GABBRO_TRY(hash, store_text(db, m.text));
     out["messages"].push_back({record::word_of(m.from), hash});
   }
-  GABBRO_TRY(schema, keep(db, request.schema));
-  GABBRO_TRY(grammar, keep(db, request.grammar));
+  GABBRO_TRY(schema, store_text(db, request.schema));
+  GABBRO_TRY(grammar, store_text(db, request.grammar));
   out["schema"] = schema;
   out["grammar"] = grammar;
-  return keep(db, out.dump(-1, ' ', false, json::error_handler_t::replace));
+  return store_text(db, out.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-std::string text_at(Connection& db, const std::string& hash) {
+// Returns the text with this hash; "" if there is none.
+std::string stored_text(Connection& db, const std::string& hash) {
   if (hash.empty()) return {};
   Rows rows = db.rows("SELECT body FROM text WHERE hash = ?", hash);
   return rows.next() ? rows.text(0) : std::string();
 }
 
-ChatRequest request_at(Connection& db, const LoggedCall& call) {
+// Returns the request of a call; parts that cannot be read stay empty.
+ChatRequest stored_request(Connection& db, const LoggedCall& call) {
   ChatRequest out;
   out.role = call.role, out.task = call.task, out.variant = call.variant;
-  const json j = json::parse(text_at(db, call.request), nullptr, false);
+  const json j = json::parse(stored_text(db, call.request), nullptr, /*allow_exceptions=*/false);
   if (!j.is_object()) return out;
   out.max_tokens = j.value("max_tokens", 0);
   out.temperature = j.value("temperature", 0.0);
-  out.schema = text_at(db, j.value("schema", ""));
-  out.grammar = text_at(db, j.value("grammar", ""));
+  out.schema = stored_text(db, j.value("schema", ""));
+  out.grammar = stored_text(db, j.value("grammar", ""));
   for (const json& m : j.value("messages", json::array()))
     if (m.is_array() && m.size() == 2)
       if (const auto from = record::parse_word<MessageRole>(m[0].get<std::string>()))
-        out.messages.push_back({*from, text_at(db, m[1].get<std::string>())});
+        out.messages.push_back({*from, stored_text(db, m[1].get<std::string>())});
   return out;
 }
 
 Result<bool> insert(Connection& db, const ChatRequest& r, int nth, const std::string& model, CallState state,
-                    Amount most, const Error& error, double time) {
-  GABBRO_TRY(request, keep(db, r));
+                    Amount cost, const Error& error, double time) {
+  GABBRO_TRY(request, store_request(db, r));
   return db.run(
       "INSERT INTO call (time, task, role, variant, key, nth, model, state, request, money, tokens, code, "
       "message, hint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       time, r.task, r.role, r.variant, request_key(r), nth, model, std::string(record::word_of(state)),
-      request, most.money, most.tokens, error.code, error.message, error.hint);
+      request, cost.money, cost.tokens, error.code, error.message, error.hint);
 }
 
 }  // namespace
@@ -208,15 +211,15 @@ CallLog::~CallLog() = default;
 
 Result<std::unique_ptr<CallLog>> CallLog::open(const std::string& path) {
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kWrite));
-  GABBRO_TRY(known, has_call_log(*connection, path));
+  GABBRO_TRY(exists, has_call_log(*connection, path));
   if (auto ok = connection->script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"); !ok)
     return tl::unexpected(ok.error());
   const std::string tables =
-      kTables + fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
-  auto made = in_transaction(*connection, [&] {
-    return connection->script(known ? "UPDATE call SET state = 'lost' WHERE state = 'open'" : tables);
+      kTables + fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplicationId, kSchema);
+  const auto prepared = in_transaction(*connection, [&] {
+    return connection->script(exists ? "UPDATE call SET state = 'lost' WHERE state = 'open'" : tables);
   });
-  if (!made) return tl::unexpected(made.error());
+  if (!prepared) return tl::unexpected(prepared.error());
   auto database = std::make_unique<Database>();
   database->connection = std::move(connection);
   return std::unique_ptr<CallLog>(new CallLog(std::move(database)));
@@ -227,8 +230,8 @@ Result<std::unique_ptr<CallLog>> CallLog::read(const std::string& path) {
     return fail("store", fmt::format("{} not found", path),
                 "it is created when language models are called: `gabbro evolve --agents agents.toml`");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
-  GABBRO_TRY(known, has_call_log(*connection, path));
-  if (!known)
+  GABBRO_TRY(exists, has_call_log(*connection, path));
+  if (!exists)
     return fail("store", fmt::format("{}: nothing is recorded yet", path),
                 "no language model has been called");
   auto database = std::make_unique<Database>();
@@ -254,17 +257,17 @@ Amount CallLog::spent() const {
 }
 
 Result<std::int64_t> CallLog::begin(const ChatRequest& request, int nth, const std::string& model,
-                                    Amount most, double time) {
+                                    Amount max_cost, double time) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   std::int64_t id = 0;
-  const auto done = in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = fits(db, most); !ok) return ok;
-    if (auto ok = insert(db, request, nth, model, CallState::kOpen, most, {}, time); !ok) return ok;
+  const auto begun = in_transaction(db, [&]() -> Result<bool> {
+    if (auto ok = check_cap(db, max_cost); !ok) return ok;
+    if (auto ok = insert(db, request, nth, model, CallState::kOpen, max_cost, {}, time); !ok) return ok;
     id = db.last_id();
     return true;
   });
-  if (!done) return tl::unexpected(done.error());
+  if (!begun) return tl::unexpected(begun.error());
   return id;
 }
 
@@ -272,7 +275,7 @@ Result<bool> CallLog::raise(std::int64_t id, Amount more) {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = fits(db, more); !ok) return ok;
+    if (auto ok = check_cap(db, more); !ok) return ok;
     return db.run("UPDATE call SET money = money + ?, tokens = tokens + ? WHERE id = ?", more.money,
                   more.tokens, id);
   });
@@ -284,7 +287,7 @@ Result<bool> CallLog::settle(std::int64_t id, const Result<Reply>& reply, Amount
   Connection& db = *db_->connection;
   const Error error = reply ? Error{} : reply.error();
   return in_transaction(db, [&]() -> Result<bool> {
-    GABBRO_TRY(text, keep(db, reply ? reply->text : std::string()));
+    GABBRO_TRY(text, store_text(db, reply ? reply->text : std::string()));
     return db.run(
         "UPDATE call SET state = 'settled', reply = ?, input = ?, cached = ?, written = ?, output = ?, "
         "money = ?, tokens = ?, seconds = ?, cut = ?, code = ?, message = ?, hint = ? WHERE id = ?",
@@ -301,19 +304,23 @@ Result<bool> CallLog::refuse(const ChatRequest& request, int nth, const std::str
       db, [&] { return insert(db, request, nth, model, CallState::kSettled, {}, error, time); });
 }
 
-std::optional<Result<Reply>> CallLog::answered(const std::string& key, int nth) const {
+std::optional<Result<Reply>> CallLog::recorded_reply(const std::string& key, int nth) const {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   LoggedCall c;
   {
-    Rows r = db.rows(kAnswered, key, nth);
+    Rows r = db.rows(kLatestCall, key, nth);
     if (!r.next()) return std::nullopt;
-    c = call_row(r);
+    c = call_of(r);
   }
   if (c.state != CallState::kSettled) return std::nullopt;
   if (!c.error.code.empty()) return Result<Reply>(tl::unexpected(c.error));
-  return Reply{
-      text_at(db, c.reply), c.cut, c.model, c.usage, static_cast<double>(c.counted.money) / 1e6, c.seconds};
+  return Reply{.text = stored_text(db, c.reply),
+               .cut = c.cut,
+               .model = c.model,
+               .usage = c.usage,
+               .cost = static_cast<double>(c.counted.money) / 1e6,
+               .seconds = c.seconds};
 }
 
 int CallLog::count(const std::string& key) const {
@@ -322,12 +329,12 @@ int CallLog::count(const std::string& key) const {
   return r.next() ? static_cast<int>(r.integer(0)) : 0;
 }
 
-std::vector<Total> CallLog::totals(By by) const {
+std::vector<CallTotals> CallLog::totals(By by) const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(by == By::kRole ? kByRole : by == By::kModel ? kByModel : kByTask);
-  std::vector<Total> out;
+  std::vector<CallTotals> out;
   while (r.next()) {
-    Total& t = out.emplace_back();
+    CallTotals& t = out.emplace_back();
     t.name = r.text(0), t.calls = r.integer(1), t.failed = r.integer(2);
     t.usage = {r.integer(3), r.integer(4), r.integer(5), r.integer(6)};
     t.counted = {r.integer(7), r.integer(8)};
@@ -340,7 +347,7 @@ std::vector<LoggedCall> CallLog::calls() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(kCalls);
   std::vector<LoggedCall> out;
-  while (r.next()) out.push_back(call_row(r));
+  while (r.next()) out.push_back(call_of(r));
   return out;
 }
 
@@ -349,22 +356,22 @@ Result<bool> CallLog::copy_to(const std::string& path) const {
   return db_->connection->run("VACUUM INTO ?", path);
 }
 
-std::vector<Exchange> CallLog::talk(std::int64_t task) const {
+std::vector<Exchange> CallLog::exchanges(std::int64_t task) const {
   const std::lock_guard lock(db_->mutex);
   Connection& db = *db_->connection;
   std::vector<Exchange> out;
   {
     Rows r = db.rows(kCallsOf, task);
-    while (r.next()) out.push_back({call_row(r), {}, {}});
+    while (r.next()) out.push_back({call_of(r), {}, {}});
   }
   for (Exchange& e : out) {
-    e.request = request_at(db, e.call);
-    e.reply = text_at(db, e.call.reply);
+    e.request = stored_request(db, e.call);
+    e.reply = stored_text(db, e.call.reply);
   }
   return out;
 }
 
-Result<bool> CallLog::judge(const std::string& role, const std::string& model, double worth) {
+Result<bool> CallLog::record_worth(const std::string& role, const std::string& model, double worth) {
   const std::lock_guard lock(db_->mutex);
   return db_->connection->run(
       "INSERT INTO worth VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE SET judged = judged + 1, total = total + "

@@ -19,9 +19,10 @@
 namespace gabbro::chat {
 
 /// Returns a key of 32 hex digits that identifies a question. Keys are equal for requests with equal role,
-/// task, variant, messages, schema, grammar and settings.
+/// task, variant, messages, schema, grammar, max_tokens and temperature.
 std::string request_key(const ChatRequest& request);
 
+/// An amount of money and tokens that calls cost.
 struct Amount {
   Micro money = 0;
   std::int64_t tokens = 0;  // input and output
@@ -29,9 +30,9 @@ struct Amount {
 
 /// The state of a recorded call.
 enum class CallState : std::uint8_t {
-  kOpen,  // in progress
-  kSettled,
-  kLost,  // its process was killed
+  kOpen,     // in progress
+  kSettled,  // ended; its cost is known
+  kLost,     // its process was killed
 };
 
 /// A recorded call. If it failed, `error` has a code.
@@ -43,18 +44,18 @@ struct LoggedCall {
   int variant = 0;
   std::string model;
   CallState state = CallState::kOpen;
-  std::string request, reply;  // hashes of the texts
+  std::string request, reply;  // hashes of the stored texts; empty: no reply
   TokenUsage usage;
-  Amount counted;  // true cost if settled; maximum cost if open or lost
-  double seconds = 0;
-  bool cut = false;
+  Amount counted;      // true cost if settled; maximum cost if open or lost
+  double seconds = 0;  // from the first attempt to the reply
+  bool cut = false;    // the reply reached max_tokens
   Error error;
 };
 
-/// Sums over the calls of one group; `name` is the role, model or task.
-struct Total {
+/// Sums over the calls of one group; `name` is the role, the model or the number of the task.
+struct CallTotals {
   std::string name;
-  std::int64_t calls = 0, failed = 0;
+  std::int64_t calls = 0, failed = 0;  // failed: calls that ended with an error
   TokenUsage usage;
   Amount counted;
   Amount held;  // part of `counted` that belongs to open and lost calls
@@ -69,8 +70,8 @@ struct Exchange {
 
 /// Reads and writes the call log. May be used from several threads of a process. One process writes, which
 /// locks the folder (base/lock.h); others may read at the same time (WAL). Each change is on disk when the
-/// function returns. Errors, "store": those of SQLite. If a file was opened and later cannot be read, the
-/// process ends, as for the record of a campaign.
+/// function returns. Errors, "store": those of SQLite. All members throw Damaged (base/damaged.h) if a file
+/// that was opened later cannot be read.
 class CallLog {
  public:
   static constexpr int kSchema = 1;
@@ -94,41 +95,44 @@ class CallLog {
   /// Returns the counted cost of all calls. O(calls), over an index.
   [[nodiscard]] Amount spent() const;
 
-  /// Opens a call with a maximum cost of `most` and returns its id. `nth` is its index among equal questions,
-  /// from 0. Errors: "cap", with the numbers, if `most` plus the counted cost exceeds the cap; then nothing
-  /// is recorded.
-  Result<std::int64_t> begin(const ChatRequest& request, int nth, const std::string& model, Amount most,
+  /// Opens a call with a maximum cost of `max_cost` and returns its id. `nth` is its index among equal
+  /// questions, from 0; `time` is in seconds since 1970. Errors: "cap", with the numbers, if `max_cost` plus
+  /// the counted cost exceeds the cap; then nothing is recorded.
+  Result<std::int64_t> begin(const ChatRequest& request, int nth, const std::string& model, Amount max_cost,
                              double time);
   /// Adds to the maximum cost of an open call that is sent again, since the first attempt may have to be
   /// paid. Errors: "cap".
   Result<bool> raise(std::int64_t id, Amount more);
-  /// Ends a call with its true cost.
+  /// Ends a call with its reply or error and its true cost.
   Result<bool> settle(std::int64_t id, const Result<Reply>& reply, Amount cost, const TokenUsage& usage,
                       double seconds);
-  /// Records a call that was not sent.
+  /// Records a call that was not sent because of `error`; it costs nothing.
   Result<bool> refuse(const ChatRequest& request, int nth, const std::string& model, const Error& error,
                       double time);
 
-  /// Returns the reply or the error of the n-th equal question; empty if it is not recorded or was never
-  /// settled.
-  [[nodiscard]] std::optional<Result<Reply>> answered(const std::string& key, int nth) const;
-  /// Returns the number of recorded questions with this key.
+  /// Returns the reply or the error of the question with this key and index `nth`, the last one if it was
+  /// asked several times; empty if it is not recorded or was never settled.
+  [[nodiscard]] std::optional<Result<Reply>> recorded_reply(const std::string& key, int nth) const;
+  /// Returns the number of equal questions with this key: the largest recorded `nth`, plus 1.
   [[nodiscard]] int count(const std::string& key) const;
 
   enum class By : std::uint8_t { kRole, kModel, kTask };
-  [[nodiscard]] std::vector<Total> totals(By by) const;  // by descending cost; tasks in ascending order
-  [[nodiscard]] std::vector<LoggedCall> calls() const;   // in ascending order of id
-  [[nodiscard]] std::vector<Exchange> talk(std::int64_t task) const;
+  [[nodiscard]] std::vector<CallTotals> totals(By by) const;  // by descending cost; tasks in ascending order
+  [[nodiscard]] std::vector<LoggedCall> calls() const;        // in ascending order of id
+  /// Returns the calls of a task with their texts, in ascending order of id.
+  [[nodiscard]] std::vector<Exchange> exchanges(std::int64_t task) const;
 
-  /// The worth of a model's replies in a role (Chat::judged), for the choice of models.
+  /// The worth of a model's replies in a role (Chat::report_worth), for the choice of models.
   struct Worth {
     std::string role, model;
-    std::int64_t judged = 0;
-    double sum = 0;
-    std::int64_t calls = 0;
-    Micro cost = 0;
+    std::int64_t judged = 0;  // number of replies whose worth was reported
+    double sum = 0;           // sum of their worths, each from 0 to 1
+    std::int64_t calls = 0;   // settled calls that cost tokens
+    Micro cost = 0;           // cost of these calls
   };
-  Result<bool> judge(const std::string& role, const std::string& model, double worth);
+  /// Adds the worth of one reply, limited to 0 to 1.
+  Result<bool> record_worth(const std::string& role, const std::string& model, double worth);
+  /// Returns one element for each role and model with settled calls that cost tokens.
   [[nodiscard]] std::vector<Worth> worths() const;
 
  private:

@@ -21,16 +21,17 @@ struct Message {
 /// A question to the model that plays a role. Parts that are the same in many calls come first in `messages`,
 /// so that servers can cache the prefix.
 struct ChatRequest {
-  std::string role;       // "proposer", "reviewer", "planner", "coder", "observer" or "librarian"
-  std::int64_t task = 0;  // id of the task to which the cost is charged; 0: none
+  std::string role;       // one of roles() (config.h); "library" for a search, which is only recorded
+  std::int64_t task = 0;  // number of the task to which the cost is charged; 0: none
   int variant = 0;        // distinguishes otherwise equal requests, as for several candidates
   std::vector<Message> messages;
-  std::string schema;   // JSON schema of the reply; empty: plain text
-  std::string grammar;  // GBNF grammar of the reply; not sent to servers without grammars
-  int max_tokens = 2048;
+  std::string schema;     // JSON schema of the reply; empty: plain text
+  std::string grammar;    // GBNF grammar of the reply, not sent to servers without grammars; empty: none
+  int max_tokens = 2048;  // of the reply
   double temperature = 0.7;
 };
 
+/// The numbers of tokens of a call, as the server counted them.
 struct TokenUsage {
   std::int64_t input = 0;    // tokens of the conversation, including the cached prefix
   std::int64_t cached = 0;   // part of input that was read from the cache
@@ -43,8 +44,8 @@ struct Reply {
   bool cut = false;   // the reply reached max_tokens
   std::string model;  // model that answered, by its name in the configuration
   TokenUsage usage;
-  double cost = 0;  // in the currency of the prices
-  double seconds = 0;
+  double cost = 0;     // in the currency of the prices
+  double seconds = 0;  // from the first attempt to the reply
 };
 
 /// A language model, or several behind one interface. `ask` may be called from several threads at once and
@@ -59,7 +60,7 @@ class Chat {
   virtual Result<Reply> ask(const ChatRequest& request) = 0;
   /// Reports the worth of a reply, from 0 to 1 (1: it passed the checker or was accepted), for the choice
   /// between models of a role.
-  virtual void judged(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
+  virtual void report_worth(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
 };
 
 }  // namespace gabbro::chat

@@ -14,7 +14,8 @@ namespace gabbro::chat {
 
 namespace {
 
-constexpr double kLongestWait = 60, kCheapest = 0.1;
+constexpr double kLongestBackoff = 60;  // seconds
+constexpr double kMinCostRatio = 0.1;   // least cost of a model, as a part of the largest
 
 // Sorts indices by descending value; equal values keep their order in `order`.
 std::vector<std::size_t> by_value(std::vector<std::size_t> order, const std::vector<double>& values) {
@@ -33,6 +34,7 @@ std::vector<std::size_t> drawn_order(const Config& config, const std::string& ro
     const double weight = config.models[i].weight(role);
     if (weight <= 0) continue;
     order.push_back(i);
+    // A uniform number u from 0 to 1 gives the key log(u) / weight; the largest keys are drawn first.
     values[i] = std::log(1 - random.split(config.models[i].name).uniform()) / weight;
   }
   return by_value(std::move(order), values);
@@ -41,13 +43,13 @@ std::vector<std::size_t> drawn_order(const Config& config, const std::string& ro
 std::vector<std::size_t> learned_order(const Config& config, const std::string& role, std::uint64_t seed,
                                        const std::vector<CallLog::Worth>& worths) {
   std::vector<const CallLog::Worth*> known(config.models.size());
-  double judged = 0, dearest = 0;
+  double judged = 0, max_cost = 0;
   for (const CallLog::Worth& w : worths)
     for (std::size_t i = 0; i < config.models.size(); ++i)
       if (w.role == role && w.model == config.models[i].name && w.judged > 0) {
         known[i] = &w;
         judged += static_cast<double>(w.judged);
-        dearest = std::max(dearest, static_cast<double>(w.cost) / static_cast<double>(w.calls));
+        max_cost = std::max(max_cost, static_cast<double>(w.cost) / static_cast<double>(w.calls));
       }
   std::vector<double> values(config.models.size(), std::numeric_limits<double>::infinity());
   for (std::size_t i = 0; i < known.size(); ++i) {
@@ -55,14 +57,16 @@ std::vector<std::size_t> learned_order(const Config& config, const std::string& 
     const auto n = static_cast<double>(known[i]->judged);
     const double cost = static_cast<double>(known[i]->cost) / static_cast<double>(known[i]->calls);
     const double worth = known[i]->sum / n + std::sqrt(2 * std::log(judged) / n);
-    values[i] = config.models[i].weight(role) * worth / std::max({cost, kCheapest * dearest, 1.0});
+    // A cost of at least a millionth of the currency keeps the quotient finite for free models.
+    values[i] = config.models[i].weight(role) * worth / std::max({cost, kMinCostRatio * max_cost, 1.0});
   }
   return by_value(drawn_order(config, role, seed), values);
 }
 
-double backoff(int attempt, std::uint64_t draw) {
-  const double whole = std::min(kLongestWait, std::ldexp(1.0, std::min(attempt, 30) - 1));
-  return whole * Random(draw).uniform(0.5, 1);
+double backoff(int attempt, std::uint64_t seed) {
+  // The exponent is limited so that the power of two stays small.
+  const double whole = std::min(kLongestBackoff, std::ldexp(1.0, std::min(attempt, 30) - 1));
+  return whole * Random(seed).uniform(0.5, 1);
 }
 
 std::optional<double> retry_after(const std::map<std::string, std::string>& headers, double now) {

@@ -12,22 +12,23 @@
 
 namespace gabbro::chat {
 
-/// Returns the models that play `role`, in an order drawn by their weights without replacement (Efraimidis
-/// and Spirakis 2006). The first is asked; the others are fallbacks. Equal seeds give equal orders.
+/// Returns the models that play `role`, as indices into Config::models, in an order drawn by their weights
+/// without replacement (Efraimidis and Spirakis 2006). The first is asked; the others are fallbacks. Equal
+/// seeds give equal orders.
 std::vector<std::size_t> drawn_order(const Config& config, const std::string& role, std::uint64_t seed);
 
-/// Returns the models of `role` ordered by experience: the mean worth of a model's replies plus the bonus of
+/// Returns the same models ordered by experience: the mean worth of a model's replies plus the bonus of
 /// UCB1 (Auer et al. 2002), divided by the mean cost of its calls, times its weight. A cost below a tenth of
 /// the largest counts as a tenth. Models that were never judged come first, in their drawn order.
 std::vector<std::size_t> learned_order(const Config& config, const std::string& role, std::uint64_t seed,
                                        const std::vector<CallLog::Worth>& worths);
 
-/// Returns the seconds to wait after attempt `attempt` (from 1): a random value, given by `draw`, from half
+/// Returns the seconds to wait after attempt `attempt` (from 1): a random value, drawn by `seed`, from half
 /// to the whole of 1, 2, 4, ... and at most 60.
-double backoff(int attempt, std::uint64_t draw);
+double backoff(int attempt, std::uint64_t seed);
 
-/// Returns the seconds that a Retry-After header asks for, given as a number or as an HTTP date relative to
-/// `now` (seconds since 1970). Empty if there is no header or it cannot be parsed.
+/// Returns the seconds that the Retry-After header of a response asks for, given as a number or as an HTTP
+/// date relative to `now` (seconds since 1970). Empty if there is no header or it cannot be parsed.
 std::optional<double> retry_after(const std::map<std::string, std::string>& headers, double now);
 
 }  // namespace gabbro::chat

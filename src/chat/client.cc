@@ -17,62 +17,66 @@ using record::Cause;
 
 namespace {
 
-// Longest delay that a server may ask for. If it asks for more, the endpoint is paused.
+// Longest delay in seconds for which a call waits if the server asks for it. If it asks for more, the
+// endpoint is paused.
 constexpr double kLongestWait = 120;
 
 double system_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Amount most_of(const ChatRequest& request, const ChatModel& model) {
-  const std::int64_t input = size_of(request).most, output = most_output(request, model);
+// Returns the largest cost that a call can have, with every token of input at the highest input price.
+Amount max_cost_of(const ChatRequest& request, const ChatModel& model) {
+  const std::int64_t input = estimate_tokens(request).maximum, output = max_output_tokens(request, model);
   Price price = model.price;
-  price.input = price.dearest_input();
-  return {cost_of(price, {input, 0, 0, output}), input + output};
+  price.input = price.max_input();
+  return {cost_of(price, {.input = input, .output = output}), input + output};
 }
 
-bool may_stand_in(const Error& e) { return is(e, Cause::kChatDown) || is(e, Cause::kChatKey); }
+// Returns true if the error is one of the endpoint, so that a model elsewhere may answer.
+bool other_model_may_answer(const Error& e) { return is(e, Cause::kChatDown) || is(e, Cause::kChatKey); }
 
 }  // namespace
 
 // The outcome of one attempt.
-struct Client::Attempt {
+struct ChatClient::Attempt {
   Result<Reply> reply;
   TokenUsage usage;
-  Amount cost;
-  bool again = false;
+  Amount cost;  // cost of this attempt, as far as it may be billed
+  bool may_retry = false;
   double pause = 0;  // seconds of delay that the server asked for
 };
 
-// The outcome of a call. `recorded` is true if the call log has it.
-struct Client::Ended {
+// The outcome of a call to one model.
+struct ChatClient::CallOutcome {
   Result<Reply> reply;
-  bool recorded = false;
+  bool recorded = false;  // the call log has it
 };
 
-Result<std::unique_ptr<Client>> Client::open(Config config, CallLog& log, ClientOptions options) {
-  GABBRO_TRY(keys, Keys::from_environment(config));
+Result<std::unique_ptr<ChatClient>> ChatClient::open(Config config, CallLog& log, ChatClientOptions options) {
+  GABBRO_TRY(keys, ApiKeys::from_environment(config));
   if (auto ok = log.set_cap(config.cap); !ok) return tl::unexpected(ok.error());
   if (!options.now) options.now = system_time;
-  return std::unique_ptr<Client>(new Client(std::move(config), std::move(keys), log, std::move(options)));
+  return std::unique_ptr<ChatClient>(
+      new ChatClient(std::move(config), std::move(keys), log, std::move(options)));
 }
 
-Client::Client(Config config, Keys keys, CallLog& log, ClientOptions options)
+ChatClient::ChatClient(Config config, ApiKeys keys, CallLog& log, ChatClientOptions options)
     : config_(std::move(config)), keys_(std::move(keys)), log_(log), options_(std::move(options)) {
   for (const Endpoint& e : config_.endpoints)
     breakers_.push_back(std::make_unique<CircuitBreaker>(e, options_.now));
 }
 
-Client::~Client() = default;
+ChatClient::~ChatClient() = default;
 
-Result<Reply> Client::ask(const ChatRequest& original) {
+Result<Reply> ChatClient::ask(const ChatRequest& original) {
   const ChatRequest request = redacted(original);
   const std::string key = request_key(request);
-  const int nth = number(request, key);
+  const int nth = next_index(request, key);
   if (request.task != 0)
-    if (auto known = log_.answered(key, nth); known && *known) return std::move(**known);
-  const auto models = order(request, key, nth);
-  Ended end{fail("stopped", "stopped")};
+    if (auto known = log_.recorded_reply(key, nth); known && *known) return std::move(**known);
+  const auto models = model_order(request, key, nth);
+  CallOutcome end{fail("stopped", "stopped")};
   if (!models) end.reply = tl::unexpected(models.error());
   std::string model;
   std::vector<std::size_t> failed;  // endpoints that failed
@@ -81,133 +85,137 @@ Result<Reply> Client::ask(const ChatRequest& original) {
     if (std::find(failed.begin(), failed.end(), endpoint) != failed.end()) continue;
     model = config_.models[i].name;
     end = call(i, request, key, nth);
-    if (end.reply || !may_stand_in(end.reply.error())) break;
+    if (end.reply || !other_model_may_answer(end.reply.error())) break;
     failed.push_back(endpoint);
   }
   if (end.reply) return end.reply;
   const Error error = keys_.redacted(end.reply.error());
+  // A stop is not a failure, and an error of the call log cannot be recorded in it.
   if (!end.recorded && !is(error, Cause::kStopped) && !is(error, Cause::kStore))
     if (auto ok = log_.refuse(request, nth, model, error, options_.now()); !ok)
       return tl::unexpected(ok.error());
   return tl::unexpected(error);
 }
 
-ChatRequest Client::redacted(ChatRequest request) const {
+ChatRequest ChatClient::redacted(ChatRequest request) const {
   for (Message& m : request.messages) m.text = keys_.redacted(std::move(m.text));
   return request;
 }
 
-// Returns the index of this question among equal questions. A question of a task is counted within this
-// process, so that a repeated task finds its earlier answers. A question without a task is counted over the
-// whole call log.
-int Client::number(const ChatRequest& request, const std::string& key) {
+// Returns the index of this question among equal questions, from 0. A question of a task is counted within
+// this process, so that a repeated task finds its earlier answers. A question without a task is counted over
+// the whole call log.
+int ChatClient::next_index(const ChatRequest& request, const std::string& key) {
   const std::lock_guard lock(mutex_);
-  const auto [at, added] = asked_.emplace(key, 0);
-  if (added && request.task == 0) at->second = log_.count(key);
-  return at->second++;
+  const auto [entry, added] = times_asked_.emplace(key, 0);
+  if (added && request.task == 0) entry->second = log_.count(key);
+  return entry->second++;
 }
 
-Result<std::vector<std::size_t>> Client::order(const ChatRequest& request, const std::string& key,
-                                               int nth) const {
+Result<std::vector<std::size_t>> ChatClient::model_order(const ChatRequest& request, const std::string& key,
+                                                         int nth) const {
   const std::uint64_t seed = mix(mix(options_.seed, hash64(key)), static_cast<std::uint64_t>(nth));
   std::vector<std::size_t> out = config_.bandit ? learned_order(config_, request.role, seed, log_.worths())
                                                 : drawn_order(config_, request.role, seed);
   if (out.empty()) return fail("chat down", fmt::format("no model has the role of {}", request.role));
-  const std::int64_t likely = size_of(request).likely;
+  const std::int64_t likely = estimate_tokens(request).likely;
   const ChatModel* widest = &config_.models[out[0]];
   for (const std::size_t i : out)
     if (config_.models[i].context > widest->context) widest = &config_.models[i];
   std::erase_if(out, [&](std::size_t i) {
-    return likely + most_output(request, config_.models[i]) > config_.models[i].context;
+    return likely + max_output_tokens(request, config_.models[i]) > config_.models[i].context;
   });
   if (out.empty())
     return fail(
         "chat context",
         fmt::format(
             "a prompt of about {} tokens plus a reply of up to {} exceed the context of {} tokens of {}",
-            likely, most_output(request, *widest), widest->context, widest->name),
+            likely, max_output_tokens(request, *widest), widest->context, widest->name),
         "use a model with a larger `context` for this role, or fewer parents and neighbours in the prompt");
   return out;
 }
 
-Client::Ended Client::call(std::size_t index, const ChatRequest& request, const std::string& key, int nth) {
+ChatClient::CallOutcome ChatClient::call(std::size_t index, const ChatRequest& request,
+                                         const std::string& key, int nth) {
   const ChatModel& model = config_.models[index];
   CircuitBreaker& breaker = *breakers_[model.endpoint];
   if (auto ok = breaker.enter(); !ok) return {tl::unexpected(ok.error()), false};
-  const Amount most = most_of(request, model);
-  const auto id = reserve(request, nth, model.name, most);
-  Ended end{fail("stopped", "stopped"), id.has_value()};
+  const Amount max_cost = max_cost_of(request, model);
+  const auto id = reserve(request, nth, model.name, max_cost);
+  CallOutcome end{fail("stopped", "stopped"), id.has_value()};
   if (id)
-    end.reply = send(*id, model, request, key, most);
+    end.reply = send(*id, model, request, key, max_cost);
   else
     end.reply = tl::unexpected(id.error());
   breaker.leave();
   return end;
 }
 
-Result<std::int64_t> Client::reserve(const ChatRequest& request, int nth, const std::string& model,
-                                     Amount most) {
+Result<std::int64_t> ChatClient::reserve(const ChatRequest& request, int nth, const std::string& model,
+                                         Amount max_cost) {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (stopped_) return fail("stopped", "stopped before asking a model");
-    auto id = log_.begin(request, nth, model, most, options_.now());
-    if (id) ++under_way_;
-    if (id || !is(id.error(), Cause::kCap) || under_way_ == 0) return id;
+    auto id = log_.begin(request, nth, model, max_cost, options_.now());
+    if (id) ++calls_in_progress_;
+    if (id || !is(id.error(), Cause::kCap) || calls_in_progress_ == 0) return id;
     changed_.wait(lock);
   }
 }
 
 // Makes attempts until one succeeds or no retry is allowed. The call is open in the call log and is settled
 // on return.
-Result<Reply> Client::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
-                           const std::string& key, Amount most) {
+Result<Reply> ChatClient::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
+                               const std::string& key, Amount max_cost) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
   CircuitBreaker& breaker = *breakers_[model.endpoint];
-  const double begun = options_.now();
+  const double start = options_.now();
   Amount spent;
   for (int tries = 1;; ++tries) {
-    Attempt a = attempt(model, request, most);
+    Attempt a = attempt(model, request, max_cost);
     spent = {spent.money + a.cost.money, spent.tokens + a.cost.tokens};
     const auto end = [&](Result<Reply> reply) {
-      return settle(id, std::move(reply), model, spent, a.usage, begun);
+      return settle(id, std::move(reply), model, spent, a.usage, start);
     };
-    if (!a.again) {
+    if (!a.may_retry) {
       if (!a.reply && is(a.reply.error(), Cause::kChatKey))
-        breaker.failed(a.reply.error().message, CircuitBreaker::kFirstPause);
+        breaker.report_failure(a.reply.error().message, CircuitBreaker::kFirstPause);
       else if (a.reply || !is(a.reply.error(), Cause::kStopped))
-        breaker.succeeded();
+        breaker.report_success();
       return end(std::move(a.reply));
     }
     const Error why = a.reply.error();
-    breaker.failed(why.message, a.pause > kLongestWait ? a.pause : 0);
-    if (tries > endpoint.retries || breaker.paused())
+    breaker.report_failure(why.message, a.pause > kLongestWait ? a.pause : 0);
+    if (tries > endpoint.retries || breaker.pause_reason())
       return end(fail("chat down", fmt::format("{} (tried {} times)", why.message, tries), why.hint));
-    const std::uint64_t draw = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
-    wait(std::max(a.pause, backoff(tries, draw)));
+    // There are fewer than 100 tries (config.cc), so each try of each call has a seed of its own.
+    const std::uint64_t seed = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
+    wait(std::max(a.pause, backoff(tries, seed)));
     if (stopped_) return end(fail("stopped", "stopped while waiting for " + endpoint.name));
     if (a.cost.tokens > 0)
-      if (auto ok = log_.raise(id, most); !ok) return end(tl::unexpected(ok.error()));
+      if (auto ok = log_.raise(id, max_cost); !ok) return end(tl::unexpected(ok.error()));
   }
 }
 
-Client::Attempt Client::attempt(const ChatModel& model, const ChatRequest& request, Amount most) const {
+ChatClient::Attempt ChatClient::attempt(const ChatModel& model, const ChatRequest& request,
+                                        Amount max_cost) const {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
-  auto response = net::exchange(to_http(request, endpoint, model, keys_.of(endpoint)), &stopped_);
+  auto response = net::exchange(to_http(request, endpoint, model, keys_.key_of(endpoint)), &stopped_);
   if (!response) {
     const Error e = keys_.redacted(response.error());
     const bool unsent = is(e, Cause::kNetConnect), stopped = is(e, Cause::kStopped);
-    return {fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, e.hint),
-            {},
-            unsent ? Amount{} : most,
-            !stopped};
+    return {.reply = fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, e.hint),
+            .usage = {},
+            .cost = unsent ? Amount{} : max_cost,
+            .may_retry = !stopped};
   }
   response->body = keys_.redacted(std::move(response->body));
-  ParsedResponse answer = read_answer(*response, endpoint);
-  Attempt out{std::move(answer.reply),
-              answer.usage.value_or(TokenUsage{}),
-              {},
-              answer.again,
-              retry_after(response->headers, options_.now()).value_or(0)};
+  ParsedResponse parsed = parse_response(*response, endpoint);
+  Attempt out{.reply = std::move(parsed.reply),
+              .usage = parsed.usage.value_or(TokenUsage{}),
+              .cost = {},
+              .may_retry = parsed.may_retry,
+              .pause = retry_after(response->headers, options_.now()).value_or(0)};
   // Decoding JSON may have revealed a key that was spelt differently in the body.
   if (out.reply)
     out.reply->text = keys_.redacted(std::move(out.reply->text));
@@ -217,13 +225,13 @@ Client::Attempt Client::attempt(const ChatModel& model, const ChatRequest& reque
   if (out.usage.input + out.usage.output > 0)
     out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
   else if (response->status < 300)
-    out.cost = most;  // A reply was generated, but its usage is unknown.
+    out.cost = max_cost;  // A reply was generated, but its usage is unknown.
   return out;
 }
 
-Result<Reply> Client::settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
-                             const TokenUsage& usage, double begun) {
-  const double seconds = std::max(0.0, options_.now() - begun);
+Result<Reply> ChatClient::settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
+                                 const TokenUsage& usage, double start) {
+  const double seconds = std::max(0.0, options_.now() - start);
   if (reply) {
     reply->model = model.name;
     reply->cost = static_cast<double>(cost.money) / 1e6;
@@ -232,25 +240,25 @@ Result<Reply> Client::settle(std::int64_t id, Result<Reply> reply, const ChatMod
   const auto ok = log_.settle(id, reply, cost, usage, seconds);
   {
     const std::lock_guard lock(mutex_);
-    --under_way_;
+    --calls_in_progress_;
   }
   changed_.notify_all();
   if (!ok) return tl::unexpected(ok.error());
   return reply;
 }
 
-void Client::wait(double seconds) {
+void ChatClient::wait(double seconds) {
   if (options_.wait) return options_.wait(seconds);
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return stopped_.load(); });
 }
 
-void Client::judged(const std::string& role, const Reply& reply, double worth) {
+void ChatClient::report_worth(const std::string& role, const Reply& reply, double worth) {
   // Only later choices of models depend on this, so an error is ignored.
-  if (!reply.model.empty()) (void)log_.judge(role, reply.model, worth);
+  if (!reply.model.empty()) (void)log_.record_worth(role, reply.model, worth);
 }
 
-void Client::stop() {
+void ChatClient::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
@@ -259,15 +267,15 @@ void Client::stop() {
   for (const auto& breaker : breakers_) breaker->stop();
 }
 
-std::optional<std::string> Client::paused() const {
+std::optional<std::string> ChatClient::pause_reason() const {
   std::string why;
   for (std::size_t i = 0; i < breakers_.size(); ++i) {
     const bool used = std::any_of(config_.models.begin(), config_.models.end(),
                                   [&](const ChatModel& m) { return m.endpoint == i; });
     if (!used) continue;
-    const auto one = breakers_[i]->paused();
-    if (!one) return std::nullopt;
-    why += (why.empty() ? "" : "; ") + *one;
+    const auto reason = breakers_[i]->pause_reason();
+    if (!reason) return std::nullopt;
+    why += (why.empty() ? "" : "; ") + *reason;
   }
   return why;
 }

@@ -13,14 +13,15 @@ namespace gabbro::chat {
 
 namespace {
 
-constexpr const char* kCode = "agents";
+constexpr const char* kCode = "agents";  // code of all errors
 constexpr std::array<std::string_view, 6> kRoles{"librarian", "proposer", "reviewer",
                                                  "planner",   "coder",    "observer"};
-constexpr double kMicro = 1e6;
+constexpr double kMicro = 1e6;  // Micros in a unit of the currency
 
 // Reads a value that has to be one of a few words.
 template <class T>
-void choice(TomlTable& t, const char* key, T& value, const std::vector<std::pair<const char*, T>>& words) {
+void read_choice(TomlTable& t, const char* key, T& value,
+                 const std::vector<std::pair<const char*, T>>& words) {
   const toml::node* n = t.node(key);
   if (!n) return;
   std::string known;
@@ -34,8 +35,8 @@ void choice(TomlTable& t, const char* key, T& value, const std::vector<std::pair
   t.fail(n, fmt::format("{} must be one of {}", key, known), "");
 }
 
-// Reads a price per million tokens. Returns true if it is present.
-bool price(TomlTable& t, const char* key, std::int64_t& value) {
+// Reads a price per million tokens into `value`, in the unit of Price. Returns true if it is present.
+bool read_price(TomlTable& t, const char* key, std::int64_t& value) {
   double read = -1;
   t(key, read);
   if (read < 0) return false;
@@ -43,9 +44,11 @@ bool price(TomlTable& t, const char* key, std::int64_t& value) {
   return true;
 }
 
-void range(TomlTable& t, const toml::table& at, const char* key, double value, double low, double high) {
+// Reports a value outside `low` to `high`, at its key or else at the table.
+void check_range(TomlTable& t, const toml::table& table, const char* key, double value, double low,
+                 double high) {
   if (value < low || value > high)
-    t.fail(at.get(key) ? at.get(key) : &at,
+    t.fail(table.get(key) ? table.get(key) : &table,
            fmt::format("{} is {:g}, outside {:g} to {:g}", key, value, low, high), "");
 }
 
@@ -54,19 +57,20 @@ void read_cap(const toml::table& table, Config& c, Error& error) {
   double money = 0;
   t("money", money);
   t("tokens", c.cap.tokens);
-  range(t, table, "money", money, 0, 1e9);
+  check_range(t, table, "money", money, 0, 1e9);
   c.cap.money = std::llround(money * kMicro);
 }
 
+// Checks the URL and removes slashes from its end. A URL with a user name or a query may contain a key.
 void check_url(TomlTable& t, const toml::table& table, Endpoint& e) {
-  const toml::node* at = table.get("url") ? table.get("url") : &table;
+  const toml::node* node = table.get("url") ? table.get("url") : &table;
   const std::size_t host = e.url.find("://");
   if (!e.url.starts_with("http://") && !e.url.starts_with("https://"))
-    t.fail(at, fmt::format("url is '{}', which is not an HTTP URL", e.url),
+    t.fail(node, fmt::format("url is '{}', which is not an HTTP URL", e.url),
            "write it like http://127.0.0.1:8080/v1");
   else if (e.url.substr(host + 3, e.url.find('/', host + 3) - host - 3).find('@') != std::string::npos ||
            e.url.find('?') != std::string::npos)
-    t.fail(at, "url must not contain a user name, a password or a query",
+    t.fail(node, "url must not contain a user name, a password or a query",
            "name the environment variable with the key: key = \"NAME_OF_VARIABLE\"");
   while (e.url.ends_with('/')) e.url.pop_back();
 }
@@ -76,7 +80,7 @@ void read_endpoint(const toml::table& table, Config& c, Error& error) {
   e.name = table["name"].value_or(std::string());
   TomlTable t(table, fmt::format("endpoint {}: ", e.name), kCode, error);
   t("name", e.name);
-  choice<Wire>(t, "kind", e.wire, {{"openai", Wire::kOpenai}, {"anthropic", Wire::kAnthropic}});
+  read_choice<Wire>(t, "kind", e.wire, {{"openai", Wire::kOpenai}, {"anthropic", Wire::kAnthropic}});
   t("url", e.url);
   t("key", e.key);
   t("calls", e.calls);
@@ -84,24 +88,24 @@ void read_endpoint(const toml::table& table, Config& c, Error& error) {
   t("retries", e.retries);
   if (e.wire == Wire::kAnthropic) {
     e.structured = Structured::kTool;
-    choice<Structured>(
+    read_choice<Structured>(
         t, "structured", e.structured,
         {{"tool", Structured::kTool}, {"schema", Structured::kSchema}, {"none", Structured::kNone}});
   } else {
-    choice<Structured>(t, "structured", e.structured,
-                       {{"schema", Structured::kSchema},
-                        {"object", Structured::kObject},
-                        {"grammar", Structured::kGrammar},
-                        {"none", Structured::kNone}});
+    read_choice<Structured>(t, "structured", e.structured,
+                            {{"schema", Structured::kSchema},
+                             {"object", Structured::kObject},
+                             {"grammar", Structured::kGrammar},
+                             {"none", Structured::kNone}});
   }
   if (e.name.empty()) t.fail(&table, "an [[endpoint]] has no name", "add one, such as name = \"local\"");
   check_url(t, table, e);
   if (std::any_of(e.key.begin(), e.key.end(), [](unsigned char x) { return !std::isalnum(x) && x != '_'; }))
     t.fail(table.get("key"), "key is not a valid environment variable name",
            "do not store the key itself in a file: export it, and write the name of the variable here");
-  range(t, table, "calls", e.calls, 1, 1000);
-  range(t, table, "seconds", e.seconds, 0.01, 7200);
-  range(t, table, "retries", e.retries, 0, 20);
+  check_range(t, table, "calls", e.calls, 1, 1000);
+  check_range(t, table, "seconds", e.seconds, 0.01, 7200);
+  check_range(t, table, "retries", e.retries, 0, 20);
   for (const Endpoint& other : c.endpoints)
     if (other.name == e.name) t.fail(&table, fmt::format("two endpoints are named '{}'", e.name), "");
   c.endpoints.push_back(std::move(e));
@@ -129,7 +133,7 @@ void read_model(const toml::table& table, Config& c, Error& error) {
   m.name = table["name"].value_or(std::string());
   TomlTable t(table, fmt::format("model {}: ", m.name), kCode, error);
   std::string endpoint;
-  double temperature = -1;
+  double temperature = -1;  // below 0: not set
   t("name", m.name);
   t("endpoint", endpoint);
   t("model", m.model);
@@ -149,22 +153,23 @@ void read_model(const toml::table& table, Config& c, Error& error) {
                   fmt::format("unknown endpoint '{}'", endpoint), "known endpoints: " + known);
   }
   m.endpoint = static_cast<std::size_t>(found - c.endpoints.begin());
-  price(t, "input", m.price.input);
-  price(t, "output", m.price.output);
+  read_price(t, "input", m.price.input);
+  read_price(t, "output", m.price.output);
   // Anthropic charges a quarter more for tokens that it is told to cache. Elsewhere caching is free. Without
   // a price for cached tokens, the full input price is assumed.
-  if (!price(t, "cached", m.price.cached)) m.price.cached = m.price.input;
-  if (!price(t, "written", m.price.written))
+  if (!read_price(t, "cached", m.price.cached)) m.price.cached = m.price.input;
+  if (!read_price(t, "written", m.price.written))
     m.price.written = found->wire == Wire::kAnthropic ? m.price.input + m.price.input / 4 : m.price.input;
-  range(t, table, "context", static_cast<double>(m.context), 256, 1e9);
-  range(t, table, "temperature", std::max(m.temperature, 0.0), 0, 2);
+  check_range(t, table, "context", static_cast<double>(m.context), 256, 1e9);
+  check_range(t, table, "temperature", std::max(m.temperature, 0.0), 0, 2);
   for (const char* key : {"input", "cached", "written", "output"})
-    range(t, table, key, table[key].value_or(0.0), 0, 1e5);
+    check_range(t, table, key, table[key].value_or(0.0), 0, 1e5);
   for (const ChatModel& other : c.models)
     if (other.name == m.name) t.fail(&table, fmt::format("two models are named '{}'", m.name), "");
   c.models.push_back(std::move(m));
 }
 
+// Calls `read` for each table of the array `key`, until one has an error.
 void read_each(TomlTable& t, const char* key, const char* hint, Config& c, Error& error,
                void (*read)(const toml::table&, Config&, Error&)) {
   const toml::node* list = t.node(key);
@@ -185,12 +190,12 @@ std::string money_text(Micro amount) {
   return out;
 }
 
-std::int64_t Price::dearest_input() const { return std::max({input, cached, written}); }
+std::int64_t Price::max_input() const { return std::max({input, cached, written}); }
 
 Micro cost_of(const Price& price, const TokenUsage& usage) {
-  using Wide = __int128;
-  const std::int64_t plain = std::max<std::int64_t>(0, usage.input - usage.cached - usage.written);
-  const Wide sum = Wide{plain} * price.input + Wide{usage.cached} * price.cached +
+  using Wide = __int128;  // A price times a number of tokens may exceed 64 bits.
+  const std::int64_t plain_input = std::max<std::int64_t>(0, usage.input - usage.cached - usage.written);
+  const Wide sum = Wide{plain_input} * price.input + Wide{usage.cached} * price.cached +
                    Wide{usage.written} * price.written + Wide{usage.output} * price.output;
   return static_cast<Micro>((sum + 999'999) / 1'000'000);
 }
@@ -223,6 +228,7 @@ Result<Config> parse_config(std::string_view text) {
     if (const toml::table* cap = table("cap")) read_cap(*cap, c, error);
     if (const toml::table* choice = table("choice"))
       TomlTable(*choice, "choice: ", kCode, error)("bandit", c.bandit);
+    // These tables belong to other layers; reading them makes them known.
     for (const char* other : {"pipeline", "library"}) (void)t.node(other);
     read_each(t, "endpoint", "add one to say where models are served; see docs/agents.md", c, error,
               read_endpoint);
@@ -230,7 +236,7 @@ Result<Config> parse_config(std::string_view text) {
     for (const std::string_view role : kRoles)
       if (std::none_of(c.models.begin(), c.models.end(),
                        [&](const ChatModel& m) { return m.weight(std::string(role)) > 0; }))
-        t.fail(nullptr, fmt::format("no model has the role of {}", role),
+        t.fail(/*at=*/nullptr, fmt::format("no model has the role of {}", role),
                "add a model for it; a model without `roles` plays every role");
   }
   if (!error.code.empty()) return tl::unexpected(error);

@@ -19,6 +19,7 @@ using Micro = std::int64_t;
 /// Formats an amount as "0.0312": with two decimals, or up to six if they are needed.
 std::string money_text(Micro amount);
 
+/// The protocol of an endpoint (wire.h).
 enum class Wire : std::uint8_t { kOpenai, kAnthropic };
 
 /// The way a server is made to follow a JSON schema. kSchema: structured output with the schema. kTool: a
@@ -26,13 +27,14 @@ enum class Wire : std::uint8_t { kOpenai, kAnthropic };
 /// kSchema, plus a GBNF grammar if the request has one. kNone: the schema in the prompt only.
 enum class Structured : std::uint8_t { kSchema, kTool, kObject, kGrammar, kNone };
 
+/// A server that models are reached at: a table [[endpoint]].
 struct Endpoint {
   std::string name;
   Wire wire = Wire::kOpenai;
   std::string url;       // base URL, such as http://127.0.0.1:8080/v1
   std::string key;       // environment variable that holds the key; empty: no key is sent
   int calls = 4;         // maximum number of calls at once
-  double seconds = 120;  // time-out of one attempt
+  double seconds = 120;  // time-out of one attempt in seconds
   int retries = 4;       // retries of one call after its first attempt
   Structured structured = Structured::kSchema;
 };
@@ -41,16 +43,18 @@ struct Endpoint {
 /// 150,000. `written` is the price of tokens written to the server's prefix cache.
 struct Price {
   std::int64_t input = 0, cached = 0, written = 0, output = 0;
-  [[nodiscard]] std::int64_t dearest_input() const;
+  /// Returns the highest price of a token of input, whether cached, written or neither.
+  [[nodiscard]] std::int64_t max_input() const;
 };
 /// Returns the price of the tokens used, rounded up to a whole Micro.
 Micro cost_of(const Price& price, const TokenUsage& usage);
 
+/// A model that agents may ask: a table [[model]].
 struct ChatModel {
-  std::string name;
-  std::size_t endpoint = 0;  // index into Config::endpoints
-  std::string model;         // name of the model at the endpoint
-  std::int64_t context = 32768;
+  std::string name;              // name in the configuration and in records
+  std::size_t endpoint = 0;      // index into Config::endpoints
+  std::string model;             // name of the model at the endpoint
+  std::int64_t context = 32768;  // context length in tokens, input and output together
   Price price;
   std::map<std::string, double> roles;  // weights by role; empty: every role, with weight 1
   /// Tokens that a reasoning model may use before it answers. They are added to max_tokens, which is then
@@ -58,9 +62,11 @@ struct ChatModel {
   std::int64_t thinking = 0;
   double temperature = -1;  // replaces the request's temperature; below 0: not set
 
+  /// Returns the weight of the model for a role; 0 if it does not play it.
   [[nodiscard]] double weight(const std::string& role) const;
 };
 
+/// The limit on spending of a call log: the table [cap].
 struct Cap {
   Micro money = 0;          // 0: no limit
   std::int64_t tokens = 0;  // limit on input and output together; 0: no limit
@@ -76,14 +82,14 @@ struct Config {
   [[nodiscard]] std::vector<std::string> key_variables() const;
 };
 
-/// Returns the names of the roles.
+/// Returns the names of the roles, such as "coder".
 std::span<const std::string_view> roles();
 
 /// Reads the configuration. Errors, "agents", with the position: invalid TOML, unknown keys, values out of
 /// range, a model without a known endpoint, a role that no model plays. Tables of other layers ([pipeline],
 /// [library]) are ignored.
 Result<Config> parse_config(std::string_view text);
-/// Errors: those of parse_config, and a missing file.
+/// Reads the configuration from a file. Errors: those of parse_config, and "agents" if it cannot be read.
 Result<Config> load_config(const std::string& path);
 
 }  // namespace gabbro::chat

@@ -12,7 +12,7 @@ namespace gabbro::chat {
 std::string conversation_text(const CallLog& log, std::int64_t task) {
   std::string out;
   std::map<std::string, std::set<std::string>> said;
-  for (const Exchange& e : log.talk(task)) {
+  for (const Exchange& e : log.exchanges(task)) {
     for (const Message& m : e.request.messages)
       if (said[e.call.role].insert(m.text).second)
         out +=

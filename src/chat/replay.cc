@@ -6,19 +6,19 @@
 
 namespace gabbro::chat {
 
-Result<std::unique_ptr<Replay>> Replay::open(const std::string& path) {
+Result<std::unique_ptr<ReplayedChat>> ReplayedChat::open(const std::string& path) {
   GABBRO_TRY(log, CallLog::read(path));
-  return std::make_unique<Replay>(std::move(log));
+  return std::make_unique<ReplayedChat>(std::move(log));
 }
 
-Result<Reply> Replay::ask(const ChatRequest& request) {
+Result<Reply> ReplayedChat::ask(const ChatRequest& request) {
   const std::string key = request_key(request);
   int nth = 0;
   {
     const std::lock_guard lock(mutex_);
-    nth = asked_[key]++;
+    nth = times_asked_[key]++;
   }
-  if (auto known = log_->answered(key, nth)) return std::move(*known);
+  if (auto known = log_->recorded_reply(key, nth)) return std::move(*known);
   return fail("replay",
               fmt::format("task {}, {}: no reply is recorded for this prompt{}: {}", request.task,
                           request.role, nth == 0 ? "" : fmt::format(", which was used {} times before", nth),

@@ -16,18 +16,18 @@ namespace gabbro::chat {
 /// Equal questions get their replies in the recorded order. A question that was asked again after a kill gets
 /// the last of its answers. Errors: "replay" if the question is not recorded, with its role, task and the
 /// beginning of the last message.
-class Replay : public Chat {
+class ReplayedChat : public Chat {
  public:
-  /// Errors, "store": as CallLog::read.
-  static Result<std::unique_ptr<Replay>> open(const std::string& path);
-  explicit Replay(std::unique_ptr<CallLog> log) : log_(std::move(log)) {}
+  /// Opens the call log at `path` for reading. Errors, "store": as CallLog::read.
+  static Result<std::unique_ptr<ReplayedChat>> open(const std::string& path);
+  explicit ReplayedChat(std::unique_ptr<CallLog> log) : log_(std::move(log)) {}
 
   Result<Reply> ask(const ChatRequest& request) override;
 
  private:
   std::unique_ptr<CallLog> log_;
   std::mutex mutex_;
-  std::map<std::string, int> asked_;  // number of times each question was asked, by its key
+  std::map<std::string, int> times_asked_;  // number of times each question was asked, by its key
 };
 
 }  // namespace gabbro::chat

@@ -16,22 +16,23 @@
 
 namespace gabbro::chat {
 
-/// Answers by a function, or from a list of texts per role, in order. Usage is counted at 4 bytes per token;
-/// cost and seconds are 0. Thread-safe; the function must be so as well. Errors: those of the function;
-/// "replay" if a list is exhausted.
-class Scripted : public Chat {
+/// Answers by a function, or from a list of texts per role, in order, each time after `latency` seconds.
+/// Usage is counted at 4 bytes per token; cost and seconds are 0. Thread-safe; the function must be so as
+/// well. Errors: those of the function; "replay" if a list is exhausted.
+class ScriptedChat : public Chat {
  public:
   using Answers = std::function<Result<std::string>(const ChatRequest&)>;
 
-  explicit Scripted(Answers answers, double latency = 0) : answers_(std::move(answers)), latency_(latency) {}
-  explicit Scripted(std::map<std::string, std::deque<std::string>> replies, double latency = 0)
+  explicit ScriptedChat(Answers answers, double latency = 0)
+      : answers_(std::move(answers)), latency_(latency) {}
+  explicit ScriptedChat(std::map<std::string, std::deque<std::string>> replies, double latency = 0)
       : replies_(std::move(replies)), latency_(latency) {}
 
   Result<Reply> ask(const ChatRequest& request) override {
     if (latency_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(latency_));
     {
       const std::lock_guard lock(mutex_);
-      asked_.push_back(request);
+      requests_.push_back(request);
     }
     GABBRO_TRY(text, answers_ ? answers_(request) : next(request));
     std::size_t bytes = request.schema.size();
@@ -45,9 +46,9 @@ class Scripted : public Chat {
   }
 
   /// Returns the requests so far, in the order of arrival.
-  [[nodiscard]] std::vector<ChatRequest> asked() const {
+  [[nodiscard]] std::vector<ChatRequest> requests() const {
     const std::lock_guard lock(mutex_);
-    return asked_;
+    return requests_;
   }
 
  private:
@@ -64,7 +65,7 @@ class Scripted : public Chat {
   std::map<std::string, std::deque<std::string>> replies_;
   double latency_;
   mutable std::mutex mutex_;
-  std::vector<ChatRequest> asked_;
+  std::vector<ChatRequest> requests_;
 };
 
 }  // namespace gabbro::chat

@@ -14,13 +14,13 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kShown = 200;
-// Tokens that servers add to a request (templates, tools) and to each message.
-constexpr std::int64_t kAround = 600, kAroundEach = 16;
+constexpr std::size_t kBeginningBytes = 200;
+// Tokens allowed for what servers add to a request (templates, tools) and to each message.
+constexpr std::int64_t kRequestOverhead = 600, kMessageOverhead = 16;
 
-bool says(const std::string& body, std::initializer_list<const char*> words) {
-  return std::any_of(words.begin(), words.end(),
-                     [&](const char* word) { return body.find(word) != std::string::npos; });
+bool contains_any(const std::string& body, std::initializer_list<const char*> texts) {
+  return std::any_of(texts.begin(), texts.end(),
+                     [&](const char* text) { return body.find(text) != std::string::npos; });
 }
 
 // Returns the server's error message: from {"error": {"message": ...}}, {"error": "..."}, {"message": ...} or
@@ -42,18 +42,20 @@ ParsedResponse refusal(const net::HttpResponse& response, const Endpoint& endpoi
   const int status = response.status;
   const std::string& body = response.body;
   const std::string message = fmt::format("{}: status {}: {}", endpoint.name, status, message_of(body));
-  const bool no_money = says(body, {"insufficient_quota", "credit balance is too low"});
+  const bool no_money = contains_any(body, {"insufficient_quota", "credit balance is too low"});
   if (status == 401 || status == 402 || status == 403 || no_money)
     return {fail("chat key", message,
                  no_money || status == 402 ? "top up the account: it has no credit left"
                  : endpoint.key.empty()    ? "the endpoint needs a key: set key = \"NAME_OF_VARIABLE\""
                                            : "check the key in " + endpoint.key)};
-  if ((status < 500 || says(body, {"exceed_context_size_error"})) && status != 429 &&
-      says(body, {"exceed_context_size_error", "context_length_exceeded", "maximum context length",
-                  "context window", "context size", "prompt is too long"}))
+  // With this type, a prompt that is too long may also have status 500. Status 429 limits the rate of
+  // requests, whatever its text says.
+  if ((status < 500 || contains_any(body, {"exceed_context_size_error"})) && status != 429 &&
+      contains_any(body, {"exceed_context_size_error", "context_length_exceeded", "maximum context length",
+                          "context window", "context size", "prompt is too long"}))
     return {fail("chat context", message, "lower `context` of the model in agents.toml to the server's")};
   if (status == 408 || status == 409 || status == 425 || status == 429 || status >= 500)
-    return {fail("chat down", message), std::nullopt, true};
+    return {.reply = fail("chat down", message), .usage = std::nullopt, .may_retry = true};
   std::string hint;
   if (status < 400) hint = "the server redirects: correct `url` in agents.toml";
   if (status == 404)
@@ -67,18 +69,19 @@ ParsedResponse refusal(const net::HttpResponse& response, const Endpoint& endpoi
 
 }  // namespace
 
-std::string schema_in_words(const ChatRequest& request) {
+std::string schema_instruction(const ChatRequest& request) {
   return "\n\nReply with one JSON object of this schema and with nothing else:\n" + request.schema;
 }
 
 std::string beginning(std::string_view text) {
-  std::string out(text.substr(0, kShown));
-  while (!out.empty() && text.size() > kShown && (out.back() & 0xC0) == 0x80)
+  std::string out(text.substr(0, kBeginningBytes));
+  while (!out.empty() && text.size() > kBeginningBytes && (out.back() & 0xC0) == 0x80)
     out.pop_back();  // Removes the continuation bytes of a character that was cut.
-  if (!out.empty() && text.size() > kShown && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
+  if (!out.empty() && text.size() > kBeginningBytes && static_cast<unsigned char>(out.back()) >= 0xC0)
+    out.pop_back();
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text.size() > kShown ? out + " ..." : out;
+  return text.size() > kBeginningBytes ? out + " ..." : out;
 }
 
 net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model,
@@ -94,7 +97,7 @@ net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, c
   return out;
 }
 
-ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& endpoint) {
+ParsedResponse parse_response(const net::HttpResponse& response, const Endpoint& endpoint) {
   if (response.status < 200 || response.status >= 300) return refusal(response, endpoint);
   const json body = parsed<json>(response.body);
   const auto no_reply = [&](const std::string& what) {
@@ -106,10 +109,11 @@ ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& en
   if (const auto error = body.find("error"); error != body.end() && !error->is_null()) {
     // Routers answer with status 200 if a server behind them failed; the true status is then in the body.
     const auto status = count_of(*error, "code");
-    return refusal({static_cast<int>(status.value_or(400)), {}, response.body}, endpoint);
+    return refusal({.status = static_cast<int>(status.value_or(400)), .headers = {}, .body = response.body},
+                   endpoint);
   }
-  ParsedResponse out =
-      endpoint.wire == Wire::kOpenai ? openai_answer(response.body) : anthropic_answer(response.body);
+  ParsedResponse out = endpoint.wire == Wire::kOpenai ? parse_openai_response(response.body)
+                                                      : parse_anthropic_response(response.body);
   if (!out.reply && out.reply.error().message.empty())
     out.reply = no_reply("the response contains no completion");
   if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
@@ -117,14 +121,14 @@ ParsedResponse read_answer(const net::HttpResponse& response, const Endpoint& en
   return out;
 }
 
-Size size_of(const ChatRequest& request) {
+TokenEstimate estimate_tokens(const ChatRequest& request) {
   auto bytes = static_cast<std::int64_t>(request.schema.size());
   for (const Message& m : request.messages) bytes += static_cast<std::int64_t>(m.text.size());
-  const auto around = kAroundEach * static_cast<std::int64_t>(request.messages.size());
-  return {bytes / 3 + around, bytes + around + kAround};
+  const auto overhead = kMessageOverhead * static_cast<std::int64_t>(request.messages.size());
+  return {.likely = bytes / 3 + overhead, .maximum = bytes + overhead + kRequestOverhead};
 }
 
-std::int64_t most_output(const ChatRequest& request, const ChatModel& model) {
+std::int64_t max_output_tokens(const ChatRequest& request, const ChatModel& model) {
   return std::max(request.max_tokens, 1) + model.thinking;
 }
 

@@ -11,16 +11,17 @@ using json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr const char* kTool = "reply";
+constexpr const char* kTool = "reply";  // name of the tool whose arguments are the reply
 
-json block(const std::string& text, bool kept) {
+json block(const std::string& text, bool cached) {
   json out{{"type", "text"}, {"text", text}};
-  if (kept) out["cache_control"] = {{"type", "ephemeral"}};
+  if (cached) out["cache_control"] = {{"type", "ephemeral"}};
   return out;
 }
 
-// Fills `system` and `messages`. Empty texts are left out, since the server refuses them.
-void add_messages(json& body, const ChatRequest& request, const std::string& more) {
+// Fills `system` and `messages`. Empty texts are left out, since the server refuses them. System messages
+// after the first turn are sent as the user's. `suffix` is added to the last message.
+void add_messages(json& body, const ChatRequest& request, const std::string& suffix) {
   std::string system;
   std::vector<Message> turns;
   for (const Message& m : request.messages) {
@@ -30,15 +31,16 @@ void add_messages(json& body, const ChatRequest& request, const std::string& mor
     else
       turns.push_back({m.from == MessageRole::kAssistant ? m.from : MessageRole::kUser, m.text});
   }
+  // The first turn has to be the user's.
   if (turns.empty() || turns.front().from != MessageRole::kUser)
     turns.insert(turns.begin(), {MessageRole::kUser, "Begin."});
-  turns.back().text += more;
-  if (!system.empty()) body["system"] = json::array({block(system, true)});
+  turns.back().text += suffix;
+  if (!system.empty()) body["system"] = json::array({block(system, /*cached=*/true)});
   body["messages"] = json::array();
   for (const Message& m : turns) {
-    const bool kept = turns.size() > 1 && &m == &turns.back();
+    const bool cached = turns.size() > 1 && &m == &turns.back();
     body["messages"].push_back(
-        {{"role", record::word_of(m.from)}, {"content", json::array({block(m.text, kept)})}});
+        {{"role", record::word_of(m.from)}, {"content", json::array({block(m.text, cached)})}});
   }
 }
 
@@ -48,14 +50,14 @@ std::optional<TokenUsage> usage_of(const json& body) {
   if (!input || !output) return std::nullopt;
   const auto read = count_of(usage, "cache_read_input_tokens").value_or(0),
              written = count_of(usage, "cache_creation_input_tokens").value_or(0);
-  return TokenUsage{*input + read + written, read, written,
-                    *output};  // Anthropic's input count excludes both.
+  // Anthropic's count of input excludes both.
+  return TokenUsage{.input = *input + read + written, .cached = read, .written = written, .output = *output};
 }
 
 }  // namespace
 
 std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model) {
-  json body{{"model", model.model}, {"max_tokens", most_output(request, model)}};
+  json body{{"model", model.model}, {"max_tokens", max_output_tokens(request, model)}};
   const json schema = without_limits(schema_of<json>(request));
   if (!schema.is_null() && endpoint.structured == Structured::kTool) {
     body["tools"] =
@@ -65,17 +67,17 @@ std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint,
     body["output_config"] = {{"format", {{"type", "json_schema"}, {"schema", schema}}}};
   }
   const bool in_words = !schema.is_null() && endpoint.structured == Structured::kNone;
-  add_messages(body, request, in_words ? schema_in_words(request) : "");
+  add_messages(body, request, in_words ? schema_instruction(request) : "");
   if (model.thinking == 0)
     body["temperature"] = std::min(model.temperature >= 0 ? model.temperature : request.temperature, 1.0);
   return dumped(body);
 }
 
-ParsedResponse anthropic_answer(const std::string& text) {
+ParsedResponse parse_anthropic_response(const std::string& text) {
   const json body = parsed<json>(text);
   ParsedResponse out;
   out.usage = usage_of(body);
-  out.reply = fail("chat reply", "");
+  out.reply = fail("chat reply", "");  // parse_response fills the message
   const json content = body.value("content", json());
   if (!content.is_array()) return out;
   Reply reply;

@@ -11,21 +11,24 @@
 
 namespace gabbro::chat {
 
-/// For each protocol: the body of a request, and the reader of the body of a response with status 200, which
-/// has to be an object.
+/// For each protocol: the body of a request, and the reader of the body of a successful response (status 200
+/// to 299), which has to be a JSON object.
 std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
-ParsedResponse openai_answer(const std::string& body);
+ParsedResponse parse_openai_response(const std::string& body);
 std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
-ParsedResponse anthropic_answer(const std::string& body);
+ParsedResponse parse_anthropic_response(const std::string& body);
 
 /// Returns the beginning of a text on one line: at most 200 bytes, without control characters.
 std::string beginning(std::string_view text);
-/// Returns a text that describes the schema, for a server that cannot enforce it.
-std::string schema_in_words(const ChatRequest& request);
+/// Returns an instruction to follow the schema, for a server that cannot enforce it.
+std::string schema_instruction(const ChatRequest& request);
 
+/// Parses a text. The result is discarded (is_discarded()) if it is not valid JSON or nested deeper than
+/// kMaxNesting.
 template <class Json>
 Json parsed(const std::string& text) {
-  return nesting(text) > kDeepest ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
+  return nesting_depth(text) > kMaxNesting ? Json(Json::value_t::discarded)
+                                           : Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
 /// Serialises a value on one line; bytes that are not UTF-8 become U+FFFD.
@@ -59,7 +62,7 @@ Json without_limits(const Json& schema) {
   return out;
 }
 
-/// Returns the text of a field; empty if there is none.
+/// Returns the text of a field of `object`; empty if there is none.
 template <class Json>
 std::string text_of(const Json& object, const char* key) {
   if (!object.is_object()) return {};

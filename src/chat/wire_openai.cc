@@ -36,13 +36,14 @@ std::string content_of(const json& message) {
   return out;
 }
 
-// Removes the reasoning that some servers leave in the reply.
-std::string without_thoughts(std::string text) {
+// Removes the reasoning that some servers leave at the beginning of the reply.
+std::string without_reasoning(std::string text) {
+  constexpr std::string_view kOpen = "<think>", kClose = "</think>";
   const std::size_t from = text.find_first_not_of(" \n\r\t");
-  if (from == std::string::npos || text.compare(from, 7, "<think>") != 0) return text;
-  const std::size_t end = text.find("</think>", from);
+  if (from == std::string::npos || text.compare(from, kOpen.size(), kOpen) != 0) return text;
+  const std::size_t end = text.find(kClose, from);
   if (end == std::string::npos) return {};  // The reply was cut during the reasoning.
-  const std::size_t to = text.find_first_not_of(" \n\r\t", end + 8);
+  const std::size_t to = text.find_first_not_of(" \n\r\t", end + kClose.size());
   return to == std::string::npos ? std::string() : text.substr(to);
 }
 
@@ -51,8 +52,10 @@ std::optional<TokenUsage> usage_of(const json& body) {
   const auto input = count_of(usage, "prompt_tokens"), output = count_of(usage, "completion_tokens");
   if (!input || !output) return std::nullopt;
   const json details = usage.value("prompt_tokens_details", json());
-  TokenUsage out{*input, count_of(details, "cached_tokens").value_or(0),
-                 count_of(details, "cache_write_tokens").value_or(0), *output};
+  TokenUsage out{.input = *input,
+                 .cached = count_of(details, "cached_tokens").value_or(0),
+                 .written = count_of(details, "cache_write_tokens").value_or(0),
+                 .output = *output};
   out.cached = std::min(out.cached, out.input);
   out.written = std::min(out.written, out.input - out.cached);
   return out;
@@ -65,7 +68,7 @@ std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, co
   for (const Message& m : request.messages)
     body["messages"].push_back({{"role", record::word_of(m.from)}, {"content", m.text}});
   // Reasoning models use another name for the limit and accept no temperature.
-  body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = most_output(request, model);
+  body[model.thinking > 0 ? "max_completion_tokens" : "max_tokens"] = max_output_tokens(request, model);
   if (model.thinking == 0)
     body["temperature"] = model.temperature >= 0 ? model.temperature : request.temperature;
   json schema = schema_of<json>(request);
@@ -82,23 +85,23 @@ std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, co
     if (endpoint.structured != Structured::kSchema && endpoint.structured != Structured::kGrammar &&
         !body["messages"].empty()) {
       json& content = body["messages"].back()["content"];
-      content = content.get<std::string>() + schema_in_words(request);
+      content = content.get<std::string>() + schema_instruction(request);
     }
   }
   return dumped(body);
 }
 
-ParsedResponse openai_answer(const std::string& text) {
+ParsedResponse parse_openai_response(const std::string& text) {
   const json body = parsed<json>(text);
   ParsedResponse out;
   out.usage = usage_of(body);
-  out.reply = fail("chat reply", "");
+  out.reply = fail("chat reply", "");  // parse_response fills the message
   const json choices = body.value("choices", json());
   if (!choices.is_array() || choices.empty() || !choices[0].is_object()) return out;
   const json message = choices[0].value("message", json());
   if (!message.is_object()) return out;
   Reply reply;
-  reply.text = without_thoughts(content_of(message));
+  reply.text = without_reasoning(content_of(message));
   reply.cut = text_of(choices[0], "finish_reason") == "length";
   if (out.usage) reply.usage = *out.usage;
   if (reply.text.empty()) {

@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string file_in(const std::string& dir) { return dir + "/agents.toml"; }
-std::string talk_in(const std::string& dir) { return dir + "/calls.db"; }
+std::string config_path(const std::string& dir) { return dir + "/agents.toml"; }
+std::string call_log_path(const std::string& dir) { return dir + "/calls.db"; }
 
 }  // namespace
 
@@ -32,24 +32,25 @@ struct AgentSetup::Parts {
   chat::Config config;
   agents::AgentSettings settings;
   std::unique_ptr<chat::CallLog> log;
-  std::unique_ptr<chat::Client> client;
-  std::unique_ptr<chat::Replay> replay;
+  std::unique_ptr<chat::ChatClient> client;
+  std::unique_ptr<chat::ReplayedChat> replay;
   std::shared_ptr<library::Library> papers;
   std::vector<std::string> hidden;
   std::unique_ptr<agents::TaskPool> pool;
   campaign::Agents agents;
 
   [[nodiscard]] chat::Chat& chat() const { return client ? static_cast<chat::Chat&>(*client) : *replay; }
-  [[nodiscard]] std::string account() const;
+  // Returns the line of the live view on the agents.
+  [[nodiscard]] std::string spending() const;
 };
 
-std::string AgentSetup::Parts::account() const {
+std::string AgentSetup::Parts::spending() const {
   if (replay) return "replayed from a record";
   const chat::Amount spent = log->spent();
   std::string out = fmt::format("spent {}", chat::money_text(spent.money));
   if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
   if (config.cap.tokens > 0) out += fmt::format(", {} of {} tokens", spent.tokens, config.cap.tokens);
-  if (const auto why = client->paused()) out += "; " + *why;
+  if (const auto why = client->pause_reason()) out += "; " + *why;
   return out;
 }
 
@@ -60,7 +61,7 @@ const std::vector<std::string>& AgentSetup::hidden() const { return parts_->hidd
 
 std::string AgentSetup::estimate() const {
   double tokens = 0, money = 0;
-  for (const chat::CostEstimate& e : chat::estimate(parts_->config, agents::expected(parts_->settings)))
+  for (const chat::CostEstimate& e : chat::estimate(parts_->config, agents::expected_calls(parts_->settings)))
     tokens += e.tokens, money += e.money;
   std::string out = fmt::format("agents: a design needs about {:.0f} tokens", tokens);
   if (money > 0) out += fmt::format(" and costs about {:.4f}", money);
@@ -68,45 +69,46 @@ std::string AgentSetup::estimate() const {
   double designs = 0;
   if (cap.tokens > 0 && tokens > 0) designs = static_cast<double>(cap.tokens) / tokens;
   if (cap.money > 0 && money > 0) {
-    const double by_money = static_cast<double>(cap.money) / 1e6 / money;
+    constexpr double kMicros = 1e6;  // chat::Micro
+    const double by_money = static_cast<double>(cap.money) / kMicros / money;
     designs = designs > 0 ? std::min(designs, by_money) : by_money;
   }
   return out +
          (designs > 0 ? fmt::format("; the cap allows about {:.0f} designs", designs) : "; no cap is set");
 }
 
-bool AgentSetup::is_there(const std::string& dir) {
+bool AgentSetup::has_agents(const std::string& dir) {
   std::error_code error;
-  return fs::exists(file_in(dir), error);
+  return fs::exists(config_path(dir), error);
 }
 
 Result<bool> AgentSetup::install(const std::string& file, const std::string& dir) {
   GABBRO_TRY(config, read_agents_config(file));
   std::error_code error;
   fs::create_directories(dir, error);
-  return replace_file(file_in(dir), config.text);
+  return replace_file(config_path(dir), config.text);
 }
 
 Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, const std::string& replayed,
                                                      std::uint64_t seed) {
-  GABBRO_TRY(read, read_agents_config(file_in(dir)));
+  GABBRO_TRY(read, read_agents_config(config_path(dir)));
   const chat::Config& config = read.models;
   const agents::AgentSettings& settings = read.settings;
   auto parts = std::make_unique<Parts>();
   parts->config = config;
   parts->settings = settings;
   if (replayed.empty()) {
-    GABBRO_TRY(log, chat::CallLog::open(talk_in(dir)));
+    GABBRO_TRY(log, chat::CallLog::open(call_log_path(dir)));
     parts->log = std::move(log);
-    chat::ClientOptions options;
+    chat::ChatClientOptions options;
     options.seed = seed;
-    GABBRO_TRY(client, chat::Client::open(config, *parts->log, std::move(options)));
+    GABBRO_TRY(client, chat::ChatClient::open(config, *parts->log, std::move(options)));
     parts->client = std::move(client);
     parts->hidden = config.key_variables();
     GABBRO_TRY(papers, open_literature());
     parts->papers = std::move(papers);
   } else {
-    GABBRO_TRY(replay, chat::Replay::open(talk_in(replayed)));
+    GABBRO_TRY(replay, chat::ReplayedChat::open(call_log_path(replayed)));
     parts->replay = std::move(replay);
   }
   Parts* const p = parts.get();
@@ -121,7 +123,7 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
       [p] {
         if (p->client) p->client->stop();
       });
-  p->agents = {p->pool.get(), settings.modes, [p] { return p->account(); }};
+  p->agents = {.pool = p->pool.get(), .modes = settings.modes, .account = [p] { return p->spending(); }};
   return std::unique_ptr<AgentSetup>(new AgentSetup(std::move(parts)));
 }
 

@@ -20,15 +20,15 @@ class AgentSetup {
   ~AgentSetup();
 
   [[nodiscard]] campaign::Agents& agents();
-  /// Returns the environment variables that hold keys; workers do not inherit them.
+  /// Returns the names of the environment variables that hold keys; workers do not inherit them.
   [[nodiscard]] const std::vector<std::string>& hidden() const;
   /// Describes in one line the expected cost of a design and the number of designs that the cap allows.
   [[nodiscard]] std::string estimate() const;
 
-  /// Copies a configuration into the folder of a campaign. Errors: those of the configuration, "io".
+  /// Copies the configuration `file` to DIR/agents.toml. Errors: those of the configuration, "io".
   static Result<bool> install(const std::string& file, const std::string& dir);
-  /// Returns true if the campaign has agents.
-  static bool is_there(const std::string& dir);
+  /// Returns true if the campaign in `dir` has agents.
+  static bool has_agents(const std::string& dir);
 
  private:
   struct Parts;

@@ -27,17 +27,18 @@ struct AgentOptions {
   bool json = false;
 };
 
-void print_line(const char* what, bool good, const std::string& text) {
-  print("  {:<12} {}\n", what, good ? text : paint(Ink::kRed, text));
+void print_line(const char* what, bool is_good, const std::string& text) {
+  print("  {:<12} {}\n", what, is_good ? text : paint(Ink::kRed, text));
 }
 
-void print_outcome(const char* what, const Result<chat::Reply>& reply, const std::string& good) {
-  if (reply) return print_line(what, true, good);
+// `answer`: the text to print if there is a reply.
+void print_outcome(const char* what, const Result<chat::Reply>& reply, const std::string& answer) {
+  if (reply) return print_line(what, true, answer);
   print_line(what, false, fmt::format("no [{}]: {}", reply.error().code, reply.error().message));
   if (!reply.error().hint.empty()) print("  {:<12} hint: {}\n", "", reply.error().hint);
 }
 
-void print_checked(const chat::Checked& c) {
+void print_checked(const chat::ModelCheck& c) {
   print("{}\n", paint(Ink::kBold, fmt::format("{} at {}", c.model, c.endpoint)));
   print_outcome("answers", c.text, fmt::format("yes, in {:.1f} s", c.seconds));
   if (c.structured) print_outcome("structured", *c.structured, "yes");
@@ -54,21 +55,22 @@ int run_test(const AgentOptions& o) {
     return kUsage;
   }
   bool good = true;
-  const auto done = chat::check_models(*config, [&](const chat::Checked& c) {
+  const auto done = chat::check_models(*config, [&](const chat::ModelCheck& c) {
     print_checked(c);
-    good = good && c.good();
+    good = good && c.passed();
   });
   if (!done) return failed("agents test", done.error());
   return good ? kValid : kInvalid;
 }
 
-json to_json(const chat::Amount& a) {
-  return {{"money", static_cast<double>(a.money) / 1e6}, {"tokens", a.tokens}};
-}
+// Returns money in units of the currency.
+double units(chat::Micro money) { return static_cast<double>(money) / 1e6; }
 
-json to_json(const std::vector<chat::Total>& totals) {
+json to_json(const chat::Amount& a) { return {{"money", units(a.money)}, {"tokens", a.tokens}}; }
+
+json to_json(const std::vector<chat::CallTotals>& totals) {
   json out = json::array();
-  for (const chat::Total& t : totals)
+  for (const chat::CallTotals& t : totals)
     out.push_back({{"name", t.name},
                    {"calls", t.calls},
                    {"failed", t.failed},
@@ -80,27 +82,28 @@ json to_json(const std::vector<chat::Total>& totals) {
   return out;
 }
 
-void print_totals(const char* what, const std::vector<chat::Total>& totals, chat::Micro all) {
+void print_totals(const char* what, const std::vector<chat::CallTotals>& totals, chat::Micro all) {
   print("\n{}\n",
         paint(Ink::kBold, fmt::format("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>6}", what, "calls",
                                       "failed", "input", "cached", "output", "cost", "share")));
-  for (const chat::Total& t : totals)
+  for (const chat::CallTotals& t : totals)
     print("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>5.0f}%\n", t.name.empty() ? "(none)" : t.name,
           t.calls, t.failed, t.usage.input, t.usage.cached, t.usage.output, chat::money_text(t.counted.money),
           all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
 }
 
 // Returns "1.25 of 5.00, 3.75 left", or "1.25, no cap".
-std::string against(const std::string& spent, bool capped, const std::string& cap, const std::string& left) {
+std::string spent_of_cap(const std::string& spent, bool capped, const std::string& cap,
+                         const std::string& left) {
   return capped ? fmt::format("{} of {}, {} left", spent, cap, left) : spent + ", no cap";
 }
 
 // Names tasks "17 #9", the task and the design that it made, if the campaign's record has the design.
-void name_designs(const std::string& run, std::vector<chat::Total>& tasks) {
+void name_designs(const std::string& run, std::vector<chat::CallTotals>& tasks) {
   const auto store = store::Store::read(campaign::CampaignPaths{run}.store());
   if (!store) return;
   for (const store::TaskRow& task : store->tasks())
-    for (chat::Total& t : tasks)
+    for (chat::CallTotals& t : tasks)
       if (task.design > 0 && t.name == std::to_string(task.begun.id))
         t.name += fmt::format(" #{}", task.design);
 }
@@ -116,13 +119,13 @@ int run_cost(const AgentOptions& o) {
                       {}});
   const auto log = CallLog::read(path);
   if (!log) return failed("cost", log.error());
-  const CallLog& j = **log;
-  const chat::Cap cap = j.cap();
-  const chat::Amount spent = j.spent();
-  const auto roles = j.totals(CallLog::By::kRole), models = j.totals(CallLog::By::kModel);
-  auto tasks = j.totals(CallLog::By::kTask);
-  chat::Amount held;
-  for (const chat::Total& t : roles) held = {held.money + t.held.money, held.tokens + t.held.tokens};
+  const CallLog& calls = **log;
+  const chat::Cap cap = calls.cap();
+  const chat::Amount spent = calls.spent();
+  const auto roles = calls.totals(CallLog::By::kRole), models = calls.totals(CallLog::By::kModel);
+  auto tasks = calls.totals(CallLog::By::kTask);
+  chat::Amount held;  // the part of `spent` that belongs to open and lost calls
+  for (const chat::CallTotals& t : roles) held = {held.money + t.held.money, held.tokens + t.held.tokens};
   const chat::Amount left{std::max<chat::Micro>(0, cap.money - spent.money),
                           std::max<std::int64_t>(0, cap.tokens - spent.tokens)};
   if (o.json) {
@@ -132,15 +135,15 @@ int run_cost(const AgentOptions& o) {
              {"roles", to_json(roles)},
              {"models", to_json(models)},
              {"tasks", to_json(tasks)}};
-    out["left"] = {{"money", cap.money > 0 ? json(static_cast<double>(left.money) / 1e6) : json()},
+    out["left"] = {{"money", cap.money > 0 ? json(units(left.money)) : json()},
                    {"tokens", cap.tokens > 0 ? json(left.tokens) : json()}};
     print("{}\n", out.dump());
     return kValid;
   }
-  print("cost    {}\n", against(chat::money_text(spent.money), cap.money > 0, chat::money_text(cap.money),
-                                chat::money_text(left.money)));
-  print("tokens  {}\n", against(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
-                                std::to_string(left.tokens)));
+  print("cost    {}\n", spent_of_cap(chat::money_text(spent.money), cap.money > 0,
+                                     chat::money_text(cap.money), chat::money_text(left.money)));
+  print("tokens  {}\n", spent_of_cap(std::to_string(spent.tokens), cap.tokens > 0, std::to_string(cap.tokens),
+                                     std::to_string(left.tokens)));
   if (held.tokens > 0)
     print("held    {} and {} tokens of these, by calls in progress or lost with their process\n",
           chat::money_text(held.money), held.tokens);

@@ -49,10 +49,10 @@ double novelty(const std::string& program) {
 }
 
 std::vector<VariantRow> rows_of(const std::vector<agents::PipelineVariant>& variants,
-                                const std::vector<agents::PipelineBench>& results) {
+                                const std::vector<agents::PipelineBenchResult>& results) {
   std::vector<VariantRow> rows(variants.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
-  for (const agents::PipelineBench& r : results) {
+  for (const agents::PipelineBenchResult& r : results) {
     if (!r.done) continue;
     VariantRow& row = rows[static_cast<std::size_t>(r.variant)];
     const record::TaskReport& report = r.report;
@@ -153,7 +153,7 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
   const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
   std::size_t done = 0;
   const auto results = agents::run_bench(
-      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::PipelineBench& r) {
+      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::PipelineBenchResult& r) {
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
@@ -163,7 +163,7 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
       });
   const auto rows = rows_of(variants, results);
   const bool whole = done == results.size();
-  for (const agents::PipelineBench& r : results)
+  for (const agents::PipelineBenchResult& r : results)
     if (!r.done && r.report.cause != record::Cause::kNone) {
       print(stderr, "stopped by {}: {}\n", r.report.cause, r.report.detail);
       break;
@@ -176,12 +176,12 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
 }
 
 int run_agents_bench(const AgentsBenchCommand& c) {
-  auto client = ModelAccess::open(c.agents, c.dir);
-  if (!client) {
-    print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, client.error()));
+  auto access = ModelAccess::open(c.agents, c.dir);
+  if (!access) {
+    print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, access.error()));
     return kUsage;
   }
-  return agents_bench_with((*client)->chat(), (*client)->settings(), c, [&] { return (*client)->stopped(); });
+  return agents_bench_with((*access)->chat(), (*access)->settings(), c, [&] { return (*access)->stopped(); });
 }
 
 void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {

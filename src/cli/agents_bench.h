@@ -16,8 +16,9 @@ class App;
 namespace gabbro::cli {
 
 struct AgentsBenchCommand {
-  std::string agents = "agents.toml", dir = "runs/bench";
-  int designs = 10;  // number of designs per variant
+  std::string agents = "agents.toml";  // configuration file
+  std::string dir = "runs/bench";      // folder of the call log
+  int designs = 10;                    // number of designs per variant
   std::vector<std::string> variants{"direct", "units", "no checker", "no planner", "no observer"};
   std::uint64_t seed = 1;
   bool json = false;
@@ -29,7 +30,7 @@ struct AgentsBenchCommand {
 /// 1 stopped, the cap was reached, or no model answers; 2 configuration.
 int run_agents_bench(const AgentsBenchCommand& c);
 
-/// As run_agents_bench, with the given models.
+/// As run_agents_bench, with the given models, until `stopped` returns true.
 int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, const AgentsBenchCommand& c,
                       const std::function<bool()>& stopped);
 

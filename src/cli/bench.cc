@@ -31,12 +31,15 @@ bool print_errors(const std::string& file, const std::string& program) {
   return !report.errors.empty();
 }
 
-void row(const char* name, const std::string& text) { print("  {:<20}{}\n", name, text); }
+void print_row(const char* name, const std::string& text) { print("  {:<20}{}\n", name, text); }
 
-std::string speed(double tokens, double per_token, double flops, double peak) {
-  std::string out = fmt::format("{}tokens/s", human(tokens));
-  if (per_token > 0) out += fmt::format(", {}FLOPs/token: {}FLOP/s", human(per_token), human(flops));
-  if (peak > 0) out += fmt::format(", {:.1f} % of the peak", 100 * flops / peak);
+// Formats a speed. FLOPs and the peak (in FLOP/s) are left out if they are 0.
+std::string speed_text(double tokens_per_second, double flops_per_token, double flops_per_second,
+                       double peak) {
+  std::string out = fmt::format("{}tokens/s", human(tokens_per_second));
+  if (flops_per_token > 0)
+    out += fmt::format(", {}FLOPs/token: {}FLOP/s", human(flops_per_token), human(flops_per_second));
+  if (peak > 0) out += fmt::format(", {:.1f} % of the peak", 100 * flops_per_second / peak);
   return out;
 }
 
@@ -45,15 +48,18 @@ void print_report(const BenchResult& r, const BenchSpec& s) {
         printable_line(r.file), r.design, human(static_cast<double>(r.params)), r.width, r.vocab, s.sequences,
         s.length, s.dtype, s.threads == 1 ? "1 thread" : fmt::format("{} threads", s.threads));
   const double peak = r.peak_flops_per_second;
-  row("compile", fmt::format("{:.0f} ms check and size, {:.0f} ms build, {:.0f} ms first step",
-                             1e3 * r.check_seconds, 1e3 * r.model_seconds, 1e3 * r.first_step_seconds));
-  row("training", speed(r.train_tokens_per_second, r.train_flops_per_token, r.train_flops_per_second, peak));
-  row("scoring", speed(r.score_tokens_per_second, r.score_flops_per_token, r.score_flops_per_second, peak));
-  if (r.decode_tokens_per_second > 0) row("decoding", speed(r.decode_tokens_per_second, 0, 0, 0));
-  if (peak > 0) row("peak of the machine", fmt::format("{}FLOP/s, a product of large matrices", human(peak)));
-  row("memory",
-      fmt::format("{}B at most, {}B before the model was built", human(static_cast<double>(r.peak_bytes)),
-                  human(static_cast<double>(r.idle_bytes))));
+  print_row("compile", fmt::format("{:.0f} ms check and size, {:.0f} ms build, {:.0f} ms first step",
+                                   1e3 * r.check_seconds, 1e3 * r.model_seconds, 1e3 * r.first_step_seconds));
+  print_row("training",
+            speed_text(r.train_tokens_per_second, r.train_flops_per_token, r.train_flops_per_second, peak));
+  print_row("scoring",
+            speed_text(r.score_tokens_per_second, r.score_flops_per_token, r.score_flops_per_second, peak));
+  if (r.decode_tokens_per_second > 0) print_row("decoding", speed_text(r.decode_tokens_per_second, 0, 0, 0));
+  if (peak > 0)
+    print_row("peak of the machine", fmt::format("{}FLOP/s, a product of large matrices", human(peak)));
+  print_row("memory",
+            fmt::format("{}B at most, {}B before the model was built",
+                        human(static_cast<double>(r.peak_bytes)), human(static_cast<double>(r.idle_bytes))));
 }
 
 // Measures one design in a worker of its own, so that memory left by one design does not count for the next.

@@ -15,14 +15,14 @@ namespace gabbro::cli {
 
 namespace {
 
-CLI::App* add(CLI::App& app, std::vector<std::string>& names, const char* name, const char* help) {
+CLI::App* add_command(CLI::App& app, std::vector<std::string>& names, const char* name, const char* help) {
   CLI::App* sub = app.add_subcommand(name, help);
   sub->fallthrough();
   names.emplace_back(name);
   return sub;
 }
 
-void budget(CLI::App* sub, EvolveCommand& c) {
+void add_budget_options(CLI::App* sub, EvolveCommand& c) {
   sub->add_option("--minutes", c.minutes, "stop after this many minutes; 0: no limit (default 0)")
       ->check(not_negative);
   sub->add_option("--trials", c.trials, "stop when the campaign has this many runs; 0: no limit (default 0)")
@@ -37,14 +37,14 @@ void budget(CLI::App* sub, EvolveCommand& c) {
 
 void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
   const auto evolve = std::make_shared<EvolveCommand>();
-  CLI::App* sub =
-      add(app, names, "evolve", "Search for designs: start a campaign that trains them up a ladder of sizes");
+  CLI::App* sub = add_command(app, names, "evolve",
+                              "Search for designs: start a campaign that trains them up a ladder of sizes");
   sub->add_option("--dir", evolve->dir, "campaign folder (default runs/evolve)");
   sub->add_option("--preset", evolve->preset,
                   "settings: laptop, demo, genesys or a TOML file (default laptop)");
   sub->add_option("--data", evolve->corpus,
                   "corpus built by `gabbro data build` (default: the debian corpus, which is built first)");
-  budget(sub, *evolve);
+  add_budget_options(sub, *evolve);
   sub->add_option("--seed", evolve->seed,
                   "random seed for designs, weight initialisation and data order (default 1)");
   sub->add_option("--secret", evolve->secret,
@@ -85,14 +85,14 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
                 "run an A/A test: copies of one design, which must not differ significantly");
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_evolve(*evolve); }; });
 
-  sub = add(app, names, "resume", "Continue a campaign");
+  sub = add_command(app, names, "resume", "Continue a campaign");
   sub->add_option("DIR", evolve->dir, "campaign folder")->required();
   sub->add_option("--data", evolve->corpus, "folder of its corpus, if it has moved");
-  budget(sub, *evolve);
+  add_budget_options(sub, *evolve);
   sub->callback([&chosen, evolve] { chosen = [evolve] { return run_resume(*evolve); }; });
 
   const auto steer = std::make_shared<SteerCommand>();
-  sub = add(app, names, "steer", "Steer a campaign, while it runs or before it is resumed");
+  sub = add_command(app, names, "steer", "Steer a campaign, while it runs or before it is resumed");
   sub->add_option("RUN", steer->run, "campaign folder")->required();
   sub->add_option("TEXT", steer->text, "direction for its agents, or the reason for a veto");
   sub->add_flag("--forget", steer->forget, "drop all earlier directions");
@@ -105,40 +105,42 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->callback([&chosen, steer] { chosen = [steer] { return run_steer(*steer); }; });
 
   const auto record = std::make_shared<RecordCommand>();
-  const auto reads = [&](const char* name, const char* help, const char* what,
-                         int (*run)(const RecordCommand&)) {
-    sub = add(app, names, name, help);
+  const auto add_record_command = [&](const char* name, const char* help, const char* what,
+                                      int (*run)(const RecordCommand&)) {
+    sub = add_command(app, names, name, help);
     sub->add_option("RUN", record->run, what)->required();
     sub->callback([&chosen, record, run] { chosen = [record, run] { return run(*record); }; });
   };
   const char* folder = "campaign folder";
-  reads("status", "Show the progress of a campaign, also while it runs", folder, run_status);
+  add_record_command("status", "Show the progress of a campaign, also while it runs", folder, run_status);
   sub->add_flag("--json", record->json, "print one JSON object");
-  reads("top", "Show the best designs of a campaign and the baselines", folder, run_top);
+  add_record_command("top", "Show the best designs of a campaign and the baselines", folder, run_top);
   sub->add_option("-n,--count", record->count, "number of designs (default 10)")
       ->check(CLI::Range(1, 1'000'000));
   sub->add_flag("--json", record->json, "print one JSON object");
-  reads("tree", "Show which design descends from which", "campaign folder, or one of its designs (RUN#ID)",
-        run_tree);
-  const auto out = std::make_shared<ExportCommand>();
-  sub = add(app, names, "export",
-            "Write a design to a folder: its program and run, a PyTorch module, or a model for transformers");
+  add_record_command("tree", "Show which design descends from which",
+                     "campaign folder, or one of its designs (RUN#ID)", run_tree);
+  const auto exported = std::make_shared<ExportCommand>();
+  sub = add_command(
+      app, names, "export",
+      "Write a design to a folder: its program and run, a PyTorch module, or a model for transformers");
   sub->add_option(
-         "SOURCE", out->source,
+         "SOURCE", exported->source,
          "design of a campaign (RUN#ID); for --format torch and hf also a program or the folder of a run")
       ->required();
-  sub->add_option("--format", out->format,
+  sub->add_option("--format", exported->format,
                   "gab: program, result, weights and spec; torch: model.py, config.json and weights; hf: a "
                   "folder that "
                   "transformers loads, with its tokenizer (default gab)")
       ->check(CLI::IsMember({"gab", "torch", "hf"}));
-  sub->add_option("--out", out->out, "folder to create (default NAME-ID, NAME-torch or NAME-hf)");
-  sub->add_option("--params", out->params,
+  sub->add_option("--out", exported->out, "folder to create (default NAME-ID, NAME-torch or NAME-hf)");
+  sub->add_option("--params", exported->params,
                   "for a program: number of parameters, such as 5M (default: as written)");
-  sub->add_option("--vocab", out->vocab, "for a program: vocabulary size, in tokens (default: as written)")
+  sub->add_option("--vocab", exported->vocab,
+                  "for a program: vocabulary size, in tokens (default: as written)")
       ->check(CLI::Range(1, 1 << 24));
-  sub->callback([&chosen, out] { chosen = [out] { return run_export(*out); }; });
-  reads("report", "Write everything that a campaign found to one HTML file", folder, run_report);
+  sub->callback([&chosen, exported] { chosen = [exported] { return run_export(*exported); }; });
+  add_record_command("report", "Write everything that a campaign found to one HTML file", folder, run_report);
   sub->add_option("--out", record->out, "file to write (default report.html in the campaign folder)");
 }
 
@@ -148,7 +150,8 @@ void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::func
   s.sequences = 8;
   s.rate = 8e-3;
   s.threads = 1;
-  CLI::App* sub = add(app, names, "scale", "Train designs at several sizes and fit power laws through them");
+  CLI::App* sub =
+      add_command(app, names, "scale", "Train designs at several sizes and fit power laws through them");
   sub->add_option("DESIGN", c->designs,
                   "programs, or designs of campaigns (RUN#ID); the study asks how the first one's lead "
                   "changes with size")

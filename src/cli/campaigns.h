@@ -11,8 +11,8 @@ class App;
 
 namespace gabbro::cli {
 
-/// Adds evolve, resume and the commands that read a record. Parsing sets `chosen` to the command that the
-/// user chose. The names are appended to `names`.
+/// Adds evolve, resume and the commands that read a record. Parsing sets `chosen` to a function that runs
+/// the command that the user chose, and returns its exit code. The names are appended to `names`.
 void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen);
 
 /// Adds scale in the same way.

@@ -50,15 +50,17 @@ Result<std::vector<const Task*>> tasks_of(const std::vector<std::string>& names)
 class Table {
  public:
   Table(const std::vector<std::string>& files, const std::vector<const Task*>& tasks) : tasks_(tasks) {
-    for (const std::string& file : files) first_ = std::max(first_, printable_line(file).size());
-    first_ = std::min<std::size_t>(first_, 40);
+    constexpr std::size_t kMaxWidth = 40;
+    for (const std::string& file : files) file_width_ = std::max(file_width_, printable_line(file).size());
+    file_width_ = std::min(file_width_, kMaxWidth);
     for (const Task* task : tasks)
-      widths_.push_back(std::max(std::string_view(task->name).size(), kNumber * task->lengths.size() - 1));
+      widths_.push_back(
+          std::max(std::string_view(task->name).size(), kNumberWidth * task->lengths.size() - 1));
   }
 
-  void head() const {
-    std::string names(first_, ' '), lengths = fmt::format("{:<{}}", "tokens", first_),
-                                    chances = fmt::format("{:<{}}", "chance, %", first_);
+  void print_head() const {
+    std::string names(file_width_, ' '), lengths = fmt::format("{:<{}}", "tokens", file_width_),
+                                         chances = fmt::format("{:<{}}", "chance, %", file_width_);
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       std::string each;
       for (const std::int64_t length : tasks_[i]->lengths) each += number(std::to_string(length));
@@ -69,8 +71,8 @@ class Table {
     print("{}\n{}\n{}\n", names, lengths, chances);
   }
 
-  void row(const CapabilityResult& r) const {
-    std::string line = fmt::format("{:<{}}", printable_line(r.file), first_);
+  void print_row(const CapabilityResult& r) const {
+    std::string line = fmt::format("{:<{}}", printable_line(r.file), file_width_);
     for (std::size_t i = 0; i < tasks_.size(); ++i)
       line += fmt::format("  {:>{}}", cell(r, tasks_[i]->name), widths_[i]);
     print("{}\n", line);
@@ -80,9 +82,9 @@ class Table {
   }
 
  private:
-  static constexpr std::size_t kNumber = 6;  // width of " 100.0"
+  static constexpr std::size_t kNumberWidth = 6;  // of " 100.0"
 
-  static std::string number(const std::string& text) { return fmt::format("{:>{}}", text, kNumber); }
+  static std::string number(const std::string& text) { return fmt::format("{:>{}}", text, kNumberWidth); }
 
   static std::string cell(const CapabilityResult& r, const std::string& task) {
     for (const CapabilityTask& t : r.tasks) {
@@ -91,18 +93,18 @@ class Table {
       std::string out;
       for (const record::CapabilityScore& s : t.scores)
         out += number(fmt::format("{:.1f}", 100 * s.accuracy));
-      return out.substr(out.size() - (kNumber * t.scores.size() - 1));
+      return out.substr(out.size() - (kNumberWidth * t.scores.size() - 1));
     }
     return "-";
   }
 
-  std::size_t first_ = 9;
+  std::size_t file_width_ = 9;  // at least that of "chance, %"
   const std::vector<const Task*>& tasks_;
-  std::vector<std::size_t> widths_;
+  std::vector<std::size_t> widths_;  // of the columns of tasks
 };
 
 // Runs the tasks on the design of one file and returns its result, or an error if the worker left none.
-Result<CapabilityResult> examine(const CapabilitiesCommand& c, const record::CapabilitySpec& spec,
+Result<CapabilityResult> measure(const CapabilitiesCommand& c, const record::CapabilitySpec& spec,
                                  const Scratch& scratch) {
   const std::string spec_file = scratch.file("spec.json");
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
@@ -138,13 +140,13 @@ int run_capabilities(const CapabilitiesCommand& c) {
     spec.program = *text;
     spec.tasks.clear();
     for (const Task* task : *tasks) spec.tasks.emplace_back(task->name);
-    spec.memory = static_cast<std::int64_t>(c.limits.bytes);
+    spec.memory = static_cast<std::int64_t>(c.limits.memory_bytes);
   }
   const Table table(c.files, *tasks);
-  if (!c.json) table.head();
+  if (!c.json) table.print_head();
   int code = kValid;
   for (const record::CapabilitySpec& spec : specs) {
-    auto result = examine(c, spec, *scratch);
+    auto result = measure(c, spec, *scratch);
     if (!result) {
       code = failed(printable_line(spec.file), result.error());
       continue;
@@ -153,7 +155,7 @@ int run_capabilities(const CapabilitiesCommand& c) {
     if (c.json)
       print("{}", to_line(*result));
     else if (!result->tasks.empty())
-      table.row(*result);
+      table.print_row(*result);
     if (!c.json && result->status != record::Status::kDone)
       print("{}\n", result->status == record::Status::kStopped ? printable_line(spec.file) + ": stopped"
                     : result->status == record::Status::kRefused

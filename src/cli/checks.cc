@@ -33,10 +33,10 @@ std::string fraction(const std::string& text) {
 }
 
 std::string known_device(const std::string& text) {
-  const bool is_one = text == "cpu" || text == "cuda" ||
-                      (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&
-                       text.find_first_not_of("0123456789", 5) == std::string::npos);
-  return is_one ? "" : "unknown device '" + text + "' (use cpu, cuda or cuda:N)";
+  const bool is_device = text == "cpu" || text == "cuda" ||
+                         (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&
+                          text.find_first_not_of("0123456789", 5) == std::string::npos);
+  return is_device ? "" : "unknown device '" + text + "' (use cpu, cuda or cuda:N)";
 }
 
 }  // namespace gabbro::cli

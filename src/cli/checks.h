@@ -15,7 +15,7 @@ std::string fraction(const std::string& text);
 /// Accepts cpu, cuda or cuda:N.
 std::string known_device(const std::string& text);
 
-/// Adds an option whose values are the spellings of an enum. `app` is a CLI::App.
+/// Adds an option whose values are the spellings of an enum (record/spelling.h). `app` is a CLI::App.
 template <record::Spelled E, class App>
 auto* spelled_option(App* app, const char* name, E& value, const std::string& help) {
   return app

@@ -35,8 +35,9 @@ int io_failure(const std::string& file, const Error& error) {
   return kUsage;
 }
 
-// Returns the size at which the last design of the program has the number of parameters given by --params.
-Result<lang::ElaborateOptions> fitted(const std::string& text, const CommonOptions& o, std::int64_t params) {
+// Returns the size at which the last design of the program has `params` parameters.
+Result<lang::ElaborateOptions> size_for(const std::string& text, const CommonOptions& o,
+                                        std::int64_t params) {
   const lang::ParseResult parsed = lang::parse(text);
   lang::Library library = zoo::library();
   const auto errors = parsed.errors.empty() ? library.add(parsed.program) : parsed.errors;
@@ -61,7 +62,7 @@ int check_file(const std::string& file, const CommonOptions& o, std::int64_t par
   options.width = o.width;
   options.vocab = o.vocab;
   if (params > 0) {
-    const auto fit = fitted(*text, o, params);
+    const auto fit = size_for(*text, o, params);
     if (fit)
       options = *fit;
     else

@@ -20,14 +20,14 @@ namespace gabbro::cli {
 
 namespace {
 
-constexpr double kLevel = 0.05;
+constexpr double kLevel = 0.05;  // significance level: intervals have 95 % confidence
 // Relative difference of parameters up to which designs count as equally large.
 constexpr double kSameSize = 0.01;
 
 struct Run {
-  std::string name;
+  std::string folder;  // its path, as given
   record::TrialResult result;
-  std::optional<record::TrialSpec> spec;  // spec of the run; empty if the folder has none
+  std::optional<record::TrialSpec> spec;  // empty if the folder has no spec.json, or none that can be parsed
 };
 
 Result<Run> read_run(const std::string& folder) {
@@ -40,8 +40,9 @@ Result<Run> read_run(const std::string& folder) {
   auto result = record::parse_result(*text);
   if (!result) return fail(result.error().code, fmt::format("{}: {}", file, result.error().message));
   Run out{folder, std::move(*result), {}};
-  if (const auto asked = read_file(folder + "/spec.json", kMostText))
-    if (auto spec = record::parse_spec(*asked)) out.spec = std::move(*spec);
+  if (const auto spec_text = read_file(folder + "/spec.json", kMostText))
+    if (auto spec = record::parse_spec(*spec_text)) out.spec = std::move(*spec);
+  // A result without a score, or one that contradicts itself, is reported by run_compare.
   if (out.spec && out.result.status == record::Status::kDone && record::misfit(out.result).empty())
     if (const std::string why = record::misfit(*out.spec, out.result); !why.empty())
       return fail("run",
@@ -50,13 +51,14 @@ Result<Run> read_run(const std::string& folder) {
   return out;
 }
 
-// Returns the difference of the first score minus the second, with an interval over documents.
+// Returns the first score minus the second, in bits per byte (negative: the first is better), with a 95 %
+// interval over documents; unbounded if there is a single document.
 evolve::Interval difference(const record::TrialResult& of, const record::TrialResult& against) {
   evolve::Trial a, b;
   a.bits = of.bits_per_byte, a.documents = of.documents;
   b.bits = against.bits_per_byte, b.documents = against.documents;
-  const evolve::Paired pair = evolve::paired({&a}, {&b});
-  evolve::Interval out{pair.differences.front(), -INFINITY, INFINITY, 1};
+  const evolve::Paired pair = evolve::pair_runs({&a}, {&b});
+  evolve::Interval out{.mean = pair.differences.front(), .low = -INFINITY, .high = INFINITY, .count = 1};
   if (pair.documents.freedom <= 0) return out;  // A single document allows no interval.
   const double half = t_quantile(1 - kLevel / 2, pair.documents.freedom) * std::sqrt(pair.documents.value);
   out.low = out.mean - half, out.high = out.mean + half;
@@ -68,7 +70,8 @@ std::string verdict(const evolve::Interval& i) {
   return i.high < 0 ? "ahead" : i.low > 0 ? "behind" : "no significant difference";
 }
 
-// Returns the difference on training text that neither run has read; nothing if there is no such text.
+// Returns the difference in bits per byte on training text that neither run has read. Returns nothing if no
+// such text was scored in both runs, as for runs that were trained on different text.
 std::optional<double> unread_difference(const record::TrialResult& of, const record::TrialResult& against) {
   const double own = record::unread_bits(of), other = record::unread_bits(against);
   if (!(own > 0) || !(other > 0) || of.unread_tokens != against.unread_tokens ||
@@ -77,12 +80,14 @@ std::optional<double> unread_difference(const record::TrialResult& of, const rec
   return own - other;
 }
 
-// Returns true if unread text does not show enough of a significant difference.
+// Returns true if the difference is significant and unread text shows less than the share kLeastUnread of it.
+// Without unread text, the result is false.
 bool is_unconfirmed(const evolve::Interval& i, const std::optional<double>& unread) {
   return i.excludes_zero() && unread && *unread / i.mean < evolve::kLeastUnread;
 }
 
-// Lists differences between the runs other than the design, which may explain a difference in score.
+// Returns what else may explain a difference in score: differences between the runs other than the design,
+// and that unread text does not confirm it. Returns "" if there is nothing.
 std::string caveat(const Run& run, const Run& first) {
   const record::TrialResult &of = run.result, &against = first.result;
   std::string out;
@@ -99,37 +104,41 @@ std::string caveat(const Run& run, const Run& first) {
   else if (of.text_hash != against.text_hash)
     add("other training text, or another order of it");
   const auto unread = unread_difference(of, against);
-  const evolve::Interval apart = difference(of, against);
-  if (apart.excludes_zero() && !unread)
-    add("no training text was scored that both runs left unread, so one program may contain the held-out "
-        "documents");
-  else if (is_unconfirmed(apart, unread))
-    add(fmt::format(
-        "only {:+.4f} on training text that neither has read: either that text is of another kind, "
-        "or one program contains the held-out documents",
-        *unread));
+  const evolve::Interval gap = difference(of, against);
+  if (gap.excludes_zero() && !unread)
+    add("no training text that both runs left unread was scored, so a program that contains the held-out "
+        "documents would not be noticed");
+  else if (is_unconfirmed(gap, unread))
+    add(
+        fmt::format("only {:+.4f} on training text that neither has read: by chance, because that text is of "
+                    "another kind, "
+                    "or because one program contains the held-out documents",
+                    *unread));
+  if (!of.build.empty() && !against.build.empty()) differ("worker", of.build, against.build);
   differ("optimizer", of.optimizer, against.optimizer);
-  differ("rate", of.rate, against.rate);
+  differ("learning rate", of.rate, against.rate);
   differ("input rate", of.input_rate, against.input_rate);
   differ("output rate", of.output_rate, against.output_rate);
   if (!run.spec || !first.spec) {
-    add("spec.json is missing, so the schedule, weight decay, dtype and engine are not compared");
+    add("a spec.json is missing or invalid, so schedule, weight decay, dtype, engine and batches are not "
+        "compared");
     return out;
   }
-  const record::TrialSpec &asked = *run.spec, &other = *first.spec;
-  differ("schedule", asked.schedule, other.schedule);
-  differ("weight decay", asked.decay, other.decay);
-  differ("dtype", asked.dtype, other.dtype);
-  differ("engine", asked.engine, other.engine);
-  differ("device", asked.device, other.device);
-  differ("compile", asked.compile, other.compile);
-  differ("rows", asked.rows, other.rows);
-  differ("batches of", asked.sequences * asked.length, other.sequences * other.length);
-  differ("length", asked.length, other.length);
+  const record::TrialSpec &own = *run.spec, &other = *first.spec;
+  differ("schedule", own.schedule, other.schedule);
+  differ("weight decay", own.decay, other.decay);
+  differ("dtype", own.dtype, other.dtype);
+  differ("engine", own.engine, other.engine);
+  differ("device", own.device, other.device);
+  differ("compile", own.compile, other.compile);
+  differ("rows", own.rows, other.rows);
+  differ("tokens per batch", own.sequences * own.length, other.sequences * other.length);
+  differ("sequence length", own.length, other.length);
   return out;
 }
 
-// Returns the reason why the runs cannot be paired by document; empty if they can.
+// Returns why the runs cannot be paired by document, as a predicate whose subject is the two runs ("were
+// scored on ..."); "" if they can.
 std::string unpaired(const record::TrialResult& of, const record::TrialResult& against) {
   if (!record::same_documents(of.documents, against.documents))
     return "were scored on different held-out texts";
@@ -141,19 +150,21 @@ std::string unpaired(const record::TrialResult& of, const record::TrialResult& a
 std::string row(const Run& run, const Run& first) {
   const record::TrialResult& r = run.result;
   std::string out =
-      fmt::format("{:<24} {:<20} {:>7} {:>7} {:>9.4f}", campaign::one_line(run.name, 24),
+      fmt::format("{:<24} {:<20} {:>7} {:>7} {:>9.4f}", campaign::one_line(run.folder, 24),
                   campaign::one_line(r.design, 20), campaign::amount(static_cast<double>(r.params)),
                   campaign::amount(static_cast<double>(r.tokens)), r.bits_per_byte);
   if (&run == &first) return out;
   const evolve::Interval d = difference(r, first.result);
-  out += fmt::format("  {}  {}", campaign::interval_text(d), verdict(d));
-  if (const std::string but = caveat(run, first); !but.empty()) out += fmt::format(" ({})", but);
+  out += fmt::format("  {}  {}",
+                     std::isfinite(d.low) ? campaign::interval_text(d) : fmt::format("{:+.4f}", d.mean),
+                     verdict(d));
+  if (const std::string text = caveat(run, first); !text.empty()) out += fmt::format(" ({})", text);
   return out;
 }
 
 nlohmann::ordered_json json_of(const Run& run, const Run& first) {
   const record::TrialResult& r = run.result;
-  nlohmann::ordered_json out{{"run", run.name},
+  nlohmann::ordered_json out{{"run", run.folder},
                              {"design", r.design},
                              {"params", r.params},
                              {"tokens", r.tokens},
@@ -183,20 +194,19 @@ int run_compare(const CompareCommand& c) {
   for (const Run& run : runs) {
     const record::TrialResult& r = run.result;
     if (r.status != record::Status::kDone) {
-      print(stderr, "gabbro compare: {} has no score: {}{}{}\n", run.name, r.status,
+      print(stderr, "gabbro compare: {} has no score: {}{}{}\n", run.folder, r.status,
             r.cause.empty() ? "" : ", ", r.cause);
       return kInvalid;
     }
     if (const std::string why = record::misfit(r); !why.empty())
-      return failed("compare", {"run",
-                                fmt::format("{}: inconsistent result: {}", run.name, why),
-                                "result.json was changed; train the run again",
-                                {}});
+      return failed(
+          "compare",
+          {"run", fmt::format("{}: inconsistent result: {}", run.folder, why), "train the run again", {}});
     if (const std::string why = unpaired(r, first.result); !why.empty())
       return failed(
           "compare",
           {"text",
-           fmt::format("{} and {} {}", first.name, run.name, why),
+           fmt::format("{} and {} {}", first.folder, run.folder, why),
            "train the runs again on one corpus, with the same --valid-documents and --document-tokens",
            {}});
   }
@@ -206,8 +216,8 @@ int run_compare(const CompareCommand& c) {
     print("{}\n", out.dump(2));
     return kValid;
   }
-  print("{:<24} {:<20} {:>7} {:>7} {:>9}  minus the first [95 % over {}]\n", "run", "design", "params",
-        "tokens", "bits/byte",
+  print("{:<24} {:<20} {:>7} {:>7} {:>9}  difference to the first [95 % interval over {}]\n", "run", "design",
+        "params", "tokens", "bits/byte",
         campaign::count_of(static_cast<std::int64_t>(first.result.documents.size()), "document"));
   for (const Run& run : runs) print("{}\n", row(run, first));
   print(

@@ -15,8 +15,8 @@ namespace gabbro::cli {
 
 namespace {
 
-// Shows a progress bar on a terminal, and otherwise prints a line every ten seconds.
-class ProgressLine {
+// Shows the progress of a build. A call returns false after a signal, which stops the build.
+class BuildProgressLine {
  public:
   bool operator()(const data::BuildProgress& p) {
     if (!p.notice.empty()) {
@@ -24,15 +24,15 @@ class ProgressLine {
       print(stderr, "{}\n", printable_line(p.notice));
       return Signals::seen() == 0;
     }
-    const bool fresh = p.stage != stage_;
-    if (fresh) {
+    const bool is_new_stage = p.stage != stage_;
+    if (is_new_stage) {
       end_line();
       stage_ = p.stage;
       began_ = seconds_now();
     }
     const double seconds = seconds_now() - began_;
-    if (!terminal_ && !fresh && seconds_now() - said_ < 10) return Signals::seen() == 0;
-    said_ = seconds_now();
+    if (!terminal_ && !is_new_stage && seconds_now() - last_ < kLineSeconds) return Signals::seen() == 0;
+    last_ = seconds_now();
     std::string line = fmt::format("{:<22}{:4.0f} %", p.stage, 100 * p.share);
     if (p.documents > 0)
       line += fmt::format("  {} documents, {}B", human(static_cast<double>(p.documents)),
@@ -54,10 +54,11 @@ class ProgressLine {
   }
 
  private:
+  static constexpr double kLineSeconds = 10;  // between lines if output is not a terminal
   bool terminal_ = isatty(STDERR_FILENO) != 0;
   std::string stage_;
-  double began_ = 0, said_ = 0;
-  bool open_ = false;
+  double began_ = 0, last_ = 0;  // seconds_now() at the start of the stage and at the last line
+  bool open_ = false;            // The terminal shows a line without a line end.
 };
 
 void print_manifest(const std::string& folder, const data::Manifest& m) {
@@ -73,7 +74,7 @@ void print_manifest(const std::string& folder, const data::Manifest& m) {
 
 int run_data_build(const DataOptions& o) {
   const Signals signals;
-  ProgressLine line;
+  BuildProgressLine line;
   const double began = seconds_now();
   const auto manifest = data::build_corpus(o.build, std::ref(line));
   line.end_line();
@@ -101,14 +102,15 @@ int run_data_info(const DataOptions& o) {
 }
 
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
-  constexpr double kOften = 2;
-  constexpr std::uint64_t kFewBytes = 100'000, kFewDocuments = 8;
+  constexpr double kMaxReadings = 2;
+  constexpr std::uint64_t kMinBytes = 100'000, kMinDocuments = 8;
   for (const data::SplitInfo& split : corpus.splits) {
-    if (split.name == "train" && static_cast<double>(tokens) > kOften * static_cast<double>(split.tokens))
+    if (split.name == "train" &&
+        static_cast<double>(tokens) > kMaxReadings * static_cast<double>(split.tokens))
       print(stderr, "the corpus has {} training tokens: a run of {} reads them {:.1f} times\n",
             human(static_cast<double>(split.tokens)), human(static_cast<double>(tokens)),
             static_cast<double>(tokens) / static_cast<double>(split.tokens));
-    if (split.name == "valid" && (split.bytes < kFewBytes || split.documents < kFewDocuments))
+    if (split.name == "valid" && (split.bytes < kMinBytes || split.documents < kMinDocuments))
       print(stderr, "{} held out in {} documents: on so little text, designs differ in score by chance\n",
             human(static_cast<double>(split.bytes)) + "B", split.documents);
   }

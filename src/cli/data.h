@@ -11,8 +11,9 @@ namespace gabbro::cli {
 
 struct DataOptions {
   data::BuildOptions build;
-  std::string folder;
-  bool verify = false, json = false;
+  std::string folder;   // info: the corpus
+  bool verify = false;  // info: checks the hash of every file
+  bool json = false;    // info: prints the manifest
 };
 
 /// Exit codes are those of cli/commands.h. Progress goes to standard error: on a terminal one line that is
@@ -20,7 +21,7 @@ struct DataOptions {
 int run_data_build(const DataOptions& o);
 int run_data_info(const DataOptions& o);
 
-/// Warns on standard error if training on `tokens` tokens reads the corpus several times, or if it has too
+/// Warns on standard error if training on `tokens` tokens reads the corpus more than twice, or if it has too
 /// little held-out text to distinguish designs.
 void warn_of_size(const data::Manifest& corpus, std::int64_t tokens);
 

@@ -15,12 +15,14 @@ struct DesignDiff {
   std::vector<edit::Change> changes;
   const lang::Subject* before = nullptr;
   const lang::Subject* after = nullptr;
+  /// Returns true if the canonical hashes are equal; different hashes do not prove different functions.
   [[nodiscard]] bool same_function() const { return before && after && before->hash == after->hash; }
 };
 
 DesignDiff compare(const lang::CheckReport& before, const lang::CheckReport& after);
 
-/// Formats the changes as a diff, followed by the facts that differ, at `context` tokens.
+/// Formats the changes as a diff, followed by the facts that differ, with costs at `context` tokens. `before`
+/// and `after` are the names of the two files.
 std::string comparison_text(const DesignDiff& c, const std::string& before, const std::string& after,
                             double context);
 

@@ -75,8 +75,8 @@ std::string task_text(const record::TaskScore& task) {
 
 Result<bool> make_absolute(std::vector<std::string>& tasks) {
   for (std::string& task : tasks) {
-    GABBRO_TRY(whole, absolute_task(task));
-    task = whole;
+    GABBRO_TRY(absolute, absolute_task(task));
+    task = absolute;
   }
   return true;
 }
@@ -84,7 +84,7 @@ Result<bool> make_absolute(std::vector<std::string>& tasks) {
 int run_eval(const EvalCommand& c) {
   record::EvalSpec spec = c.spec;
   spec.held_out = !c.tasks_only;
-  if (const auto ok = record::check_engine({spec.engine, spec.device, 1}); !ok)
+  if (const auto ok = record::check_engine({.engine = spec.engine, .device = spec.device}); !ok)
     return failed("eval", ok.error());
   if (!spec.held_out && spec.tasks.empty())
     return failed("eval", {"usage", "nothing to score: --tasks-only needs --task", "", {}});
@@ -98,7 +98,7 @@ int run_eval(const EvalCommand& c) {
   const auto scratch = Scratch::make();
   if (!scratch) return failed("eval", scratch.error());
   const std::string spec_file = scratch->file("spec.json"), result_file = scratch->file("result.json");
-  Needs needs = needs_of_run(folder, {spec.engine, spec.device, 1});
+  Needs needs = needs_of_run(folder, {.engine = spec.engine, .device = spec.device});
   if (!spec.corpus.empty()) needs.reads.push_back(spec.corpus);
   add_tasks(needs, spec.tasks);
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("eval", ok.error());

@@ -10,7 +10,8 @@ namespace gabbro::cli {
 
 struct EvalCommand {
   record::EvalSpec spec;
-  bool tasks_only = false, json = false;
+  bool tasks_only = false;  // scores no held-out text
+  bool json = false;
   jobs::WorkerLimits limits;
 };
 

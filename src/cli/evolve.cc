@@ -45,22 +45,23 @@ using record::SessionEnd;
 namespace {
 
 // Shows the live view: on a terminal it is redrawn in place; otherwise a line is printed twice a minute.
-class Live {
+class LiveView {
  public:
   void operator()(const campaign::Snapshot& s) {
     if (!terminal_ && s.warning != std::exchange(warning_, s.warning) && !s.warning.empty())
       print(stderr, "{}\n", s.warning);
-    const double every = terminal_ ? 0.5 : 30;
-    if (seconds_now() - last_ < every) return;
+    const double interval = terminal_ ? 0.5 : 30;  // seconds
+    if (seconds_now() - last_ < interval) return;
     last_ = seconds_now();
     if (!terminal_) {
       print(stderr, "{}\n", campaign::log_line(s));
       return;
     }
     rewind_rows(rows_);
+    constexpr std::size_t kMaxLine = 200;  // characters
     std::string text;
     const auto lines = campaign::view_lines(s);
-    for (const std::string& line : lines) text += printable_line(campaign::one_line(line, 200)) + "\n";
+    for (const std::string& line : lines) text += printable_line(campaign::one_line(line, kMaxLine)) + "\n";
     rows_ = lines.size();
     print(stderr, "{}", text);
     std::fflush(stderr);
@@ -119,11 +120,11 @@ bool asks_agents(const campaign::Campaign& c) {
 
 // Returns a factory of screeners. A screener is this program, started again only to screen programs; the
 // argument of its hidden command `screener` is its limit of processor time.
-campaign::MakeScreener screeners(const std::string& dir) {
+campaign::MakeScreener screener_factory(const std::string& dir) {
   return [dir] {
     constexpr const char* kCpuSeconds = "60";
     campaign::ScreenerOptions options;
-    // The file itself, also if another one has taken its place since.
+    // This is the program that runs, even if its file has been replaced since.
     options.command = {"/proc/self/exe", "screener", kCpuSeconds};
     options.log = dir + "/screener.log";
     options.cpu_seconds = std::atof(kCpuSeconds);
@@ -137,7 +138,8 @@ void print_sandbox() {
   if (const std::string missing = m.missing(); !missing.empty()) print(stderr, "  missing: {}\n", missing);
 }
 
-int work(campaign::Campaign& c, const EvolveCommand& o) {
+// Runs the campaign until its budget is spent or it is stopped, and prints what it found.
+int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
   print_sandbox();
   if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().aa_test)
     print(stderr,
@@ -148,7 +150,7 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
     auto opened = AgentSetup::open(o.dir, o.replay, c.plan().seed);
     if (!opened) return failed("evolve", opened.error());
     agent_setup = std::move(*opened);
-    c.ask(&agent_setup->agents());
+    c.use_agents(&agent_setup->agents());
     if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate());
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -160,8 +162,8 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   const Signals signals;
   std::string warning;
   const auto end = [&] {
-    Live live;
-    return c.run({o.minutes, o.trials}, **executor, Signals::seen,
+    LiveView live;
+    return c.run({.minutes = o.minutes, .trials = o.trials}, **executor, Signals::seen,
                  [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
   }();
   if (!end) return failed("evolve", end.error());
@@ -176,8 +178,8 @@ int work(campaign::Campaign& c, const EvolveCommand& o) {
   return *end == SessionEnd::kSignal ? kInvalid : kValid;
 }
 
-// Returns the corpus of a campaign without --data. It is built once, in the campaign's folder.
-Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
+// Returns the corpus of a campaign without --data. It is built in the campaign's folder, unless it exists.
+Result<std::string> build_own_corpus(const EvolveCommand& o, std::int64_t vocab) {
   const std::string folder = o.dir + "/corpus";
   std::error_code error;
   if (fs::exists(folder + "/manifest.json", error)) return folder;
@@ -197,7 +199,7 @@ Result<std::string> own_corpus(const EvolveCommand& o, std::int64_t vocab) {
 
 // Checks that `corpus` is the one with which the campaign began. Files are compared with their hashes, except
 // for the largest, which are listed on standard error.
-Result<bool> is_corpus_of(const campaign::CampaignPlan& plan, const data::Corpus& corpus) {
+Result<bool> check_corpus(const campaign::CampaignPlan& plan, const data::Corpus& corpus) {
   if (!plan.corpus_hash.empty() && plan.corpus_hash != data::hash_of(corpus.manifest()))
     return fail("corpus", corpus.folder() + " is not the corpus of this campaign",
                 "use the corpus it started with: runs on other texts cannot be compared with its runs");
@@ -213,8 +215,8 @@ Result<bool> is_corpus_of(const campaign::CampaignPlan& plan, const data::Corpus
 
 // Returns the corpus of a campaign that is resumed or replayed: the one given by --data, the recorded one, or
 // the one in the campaign's folder `dir`, which may have moved.
-Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir,
-                               const campaign::CampaignPlan& plan) {
+Result<std::string> find_corpus(const EvolveCommand& o, const std::string& dir,
+                                const campaign::CampaignPlan& plan) {
   std::error_code error;
   const std::string own = dir + "/corpus";
   std::string folder = o.corpus.empty() ? plan.corpus : o.corpus;
@@ -224,7 +226,7 @@ Result<std::string> corpus_now(const EvolveCommand& o, const std::string& dir,
     corpus.error().hint =
         fmt::format("if the corpus has moved, pass its folder with `gabbro resume {} --data DIR`", o.dir);
   if (!corpus) return tl::unexpected(corpus.error());
-  if (const auto ok = is_corpus_of(plan, *corpus); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_corpus(plan, *corpus); !ok) return tl::unexpected(ok.error());
   return fs::absolute(folder, error).string();
 }
 
@@ -261,8 +263,8 @@ Result<evolve::SearchSettings> settings_of(const EvolveCommand& o) {
   return settings;
 }
 
-// Returns the checked programs of --design with `blocks` repetitions of their longest repetition (0: as
-// written). After an error, prints it, sets `code` to the exit code and returns nullopt.
+// Returns the checked programs of --design with `blocks` blocks in their longest repetition (0: as written).
+// After an error, prints it, sets `code` to the exit code and returns nullopt.
 std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, std::int64_t blocks,
                                                       int& code) {
   code = kInvalid;
@@ -292,7 +294,7 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
   return out;
 }
 
-int refuse_existing(const EvolveCommand& o) {
+int refuse_existing_campaign(const EvolveCommand& o) {
   print(stderr,
         "gabbro evolve: there is already a campaign in {}; continue it with `gabbro resume`, or choose "
         "another --dir\n",
@@ -300,9 +302,9 @@ int refuse_existing(const EvolveCommand& o) {
   return kUsage;
 }
 
-// Draws the text from which the seeds of the final comparison are drawn, so that nobody can know them when
+// Draws the text from which the seeds of the final comparison follow, so that nobody can know them when
 // programs are written (CampaignPlan::secret).
-std::string drawn_secret() {
+std::string draw_secret() {
   std::random_device device;
   const auto word = [&] { return std::uint64_t{device()} << 32 | device(); };
   const std::uint64_t high = word();
@@ -317,17 +319,17 @@ int run_replay(EvolveCommand o) {
   if (!recorded) return failed("evolve", recorded.error());
   auto plan = campaign::parse_plan(*recorded);
   if (!plan) return failed("evolve", plan.error());
-  if (!AgentSetup::is_there(o.replay))
+  if (!AgentSetup::has_agents(o.replay))
     return failed("evolve", {"usage",
                              o.replay + " is a campaign without agents, which cannot be replayed",
                              "repeat such a campaign with the same seed and one worker; it needs no record",
                              {}});
-  const auto folder = corpus_now(o, o.replay, *plan);
+  const auto folder = find_corpus(o, o.replay, *plan);
   if (!folder) return failed("evolve", folder.error());
   plan->corpus = *folder;
   if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok)
     return failed("evolve", ok.error());
-  auto c = campaign::Campaign::create({o.dir}, *plan, screeners(o.dir));
+  auto c = campaign::Campaign::create({o.dir}, *plan, screener_factory(o.dir));
   if (!c) return failed("evolve", c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
   // one.
@@ -335,9 +337,9 @@ int run_replay(EvolveCommand o) {
   if (!calls) return failed("evolve", calls.error());
   if (const auto ok = (*calls)->copy_to(o.dir + "/calls.db"); !ok) return failed("evolve", ok.error());
   c->replay(campaign::recorded_actions(*record));
-  o.workers = 1;
+  o.workers = 1;  // With several, the order in which runs end would change the designs.
   if (o.trials == 0) o.trials = static_cast<std::int64_t>(record->trials().size());
-  return work(*c, o);
+  return run_campaign(*c, o);
 }
 
 int run_plan(const EvolveCommand& o) {
@@ -356,7 +358,7 @@ int run_evolve(const EvolveCommand& o) {
   if (o.plan) return run_plan(o);
   const campaign::CampaignPaths paths{o.dir};
   std::error_code error;
-  if (fs::exists(paths.store(), error)) return refuse_existing(o);
+  if (fs::exists(paths.store(), error)) return refuse_existing_campaign(o);
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
@@ -373,42 +375,47 @@ int run_evolve(const EvolveCommand& o) {
                              "nothing to train: no search strategy and no design was given",
                              "search with --strategies adaptive, or give a design with --design FILE",
                              {}});
-  campaign::CampaignPlan plan{*settings, o.corpus, "", o.seed, o.threads, o.aa_test, *given};
+  campaign::CampaignPlan plan{.settings = *settings,
+                              .corpus = o.corpus,
+                              .seed = o.seed,
+                              .threads = o.threads,
+                              .aa_test = o.aa_test,
+                              .user_programs = *given};
   fs::create_directories(o.dir, error);
   if (!o.agents.empty())
     if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed_in(o.agents, ok.error());
   if (plan.corpus.empty()) {
-    const auto corpus = own_corpus(o, settings->vocab);
+    const auto corpus = build_own_corpus(o, settings->vocab);
     if (!corpus) return failed("evolve", corpus.error());
     plan.corpus = *corpus;
   }
   const auto corpus = data::Corpus::open(plan.corpus);
   if (!corpus) return failed("evolve", corpus.error());
-  std::int64_t most_tokens = 0;
-  for (const evolve::Rung& r : settings->rungs) most_tokens = std::max(most_tokens, r.tokens);
-  warn_of_size(corpus->manifest(), most_tokens);
+  std::int64_t max_tokens = 0;
+  for (const evolve::Rung& r : settings->rungs) max_tokens = std::max(max_tokens, r.tokens);
+  warn_of_size(corpus->manifest(), max_tokens);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
-  plan.secret = o.secret.empty() ? drawn_secret() : o.secret;
+  plan.secret = o.secret.empty() ? draw_secret() : o.secret;
   plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
-  auto c = campaign::Campaign::create(paths, plan, screeners(o.dir));
+  auto c = campaign::Campaign::create(paths, plan, screener_factory(o.dir));
   if (!c && is(c.error(), record::Cause::kBudget) && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(
         "the corpus has a vocabulary of {} tokens, but the preset is made for {}; build one with `gabbro "
         "data build --vocab {}`",
         plan.settings.vocab, settings->vocab, settings->vocab);
   if (!c) return failed("evolve", c.error());
-  return work(*c, o);
+  return run_campaign(*c, o);
 }
 
 int run_resume(const EvolveCommand& o) {
-  auto c = campaign::Campaign::open({o.dir}, screeners(o.dir));
+  auto c = campaign::Campaign::open({o.dir}, screener_factory(o.dir));
   if (!c) return failed("resume", c.error());
-  const auto folder = corpus_now(o, o.dir, c->plan());
+  const auto folder = find_corpus(o, o.dir, c->plan());
   if (!folder) return failed("resume", folder.error());
-  c->move_corpus(*folder);
-  return work(*c, o);
+  c->set_corpus_folder(*folder);
+  return run_campaign(*c, o);
 }
 
 }  // namespace gabbro::cli

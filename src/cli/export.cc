@@ -44,10 +44,10 @@ struct Source {
   std::optional<record::TrialSpec> spec;  // of the run that trained them
   std::optional<record::TrialResult> result;
   std::string vocabulary;  // hash of the tokenizer that it was trained with
-  std::string campaign;    // what the campaign says about the design
+  std::string campaign;    // text of `gabbro show RUN#ID`; empty: not a design of a campaign
 };
 
-Result<Source> from_file(const ExportCommand& c) {
+Result<Source> source_from_file(const ExportCommand& c) {
   GABBRO_TRY(text, read_program(c.source));
   const auto params = c.params.empty() ? std::optional<std::int64_t>(0) : parse_amount(c.params);
   if (!params)
@@ -65,7 +65,7 @@ Result<Source> from_file(const ExportCommand& c) {
 }
 
 // Reads spec.json and weights.safetensors of a run. The vocabulary size is that of the embedding.
-Result<Source> from_run(const std::string& folder) {
+Result<Source> source_from_run(const std::string& folder) {
   const std::string file = folder + "/weights.safetensors";
   auto spec = record::read_run_spec(folder);
   if (!spec) {
@@ -75,7 +75,8 @@ Result<Source> from_run(const std::string& folder) {
   }
   GABBRO_TRY(read, train::load_arrays(file));
   const std::string hash = train::hash_arrays(read.arrays);
-  if (const auto known = read.metadata.find("hash"); known == read.metadata.end() || known->second != hash)
+  if (const auto recorded = read.metadata.find("hash");
+      recorded == read.metadata.end() || recorded->second != hash)
     return fail("weights", fmt::format("{} was changed: the hash of its values is {}", file, hash),
                 "restore the file, or train the run again");
   const lang::ParseResult parsed = lang::parse(spec->program);
@@ -110,14 +111,16 @@ Result<std::vector<exec::NamedArray>> module_arrays(const pytorch::Module& modul
                                                     const std::vector<exec::NamedArray>& weights) {
   std::vector<exec::NamedArray> out;
   for (const pytorch::Weight& w : module.weights) {
-    const auto known =
+    const auto found =
         std::find_if(weights.begin(), weights.end(), [&](const auto& array) { return array.name == w.name; });
-    if (known == weights.end() || known->shape != w.from)
+    if (found == weights.end() || found->shape != w.from)
       return fail("weights",
                   fmt::format("the weights of the run do not fit the design: {} is {}", w.name,
-                              known == weights.end() ? "missing" : "of another shape"),
+                              found == weights.end() ? "missing" : "of another shape"),
                   "export with the version of gabbro that trained it, or train it again");
-    out.push_back({w.key, w.shape, pytorch::to_module(w, std::span<const float>(known->data))});
+    out.push_back({.name = w.key,
+                   .shape = w.shape,
+                   .data = pytorch::to_module(w, std::span<const float>(found->data))});
   }
   return out;
 }
@@ -138,7 +141,7 @@ std::string config_text(const Source& source, const pytorch::Module& module, con
   return config.dump(2) + "\n";
 }
 
-Result<bool> create(const std::string& out) {
+Result<bool> create_folder(const std::string& out) {
   std::error_code error;
   if (fs::exists(out, error)) return fail("io", out + " already exists", "choose another --out");
   fs::create_directories(out, error);
@@ -147,21 +150,21 @@ Result<bool> create(const std::string& out) {
 }
 
 // A module, and the design that it was written from.
-struct Written {
+struct DesignModule {
   lang::Subject subject;
   pytorch::Module module;
 };
 
-Result<Written> write_design(const Source& source) {
+Result<DesignModule> design_module(const Source& source) {
   GABBRO_TRY(subject, zoo::sized_design(source.program, source.params, source.vocab));
   GABBRO_TRY(module, pytorch::module_of(source.program, subject));
-  return Written{std::move(subject), std::move(module)};
+  return DesignModule{std::move(subject), std::move(module)};
 }
 
 // Writes the files of a module into the folder `out`, which exists; returns their names.
 Result<std::vector<std::string>> write_torch(const Source& source, const std::string& out) {
-  GABBRO_TRY(written, write_design(source));
-  const auto& [subject, module] = written;
+  GABBRO_TRY(design, design_module(source));
+  const auto& [subject, module] = design;
   if (const auto ok = replace_file(out + "/model.py", module.source); !ok) return tl::unexpected(ok.error());
   if (const auto ok = replace_file(out + "/config.json", config_text(source, module, subject)); !ok)
     return tl::unexpected(ok.error());
@@ -190,15 +193,15 @@ Result<data::Tokenizer> tokenizer_of(const Source& source) {
 
 // Writes the folder that transformers loads; returns the names of its files.
 Result<std::vector<std::string>> write_hf(const Source& source, const std::string& out) {
-  GABBRO_TRY(written, write_design(source));
+  GABBRO_TRY(design, design_module(source));
   HfFolder folder{.name = source.name,
                   .program = source.program,
-                  .subject = &written.subject,
-                  .module = &written.module,
+                  .subject = &design.subject,
+                  .module = &design.module,
                   .campaign = source.campaign};
   if (!source.spec) return write_hf_folder(folder, out);
   GABBRO_TRY(tokenizer, tokenizer_of(source));
-  GABBRO_TRY(arrays, module_arrays(written.module, source.weights));
+  GABBRO_TRY(arrays, module_arrays(design.module, source.weights));
   folder.weights = std::move(arrays);
   folder.tokenizer = &tokenizer;
   folder.spec = &*source.spec;
@@ -220,22 +223,23 @@ int export_module(const ExportCommand& c) {
       out = fmt::format("{}-{}", design ? design->name : "design", c.source.substr(c.source.rfind('#') + 1));
     if (const int code = run_export_gab({.run = c.source, .out = out}); code != kValid) return code;
     if (fs::exists(out + "/spec.json", error))
-      source = from_run(out);
+      source = source_from_run(out);
     else
-      source = from_file({.source = out + "/design.gab", .params = c.params, .vocab = c.vocab});
+      source = source_from_file({.source = out + "/design.gab", .params = c.params, .vocab = c.vocab});
     if (source) source->campaign = show_design(c.source).value_or("");
-    fs::remove(out + "/spec.json", error);  // it describes the weights in the names of checkpoints
+    // These describe the weights by the names of checkpoints, not of modules.
+    fs::remove(out + "/spec.json", error);
     fs::remove(out + "/weights.safetensors", error);
   } else {
-    source = fs::is_directory(c.source, error) ? from_run(c.source) : from_file(c);
+    source = fs::is_directory(c.source, error) ? source_from_run(c.source) : source_from_file(c);
     if (source && out.empty()) out = source->name + "-" + c.format;
     if (source)
-      if (const auto ok = create(out); !ok) return failed("export", ok.error());
+      if (const auto ok = create_folder(out); !ok) return failed("export", ok.error());
   }
   if (!source) return failed("export", source.error());
   const auto files = c.format == "hf" ? write_hf(*source, out) : write_torch(*source, out);
   if (!files) {
-    fs::remove(out, error);  // the folder, if nothing is in it
+    fs::remove(out, error);  // removes the folder only if it is empty
     return failed("export", files.error());
   }
   print("{}: {}{}\n", out, fmt::format("{}", fmt::join(*files, ", ")),

@@ -15,13 +15,13 @@ namespace gabbro::cli {
 
 namespace {
 
-Result<std::string> read_input(std::uint64_t most) {
-  std::string text(most + 1, '\0');
+Result<std::string> read_input(std::uint64_t max_bytes) {
+  std::string text(max_bytes + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
   if (std::ferror(stdin))
     return fail("io", fmt::format("cannot read standard input: {}", std::strerror(errno)));
-  if (text.size() > most)
-    return fail("limit", fmt::format("cannot read standard input: it is larger than {} bytes", most));
+  if (text.size() > max_bytes)
+    return fail("limit", fmt::format("cannot read standard input: it is larger than {} bytes", max_bytes));
   return text;
 }
 

@@ -52,22 +52,23 @@ std::string generation_json(const HfFolder& f) {
   return json.dump(2) + "\n";
 }
 
-// Returns a table of two columns.
+// Returns a Markdown table of two columns.
 std::string table(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string out = "| | |\n|---|---|\n";
   for (const auto& [name, value] : rows) out += fmt::format("| {} | {} |\n", name, value);
   return out + "\n";
 }
 
-std::string escaped(std::string text) {
-  for (std::size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
-    text.insert(at, "\\");
+// Escapes text for a cell of a Markdown table.
+std::string escaped_cell(std::string text) {
+  for (std::size_t bar = text.find('|'); bar != std::string::npos; bar = text.find('|', bar + 2))
+    text.insert(bar, "\\");
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
 
-// Returns `text` as a block of code, whatever it contains.
-std::string block(const std::string& text) {
+// Returns `text` as a Markdown block of code, even if it contains fences.
+std::string code_block(const std::string& text) {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';
   return fmt::format("{0}\n{1}{2}{0}\n", fence, text, text.ends_with('\n') ? "" : "\n");
@@ -76,7 +77,7 @@ std::string block(const std::string& text) {
 std::string score_text(const record::TrialResult& r) {
   if (r.status != record::Status::kDone)
     return fmt::format("The run has no verdict: it is {}{}{}.\n\n", r.status, r.cause.empty() ? "" : ": ",
-                       escaped(r.cause));
+                       escaped_cell(r.cause));
   const std::string interval =
       r.valid_documents > 1
           ? fmt::format("with a 95 % interval from {:.4f} to {:.4f}", r.bits_low, r.bits_high)
@@ -94,9 +95,9 @@ std::string score_text(const record::TrialResult& r) {
     out += "| benchmark | metric | value | standard error | items |\n|---|---|---|---|---|\n";
   for (const record::TaskScore& task : r.tasks)
     for (const record::Metric& m : task.metrics)
-      out +=
-          fmt::format("| {} | {} | {:.4f} | {:.4f} | {} |\n", escaped(task.name),
-                      escaped(m.group.empty() ? m.name : m.name + ", " + m.group), m.value, m.error, m.items);
+      out += fmt::format("| {} | {} | {:.4f} | {:.4f} | {} |\n", escaped_cell(task.name),
+                         escaped_cell(m.group.empty() ? m.name : m.name + ", " + m.group), m.value, m.error,
+                         m.items);
   if (!r.tasks.empty()) out += "\n";
   return out;
 }
@@ -106,7 +107,8 @@ std::string verdict_text(const record::TrialResult& r) {
   if (r.anchors.empty()) return out;
   out += "The checks that a result must pass:\n\n| check | holds | numbers |\n|---|---|---|\n";
   for (const record::Anchor& a : r.anchors)
-    out += fmt::format("| {} | {} | {} |\n", escaped(a.name), a.holds ? "yes" : "no", escaped(a.detail));
+    out += fmt::format("| {} | {} | {} |\n", escaped_cell(a.name), a.holds ? "yes" : "no",
+                       escaped_cell(a.detail));
   return out + "\n";
 }
 
@@ -128,18 +130,16 @@ std::string model_card(const HfFolder& f) {
   const ir::Graph& graph = f.subject->elaboration.graph;
   std::string out = fmt::format(
       "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- gabbro\n---\n\n# {}\n\nA "
-      "language "
-      "model of {} parameters, width {} and {} tokens of vocabulary, which Gabbro found or checked. Its "
+      "language model of {} parameters, width {} and {} tokens of vocabulary, which Gabbro found or checked. "
+      "Its "
       "architecture is a program in a small typed language, which `model.py` writes in PyTorch: one class "
-      "for "
-      "each unit.\n\n",
+      "for each unit.\n\n",
       f.name, human(static_cast<double>(ir::count_params(graph))), graph.env.width, graph.env.vocab);
   if (f.weights.empty())
     out +=
         "It has not been trained: there are no weights.\n\n```python\nfrom transformers import AutoConfig, "
         "AutoModelForCausalLM\n\nconfig = AutoConfig.from_pretrained(FOLDER, trust_remote_code=True)\nmodel "
-        "= "
-        "AutoModelForCausalLM.from_config(config, trust_remote_code=True)\n```\n\n";
+        "= AutoModelForCausalLM.from_config(config, trust_remote_code=True)\n```\n\n";
   else
     out +=
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\ntokenizer = "
@@ -147,11 +147,10 @@ std::string model_card(const HfFolder& f) {
         "AutoModelForCausalLM.from_pretrained(FOLDER, "
         "trust_remote_code=True)\ninputs = tokenizer(\"Once upon a time\", return_tensors=\"pt\")\n"
         "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=50)[0]))\n```\n\nTexts begin with "
-        "the "
-        "token that ends documents, as in training; the tokenizer puts it there. Padding is given by "
+        "the token that ends documents, as in training; the tokenizer puts it there. Padding is given by "
         "`attention_mask`, documents that share a row by `documents` [batch, time], their numbers.\n\n";
   if (f.result) out += "## Verdict\n\n" + verdict_text(*f.result);
-  if (!f.campaign.empty()) out += "## In its campaign\n\n" + block(f.campaign) + "\n";
+  if (!f.campaign.empty()) out += "## In its campaign\n\n" + code_block(f.campaign) + "\n";
   if (f.spec) out += "## Training\n\n" + training_text(*f.spec);
   std::vector<std::pair<std::string, std::string>> hashes{{"design", to_hex(f.subject->hash)}};
   if (f.result) {
@@ -164,7 +163,7 @@ std::string model_card(const HfFolder& f) {
   const std::string moves = lang::text_of(f.subject->elaboration.moves);
   out += "## Program\n\n";
   if (!moves.empty()) out += fmt::format("Resizing changed {}.\n\n", moves);
-  return out + block(f.program);
+  return out + code_block(f.program);
 }
 
 Result<std::vector<std::string>> write_hf_folder(const HfFolder& f, const std::string& out) {

@@ -22,13 +22,13 @@ struct HfFolder {
   const data::Tokenizer* tokenizer = nullptr;
   const record::TrialSpec* spec = nullptr;
   const record::TrialResult* result = nullptr;
-  std::string campaign;  // what the campaign says about the design
+  std::string campaign;  // text of `gabbro show RUN#ID`; empty: not a design of a campaign
 };
 
 /// Writes model.py, configuration_gabbro.py, modeling_gabbro.py, config.json, generation_config.json and
-/// README.md (the model card), with a tokenizer tokenizer.json and tokenizer_config.json, with weights
-/// model.safetensors. `out` exists. Returns the names of the files. Nothing is written if the tokenizer
-/// cannot be. Errors: "tokenizer", "io".
+/// README.md (the model card) into the existing folder `out`; also tokenizer.json and tokenizer_config.json
+/// if there is a tokenizer, and model.safetensors if there are weights. Returns the names of the files.
+/// Nothing is written if the tokenizer cannot be converted. Errors: "tokenizer", "io".
 Result<std::vector<std::string>> write_hf_folder(const HfFolder& folder, const std::string& out);
 
 /// Returns the text of the model card.

@@ -25,27 +25,28 @@ std::atomic<bool> g_interrupted{false};
 
 void interrupt(int) { g_interrupted = true; }
 
-int say(const Error& error) {
+int report(const Error& error) {
   print(stderr, "gabbro library: {}\n", error.message);
   if (!error.hint.empty()) print(stderr, "  hint: {}\n", error.hint);
   return kUsage;
 }
 
 // Opens the library. From here on Ctrl-C interrupts its network requests.
-Result<std::unique_ptr<Library>> opened(const LibraryCommand& c) {
+Result<std::unique_ptr<Library>> open_library(const LibraryCommand& c) {
   std::signal(SIGINT, interrupt);
   library::LibraryOptions options = c.options;
   if (options.file.empty()) options.file = library::default_file();
   return Library::open(std::move(options));
 }
 
-void make_vectors(Library& library, const LibraryCommand& c) {
+// Computes the embeddings that are missing, if --embed names a server.
+void compute_embeddings(Library& library, const LibraryCommand& c) {
   if (c.options.embedding.url.empty()) return;
-  const auto made = library.embed_missing(&g_interrupted);
-  if (!made)
-    print(stderr, "gabbro library: embeddings: {}\n", made.error().message);
-  else if (*made > 0)
-    print(stderr, "{} embeddings computed\n", *made);
+  const auto count = library.embed_missing(&g_interrupted);
+  if (!count)
+    print(stderr, "gabbro library: embeddings: {}\n", count.error().message);
+  else if (*count > 0)
+    print(stderr, "{} embeddings computed\n", *count);
 }
 
 // Prints JSON. Invalid UTF-8 is replaced rather than refused.
@@ -57,9 +58,9 @@ void print_fact(const char* name, const std::string& value) {
   if (!value.empty()) print("  {} {}\n", paint(Ink::kDim, fmt::format("{:<10}", name)), value);
 }
 
-std::string listed(const std::vector<std::string>& list, const char* before = "") {
+std::string listed(const std::vector<std::string>& list, const char* prefix = "") {
   std::string out;
-  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + (before + item);
+  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + (prefix + item);
   return out;
 }
 
@@ -70,12 +71,12 @@ void print_wrapped(const std::string& text, const char* margin) {
     if (!line.empty()) print("{}{}\n", margin, line);
     line.clear();
   };
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find_first_of(" \n", at), text.size());
-    if (!line.empty() && line.size() + 1 + end - at > 100) flush();
-    line += (line.empty() ? "" : " ") + text.substr(at, end - at);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find_first_of(" \n", begin), text.size());
+    if (!line.empty() && line.size() + 1 + end - begin > 100) flush();
+    line += (line.empty() ? "" : " ") + text.substr(begin, end - begin);
     if (end < text.size() && text[end] == '\n') flush();
-    at = end + 1;
+    begin = end + 1;
   }
   flush();
 }
@@ -116,10 +117,10 @@ void print_paper(const library::Paper& p) {
 }  // namespace
 
 int run_library_search(const LibraryCommand& c) {
-  auto library = opened(c);
-  if (!library) return say(library.error());
-  make_vectors(**library, c);
-  const library::Found found = (*library)->look_up(c.query, c.count, c.online, &g_interrupted);
+  auto library = open_library(c);
+  if (!library) return report(library.error());
+  compute_embeddings(**library, c);
+  const library::SearchResult found = (*library)->look_up(c.query, c.count, c.online, &g_interrupted);
   for (const std::string& notice : found.notices)
     print(stderr, "gabbro library: {}; showing the other results\n", notice);
   if (c.json) {
@@ -148,8 +149,8 @@ int run_library_search(const LibraryCommand& c) {
 }
 
 int run_library_show(const LibraryCommand& c) {
-  auto library = opened(c);
-  if (!library) return say(library.error());
+  auto library = open_library(c);
+  if (!library) return report(library.error());
   const auto paper = (*library)->find(c.id);
   if (!paper) {
     std::string near = lang::closest(c.id, (*library)->ids());
@@ -167,41 +168,41 @@ int run_library_show(const LibraryCommand& c) {
 }
 
 int run_library_add(const LibraryCommand& c) {
-  auto library = opened(c);
-  if (!library) return say(library.error());
+  auto library = open_library(c);
+  if (!library) return report(library.error());
   const auto added = (*library)->add(c.paths, [](const std::string&) { return !g_interrupted; });
-  if (!added) return say(added.error());
+  if (!added) return report(added.error());
   for (const std::string& note : added->notes) print(stderr, "gabbro library: {}\n", note);
   print("{} papers added, {} updated from changed files, {} already known{}\n", added->added, added->replaced,
         added->known, g_interrupted ? "; stopped" : "");
-  make_vectors(**library, c);
+  compute_embeddings(**library, c);
   return added->added + added->replaced + added->known > 0 ? kValid : kUsage;
 }
 
-void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::vector<std::string>& words,
-                          std::function<int()>& chosen) {
+void add_library_commands(CLI::App& app, std::vector<std::string>& names,
+                          std::vector<std::string>& subcommand_names, std::function<int()>& chosen) {
   const auto c = std::make_shared<LibraryCommand>();
   CLI::App* library =
       app.add_subcommand("library", "Search the literature: known papers, your own documents, arXiv");
   library->fallthrough()->require_subcommand(1);
   names.emplace_back("library");
-  const auto command = [&](const char* name, const char* help, int (*run)(const LibraryCommand&)) {
+  const auto add_command = [&](const char* name, const char* help, int (*run)(const LibraryCommand&)) {
     CLI::App* sub = library->add_subcommand(name, help);
     sub->fallthrough();
-    words.emplace_back(name);
+    subcommand_names.emplace_back(name);
     sub->add_option("--library", c->options.file,
                     "file of your own documents (default ~/.local/share/gabbro/library.db)");
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
     return sub;
   };
-  const auto vectors = [&](CLI::App* sub) {
+  const auto add_embedding_options = [&](CLI::App* sub) {
     library::EmbeddingEndpoint& e = c->options.embedding;
     CLI::Option* url = sub->add_option(
         "--embed", e.url, "URL of an OpenAI-compatible server, up to /v1, for semantic search as well");
     sub->add_option("--embed-model", e.model, "name of its embedding model")->needs(url);
     sub->add_option("--embed-key", e.key_env, "environment variable that holds its key")->needs(url);
   };
-  CLI::App* search = command("search", "Search papers by words", run_library_search);
+  CLI::App* search = add_command("search", "Search papers by words", run_library_search);
   search->add_option("QUERY", c->query, "text to search for")->required();
   search->add_option("-n,--count", c->count, "maximum number of papers (default 10)")
       ->check(CLI::Range(1, 1000));
@@ -214,13 +215,13 @@ void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::v
       ->check(not_negative);
   search->add_flag("--json", c->json, "print a JSON array of objects, with texts");
   search->add_flag("--quoted", c->quoted, "print results as quoted blocks for a prompt");
-  vectors(search);
-  CLI::App* show = command("show", "Show everything known about a paper", run_library_show);
+  add_embedding_options(search);
+  CLI::App* show = add_command("show", "Show everything known about a paper", run_library_show);
   show->add_option("ID", c->id, "id of the paper, or its arXiv id")->required();
   show->add_flag("--json", c->json, "print one JSON object");
-  CLI::App* add = command("add", "Add documents of your own: .bib, .md, .txt, .pdf", run_library_add);
+  CLI::App* add = add_command("add", "Add documents of your own: .bib, .md, .txt, .pdf", run_library_add);
   add->add_option("PATH", c->paths, "files and folders to add")->required();
-  vectors(add);
+  add_embedding_options(add);
 }
 
 }  // namespace gabbro::cli

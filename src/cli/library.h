@@ -15,10 +15,12 @@ namespace gabbro::cli {
 
 struct LibraryCommand {
   library::LibraryOptions options;
-  std::string query, id;
-  std::vector<std::string> paths;
-  std::size_t count = 10;
-  bool json = false, online = false, quoted = false;
+  std::string query;               // search
+  std::string id;                  // show: id of a paper, or its arXiv id
+  std::vector<std::string> paths;  // add: files and folders
+  std::size_t count = 10;          // search: maximum number of papers
+  bool json = false;
+  bool online = false, quoted = false;  // search: also asks arXiv and Semantic Scholar; prints for a prompt
 };
 
 /// Exit codes: 0; 2 for an unknown id, an unusable file, or a search without results.
@@ -26,9 +28,10 @@ int run_library_search(const LibraryCommand& c);
 int run_library_show(const LibraryCommand& c);
 int run_library_add(const LibraryCommand& c);
 
-/// Adds `library` with its subcommands, whose names are appended to `words`. Parsing sets `chosen` to the
-/// subcommand that the user chose.
-void add_library_commands(CLI::App& app, std::vector<std::string>& names, std::vector<std::string>& words,
-                          std::function<int()>& chosen);
+/// Adds `library` with its subcommands. Its name is appended to `names`, theirs to `subcommand_names`.
+/// Parsing sets `chosen` to a function that runs the subcommand that the user chose, and returns its exit
+/// code.
+void add_library_commands(CLI::App& app, std::vector<std::string>& names,
+                          std::vector<std::string>& subcommand_names, std::function<int()>& chosen);
 
 }  // namespace gabbro::cli

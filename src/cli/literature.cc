@@ -10,6 +10,7 @@ using nlohmann::json;
 
 namespace {
 
+// Returns the search as a request to a model, which is how the call log stores it.
 chat::ChatRequest question(const std::string& query, int limit, std::int64_t task) {
   chat::ChatRequest out;
   out.role = "library";
@@ -41,12 +42,12 @@ Literature literature_of(std::shared_ptr<library::Library> papers) {
 Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::CallLog& log,
                                std::int64_t task) {
   return [search = literature_of(std::move(papers)), &log, task](const std::string& query, int limit) {
-    const chat::ChatRequest asked = question(query, limit, task);
-    const std::string key = chat::request_key(asked);
+    const chat::ChatRequest request = question(query, limit, task);
+    const std::string key = chat::request_key(request);
     std::vector<std::string> found = search(query, limit);
     const double now =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-    const auto call = log.begin(asked, log.count(key), "library", {}, now);
+    const auto call = log.begin(request, log.count(key), "library", {}, now);
     if (call) {
       chat::Reply reply;
       reply.text = json(found).dump(-1, ' ', false, json::error_handler_t::replace);
@@ -58,7 +59,7 @@ Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::C
   };
 }
 
-Literature replayed_literature(chat::Replay& replay, std::int64_t task) {
+Literature replayed_literature(chat::ReplayedChat& replay, std::int64_t task) {
   return [&replay, task](const std::string& query, int limit) {
     std::vector<std::string> out;
     const auto reply = replay.ask(question(query, limit, task));

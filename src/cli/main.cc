@@ -38,7 +38,7 @@ namespace {
 
 using Run = int (*)(const CommonOptions&);
 
-constexpr int kMostSize = 1 << 24;  // maximum size of an axis
+constexpr int kMaxAxisSize = 1 << 24;
 
 class Program {
  public:
@@ -56,71 +56,73 @@ class Program {
             [this](const std::string& text) {
               static const std::map<std::string, Colour> known{
                   {"auto", Colour::kAuto}, {"always", Colour::kAlways}, {"never", Colour::kNever}};
-              const auto at = known.find(text);
-              if (at == known.end())
+              const auto found = known.find(text);
+              if (found == known.end())
                 throw CLI::ValidationError("--color",
                                            "unknown colour mode '" + text + "' (use auto, always or never)");
-              colour_ = at->second;
+              colour_ = found->second;
             },
             "colour the output: auto, always or never; auto: on terminals unless NO_COLOR is set (default "
             "auto)")
         ->option_text("auto|always|never");
 
     CLI::App* check =
-        command("check", "Check programs; print their proofs, sizes and costs, or errors", run_check);
-    check->add_flag("--json", o_.json, "print one JSON object per file, one per line");
+        add_command("check", "Check programs; print their proofs, sizes and costs, or errors", run_check);
+    check->add_flag("--json", common_.json, "print one JSON object per file, one per line");
     check->add_option(
-        "--params", o_.params,
+        "--params", common_.params,
         "resize the design to this many parameters, within 1 %, such as 350k or 14M (default: as written)");
-    check->add_option("--width", o_.width, "width D (default: the design's)")
-        ->check(CLI::Range(1, kMostSize));
-    check->add_option("--vocab", o_.vocab, "vocabulary size V, in tokens (default: the design's)")
-        ->check(CLI::Range(1, kMostSize));
-    context(check);
-    command("fmt", "Rewrite programs in canonical form", run_fmt)
-        ->add_flag("--check", o_.only_check, "report which files would change, and write nothing");
-    CLI::App* show = command(
+    check->add_option("--width", common_.width, "width D (default: the design's)")
+        ->check(CLI::Range(1, kMaxAxisSize));
+    check->add_option("--vocab", common_.vocab, "vocabulary size V, in tokens (default: the design's)")
+        ->check(CLI::Range(1, kMaxAxisSize));
+    add_context_option(check);
+    add_command("fmt", "Rewrite programs in canonical form", run_fmt)
+        ->add_flag("--check", common_.only_check, "report which files would change, and write nothing");
+    CLI::App* show = add_command(
         "show",
         "Show a program's tree of units, types of values and facts, or a design of a campaign (RUN#ID)",
         run_show);
-    context(show);
-    show->add_flag("--talk", o_.talk, "show the conversation of the agents that wrote the design RUN#ID");
-    CLI::App* diff =
-        command("diff", "Show what changed between two programs, and how their facts differ", run_diff, 2);
-    diff->add_flag("--json", o_.json, "print one JSON object");
-    context(diff);
-    command("hash", "Print canonical hashes, equal for programs that define the same function", run_hash);
-    command("reference", "Print the language, its functions and the units of the library", run_reference, 0)
-        ->add_flag("--core", o_.core, "print only the language, about 1,600 tokens, for a prompt");
-    data();
-    train();
-    eval();
-    compare();
-    generate();
-    probe();
-    bench();
-    capabilities();
-    add_campaign_commands(app_, names_, other_);
-    add_scale_command(app_, names_, other_);
-    add_agent_commands(app_, names_, other_);
-    add_propose_commands(app_, names_, other_);
-    add_library_commands(app_, names_, words_["library"], other_);
-    command("grammar", "Print the grammar for constrained decoding", run_grammar, 0)
-        ->add_flag("--gbnf", o_.gbnf, "print GBNF (the only format)");
+    add_context_option(show);
+    show->add_flag("--talk", common_.talk,
+                   "show the conversation of the agents that wrote the design RUN#ID");
+    CLI::App* diff = add_command("diff", "Show what changed between two programs, and how their facts differ",
+                                 run_diff, 2);
+    diff->add_flag("--json", common_.json, "print one JSON object");
+    add_context_option(diff);
+    add_command("hash", "Print canonical hashes, equal for programs that define the same function", run_hash);
+    add_command("reference", "Print the language, its functions and the units of the library", run_reference,
+                0)
+        ->add_flag("--core", common_.core, "print only the language, about 1,600 tokens, for a prompt");
+    add_data();
+    add_train();
+    add_eval();
+    add_compare();
+    add_generate();
+    add_probe();
+    add_bench();
+    add_capabilities();
+    add_campaign_commands(app_, command_names_, chosen_);
+    add_scale_command(app_, command_names_, chosen_);
+    add_agent_commands(app_, command_names_, chosen_);
+    add_propose_commands(app_, command_names_, chosen_);
+    add_library_commands(app_, command_names_, subcommand_names_["library"], chosen_);
+    add_command("grammar", "Print the grammar for constrained decoding", run_grammar, 0)
+        ->add_flag("--gbnf", common_.gbnf, "print GBNF (the only format)");
   }
 
   int run(int argc, char** argv) {
-    if (argc > 1 && argv[1][0] != '-' && !known(argv[1])) {
+    if (argc > 1 && argv[1][0] != '-' && !is_command(argv[1])) {
       print(stderr, "gabbro: unknown command '{}'{}\nRun `gabbro --help` for a list of commands.\n", argv[1],
-            suggestion(argv[1], names_));
+            suggestion(argv[1], command_names_));
       return kUsage;
     }
     if (argc > 2 && argv[2][0] != '-')
-      if (const auto found = words_.find(argv[1]); found != words_.end()) {
-        const std::vector<std::string>& words = found->second;
-        if (std::find(words.begin(), words.end(), argv[2]) == words.end()) {
+      if (const auto found = subcommand_names_.find(argv[1]); found != subcommand_names_.end()) {
+        const std::vector<std::string>& subcommands = found->second;
+        if (std::find(subcommands.begin(), subcommands.end(), argv[2]) == subcommands.end()) {
           print(stderr, "gabbro {}: unknown command '{}'{}\nRun `gabbro {} --help` for a list of commands.\n",
-                argv[1], argv[2], suggestion(argv[2], words), argv[1]);
+                argv[1], argv[2], suggestion(argv[2], subcommands), argv[1]);
           return kUsage;
         }
       }
@@ -140,65 +142,65 @@ class Program {
       return kUsage;
     }
     set_colour(colour_);
-    return other_ ? other_() : chosen_(o_);
+    return chosen_ ? chosen_() : common_run_(common_);
   }
 
  private:
-  void data() {
+  void add_data() {
     CLI::App* data = app_.add_subcommand("data", "Build and inspect corpora: token shards made from text");
     data->fallthrough()->require_subcommand(1);
-    names_.emplace_back("data");
+    command_names_.emplace_back("data");
     CLI::App* build = data->add_subcommand("build", "Build a corpus from files, folders or Debian packages");
     build->add_option(
-        "SOURCE", d_.build.sources,
+        "SOURCE", data_.build.sources,
         "text files (.txt, .md), JSON lines (.jsonl, .json), also compressed, Parquet files, folders, "
         "or debian, the corpus of Debian packages (default debian)");
-    build->add_option("--out", d_.build.out, "folder to create")->required();
-    build->add_option("--vocab", d_.build.vocab, "vocabulary size, in tokens (default 4096)")
+    build->add_option("--out", data_.build.out, "folder to create")->required();
+    build->add_option("--vocab", data_.build.vocab, "vocabulary size, in tokens (default 4096)")
         ->check(CLI::Range(300, 1 << 20));
-    build->add_option("--tokenizer", d_.build.tokenizer, "tokenizer.model to use (default: train one)");
-    build->add_option("--valid", d_.build.valid_share, "share of the documents to hold out (default 0.01)")
+    build->add_option("--tokenizer", data_.build.tokenizer, "tokenizer.model to use (default: train one)");
+    build->add_option("--valid", data_.build.valid_share, "share of the documents to hold out (default 0.01)")
         ->check(CLI::Range(1e-6, 0.5));
     build
-        ->add_option("--valid-source", d_.build.valid_sources,
+        ->add_option("--valid-source", data_.build.valid_sources,
                      "file or folder of the held-out documents; may be repeated")
         ->allow_extra_args(false);  // The next argument is a source.
-    build->add_option("--field", d_.build.source.field,
+    build->add_option("--field", data_.build.source.field,
                       "field of JSON lines or column of Parquet files that holds the text (default text)");
-    build->add_option("--separator", d_.build.source.separator,
+    build->add_option("--separator", data_.build.source.separator,
                       "line that ends a document in text files (default <|endoftext|>)");
-    build->add_option("--threads", d_.build.threads, "number of tokenizer threads (default 2)")
+    build->add_option("--threads", data_.build.threads, "number of tokenizer threads (default 2)")
         ->check(CLI::Range(1, 256));
     build->add_option(
-        "--cache", d_.build.cache,
+        "--cache", data_.build.cache,
         "folder in which the packages of the debian corpus are cached (default ~/.cache/gabbro)");
     build->callback([this] {
-      if (d_.build.sources.empty()) d_.build.sources = {"debian"};
-      other_ = [this] { return run_data_build(d_); };
+      if (data_.build.sources.empty()) data_.build.sources = {"debian"};
+      chosen_ = [this] { return run_data_build(data_); };
     });
     CLI::App* info = data->add_subcommand("info", "Show what a corpus contains");
-    info->add_option("FOLDER", d_.folder, "corpus folder")->required();
-    info->add_flag("--verify", d_.verify, "read every file and compare its hash with the recorded one");
-    info->add_flag("--json", d_.json, "print the manifest as JSON");
-    info->callback([this] { other_ = [this] { return run_data_info(d_); }; });
+    info->add_option("FOLDER", data_.folder, "corpus folder")->required();
+    info->add_flag("--verify", data_.verify, "read every file and compare its hash with the recorded one");
+    info->add_flag("--json", data_.json, "print the manifest as JSON");
+    info->callback([this] { chosen_ = [this] { return run_data_info(data_); }; });
   }
 
-  void train() {
+  void add_train() {
     CLI::App* train =
         app_.add_subcommand("train", "Train a design on a corpus and score it on held-out text");
     train->fallthrough();
-    names_.emplace_back("train");
-    record::TrialSpec& s = t_.spec;
-    train->add_option("FILE", t_.file, "program; its last design is trained")->required();
+    command_names_.emplace_back("train");
+    record::TrialSpec& s = train_.spec;
+    train->add_option("FILE", train_.file, "program; its last design is trained")->required();
     train->add_option("--data", s.corpus, "corpus built by `gabbro data build`")->required();
-    train->add_option("--params", t_.params,
+    train->add_option("--params", train_.params,
                       "resize the design to this many parameters, such as 1M (default: as written)");
     train
-        ->add_option("--blocks", t_.blocks,
+        ->add_option("--blocks", train_.blocks,
                      "number of blocks in the longest repetition, as at a rung of a campaign; 0: as written "
                      "(default 0)")
         ->check(CLI::Range(0, 1000));
-    train->add_option("--tokens", t_.tokens, "number of training tokens (default 5M)");
+    train->add_option("--tokens", train_.tokens, "number of training tokens (default 5M)");
     train->add_option("--lr", s.rate, "peak learning rate at fan-in 256 (default 0.003)")->check(above_zero);
     spelled_option(train, "--optimizer", s.optimizer,
                    "optimizer: adamw, or muon for the matrices in the stack (default adamw)");
@@ -246,23 +248,23 @@ class Program {
     train->add_flag(
         "--thorough", s.thorough,
         "check the trained weights at every position, as is done before an implausible lead is accepted");
-    train->add_option("--out", t_.out, "run folder (default runs/NAME)");
+    train->add_option("--out", train_.out, "run folder (default runs/NAME)");
     train->add_option("--task", s.tasks, "benchmark to score as well, FILE or NAME=FILE; may be repeated");
-    worker_limits(train, t_.limits);
-    train->add_flag("--json", t_.json, "print the result as JSON");
-    train->callback([this] { other_ = [this] { return run_train(t_); }; });
+    add_worker_limits(train, train_.limits);
+    train->add_flag("--json", train_.json, "print the result as JSON");
+    train->callback([this] { chosen_ = [this] { return run_train(train_); }; });
   }
 
-  void eval() {
+  void add_eval() {
     CLI::App* eval =
         app_.add_subcommand("eval", "Score the weights of a run on held-out text and benchmarks");
     eval->fallthrough();
-    names_.emplace_back("eval");
-    record::EvalSpec& s = e_.spec;
+    command_names_.emplace_back("eval");
+    record::EvalSpec& s = eval_.spec;
     eval->add_option("RUN", s.run, "run folder, created by `gabbro train`")->required();
     eval->add_option("--data", s.corpus, "corpus with the same vocabulary as the run's (default: the run's)");
     eval->add_option("--task", s.tasks, "benchmark to score, FILE or NAME=FILE; may be repeated");
-    eval->add_flag("--tasks-only", e_.tasks_only, "score no held-out text");
+    eval->add_flag("--tasks-only", eval_.tasks_only, "score no held-out text");
     eval->add_flag(
         "--whole", s.whole,
         "score all held-out documents from beginning to end, instead of what the run was scored on");
@@ -281,27 +283,27 @@ class Program {
     engine_options(eval, s.engine, s.device);
     eval->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
-    worker_limits(eval, e_.limits);
-    eval->add_flag("--json", e_.json, "print the result as JSON");
-    eval->callback([this] { other_ = [this] { return run_eval(e_); }; });
+    add_worker_limits(eval, eval_.limits);
+    eval->add_flag("--json", eval_.json, "print the result as JSON");
+    eval->callback([this] { chosen_ = [this] { return run_eval(eval_); }; });
   }
 
-  void compare() {
+  void add_compare() {
     CLI::App* compare = app_.add_subcommand("compare", "Compare finished runs, paired by held-out document");
     compare->fallthrough();
-    names_.emplace_back("compare");
-    compare->add_option("RUN", r_.runs, "run folders; the others are compared with the first")
+    command_names_.emplace_back("compare");
+    compare->add_option("RUN", compare_.runs, "run folders; the others are compared with the first")
         ->required()
         ->expected(2, 1000);
-    compare->add_flag("--json", r_.json, "print a JSON array with one object per run");
-    compare->callback([this] { other_ = [this] { return run_compare(r_); }; });
+    compare->add_flag("--json", compare_.json, "print a JSON array with one object per run");
+    compare->callback([this] { chosen_ = [this] { return run_compare(compare_); }; });
   }
 
-  void generate() {
+  void add_generate() {
     CLI::App* generate = app_.add_subcommand("generate", "Continue a text with a trained design");
     generate->fallthrough();
-    names_.emplace_back("generate");
-    record::GenerateSpec& s = g_.spec;
+    command_names_.emplace_back("generate");
+    record::GenerateSpec& s = generate_.spec;
     generate->add_option("RUN", s.run, "run folder, created by `gabbro train`")->required();
     generate->add_option("--data", s.corpus,
                          "corpus with the same vocabulary as the run's (default: the run's)");
@@ -323,41 +325,41 @@ class Program {
     generate->add_option("--seed", s.seed, "random seed for sampling (default 1)");
     generate->add_option("--threads", s.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
-    worker_limits(generate, g_.limits);
-    generate->add_flag("--json", g_.json, "print the result as JSON, at the end");
-    generate->callback([this] { other_ = [this] { return run_generate(g_); }; });
+    add_worker_limits(generate, generate_.limits);
+    generate->add_flag("--json", generate_.json, "print the result as JSON, at the end");
+    generate->callback([this] { chosen_ = [this] { return run_generate(generate_); }; });
   }
 
-  void probe() {
+  void add_probe() {
     CLI::App* probe =
         app_.add_subcommand("probe", "Run designs on random inputs and check that the proofs hold");
     probe->fallthrough();
-    names_.emplace_back("probe");
-    probe->add_option("FILE", p_.files, "programs; the last design of each is probed")->required();
-    probe->add_option("--seed", p_.spec.seed, "random seed for texts and parameters (default 1)");
+    command_names_.emplace_back("probe");
+    probe->add_option("FILE", probe_.files, "programs; the last design of each is probed")->required();
+    probe->add_option("--seed", probe_.spec.seed, "random seed for texts and parameters (default 1)");
     probe
         ->add_option(
-            "--seconds", p_.spec.seconds,
+            "--seconds", probe_.spec.seconds,
             "repeat the probe with other random values for this many seconds per design (default: one pass)")
         ->check(not_negative);
-    probe->add_option("--threads", p_.spec.threads, "number of worker threads (default 1)")
+    probe->add_option("--threads", probe_.spec.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
-    worker_limits(probe, p_.limits);
-    probe->add_flag("--json", p_.json, "print the reports as JSON");
-    probe->callback([this] { other_ = [this] { return run_probe(p_); }; });
+    add_worker_limits(probe, probe_.limits);
+    probe->add_flag("--json", probe_.json, "print the reports as JSON");
+    probe->callback([this] { chosen_ = [this] { return run_probe(probe_); }; });
   }
 
-  void bench() {
+  void add_bench() {
     CLI::App* bench =
         app_.add_subcommand("bench", "Measure how fast designs run on this machine, without a corpus");
     bench->fallthrough();
-    names_.emplace_back("bench");
-    record::BenchSpec& s = b_.spec;
-    bench->add_option("FILE", b_.files, "programs; the last design of each is measured")->required();
-    bench->add_option("--params", b_.params,
+    command_names_.emplace_back("bench");
+    record::BenchSpec& s = bench_.spec;
+    bench->add_option("FILE", bench_.files, "programs; the last design of each is measured")->required();
+    bench->add_option("--params", bench_.params,
                       "resize the design to this many parameters, such as 1M (default: as written)");
     bench->add_option("--vocab", s.vocab, "vocabulary size V, in tokens (default: the design's)")
-        ->check(CLI::Range(2, kMostSize));
+        ->check(CLI::Range(2, kMaxAxisSize));
     bench->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
         ->check(CLI::Range(2, 1 << 16));
     bench->add_option("--batch", s.sequences, "batch size, in sequences (default 16)")
@@ -370,19 +372,19 @@ class Program {
         "data type: float32, bf16 (for matrix products with weights) or float64 (default float32)");
     bench->add_option("--threads", s.threads, "number of worker threads (default 2)")
         ->check(CLI::Range(1, 1024));
-    worker_limits(bench, b_.limits);
-    bench->add_flag("--json", b_.json, "print one JSON object per file, one per line");
-    bench->callback([this] { other_ = [this] { return run_bench(b_); }; });
+    add_worker_limits(bench, bench_.limits);
+    bench->add_flag("--json", bench_.json, "print one JSON object per file, one per line");
+    bench->callback([this] { chosen_ = [this] { return run_bench(bench_); }; });
   }
 
-  void capabilities() {
+  void add_capabilities() {
     CLI::App* sub = app_.add_subcommand(
         "capabilities",
         "Measure what designs learn on synthetic tasks: recall, copying, state tracking, induction");
     sub->fallthrough();
-    names_.emplace_back("capabilities");
-    record::CapabilitySpec& s = c_.spec;
-    sub->add_option("FILE", c_.files,
+    command_names_.emplace_back("capabilities");
+    record::CapabilitySpec& s = capabilities_.spec;
+    sub->add_option("FILE", capabilities_.files,
                     "programs; the last design of each is trained on every task, at a small size")
         ->required();
     sub->add_option("--tasks", s.tasks, "comma-separated list of tasks (default: all)")
@@ -396,43 +398,44 @@ class Program {
         ->check(CLI::Range(1, 1 << 20));
     sub->add_option("--threads", s.threads, "number of worker threads (default 1)")
         ->check(CLI::Range(1, 1024));
-    worker_limits(sub, c_.limits);
-    sub->add_flag("--json", c_.json, "print one JSON object per file, one per line");
-    sub->callback([this] { other_ = [this] { return run_capabilities(c_); }; });
+    add_worker_limits(sub, capabilities_.limits);
+    sub->add_flag("--json", capabilities_.json, "print one JSON object per file, one per line");
+    sub->callback([this] { chosen_ = [this] { return run_capabilities(capabilities_); }; });
   }
 
-  static void worker_limits(CLI::App* sub, jobs::WorkerLimits& limits) {
+  static void add_worker_limits(CLI::App* sub, jobs::WorkerLimits& limits) {
     sub->add_option("--time-limit", limits.seconds,
                     "time limit of the worker, in seconds, after which it is asked to stop, then killed; 0: "
                     "none (default 0)")
         ->check(not_negative);
-    sub->add_option("--memory-limit", limits.bytes,
+    sub->add_option("--memory-limit", limits.memory_bytes,
                     "memory limit of the worker, such as 4GB; 0: none (default 0)")
         ->transform(CLI::AsSizeValue(false));
   }
 
   // `files`: number of files that the command takes; -1: any number.
-  CLI::App* command(const char* name, const char* help, Run run, int files = -1) {
+  CLI::App* add_command(const char* name, const char* help, Run run, int files = -1) {
     CLI::App* sub = app_.add_subcommand(name, help);
     sub->fallthrough();  // Allows options of gabbro itself after the command.
-    names_.emplace_back(name);
+    command_names_.emplace_back(name);
     if (files != 0) {
-      CLI::Option* option = sub->add_option("FILE", o_.files, "programs; - reads standard input")->required();
+      CLI::Option* option =
+          sub->add_option("FILE", common_.files, "programs; - reads standard input")->required();
       if (files > 0) option->expected(files);
     }
-    sub->callback([this, run] { chosen_ = run; });
+    sub->callback([this, run] { common_run_ = run; });
     return sub;
   }
 
-  void context(CLI::App* sub) {
-    sub->add_option("--context", o_.context,
+  void add_context_option(CLI::App* sub) {
+    sub->add_option("--context", common_.context,
                     "context length T for which costs are given, in tokens (default 2048)")
-        ->check(above_zero)  // a range contains what is not a number
+        ->check(above_zero)  // refuses NaN, which Range accepts
         ->check(CLI::Range(1.0, 1e15));
   }
 
-  [[nodiscard]] bool known(const std::string& name) const {
-    return std::find(names_.begin(), names_.end(), name) != names_.end();
+  [[nodiscard]] bool is_command(const std::string& name) const {
+    return std::find(command_names_.begin(), command_names_.end(), name) != command_names_.end();
   }
 
   static std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
@@ -460,21 +463,21 @@ class Program {
   }
 
   CLI::App app_;
-  CommonOptions o_;
+  CommonOptions common_;
   Colour colour_ = Colour::kAuto;
-  Run chosen_ = nullptr;  // a command that takes CommonOptions
-  DataOptions d_;
-  TrainCommand t_;
-  EvalCommand e_;
-  CompareCommand r_;
-  GenerateCommand g_;
-  ProbeCommand p_;
-  BenchCommand b_;
-  CapabilitiesCommand c_;
-  std::function<int()> other_;      // a command with options of its own
-  std::vector<std::string> names_;  // of all commands, for suggestions
+  Run common_run_ = nullptr;  // the chosen command, if it takes CommonOptions
+  DataOptions data_;
+  TrainCommand train_;
+  EvalCommand eval_;
+  CompareCommand compare_;
+  GenerateCommand generate_;
+  ProbeCommand probe_;
+  BenchCommand bench_;
+  CapabilitiesCommand capabilities_;
+  std::function<int()> chosen_;             // the chosen command, if it has options of its own
+  std::vector<std::string> command_names_;  // of all commands, for suggestions
   // The subcommands of each command that has some.
-  std::map<std::string, std::vector<std::string>> words_{{"data", {"build", "info"}}};
+  std::map<std::string, std::vector<std::string>> subcommand_names_{{"data", {"build", "info"}}};
 };
 
 }  // namespace
@@ -506,7 +509,8 @@ int main(int argc, char** argv) {
 }  // namespace gabbro::cli
 
 int main(int argc, char** argv) {
-  // This hidden command starts the process that screens programs for campaigns (campaign/screener.h).
+  // The hidden command `screener SECONDS` starts the process that screens programs for campaigns, with this
+  // limit of processor time per program (campaign/screener.h).
   if (argc == 3 && std::strcmp(argv[1], "screener") == 0)
     return gabbro::campaign::serve_screener(std::atof(argv[2]));
   // Beyond the shell's limit of file sizes (`ulimit -f`), writes fail and are reported with the file's name.

@@ -40,7 +40,7 @@ Result<std::unique_ptr<ModelAccess>> ModelAccess::open(const std::string& config
   out->lock_.emplace(std::move(*lock));
   GABBRO_TRY(log, chat::CallLog::open(dir + "/calls.db"));
   out->log_ = std::move(log);
-  GABBRO_TRY(client, chat::Client::open(std::move(read.models), *out->log_));
+  GABBRO_TRY(client, chat::ChatClient::open(std::move(read.models), *out->log_));
   out->client_ = std::move(client);
   g_interrupts = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });

@@ -43,9 +43,9 @@ class ModelAccess {
  private:
   ModelAccess() = default;
   agents::AgentSettings settings_;
-  std::optional<Lock> lock_;  // of the folder
+  std::optional<Lock> lock_;  // on the folder of the call log
   std::unique_ptr<chat::CallLog> log_;
-  std::unique_ptr<chat::Client> client_;
+  std::unique_ptr<chat::ChatClient> client_;
   std::atomic<bool> stopped_ = false;
   std::jthread watch_;  // A signal handler only sets a flag; this thread stops the client.
 };

@@ -14,7 +14,7 @@ namespace gabbro::cli {
 
 namespace {
 
-void print_report(const record::ProbeReport& r, bool all) {
+void print_report(const record::ProbeReport& r, bool with_checks_that_hold) {
   if (!r.error.empty()) {
     print("{}\n", r.error);
     return;
@@ -22,7 +22,8 @@ void print_report(const record::ProbeReport& r, bool all) {
   print("{}: {} at D = {}, {} parameters: {} ({:.2f} s)\n", printable_line(r.file), r.design, r.width,
         r.params, r.holds ? fmt::format("{} checks hold", r.checks.size()) : "FAILS", r.seconds);
   for (const record::Anchor& a : r.checks)
-    if (all || !a.holds) print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
+    if (with_checks_that_hold || !a.holds)
+      print("  {:<20}{}  {}\n", a.name, a.holds ? "holds" : "FAILS", a.detail);
 }
 
 }  // namespace
@@ -41,7 +42,7 @@ int run_probe(const ProbeCommand& c) {
   if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return failed("probe", ok.error());
   const auto end = [&] {
     ProgressLine line;
-    const Needs needs;  // the programs are in the spec
+    const Needs needs;  // The programs are in the spec.
     return run_worker(spec_file, result_file, c.limits, needs, [&](const record::Progress& p) {
       if (p.share > 0) line.show(progress_text(p));
       return true;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <string_view>
 
 #include "agents/pipeline.h"
 #include "agents/prompts.h"
@@ -25,12 +26,14 @@ using record::Mode;
 
 namespace {
 
+constexpr std::string_view kIndent = "    ";
+
 std::string indented(const std::string& text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    out += "    " + text.substr(at, end - at) + "\n";
-    at = end + 1;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out += fmt::format("{}{}\n", kIndent, text.substr(begin, end - begin));
+    begin = end + 1;
   }
   return out;
 }
@@ -52,9 +55,9 @@ void print_step(const agents::Step& step) {
   const std::string text = indented(step.text);
   const bool one_line = std::count(text.begin(), text.end(), '\n') <= 1;
   print(stderr, "  {} {}:{}{}", step.role, kind, one_line ? " " : "\n",
-        !one_line         ? text
-        : text.size() > 4 ? text.substr(4)
-                          : "\n");
+        !one_line                      ? text
+        : text.size() > kIndent.size() ? text.substr(kIndent.size())
+                                       : "\n");
 }
 
 // Returns the program of a file, or of a file of the zoo given by its name with or without ".gab".
@@ -99,7 +102,7 @@ void print_summary(const record::TaskReport& r) {
         r.calls, r.input_tokens, r.output_tokens, r.cost, r.seconds);
 }
 
-// Returns true if the cause lies with the caller or the environment.
+// Returns true if the cause lies with the user or the environment.
 bool is_usage(record::Cause cause) {
   using record::Cause;
   return cause == Cause::kBrief || cause == Cause::kChatDown || cause == Cause::kChatKey ||
@@ -108,9 +111,9 @@ bool is_usage(record::Cause cause) {
 
 template <class F>
 int with_models(const char* command, const ProposeCommand& c, F&& run) {
-  auto client = ModelAccess::open(c.agents, c.dir);
-  if (!client) return failed_in(fmt::format("gabbro {}: {}", command, c.agents), client.error());
-  return run(**client);
+  auto access = ModelAccess::open(c.agents, c.dir);
+  if (!access) return failed_in(fmt::format("gabbro {}: {}", command, c.agents), access.error());
+  return run(**access);
 }
 
 }  // namespace
@@ -145,9 +148,9 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
   if (!brief) return failed_in("gabbro review: parent", brief.error());
   const auto text = read_program(c.file);
   if (!text) return failed_in("gabbro review: " + c.file, text.error());
-  agents::AgentSettings asked = settings;
-  asked.reviewers = std::max(1, asked.reviewers);
-  const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), asked});
+  agents::AgentSettings review_settings = settings;
+  review_settings.reviewers = std::max(1, review_settings.reviewers);
+  const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), review_settings});
   if (c.json) {
     print("{}\n", to_json(r));
   } else {
@@ -163,17 +166,17 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
 
 int run_propose(const ProposeCommand& c) {
   return with_models("propose", c,
-                     [&](ModelAccess& d) { return propose_with(d.chat(), d.settings(), d.new_task(), c); });
+                     [&](ModelAccess& m) { return propose_with(m.chat(), m.settings(), m.new_task(), c); });
 }
 
 int run_review(const ProposeCommand& c) {
   return with_models("review", c,
-                     [&](ModelAccess& d) { return review_with(d.chat(), d.settings(), d.new_task(), c); });
+                     [&](ModelAccess& m) { return review_with(m.chat(), m.settings(), m.new_task(), c); });
 }
 
 void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {
   const auto c = std::make_shared<ProposeCommand>();
-  const auto add = [&](const char* name, const char* help, int (*run)(const ProposeCommand&)) {
+  const auto add_command = [&](const char* name, const char* help, int (*run)(const ProposeCommand&)) {
     CLI::App* sub = app.add_subcommand(name, help);
     sub->fallthrough();
     names.emplace_back(name);
@@ -187,9 +190,9 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
     sub->callback([&chosen, c, run] { chosen = [c, run] { return run(*c); }; });
     return sub;
   };
-  CLI::App* propose =
-      add("propose", "Have language models write a design, step by step: proposal, review, units, checks",
-          run_propose);
+  CLI::App* propose = add_command(
+      "propose", "Have language models write a design, step by step: proposal, review, units, checks",
+      run_propose);
   propose
       ->add_option("--mode", c->mode,
                    "mutation (one parent), crossover (two) or scratch (default: by the number of parents)")
@@ -197,8 +200,8 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
   propose->add_option("--out", c->out, "file to write the program to (default: standard output)");
   propose->add_option("--seed", c->seed,
                       "random seed for the library units that the coder is shown (default 1)");
-  CLI::App* review =
-      add("review", "Have language models review a design: objections, rating, probability", run_review);
+  CLI::App* review = add_command(
+      "review", "Have language models review a design: objections, rating, probability", run_review);
   review->add_option("FILE", c->file, "program to review; - reads standard input")->required();
 }
 

@@ -26,51 +26,56 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Named {
+// A campaign, or a design of it.
+struct Target {
   std::string dir;
-  std::int64_t design = 0;  // 0: no design
+  std::int64_t design = 0;  // id; 0: the campaign
 };
+enum class TargetKind : std::uint8_t { kCampaign, kDesign };
 
-std::optional<Named> parse(const std::string& text) {
-  const std::size_t at = text.rfind('#');
-  if (at == std::string::npos) return Named{text, 0};
-  Named out{text.substr(0, at), 0};
-  const char *from = text.data() + at + 1, *end = text.data() + text.size();
+// Parses FOLDER or FOLDER#ID; returns nullopt if the id is not a number above 0.
+std::optional<Target> parse_target(const std::string& text) {
+  const std::size_t hash = text.rfind('#');
+  if (hash == std::string::npos) return Target{text, 0};
+  Target out{text.substr(0, hash), 0};
+  const char *from = text.data() + hash + 1, *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(from, end, out.design);
   if (error != std::errc{} || stop != end || out.design < 1) return std::nullopt;
   return out;
 }
 
-// `wants`: a design has to be named (true), or must not be named (false).
-Result<Named> parse(const std::string& text, bool wants) {
-  const auto named = parse(text);
-  if (!named || (named->design > 0) != wants)
-    return fail("usage", fmt::format("'{}' does not name a {}", text, wants ? "design" : "campaign"),
-                wants ? "write RUN#ID, such as runs/evolve#17" : "name a campaign folder");
-  return *named;
+// Errors: "usage" if the text names something other than a `kind`.
+Result<Target> parse_target(const std::string& text, TargetKind kind) {
+  const bool is_design = kind == TargetKind::kDesign;
+  const auto target = parse_target(text);
+  if (!target || (target->design > 0) != is_design)
+    return fail("usage", fmt::format("'{}' does not name a {}", text, is_design ? "design" : "campaign"),
+                is_design ? "write RUN#ID, such as runs/evolve#17" : "name a campaign folder");
+  return *target;
 }
 
-Result<store::Store> open(const std::string& dir) {
+Result<store::Store> open_store(const std::string& dir) {
   GABBRO_TRY(path, campaign::CampaignPaths{dir}.existing_store());
   return store::Store::read(path);
 }
 
 // Adds the file to an error in the record, but not to an error of usage.
-Error named_in(const std::string& path, Error error) {
+Error with_file(const std::string& path, Error error) {
   const bool of_record = is(error, record::Cause::kEvent) || is(error, record::Cause::kPreset) ||
                          is(error, record::Cause::kResult);
   if (of_record && error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
   return error;
 }
 
-int answer(const char* command, const RecordCommand& c, bool wants,
-           const std::function<Result<std::string>(const store::Store&, const Named&)>& text) {
-  const auto named = parse(c.run, wants);
-  if (!named) return failed(command, named.error());
-  const auto store = open(named->dir);
+// Prints the text that `text` makes of the record; returns the exit code.
+int print_record(const char* command, const RecordCommand& c, TargetKind kind,
+                 const std::function<Result<std::string>(const store::Store&, const Target&)>& text) {
+  const auto target = parse_target(c.run, kind);
+  if (!target) return failed(command, target.error());
+  const auto store = open_store(target->dir);
   if (!store) return failed(command, store.error());
-  const auto out = text(*store, *named);
-  if (!out) return failed(command, named_in(store->path(), out.error()));
+  const auto out = text(*store, *target);
+  if (!out) return failed(command, with_file(store->path(), out.error()));
   print("{}{}", *out, out->ends_with('\n') ? "" : "\n");
   return kValid;
 }
@@ -88,26 +93,26 @@ bool is_campaign(const std::string& path) {
 }
 
 Result<std::string> read_design(const std::string& text) {
-  GABBRO_TRY(named, parse(text, true));
-  GABBRO_TRY(store, open(named.dir));
-  GABBRO_TRY(design, store.design(named.design));
+  GABBRO_TRY(target, parse_target(text, TargetKind::kDesign));
+  GABBRO_TRY(store, open_store(target.dir));
+  GABBRO_TRY(design, store.design(target.design));
   return std::move(design.created.program);
 }
 
 Result<std::string> show_design(const std::string& text) {
-  GABBRO_TRY(named, parse(text, true));
-  GABBRO_TRY(store, open(named.dir));
-  return campaign::design_text(store, named.design);
+  GABBRO_TRY(target, parse_target(text, TargetKind::kDesign));
+  GABBRO_TRY(store, open_store(target.dir));
+  return campaign::design_text(store, target.design);
 }
 
 int run_status(const RecordCommand& c) {
-  return answer("status", c, false, [&](const store::Store& s, const Named&) {
+  return print_record("status", c, TargetKind::kCampaign, [&](const store::Store& s, const Target&) {
     return c.json ? campaign::status_json(s) : campaign::status_text(s);
   });
 }
 
 int run_top(const RecordCommand& c) {
-  return answer("top", c, false, [&](const store::Store& s, const Named&) {
+  return print_record("top", c, TargetKind::kCampaign, [&](const store::Store& s, const Target&) {
     const auto count = static_cast<std::size_t>(c.count);
     return c.json ? campaign::top_json(s, count) : campaign::top_text(s, count);
   });
@@ -115,27 +120,29 @@ int run_top(const RecordCommand& c) {
 
 namespace {
 
-Result<std::string> conversation_text(const store::Store& store, const Named& named) {
-  GABBRO_TRY(row, store.design(named.design));
+Result<std::string> conversation_text(const store::Store& store, const Target& target) {
+  GABBRO_TRY(row, store.design(target.design));
   if (row.created.task == 0)
-    return fail("usage", fmt::format("design {} was not written by agents", named.design),
+    return fail("usage", fmt::format("design {} was not written by agents", target.design),
                 "only designs of the agents and direct strategies have a conversation");
-  GABBRO_TRY(log, chat::CallLog::read(named.dir + "/calls.db"));
+  GABBRO_TRY(log, chat::CallLog::read(target.dir + "/calls.db"));
   return chat::conversation_text(*log, row.created.task);
 }
 
 }  // namespace
 
 int run_show_design(const RecordCommand& c) {
-  if (c.talk) return answer("show", c, true, conversation_text);
-  return answer("show", c, true,
-                [](const store::Store& s, const Named& n) { return campaign::design_text(s, n.design); });
+  if (c.talk) return print_record("show", c, TargetKind::kDesign, conversation_text);
+  return print_record("show", c, TargetKind::kDesign, [](const store::Store& s, const Target& t) {
+    return campaign::design_text(s, t.design);
+  });
 }
 
 int run_tree(const RecordCommand& c) {
-  const auto named = parse(c.run);
-  return answer("tree", c, named && named->design > 0,
-                [](const store::Store& s, const Named& n) { return campaign::tree_text(s, n.design); });
+  const auto target = parse_target(c.run);
+  return print_record(
+      "tree", c, target && target->design > 0 ? TargetKind::kDesign : TargetKind::kCampaign,
+      [](const store::Store& s, const Target& t) { return campaign::tree_text(s, t.design); });
 }
 
 namespace {
@@ -145,10 +152,12 @@ namespace {
 Result<bool> export_weights(const store::Store& store, const std::string& dir,
                             const record::DesignCreated& created, const record::TrialBegun& begun,
                             const record::TrialResult& result, const std::string& out) {
-  constexpr std::uint64_t kHeader = 64 << 20;
+  constexpr std::uint64_t kMaxHeaderBytes = 64 << 20, kMaxBytesPerParameter = 8;
   const std::string file = campaign::CampaignPaths{dir}.trial(begun.id) + "/weights.safetensors";
-  GABBRO_TRY(bytes, read_untrusted_file(file, kHeader + 8 * static_cast<std::uint64_t>(
-                                                                std::max<std::int64_t>(0, result.params))));
+  GABBRO_TRY(bytes, read_untrusted_file(
+                        file, kMaxHeaderBytes +
+                                  kMaxBytesPerParameter *
+                                      static_cast<std::uint64_t>(std::max<std::int64_t>(0, result.params))));
   GABBRO_TRY(read, train::parse_arrays(bytes, file));
   const std::string hash = train::hash_arrays(read.arrays);
   if (hash != result.weights_hash)
@@ -179,13 +188,13 @@ Result<bool> export_weights(const store::Store& store, const std::string& dir,
 }  // namespace
 
 int run_export_gab(const RecordCommand& c) {
-  const auto named = parse(c.run, true);
-  if (!named) return failed("export", named.error());
-  const auto store = open(named->dir);
+  const auto target = parse_target(c.run, TargetKind::kDesign);
+  if (!target) return failed("export", target.error());
+  const auto store = open_store(target->dir);
   if (!store) return failed("export", store.error());
-  const auto design = store->design(named->design);
+  const auto design = store->design(target->design);
   if (!design) return failed("export", design.error());
-  const std::string out = c.out.empty() ? fmt::format("{}-{}", design->created.name, named->design) : c.out;
+  const std::string out = c.out.empty() ? fmt::format("{}-{}", design->created.name, target->design) : c.out;
   std::error_code error;
   if (fs::exists(out, error))
     return failed("export", {"io", out + " already exists", "choose another --out", {}});
@@ -194,20 +203,20 @@ int run_export_gab(const RecordCommand& c) {
     return failed("export", {"io", fmt::format("cannot create {}: {}", out, error.message()), "", {}});
   const auto reading = campaign::read_record(*store);
   if (!reading) return failed("export", reading.error());
-  // Chooses the last run at the highest rung, at a rate that counts and not one that a search only tried. A
-  // run without weights does not replace a run with weights.
+  // Chooses the last run at the highest rung, at a learning rate that counts and not one that a search only
+  // tried. A run without weights replaces no earlier run with weights, even of a lower rung.
   const store::TrialRow* best = nullptr;
-  std::string weights;
-  const auto trials = store->trials_of(named->design);
+  std::string weights;  // file; empty: not kept
+  const auto trials = store->trials_of(target->design);
   for (const store::TrialRow& t : trials) {
-    const std::string file = campaign::CampaignPaths{named->dir}.trial(t.begun.id) + "/weights.safetensors";
-    const bool kept = fs::exists(fs::symlink_status(file, error));
+    const std::string file = campaign::CampaignPaths{target->dir}.trial(t.begun.id) + "/weights.safetensors";
+    const bool has_weights = fs::exists(fs::symlink_status(file, error));
     if (t.status != record::Status::kDone ||
         !reading->population.counts(reading->population.trial(t.begun.id)) ||
-        (best && (t.begun.rung < best->begun.rung || (!kept && !weights.empty()))))
+        (best && (t.begun.rung < best->begun.rung || (!has_weights && !weights.empty()))))
       continue;
     best = &t;
-    weights = kept ? file : "";
+    weights = has_weights ? file : "";
   }
   if (const auto ok = replace_file(out + "/design.gab", design->created.program); !ok)
     return failed("export", ok.error());
@@ -217,7 +226,8 @@ int run_export_gab(const RecordCommand& c) {
     if (const auto ok = replace_file(out + "/result.json", record::to_json(*result)); !ok)
       return failed("export", ok.error());
     if (!weights.empty())
-      if (const auto ok = export_weights(*store, named->dir, design->created, best->begun, *result, out); !ok)
+      if (const auto ok = export_weights(*store, target->dir, design->created, best->begun, *result, out);
+          !ok)
         return failed("export", ok.error());
   }
   if (!best) {
@@ -233,22 +243,23 @@ int run_export_gab(const RecordCommand& c) {
 }
 
 int run_report(const RecordCommand& c) {
-  const auto named = parse(c.run, false);
-  if (!named) return failed("report", named.error());
-  const auto store = open(named->dir);
+  const auto target = parse_target(c.run, TargetKind::kCampaign);
+  if (!target) return failed("report", target.error());
+  const auto store = open_store(target->dir);
   if (!store) return failed("report", store.error());
-  const auto log = chat::CallLog::read(named->dir + "/calls.db");
+  const auto log = chat::CallLog::read(target->dir + "/calls.db");
   std::optional<record::ScaleStudy> study;
-  if (const auto text = read_file(named->dir + "/scale/scale.json", kMostText)) {
+  const std::string study_file = target->dir + "/scale/scale.json";
+  if (const auto text = read_file(study_file, kMostText)) {
     auto read = record::parse_scale(*text);
-    if (!read) return failed("report", named_in(named->dir + "/scale/scale.json", read.error()));
+    if (!read) return failed("report", with_file(study_file, read.error()));
     study = std::move(*read);
   }
   const auto html = campaign::report_html(
-      *store, named->dir,
+      *store, target->dir,
       [&](std::int64_t task) { return log ? chat::conversation_text(**log, task) : std::string(); }, study);
-  if (!html) return failed("report", named_in(store->path(), html.error()));
-  const std::string out = c.out.empty() ? named->dir + "/report.html" : c.out;
+  if (!html) return failed("report", with_file(store->path(), html.error()));
+  const std::string out = c.out.empty() ? target->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {
     std::error_code error;  // If the folder cannot be created, writing the file reports it.
     std::filesystem::create_directories(folder, error);

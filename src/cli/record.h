@@ -10,10 +10,11 @@ namespace gabbro::cli {
 
 /// `run` is a campaign's folder, or a design of it as FOLDER#ID.
 struct RecordCommand {
-  std::string run, out;
-  std::int64_t count = 10;
+  std::string run;
+  std::string out;          // export: folder to create; report: file to write; empty: their defaults
+  std::int64_t count = 10;  // top: number of designs
   bool json = false;
-  bool talk = false;  // shows the conversation that led to the design
+  bool talk = false;  // show: the conversation that led to the design
 };
 
 /// Each command prints the text of campaign/record_text.h. Exit codes: 0; 2 the campaign or design does not
@@ -23,8 +24,10 @@ int run_top(const RecordCommand& c);
 int run_show_design(const RecordCommand& c);
 int run_tree(const RecordCommand& c);
 
-/// Writes the design's program as design.gab into the folder `out`, with the result of its last run at the
-/// highest rung and the weights and spec of that run if its weights were kept. An existing `out` is an error.
+/// Writes the design's program as design.gab into the folder `out` (default: NAME-ID), with the result of one
+/// run, and that run's weights and spec if its weights were kept. The run is the last scored one at the
+/// highest rung, except that no run without weights replaces an earlier one with weights. An existing `out`
+/// is an error.
 int run_export_gab(const RecordCommand& c);
 
 /// Writes one self-contained HTML file to `out` by atomic rename; default: report.html in the campaign's

@@ -20,9 +20,9 @@ int run_reference(const CommonOptions& o) {
     print("\n# {}\n\n", units ? "Units of the library" : "Functions written in Gab (zoo/prelude.gab)");
     for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
       for (const lang::Item& item : zoo::program(entry.file)->items) {
-        const bool fits = units ? std::holds_alternative<lang::Unit>(item.value)
-                                : std::holds_alternative<lang::Function>(item.value);
-        if (!fits) continue;
+        const bool is_listed = units ? std::holds_alternative<lang::Unit>(item.value)
+                                     : std::holds_alternative<lang::Function>(item.value);
+        if (!is_listed) continue;
         lang::Item bare = item;
         bare.comments.clear();
         std::string text = lang::print(bare);  // Only the signature is printed, up to the colon that ends it.

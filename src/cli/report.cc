@@ -56,7 +56,7 @@ json facts_json(const lang::Subject& s, double context) {
                      {"decode_flops_per_token", f.decode_flops.to_string()},
                      {"state_bytes", f.state_bytes.to_string()},
                      {"parallel_depth", f.parallel_depth.to_string()}};
-  constexpr std::array<const char*, 5> kRoles{"input", "hidden", "output", "vector", "state"};
+  constexpr std::array<const char*, 5> kRoles{"input", "hidden", "output", "vector", "state"};  // ir::Role
   for (const char* role : kRoles) out["roles"][role] = 0;
   for (const ir::Param& p : s.elaboration.graph.params) {
     json& count = out["roles"][kRoles[static_cast<std::size_t>(p.role)]];
@@ -107,9 +107,9 @@ std::vector<Fact> facts_of(const lang::Subject& s, double context) {
   const ir::Facts& f = s.facts;
   const ir::SymEnv env = env_of(s, context);
   std::vector<Fact> out;
-  const auto amount = [&](const char* name, const ir::Sym& sym, const std::string& more = "") {
+  const auto amount = [&](const char* name, const ir::Sym& sym, const std::string& suffix = "") {
     const double value = sym.eval(env);
-    out.push_back({name, human(value) + more, sym.is_constant() ? "" : sym.to_string(), value});
+    out.push_back({name, human(value) + suffix, sym.is_constant() ? "" : sym.to_string(), value});
   };
   out.push_back({"proved",
                  fmt::format("{}causal, {}prefix-consistent, {}batch-independent", f.causal ? "" : "not ",
@@ -159,18 +159,15 @@ std::vector<FactChange> changed_facts(const lang::Subject& before, const lang::S
 }
 
 std::string tree_text(const lang::Subject& s) {
-  struct Row {
-    std::string text;
-    int depth;
-    std::int64_t params;
-    std::size_t end;
-  };
+  constexpr std::size_t kLabelWidth = 60;
   const auto& all = s.elaboration.instances;
+  // Returns the index after the last instance inside of instance i.
   const auto end_of = [&](std::size_t i) {
     std::size_t end = i + 1;
     while (end < all.size() && all[end].depth > all[i].depth) ++end;
     return end;
   };
+  // Returns true if the `length` instances from a on equal those from b on.
   const auto same = [&](std::size_t a, std::size_t b, std::size_t length) {
     if (b + length > all.size()) return false;
     for (std::size_t k = 0; k < length; ++k)
@@ -193,7 +190,7 @@ std::string tree_text(const lang::Subject& s) {
       const std::string hypers = all[i].hypers.empty() ? "" : "(" + all[i].hypers + ")";
       const std::string label = fmt::format("{}{}{}{}", std::string(static_cast<std::size_t>(level) * 2, ' '),
                                             times, all[i].unit, hypers);
-      const std::size_t pad = label.size() < 60 ? 60 - label.size() : 1;
+      const std::size_t pad = label.size() < kLabelWidth ? kLabelWidth - label.size() : 1;
       out += fmt::format("  {}{}{}{}{}{:>10}\n", std::string(static_cast<std::size_t>(level) * 2, ' '),
                          paint(Ink::kCyan, times), paint(Ink::kBold, all[i].unit), hypers,
                          std::string(pad, ' '), human(static_cast<double>(all[i].params)));

@@ -43,8 +43,8 @@ namespace {
 
 constexpr std::uint64_t kSearchSeed = 1000;  // first seed of the searches for learning rates
 
-struct Given {
-  std::string name, folder;  // The folder's name is unique among the designs.
+struct StudyDesign {
+  std::string name, folder;  // `folder` is relative to the study's, and unique among the designs
   std::string program;
 };
 
@@ -52,8 +52,8 @@ Result<std::string> program_of(const std::string& text) {
   return names_design(text) ? read_design(text) : read_program(text);
 }
 
-Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
-  std::vector<Given> out;
+Result<std::vector<StudyDesign>> read_designs(const ScaleCommand& c) {
+  std::vector<StudyDesign> out;
   for (const std::string& file : c.designs) {
     GABBRO_TRY(text, program_of(file));
     const lang::CheckReport report = lang::check(text, zoo::library());
@@ -61,9 +61,10 @@ Result<std::vector<Given>> read_designs(const ScaleCommand& c) {
     if (!report.subjects.back().is_design)
       return fail("design", file + " contains no design", "add `design Name:` with a stack");
     const lang::Program program = evolve::as_baseline(lang::parse(text).program, c.blocks, c.spec.length);
-    Given design{report.subjects.back().name, report.subjects.back().name, lang::print(program)};
+    const std::string& name = report.subjects.back().name;
+    StudyDesign design{.name = name, .folder = name, .program = lang::print(program)};
     const auto taken = [&](const std::string& folder) {
-      return std::any_of(out.begin(), out.end(), [&](const Given& g) { return g.folder == folder; });
+      return std::any_of(out.begin(), out.end(), [&](const StudyDesign& g) { return g.folder == folder; });
     };
     for (int k = 2; taken(design.folder); ++k) design.folder = fmt::format("{}-{}", design.name, k);
     design.name = design.folder;
@@ -80,33 +81,33 @@ bool is_final(const record::TrialResult& r) {
 
 class Study {
  public:
-  Study(const ScaleCommand& c, std::vector<Given> designs, std::vector<std::int64_t> sizes, int vocab)
+  Study(const ScaleCommand& c, std::vector<StudyDesign> designs, std::vector<std::int64_t> sizes, int vocab)
       : c_(c), designs_(std::move(designs)), sizes_(std::move(sizes)), vocab_(vocab) {
-    for (const Given& g : designs_) study_.designs.push_back(g.name);
-    study_.sizes = c.sizes;
-    study_.seeds = c.seeds;
-    study_.tokens = c.tokens.empty() ? fmt::format("{:g} tokens per parameter", c.per_parameter)
-                                     : fmt::format("{} tokens at every size", c.tokens);
+    for (const StudyDesign& g : designs_) scale_study.designs.push_back(g.name);
+    scale_study.sizes = c.sizes;
+    scale_study.seeds = c.seeds;
+    scale_study.tokens = c.tokens.empty() ? fmt::format("{:g} tokens per parameter", c.per_parameter)
+                                          : fmt::format("{} tokens at every size", c.tokens);
   }
 
   // Returns false if the study was stopped.
   Result<bool> run() {
     if (const auto ok = find_hashes(); !ok) return ok;
-    say_runs();
-    GABBRO_TRY(goes_on, search());
-    if (!goes_on) return false;
-    const std::vector<double> rates = evolve::compared_rates(evolve::rate_scores(study_));
+    announce_runs();
+    GABBRO_TRY(complete, search_rates());
+    if (!complete) return false;
+    const std::vector<double> rates = evolve::compared_rates(evolve::rate_scores(scale_study));
     for (std::size_t s = 0; s < sizes_.size(); ++s)
       for (int seed = 1; seed <= c_.seeds; ++seed)
         for (std::size_t d = 0; d < designs_.size(); ++d) {
-          GABBRO_TRY(run, one(d, s, static_cast<std::uint64_t>(seed), rates[d]));
+          GABBRO_TRY(run, train_or_read(d, s, static_cast<std::uint64_t>(seed), rates[d]));
           if (!run) return false;
-          study_.runs.push_back(*run);
+          scale_study.runs.push_back(*run);
         }
     return true;
   }
 
-  ScaleStudy study_;
+  ScaleStudy scale_study;  // what has been found so far
 
  private:
   // Finds the canonical hash of each design at each size, and says which designs are the same function.
@@ -139,7 +140,7 @@ class Study {
     return true;
   }
 
-  void say_runs() const {
+  void announce_runs() const {
     const auto designs = static_cast<int>(designs_.size());
     const evolve::RateRuns rates = evolve::rate_runs(designs, c_.seeds);
     print(stderr,
@@ -149,19 +150,21 @@ class Study {
   }
 
   // Searches the learning rates at the smallest size, by the rules of campaigns (evolve/common_rates.h).
-  Result<bool> search() {
+  // Returns false if the study was stopped.
+  Result<bool> search_rates() {
     while (const auto next =
-               evolve::next_rate_run(evolve::rate_scores(study_), c_.spec.rate, kSearchSeed, c_.seeds)) {
-      GABBRO_TRY(run, one(next->design, 0, next->seed, next->rate));
+               evolve::next_rate_run(evolve::rate_scores(scale_study), c_.spec.rate, kSearchSeed, c_.seeds)) {
+      constexpr std::size_t kSmallest = 0;
+      GABBRO_TRY(run, train_or_read(next->design, kSmallest, next->seed, next->rate));
       if (!run) return false;
-      if (run->status != record::Status::kDone && !run_speaks_)
+      if (run->status != record::Status::kDone && !last_speaks_of_design_)
         return fail("scale",
                     fmt::format("{} at {}, learning rate {:g}: {}", designs_[next->design].name, c_.sizes[0],
                                 next->rate, run->cause),
                     "fix the cause, then run the same command to continue");
-      study_.searches.push_back(*run);
+      scale_study.searches.push_back(*run);
     }
-    const std::vector<evolve::RateScores> scores = evolve::rate_scores(study_);
+    const std::vector<evolve::RateScores> scores = evolve::rate_scores(scale_study);
     for (std::size_t d = 0; d < designs_.size(); ++d)
       if (!evolve::has_score(scores[d])) return no_score(d);
     return true;
@@ -170,7 +173,7 @@ class Study {
   [[nodiscard]] Result<bool> no_score(std::size_t d) const {
     std::size_t count = 0;
     const ScaleRun* last = nullptr;
-    for (const ScaleRun& r : study_.searches)
+    for (const ScaleRun& r : scale_study.searches)
       if (r.design == static_cast<std::int64_t>(d)) ++count, last = &r;
     return fail("score",
                 fmt::format("{} at {} has no score at any of the {} learning rates tried; the last run: {}{}",
@@ -179,6 +182,7 @@ class Study {
                 "leave the design out, or start a new study with another --lr and --out");
   }
 
+  // `d`: index of a design; `s`: index of a size.
   [[nodiscard]] record::TrialSpec spec_of(std::size_t d, std::size_t s, std::uint64_t seed,
                                           double rate) const {
     record::TrialSpec spec = c_.spec;
@@ -189,7 +193,8 @@ class Study {
                       : *parse_amount(c_.tokens);
     spec.seed = seed;
     spec.rate = rate;
-    spec.memory = static_cast<std::int64_t>(c_.limits.bytes);
+    spec.memory = static_cast<std::int64_t>(c_.limits.memory_bytes);
+    // Runs of the searches are not compared, so they score no unread text.
     if (seed < kSearchSeed) spec.unread_tokens = evolve::kUnreadTokens;
     std::error_code error;
     spec.folder = fs::absolute(
@@ -198,8 +203,9 @@ class Study {
     return spec;
   }
 
-  // Trains one run, or reads its result if it exists. Returns nullopt if it was stopped.
-  Result<std::optional<ScaleRun>> one(std::size_t d, std::size_t s, std::uint64_t seed, double rate) {
+  // Trains one run, or reads its result if it is final. Returns nullopt if it was stopped.
+  Result<std::optional<ScaleRun>> train_or_read(std::size_t d, std::size_t s, std::uint64_t seed,
+                                                double rate) {
     const record::TrialSpec spec = spec_of(d, s, seed, rate);
     const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
     std::error_code error;
@@ -218,12 +224,13 @@ class Study {
       ProgressLine line;
       const std::string what =
           fmt::format("{} at {}, learning rate {:g}, seed {}", designs_[d].name, c_.sizes[s], rate, seed);
-      GABBRO_TRY(end,
-                 run_worker(spec_file, result_file, c_.limits, {{spec.corpus}, {spec.engine, spec.device, 1}},
-                            [&](const record::Progress& p) {
-                              line.show(fmt::format("{}: {}", what, progress_text(p)));
-                              return true;
-                            }));
+      GABBRO_TRY(
+          end, run_worker(spec_file, result_file, c_.limits,
+                          {.reads = {spec.corpus}, .engine = {.engine = spec.engine, .device = spec.device}},
+                          [&](const record::Progress& p) {
+                            line.show(fmt::format("{}: {}", what, progress_text(p)));
+                            return true;
+                          }));
       if (end.kind == jobs::JobEnd::Kind::kStopped) return std::nullopt;
       if (end.kind == jobs::JobEnd::Kind::kResult) {
         GABBRO_TRY(read, record::parse_result(end.result));
@@ -240,15 +247,16 @@ class Study {
       result->error = record::Cause::kWorker;
     }
     if (result->status == record::Status::kDone) {
-      const Weights own{d, s, seed, rate, spec.folder};
-      const auto [at, is_new] = weights_.emplace(result->weights_hash, own);
-      if (const Weights& other = at->second; !is_new && other.folder != own.folder && !agree(own, other))
+      const TrainedRun own{.design = d, .size = s, .seed = seed, .rate = rate, .folder = spec.folder};
+      const auto [entry, is_new] = runs_of_weights_.emplace(result->weights_hash, own);
+      if (const TrainedRun& other = entry->second;
+          !is_new && other.folder != own.folder && !agree_by_construction(own, other))
         return fail(
             "scale", fmt::format("{} has the same weights as {}", own.folder, other.folder),
             "only runs of the same function, size, seed and learning rate can end with the same weights; "
             "remove the wrong result, or one of the designs if both define the same function");
     }
-    run_speaks_ = record::speaks_of_design(*result);
+    last_speaks_of_design_ = record::speaks_of_design(*result);
     ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(s)};
     out.seed = seed;
     out.rate = rate;
@@ -267,40 +275,40 @@ class Study {
     return out;
   }
 
-  // Also checks what all runs share: how many nats per token of the held-out text are one bit per byte.
+  // Returns why a result is impossible, or "". Also checks what all runs share: the number of nats per token
+  // of the held-out text that are one bit per byte.
   std::string misfit(const record::TrialSpec& spec, const std::string& hash,
                      const record::TrialResult& result) {
-    constexpr double kRounding = 1e-6;
+    constexpr double kTolerance = 1e-6;  // relative, for rounding
     if (std::string why = record::misfit(spec, hash, result); !why.empty()) return why;
     if (result.status != record::Status::kDone) return "";
     const double ratio = record::nats_per_bit(result);
     if (ratio_ == 0) ratio_ = ratio;
-    return std::abs(ratio - ratio_) <= kRounding * ratio_
+    return std::abs(ratio - ratio_) <= kTolerance * ratio_
                ? ""
                : fmt::format("one bit per byte is {} nats per token instead of {}", ratio, ratio_);
   }
 
-  // A run that ended with certain weights.
-  struct Weights {
+  struct TrainedRun {
     std::size_t design = 0, size = 0;
     std::uint64_t seed = 0;
     double rate = 0;
     std::string folder;
   };
   // Returns true if two runs end with the same weights by construction.
-  [[nodiscard]] bool agree(const Weights& a, const Weights& b) const {
+  [[nodiscard]] bool agree_by_construction(const TrainedRun& a, const TrainedRun& b) const {
     return a.design != b.design && a.size == b.size && a.seed == b.seed && a.rate == b.rate &&
            hashes_[a.design][a.size] == hashes_[b.design][b.size];
   }
 
   const ScaleCommand& c_;
-  std::vector<Given> designs_;
+  std::vector<StudyDesign> designs_;
   std::vector<std::int64_t> sizes_;
   int vocab_;
-  std::vector<std::vector<std::string>> hashes_;  // canonical, by design, then size
-  std::map<std::string, Weights> weights_;        // by the hash of the weights
-  double ratio_ = 0;                              // nats per bit of the first scored run; 0: none yet
-  bool run_speaks_ = true;  // true if a failure of the last run is due to its design or rate
+  std::vector<std::vector<std::string>> hashes_;       // canonical, by design, then size
+  std::map<std::string, TrainedRun> runs_of_weights_;  // by the hash of the weights
+  double ratio_ = 0;                                   // nats per bit of the first scored run; 0: none yet
+  bool last_speaks_of_design_ = true;                  // record::speaks_of_design of the last run
 };
 
 Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
@@ -325,7 +333,7 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
 
 int run_scale(const ScaleCommand& command) {
   ScaleCommand c = command;
-  if (const auto ok = record::check_engine({c.spec.engine, c.spec.device, 1}); !ok)
+  if (const auto ok = record::check_engine({.engine = c.spec.engine, .device = c.spec.device}); !ok)
     return failed("scale", ok.error());
   if (c.out.empty()) {
     const std::string& first = c.designs.front();
@@ -344,7 +352,7 @@ int run_scale(const ScaleCommand& command) {
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());
   Study study(c, std::move(*designs), *sizes, corpus->manifest().vocab);
-  study.study_.corpus_hash = data::hash_of(corpus->manifest());
+  study.scale_study.corpus_hash = data::hash_of(corpus->manifest());
   // Runs of an earlier call count only if they used the same texts.
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
     const auto before = record::parse_scale(*text);
@@ -356,14 +364,14 @@ int run_scale(const ScaleCommand& command) {
                               "start a new study with another --out: choosing the number of seeds after "
                               "seeing results invalidates the intervals",
                               {}});
-    if (before->corpus_hash != study.study_.corpus_hash)
+    if (before->corpus_hash != study.scale_study.corpus_hash)
       return failed("scale",
                     {"exists",
                      c.out + " holds a study on another corpus",
                      "continue it with the corpus it started with, or start a new study with another --out",
                      {}});
   } else {
-    record::ScaleStudy begun = study.study_;
+    record::ScaleStudy begun = study.scale_study;
     begun.status = record::Status::kStopped, begun.cause = "under way";
     if (const auto ok = replace_file(c.out + "/scale.json", to_json(begun)); !ok)
       return failed("scale", ok.error());
@@ -373,7 +381,7 @@ int run_scale(const ScaleCommand& command) {
     const int code = failed("scale", ended.error());
     return is(ended.error(), record::Cause::kScore) ? kInvalid : code;
   }
-  ScaleStudy& s = study.study_;
+  ScaleStudy& s = study.scale_study;
   if (!*ended) s.status = record::Status::kStopped, s.cause = "stopped from outside";
   if (const auto ok = replace_file(c.out + "/scale.json", to_json(s)); !ok)
     return failed("scale", ok.error());

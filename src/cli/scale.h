@@ -13,10 +13,11 @@ struct ScaleCommand {
   // Programs, or designs of campaigns (RUN#ID). The study measures the lead of the first one.
   std::vector<std::string> designs;
   std::vector<std::string> sizes{"150k", "300k", "600k"};
-  std::string out;
-  double per_parameter = 20;  // tokens per parameter, unless `tokens` gives a number for all sizes
-  std::string tokens;
-  int blocks = 0, seeds = 3;
+  std::string out;            // study folder; empty: runs/scale, or RUN/scale if the first design is RUN#ID
+  double per_parameter = 20;  // training tokens per parameter, unless `tokens` gives a number for all sizes
+  std::string tokens;         // amount, such as "5M"; empty: by `per_parameter`
+  int blocks = 0;             // blocks in the longest repetition; 0: as written
+  int seeds = 3;              // runs of each design at each size
   bool json = false;
   jobs::WorkerLimits limits;
   record::TrialSpec spec;  // settings shared by all runs; its rate is the start of the searches

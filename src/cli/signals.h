@@ -3,7 +3,7 @@
 
 namespace gabbro::cli {
 
-/// Counts SIGINT, SIGTERM and SIGHUP from 0 while it exists (SIGHUP only if it was not ignored before). The
+/// Counts SIGINT, SIGTERM and SIGHUP from 0 while it exists (SIGHUP unless it was ignored before). The
 /// destructor restores the previous handlers. Only one may exist at a time.
 class Signals {
  public:

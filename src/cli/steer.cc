@@ -14,15 +14,16 @@ namespace gabbro::cli {
 
 namespace {
 
-Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
+// Returns the instructions of the command, without keys.
+Result<std::vector<record::Steered>> instructions_of(const SteerCommand& c) {
   std::vector<record::Steered> out;
   if (c.pause && c.resume)
     return fail("usage", "--pause and --resume cannot be combined", "give only one of them");
-  if (c.forget) out.push_back({"", record::Steering::kForget, "", 0});
-  if (c.veto > 0) out.push_back({"", record::Steering::kVeto, c.text, c.veto});
-  if (c.pause) out.push_back({"", record::Steering::kPause, "", 0});
-  if (c.resume) out.push_back({"", record::Steering::kResume, "", 0});
-  if (!c.text.empty() && c.veto == 0) out.push_back({"", record::Steering::kDirection, c.text, 0});
+  if (c.forget) out.push_back({.what = record::Steering::kForget});
+  if (c.veto > 0) out.push_back({.what = record::Steering::kVeto, .text = c.text, .design = c.veto});
+  if (c.pause) out.push_back({.what = record::Steering::kPause});
+  if (c.resume) out.push_back({.what = record::Steering::kResume});
+  if (!c.text.empty() && c.veto == 0) out.push_back({.what = record::Steering::kDirection, .text = c.text});
   if (out.empty())
     return fail("usage", "no request was given",
                 "give a direction in quotes, --forget, --veto ID, --pause or --resume");
@@ -32,7 +33,7 @@ Result<std::vector<record::Steered>> asked(const SteerCommand& c) {
 }  // namespace
 
 int run_steer(const SteerCommand& c) {
-  auto instructions = asked(c);
+  auto instructions = instructions_of(c);
   if (!instructions) return failed("steer", instructions.error());
   const auto store = store::Store::read(campaign::CampaignPaths{c.run}.store());
   if (!store) return failed("steer", store.error());
@@ -53,9 +54,9 @@ int run_steer(const SteerCommand& c) {
     instruction.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
     if (const auto ok = campaign::deliver(c.run, instruction); !ok) return failed("steer", ok.error());
   }
-  const bool works = campaign::Campaign::is_open({c.run});
-  print("{}\n",
-        works ? "delivered; the campaign applies it within a second" : "stored; `gabbro resume` applies it");
+  const bool is_running = campaign::Campaign::is_open({c.run});
+  print("{}\n", is_running ? "delivered; the campaign applies it within a second"
+                           : "stored; `gabbro resume` applies it");
   return kValid;
 }
 

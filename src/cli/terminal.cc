@@ -38,12 +38,12 @@ void set_colour(Colour colour) {
 
 std::string paint(Ink ink, std::string_view text) {
   if (!g_paint || text.empty()) return std::string(text);
-  constexpr int kCodes[] = {1, 2, 31, 32, 36};
+  constexpr int kCodes[] = {1, 2, 31, 32, 36};  // of the terminal, in the order of Ink
   return fmt::format("{0}{1}{0}{2}{0}0{0}", mark(), kCodes[static_cast<int>(ink)], text);
 }
 
-void put(std::FILE* to, std::string_view text) {
-  if (!g_paint) return fmt::print(to, "{}", printable(text));
+void put(std::FILE* stream, std::string_view text) {
+  if (!g_paint) return fmt::print(stream, "{}", printable(text));
   std::string out;
   // Text and colour numbers alternate.
   for (bool is_number = false;; is_number = !is_number) {
@@ -53,7 +53,7 @@ void put(std::FILE* to, std::string_view text) {
     if (end == std::string_view::npos) break;
     text.remove_prefix(end + mark().size());
   }
-  fmt::print(to, "{}", out);
+  fmt::print(stream, "{}", out);
 }
 
 void rewind_line() { fmt::print(stderr, "\r\x1b[K"); }

@@ -24,11 +24,11 @@ std::string paint(Ink ink, std::string_view text);
 /// Writes `text`, with invisible characters and terminal commands escaped (base/text.h), since programs,
 /// replies of models, file names and output of workers are not trusted. Colours of `paint` are kept. Throws
 /// as fmt::print does if the text cannot be written.
-void put(std::FILE* to, std::string_view text);
+void put(std::FILE* stream, std::string_view text);
 
 template <class... A>
-void print(std::FILE* to, fmt::format_string<A...> format, A&&... values) {
-  put(to, fmt::format(format, std::forward<A>(values)...));
+void print(std::FILE* stream, fmt::format_string<A...> format, A&&... values) {
+  put(stream, fmt::format(format, std::forward<A>(values)...));
 }
 template <class... A>
 void print(fmt::format_string<A...> format, A&&... values) {

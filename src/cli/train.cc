@@ -82,7 +82,7 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   compare("--lr", before.rate, now.rate);
   compare("--optimizer", before.optimizer, now.optimizer);
   compare("--valid-points", before.valid_points, now.valid_points);
-  if (now.valid_points > 0) {  // The curve of held-out scores is of one text.
+  if (now.valid_points > 0) {  // All points of `valid_curve` have to be scores of one text.
     compare("--valid-documents", before.valid_documents, now.valid_documents);
     compare("--document-tokens", before.document_tokens, now.document_tokens);
   }
@@ -97,8 +97,8 @@ std::string difference(const record::TrialSpec& before, const record::TrialSpec&
   return out;
 }
 
-// Refuses to overwrite a run that has weights or a checkpoint by a different run.
-Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec, std::int64_t vocab) {
+// Returns an error if the folder has weights or a checkpoint of a run with other options ("exists").
+Result<bool> check_folder(const std::string& folder, const record::TrialSpec& spec, std::int64_t vocab) {
   std::error_code error;
   if (!fs::exists(folder + "/weights.safetensors", error) &&
       !fs::exists(folder + "/checkpoint.safetensors", error))
@@ -115,8 +115,8 @@ Result<bool> may_write(const std::string& folder, const record::TrialSpec& spec,
 
 int run_train(const TrainCommand& c) {
   record::TrialSpec spec = c.spec;
-  if (const auto ok = record::check_engine({spec.engine, spec.device, spec.gpus}); !ok)
-    return failed("train", ok.error());
+  const record::JobEngine engine{.engine = spec.engine, .device = spec.device, .gpus = spec.gpus};
+  if (const auto ok = record::check_engine(engine); !ok) return failed("train", ok.error());
   const auto text = read_program(c.file);
   if (!text) return failed("train", text.error());
   spec.program = *text;
@@ -137,7 +137,7 @@ int run_train(const TrainCommand& c) {
                             {}});
   spec.tokens = *tokens;
   spec.params = *params;
-  spec.memory = static_cast<std::int64_t>(c.limits.bytes);
+  spec.memory = static_cast<std::int64_t>(c.limits.memory_bytes);
   spec.unread_tokens = evolve::kUnreadTokens;
   std::error_code error;
   const auto corpus = data::Corpus::open(spec.corpus);
@@ -160,7 +160,7 @@ int run_train(const TrainCommand& c) {
                             "wait for it, or choose another --out",
                             {}});
   if (!lock) return failed("train", lock.error());
-  if (const auto ok = may_write(spec.folder, spec, corpus->manifest().vocab); !ok)
+  if (const auto ok = check_folder(spec.folder, spec, corpus->manifest().vocab); !ok)
     return failed("train", ok.error());
   const std::string spec_file = spec.folder + "/spec.json", result_file = spec.folder + "/result.json";
   // A result of a run with other options does not belong to this run.
@@ -169,7 +169,7 @@ int run_train(const TrainCommand& c) {
        {std::pair{spec_file, record::to_json(spec)}, {spec.folder + "/design.gab", spec.program}})
     if (const auto ok = replace_file(path, content); !ok) return failed("train", ok.error());
 
-  Needs needs{{spec.corpus}, {spec.engine, spec.device, spec.gpus}};
+  Needs needs{.reads = {spec.corpus}, .engine = engine};
   add_tasks(needs, spec.tasks);
   const auto end = [&] {
     ProgressLine line;

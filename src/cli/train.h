@@ -11,8 +11,8 @@ namespace gabbro::cli {
 struct TrainCommand {
   std::string file;                   // program whose last design is trained
   std::string params, tokens = "5M";  // amounts (cli/report.h, parse_amount); params "": as written
-  // Repetitions of the longest repetition, with which campaigns set the depth of designs (evolve/depth.h); 0:
-  // as written.
+  // Number of blocks in the longest repetition, by which campaigns set the depth of designs (evolve/depth.h);
+  // 0: as written.
   int blocks = 0;
   std::string out;  // run folder; "": runs/NAME of the design
   bool json = false;

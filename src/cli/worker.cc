@@ -25,8 +25,8 @@ constexpr double kLineSeconds = 10;   // between lines if output is not a termin
 
 // Returns the beginning of a worker's log, at most 64 KiB.
 std::string beginning_of(const std::string& log) {
-  constexpr std::size_t kMostBytes = 64 << 10;
-  std::string text(kMostBytes, '\0');
+  constexpr std::size_t kMaxBytes = 64 << 10;
+  std::string text(kMaxBytes, '\0');
   std::ifstream file(log, std::ios::binary);
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
@@ -37,7 +37,7 @@ std::string beginning_of(const std::string& log) {
 }  // namespace
 
 Needs needs_of_run(const std::string& folder, const record::JobEngine& engine) {
-  Needs out{{folder}, engine};
+  Needs out{.reads = {folder}, .engine = engine};
   const auto text = read_file(folder + "/spec.json", kMostText);
   const auto spec = text ? record::parse_spec(*text) : tl::unexpected(text.error());
   if (spec) out.reads.push_back(spec->corpus);
@@ -71,7 +71,7 @@ Result<jobs::JobEnd> run_worker(const std::string& spec_file, const std::string&
                       .reads = needs.reads,
                       .devices = needs.engine.device != "cpu",
                       .python = needs.engine.engine == record::Engine::kPyTorch,
-                      .team = needs.engine.gpus > 1};
+                      .multi_process = needs.engine.gpus > 1};
   if (auto ok = executor->start(job); !ok) return tl::unexpected(ok.error());
   for (bool stopping = false, killing = false;;) {
     jobs::JobEvents events = executor->wait(kPollSeconds);
@@ -107,9 +107,10 @@ std::string progress_text(const record::Progress& p) {
   if (p.stage != "training") return fmt::format("{} {:3.0f} %", p.stage, 100 * p.share);
   const double per_step =
       static_cast<double>(p.tokens) / static_cast<double>(std::max<std::int64_t>(p.step, 1));
-  const double left = static_cast<double>(p.steps - p.step) * per_step;
+  const double tokens_left = static_cast<double>(p.steps - p.step) * per_step;
   return fmt::format("step {}/{}  loss {:.4f}  {}tokens/s  {:.0f} s left", p.step, p.steps, p.loss,
-                     human(p.tokens_per_second), p.tokens_per_second > 0 ? left / p.tokens_per_second : 0);
+                     human(p.tokens_per_second),
+                     p.tokens_per_second > 0 ? tokens_left / p.tokens_per_second : 0);
 }
 
 }  // namespace gabbro::cli

@@ -17,9 +17,9 @@ struct Needs {
   std::vector<std::string> reads = {};
   record::JobEngine engine = {};
 };
-/// Returns a run's folder and the corpus that the run names.
+/// Returns a run's folder and the corpus that the run names; the folder alone if its spec cannot be read.
 Needs needs_of_run(const std::string& folder, const record::JobEngine& engine = {});
-/// Adds the file of each benchmark, given as "FILE" or "NAME=FILE".
+/// Adds the file of each benchmark, given as "FILE" or "NAME=FILE", to the files that are read.
 void add_tasks(Needs& needs, const std::vector<std::string>& tasks);
 
 /// Runs gabbro-worker (next to this program) in its sandbox on `spec_file` and waits for its end. Ctrl-C and
@@ -42,11 +42,12 @@ class ProgressLine {
 
  private:
   bool terminal_;
-  bool open_ = false;  // The terminal shows a line without a line end.
-  double last_ = -1e9;
+  bool open_ = false;   // The terminal shows a line without a line end.
+  double last_ = -1e9;  // seconds_now() of the last line
 };
 
-/// Describes progress: step, loss, speed and time left for "training"; the completed share for other stages.
+/// Describes progress: step, loss, speed and seconds left for "training"; the completed share for other
+/// stages.
 std::string progress_text(const record::Progress& p);
 
 }  // namespace gabbro::cli

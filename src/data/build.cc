@@ -24,18 +24,18 @@ namespace {
 
 // The sources of a build after the named corpus is replaced by its text files, which are in `folder` during
 // the build.
-struct Named {
-  std::vector<std::string> sources;  // files; those of the named corpus replace its name
-  // Path of each such file, and its name in the manifest.
-  std::vector<std::pair<std::string, std::string>> names;
+struct ExpandedSources {
+  std::vector<std::string> paths;  // files and folders; the files of the named corpus replace its name
+  // Path of each file of the named corpus, and its name in the manifest.
+  std::vector<std::pair<std::string, std::string>> manifest_names;
 };
 
-Result<Named> expand(const BuildOptions& options, const std::string& folder, Ticker& ticker) {
-  Named out;
+Result<ExpandedSources> expand(const BuildOptions& options, const std::string& folder, Ticker& ticker) {
+  ExpandedSources out;
   std::error_code error;
   for (const std::string& source : options.sources) {
     if (source != "debian" || fs::exists(source, error)) {
-      out.sources.push_back(source);
+      out.paths.push_back(source);
       continue;
     }
     const auto watch = [&](double share, const std::string&) {
@@ -44,8 +44,8 @@ Result<Named> expand(const BuildOptions& options, const std::string& folder, Tic
     const std::string cache = options.cache.empty() ? debian::default_cache() : options.cache;
     GABBRO_TRY(texts, debian::write_texts(folder, cache + "/debian", options.source.separator, watch));
     for (const debian::Text& text : texts.found) {
-      out.sources.push_back(text.file);
-      out.names.emplace_back(text.file, "debian:" + text.name);
+      out.paths.push_back(text.file);
+      out.manifest_names.emplace_back(text.file, "debian:" + text.name);
       ticker.tell(fmt::format("{}: {} documents, {:.2f} MB of text", text.name, text.documents,
                               static_cast<double>(text.bytes) / 1e6));
     }
@@ -65,8 +65,8 @@ Result<Sources> find_and_tell(const std::vector<std::string>& paths, const Build
   return found;
 }
 
-// Trains a vocabulary on the training text, or loads the given one. A vocabulary that had seen held-out text
-// would lower its score.
+// Trains a vocabulary on the training text, or loads the given one. Trained on held-out text, it would fit
+// that text too well.
 Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& options,
                                  const Division& division, Ticker& ticker) {
   if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
@@ -78,11 +78,11 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
   }
   if (std::all_of(sample.begin(), sample.end(), [](const std::string& text) { return text.empty(); }))
     return no_text();
-  if (!ticker.tick({.stage = "training the tokenizer"}, true)) return stopped();
+  if (!ticker.tick({.stage = "training the tokenizer"}, /*force=*/true)) return stopped();
   return Tokenizer::train(sample, options.vocab);
 }
 
-// Shows all documents to `division` that may be held out.
+// Passes all documents that may be held out to `division`.
 Result<bool> read_held_out(const Sources& sources, const BuildOptions& options, Ticker& ticker,
                            Division& division) {
   BuildProgress state{.stage = "reading held-out text"};
@@ -91,7 +91,7 @@ Result<bool> read_held_out(const Sources& sources, const BuildOptions& options, 
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
     if (!more) break;
-    division.add(text);
+    division.add_candidate(text);
     ++state.documents;
     state.bytes += text.size();
     state.share = share_of(*documents, sources);
@@ -113,7 +113,7 @@ Result<bool> write_splits(const Sources& sources, const Sources& held_out, const
     tell_all(notices_of(findings, options.source.separator), ticker);
     return true;
   };
-  const auto side = [&](const std::string& text) -> SplitWriter* {
+  const auto writer_for = [&](const std::string& text) -> SplitWriter* {
     switch (division.side_of(text)) {
       case Side::kTrain:
         return &train;
@@ -124,10 +124,12 @@ Result<bool> write_splits(const Sources& sources, const Sources& held_out, const
     }
     return nullptr;
   };
-  if (auto ok = encode(sources, "encoding train", side); !ok) return ok;
+  if (auto ok = encode(sources, "encoding train", writer_for); !ok) return ok;
   tell_all(training_notices(division.counts(), by_name, train.info().documents), ticker);
   if (by_name) {
-    const auto once = [&](const std::string& text) { return division.hold(text) ? &valid : nullptr; };
+    const auto once = [&](const std::string& text) {
+      return division.hold_out_once(text) ? &valid : nullptr;
+    };
     if (auto ok = encode(held_out, "encoding valid", once); !ok) return ok;
   }
   const Division::Counts counts = division.counts();
@@ -141,8 +143,8 @@ Result<bool> write_splits(const Sources& sources, const Sources& held_out, const
 
 Result<Manifest> build_in(const std::string& folder, const BuildOptions& options, Ticker& ticker) {
   const std::string text_folder = folder + "/text";
-  GABBRO_TRY(named, expand(options, text_folder, ticker));
-  GABBRO_TRY(sources, find_and_tell(named.sources, options, ticker));
+  GABBRO_TRY(expanded, expand(options, text_folder, ticker));
+  GABBRO_TRY(sources, find_and_tell(expanded.paths, options, ticker));
   Sources held_out;
   if (!options.valid_sources.empty()) {
     GABBRO_TRY(found, find_and_tell(options.valid_sources, options, ticker));
@@ -156,13 +158,13 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   Manifest manifest;
   manifest.vocab = tokenizer.vocab();
   manifest.sources = sources.files;
-  for (const auto& [file, name] : named.names)
+  for (const auto& [file, name] : expanded.manifest_names)
     std::replace(manifest.sources.begin(), manifest.sources.end(), file, name);
   const std::string model = folder + "/tokenizer.model";
   if (auto ok = write_whole(model, tokenizer.bytes()); !ok) return tl::unexpected(ok.error());
   GABBRO_TRY(hash, hash_file(model));
   manifest.tokenizer_hash = hash;
-  const bool wide = manifest.vocab > 65536;
+  const bool wide = manifest.vocab > kMaxVocabOf16Bits;
   SplitWriter train(folder, "train", wide, options.shard_tokens),
       valid(folder, "valid", wide, options.shard_tokens);
   if (auto ok = write_splits(sources, held_out, options, tokenizer, division, ticker, train, valid); !ok)
@@ -199,7 +201,7 @@ class Remover {
 };
 
 // Creates the folder of a build, empties it and locks it.
-Result<Lock> begin(const std::string& folder) {
+Result<Lock> begin_build(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
@@ -228,7 +230,7 @@ Result<Manifest> build_corpus(const BuildOptions& options,
     return fail("exists", fmt::format("{} already exists", options.out),
                 "choose another --out, or remove it");
   const std::string folder = options.out + ".building";
-  GABBRO_TRY(lock, begin(folder));
+  GABBRO_TRY(lock, begin_build(folder));
   Remover remover(folder);
   Ticker ticker(progress);
   auto manifest = build_in(folder, options, ticker);

@@ -11,7 +11,7 @@
 namespace gabbro::data {
 
 struct BuildOptions {
-  std::string out;
+  std::string out;  // folder to create
   // Files and folders, or `debian` if there is no file of that name (debian/packages.h).
   std::vector<std::string> sources;
   // Held-out documents. Documents of `sources` that overlap with them are left out (held_out.h). If empty, a
@@ -19,16 +19,16 @@ struct BuildOptions {
   std::vector<std::string> valid_sources;
   double valid_share = 0.01;  // share of held-out documents, chosen by the hash of their text
   SourceOptions source;
-  int vocab = 4096;
+  int vocab = 4096;                       // tokens of the vocabulary to train
   std::string tokenizer;                  // path of a tokenizer.model to use instead of training one
   std::uint64_t sample_bytes = 16 << 20;  // bytes of training text from which the vocabulary is trained
-  std::uint64_t shard_tokens = 1 << 27;
-  int threads = 2;
-  std::string cache;  // folder for packages of `debian`; empty: see debian/fetch.h
+  std::uint64_t shard_tokens = 1 << 27;   // tokens at which a shard ends, with its last document
+  int threads = 2;                        // threads that encode
+  std::string cache;                      // folder for packages of `debian`; empty: see debian/fetch.h
 };
 
-/// The progress of a build: `share` is the completed share of the stage in [0, 1]; the counts are totals so
-/// far.
+/// The progress of a build: `share` is the completed share of the stage in [0, 1]; `bytes` are those of text.
+/// The counts are those of the stage so far.
 struct BuildProgress {
   // "Debian packages", "reading held-out text", "reading a sample", "training the tokenizer", "encoding
   // train" or "encoding valid"
@@ -40,7 +40,8 @@ struct BuildProgress {
 
 /// Builds the corpus next to `out` and renames it when it is complete: `out` is either a whole corpus or does
 /// not exist. The next build removes the files of an interrupted one. The same sources and options give the
-/// same files, regardless of the number of threads. Only a batch of documents is in memory at a time.
+/// same files, regardless of the number of threads. Apart from the sample for the vocabulary, only a batch of
+/// documents is in memory at a time.
 /// `progress` is called a few times a second and returns false to stop. Errors: "exists" (`out` exists
 /// already), "stopped", "corpus" (no documents, or none held out), "io" (a full disk), and those of
 /// sources.h, documents.h, tokenizer.h and debian/corpus.h.

@@ -31,15 +31,14 @@ class Bytes::Archive : public Bytes::Reader {
 
   Result<bool> open() {
     archive* reader = archive_.get();
-    // Other filters of libarchive, such as uuencode, would take an attachment within a text for the whole of
-    // it.
+    // With other filters of libarchive, such as uuencode, an attachment in a text would replace the text.
     archive_read_support_filter_xz(reader);
     archive_read_support_filter_bzip2(reader);
     archive_read_support_filter_zstd(reader);
     archive_read_support_format_raw(reader);
     archive_read_support_format_empty(reader);
     archive_entry* entry = nullptr;
-    if (archive_read_open_filename(reader, path_.c_str(), kBlock) != ARCHIVE_OK) return failure();
+    if (archive_read_open_filename(reader, path_.c_str(), kBlockBytes) != ARCHIVE_OK) return failure();
     const int header = archive_read_next_header(reader, &entry);
     if (header != ARCHIVE_OK && header != ARCHIVE_EOF) return failure();
     ended_ = header == ARCHIVE_EOF;
@@ -52,8 +51,8 @@ class Bytes::Archive : public Bytes::Reader {
   Result<bool> more(std::string& text) override {
     if (ended_) return false;
     const std::size_t before = text.size();
-    text.resize(before + kBlock);
-    const la_ssize_t got = archive_read_data(archive_.get(), text.data() + before, kBlock);
+    text.resize(before + kBlockBytes);
+    const la_ssize_t got = archive_read_data(archive_.get(), text.data() + before, kBlockBytes);
     text.resize(before + static_cast<std::size_t>(std::max<la_ssize_t>(got, 0)));
     if (got < 0) return failure();
     ended_ = got == 0;
@@ -70,7 +69,7 @@ class Bytes::Archive : public Bytes::Reader {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1 << 18;
+  static constexpr std::size_t kBlockBytes = 1 << 18;
 
   struct Free {
     void operator()(archive* a) const { archive_read_free(a); }
@@ -87,13 +86,13 @@ class Bytes::Archive : public Bytes::Reader {
   bool ended_ = false;
 };
 
-// A gzip file. The filter of libarchive does not check sums.
+// A gzip file. The gzip filter of libarchive does not verify checksums.
 class Bytes::Gzip : public Bytes::Reader {
  public:
   Gzip(std::string path, std::ifstream file) : path_(std::move(path)), file_(std::move(file)) {}
 
   Result<bool> more(std::string& text) override {
-    char block[1 << 14];  // may stand for 16 MB
+    char block[1 << 14];  // small, since gzip may decompress it to 16 MB
     file_.read(block, sizeof block);
     const auto got = static_cast<std::size_t>(file_.gcount());
     consumed_ += got;
@@ -118,7 +117,7 @@ Bytes& Bytes::operator=(Bytes&&) noexcept = default;
 Bytes::~Bytes() = default;
 
 Result<Bytes> Bytes::open(const std::string& path) {
-  if (const auto ok = is_plain_file(path); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_regular_file(path); !ok) return tl::unexpected(ok.error());
   std::ifstream file(path, std::ios::binary);
   std::string beginning(2, '\0');
   if (file.read(beginning.data(), 2) && Gunzip::recognises(beginning)) {

@@ -19,7 +19,7 @@ class Bytes {
   Bytes& operator=(Bytes&&) noexcept;
   ~Bytes();
 
-  /// Appends the next block to `text`. Returns false at the end of the file.
+  /// Appends the next block to `text`. Returns false at the end of the file, and then appends nothing.
   Result<bool> more(std::string& text);
   /// Returns the number of bytes read from disk so far.
   [[nodiscard]] std::uint64_t consumed() const;
@@ -32,19 +32,20 @@ class Bytes {
   std::unique_ptr<Reader> reader_;
 };
 
+/// The lines of a file, which is decompressed as by `Bytes`.
 class Lines {
  public:
   static Result<Lines> open(const std::string& path);
   /// Reads the next line without its end (LF or CR LF). Returns false at the end of the file. Errors: "io".
   Result<bool> next(std::string& line);
-  /// Returns the number of the last line, counted from 1.
+  /// Returns the number of the line that was read last, counted from 1; 0 before the first.
   [[nodiscard]] int number() const { return number_; }
 
  private:
   explicit Lines(Bytes bytes) : bytes_(std::move(bytes)) {}
   Bytes bytes_;
   std::string buffer_;
-  std::size_t at_ = 0;  // start of the next line
+  std::size_t at_ = 0;  // start of the next line in `buffer_`
   int number_ = 0;
 };
 

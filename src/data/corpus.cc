@@ -75,6 +75,7 @@ class Mapping {
 // Largest file, in bytes, that is hashed whenever its split is opened.
 constexpr std::uint64_t kMostHashedBytes = 1 << 30;
 
+// A document in NAME.documents: the token of the split at which it ends, and the bytes of its text.
 struct DocumentEnd {
   std::uint64_t end;
   std::uint64_t bytes;
@@ -85,11 +86,11 @@ struct DocumentEnd {
 struct Split::State {
   SplitInfo info;
   int vocab = 0;
-  bool wide = false;
+  bool wide = false;  // token ids have 32 bits
   std::vector<Mapping> shards;
-  std::vector<std::uint64_t> starts;  // first token of each shard, and the total
-  Mapping borders;
-  std::optional<std::vector<Document>> restricted;  // the documents, instead of those of the file
+  std::vector<std::uint64_t> starts;                // first token of each shard, and the total
+  Mapping borders;                                  // NAME.documents
+  std::optional<std::vector<Document>> restricted;  // the documents to use instead of those of the file
   [[nodiscard]] std::span<const DocumentEnd> ends() const { return borders.as<DocumentEnd>(); }
 };
 
@@ -104,8 +105,8 @@ std::size_t Split::documents() const {
   return state_->restricted ? state_->restricted->size() : state_->ends().size();
 }
 
-std::size_t Split::first(std::uint64_t count) const {
-  return count == 0 ? documents() : std::min<std::size_t>(count, documents());
+std::size_t Split::documents_up_to(std::uint64_t limit) const {
+  return limit == 0 ? documents() : std::min<std::size_t>(limit, documents());
 }
 
 void Split::restrict_to(std::vector<Document> documents) { state_->restricted = std::move(documents); }
@@ -198,8 +199,12 @@ Result<Manifest> parse_manifest(const std::string& text, const std::string& path
     m.tokenizer_hash = json.at("tokenizer_hash");
     m.sources = json.at("sources").get<std::vector<std::string>>();
     for (const auto& [name, split] : json.at("splits").items()) {
-      SplitInfo s{name, split.at("documents"),     split.at("tokens"), split.at("bytes"),
-                  {},   split.at("documents_hash")};
+      SplitInfo s{.name = name,
+                  .documents = split.at("documents"),
+                  .tokens = split.at("tokens"),
+                  .bytes = split.at("bytes"),
+                  .shards = {},
+                  .documents_hash = split.at("documents_hash")};
       for (const auto& shard : split.at("shards"))
         s.shards.push_back({shard.at("file"), shard.at("tokens"), shard.at("hash")});
       m.splits.push_back(std::move(s));
@@ -255,16 +260,17 @@ Result<Split> Corpus::split(const std::string& name) const {
   std::uint64_t end = 0, bytes = 0;
   const auto ends = out.state_->ends();
   for (std::size_t d = 0; d < ends.size(); ++d) {
-    const DocumentEnd& b = ends[d];
-    if (b.end <= end || b.end > info.tokens || b.bytes == 0 || b.bytes > info.bytes - bytes)
+    const DocumentEnd& document = ends[d];
+    if (document.end <= end || document.end > info.tokens || document.bytes == 0 ||
+        document.bytes > info.bytes - bytes)
       return fail(
           "corpus",
           fmt::format(
               "{}/{}.documents: document {} has {} bytes of text and ends at token {}; the one before it "
               "ends at {}, and {} tokens and {} bytes are left for it",
-              folder_, name, d + 1, b.bytes, b.end, end, info.tokens - end, info.bytes - bytes),
+              folder_, name, d + 1, document.bytes, document.end, end, info.tokens - end, info.bytes - bytes),
           "the file is damaged; build the corpus again");
-    end = b.end, bytes += b.bytes;
+    end = document.end, bytes += document.bytes;
   }
   if (end != info.tokens || bytes != info.bytes)
     return fail("corpus",
@@ -276,7 +282,7 @@ Result<Split> Corpus::split(const std::string& name) const {
 
 std::vector<std::string> Corpus::files_too_large_to_check() const {
   std::vector<std::string> out;
-  const std::uint64_t width = manifest_.vocab > 65536 ? 4 : 2;
+  const std::uint64_t width = manifest_.vocab > kMaxVocabOf16Bits ? 4 : 2;
   for (const SplitInfo& s : manifest_.splits) {
     for (const ShardInfo& shard : s.shards)
       if (shard.tokens * width > kMostHashedBytes) out.push_back(shard.file);
@@ -294,7 +300,7 @@ Result<Split> Corpus::map(const std::string& name) const {
   auto state = std::make_unique<Split::State>();
   state->info = *info;
   state->vocab = manifest_.vocab;
-  state->wide = manifest_.vocab > 65536;
+  state->wide = manifest_.vocab > kMaxVocabOf16Bits;
   const std::size_t width = state->wide ? 4 : 2;
   std::uint64_t total = 0;
   for (const ShardInfo& shard : info->shards) {
@@ -334,7 +340,7 @@ Result<bool> Corpus::verify() const {
   }
   GABBRO_TRY(held_out, split("valid"));
   GABBRO_TRY(tokenizer, Tokenizer::load(folder_ + "/tokenizer.model"));
-  return check_bytes(held_out, tokenizer, 0);
+  return check_bytes(held_out, tokenizer, /*documents=*/0);
 }
 
 }  // namespace gabbro::data

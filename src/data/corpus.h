@@ -17,7 +17,8 @@
 
 namespace gabbro::data {
 
-/// A document of a split. Its tokens are [begin, end), including the end token.
+/// A document of a split. Its tokens are [begin, end) of the split, including the end token; `bytes` are
+/// those of its text.
 struct Document {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -30,10 +31,10 @@ class Split {
   [[nodiscard]] std::uint64_t tokens() const;
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::size_t documents() const;
-  /// Returns how many documents "the first `count`" are: all if it is 0, and no more than there are.
-  [[nodiscard]] std::size_t first(std::uint64_t count) const;
+  /// Returns the number of documents to read if at most `limit` are wanted; 0 means all.
+  [[nodiscard]] std::size_t documents_up_to(std::uint64_t limit) const;
   [[nodiscard]] Document document(std::size_t index) const;
-  /// Returns the document to which token `position` belongs. O(log documents).
+  /// Returns the index of the document to which token `position` of the split belongs. O(log documents).
   [[nodiscard]] std::size_t document_of(std::uint64_t position) const;
   /// Restricts documents() and document() to these, which are parts of the split's (data/heads.h). All other
   /// functions remain those of the whole split.
@@ -57,30 +58,34 @@ class Split {
 };
 
 struct ShardInfo {
-  std::string file;
+  std::string file;  // name in the folder of the corpus
   std::uint64_t tokens = 0;
   std::string hash;  // 128-bit XXH3 hash of the file
 };
 
 struct SplitInfo {
-  std::string name;
+  std::string name;  // "train" or "valid"
   std::uint64_t documents = 0, tokens = 0, bytes = 0;
   std::vector<ShardInfo> shards;
-  std::string documents_hash;
+  std::string documents_hash;  // hash of NAME.documents, as those of shards
 };
+
+/// The largest vocabulary size whose token ids have 16 bits; ids of larger ones have 32.
+inline constexpr int kMaxVocabOf16Bits = 1 << 16;
 
 /// The content of manifest.json.
 struct Manifest {
   static constexpr int kVersion = 1;
-  int vocab = 0;
-  std::string tokenizer_hash;
-  std::vector<std::string> sources;
+  int vocab = 0;                     // tokens
+  std::string tokenizer_hash;        // hash of tokenizer.model, as those of shards
+  std::vector<std::string> sources;  // the files from which the corpus was built
   std::vector<SplitInfo> splits;
 };
 
 std::string to_json(const Manifest& manifest);
 /// Returns a hash of everything that a run reads of a corpus: its texts and their boundaries.
 std::string hash_of(const Manifest& manifest);
+/// Parses a manifest; `path` is named in errors. Errors: "corpus" (not a manifest, or another version).
 Result<Manifest> parse_manifest(const std::string& json, const std::string& path);
 
 class Corpus {
@@ -109,7 +114,7 @@ class Corpus {
   Manifest manifest_;
 };
 
-/// Returns the XXH3 hash of a file. Errors: "io".
+/// Returns the 128-bit XXH3 hash of a file in hex. Errors: "corpus".
 Result<std::string> hash_file(const std::string& path);
 
 }  // namespace gabbro::data

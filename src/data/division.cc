@@ -5,42 +5,46 @@
 namespace gabbro::data {
 
 Division::Division(std::optional<double> share)
-    : by_name_(!share), bound_(static_cast<std::uint64_t>(share.value_or(0) * 0x1p63) * 2) {}
+    : by_name_(!share), identity_bound_(static_cast<std::uint64_t>(share.value_or(0) * 0x1p63) * 2) {}
 
-void Division::add(const std::string& text) {
-  const Plain plain = plain_of(text);
-  if (is_held_out(plain.identity) && !known_.add(plain)) near_.insert(plain.identity);
+void Division::add_candidate(const std::string& text) {
+  const ComparableText comparable = comparable_text(text);
+  if (is_held_out(comparable.identity) && !held_out_.add(comparable))
+    near_copies_.insert(comparable.identity);
 }
 
 Side Division::side_of(const std::string& text) {
-  const Plain plain = plain_of(text);
-  if (!by_name_ && is_held_out(plain.identity)) return hold(plain.identity) ? Side::kHeldOut : Side::kNeither;
-  const HeldOutText::Found found = known_.find(plain);
+  const ComparableText comparable = comparable_text(text);
+  if (!by_name_ && is_held_out(comparable.identity))
+    return hold_out_once(comparable.identity) ? Side::kHeldOut : Side::kNeither;
+  const HeldOutText::Found found = held_out_.find(comparable);
   counts_.same += found.overlap == Overlap::kSame;
   counts_.inside += found.overlap == Overlap::kInside;
   if (!trains(found)) return Side::kNeither;
-  known_.train(found);
-  trained_.push_back(plain.identity);
+  held_out_.train(found);
+  trained_.push_back(comparable.identity);
   return Side::kTrain;
 }
 
 bool Division::trains(const std::string& text) const {
-  const Plain plain = plain_of(text);
-  return (by_name_ || !is_held_out(plain.identity)) && trains(known_.find(plain));
+  const ComparableText comparable = comparable_text(text);
+  return (by_name_ || !is_held_out(comparable.identity)) && trains(held_out_.find(comparable));
 }
 
 bool Division::trains(const HeldOutText::Found& found) const {
   return found.overlap == Overlap::kNone || (!by_name_ && found.overlap == Overlap::kInside);
 }
 
-bool Division::hold(const std::string& text) { return hold(plain_of(text).identity); }
+bool Division::hold_out_once(const std::string& text) {
+  return hold_out_once(comparable_text(text).identity);
+}
 
-bool Division::hold(std::uint64_t identity) {
-  const bool near = near_.contains(identity);
-  const bool fresh = !near && held_.insert(identity).second;
-  counts_.nearly_repeated += near;
-  counts_.repeated += !near && !fresh;
-  return fresh;
+bool Division::hold_out_once(std::uint64_t identity) {
+  const bool is_near_copy = near_copies_.contains(identity);
+  const bool is_new = !is_near_copy && kept_.insert(identity).second;
+  counts_.nearly_repeated += is_near_copy;
+  counts_.repeated += !is_near_copy && !is_new;
+  return is_new;
 }
 
 Division::Counts Division::counts() const {
@@ -49,7 +53,7 @@ Division::Counts Division::counts() const {
   std::sort(identities.begin(), identities.end());
   out.trained_again =
       static_cast<std::uint64_t>(identities.end() - std::unique(identities.begin(), identities.end()));
-  out.held_out_trained = known_.trained();
+  out.held_out_trained = held_out_.trained();
   return out;
 }
 

@@ -11,48 +11,54 @@
 
 namespace gabbro::data {
 
+/// Where a document belongs; kNeither: it is left out.
 enum class Side { kTrain, kHeldOut, kNeither };
 
 /// Held-out text is never trained on, and each held-out text counts once: a second copy would count as an
-/// independent document that agrees. First `add` is called for each document that may be held out, then
-/// `finish`, then `side_of` for each document of the sources; documents that are held out by name are given
-/// to `hold`.
+/// independent document that agrees. First `add_candidate` is called for each document that may be held out,
+/// then `finish`, then `side_of` for each document of the sources, then `hold_out_once` for each document
+/// that is held out by name.
 class Division {
  public:
-  /// `share`: the share of documents that is held out, chosen by their text; equal texts fall on one side.
+  /// `share` of the documents, in [0, 1), are held out, chosen by their text; equal texts fall on one side.
   /// Without it, documents are held out by name.
   explicit Division(std::optional<double> share);
 
-  void add(const std::string& text);
-  void finish() { known_.finish(); }
+  /// Adds a document that may be held out: one of the named ones, or one of the sources.
+  void add_candidate(const std::string& text);
+  void finish() { held_out_.finish(); }
   /// Returns where a document of the sources belongs, and counts it.
   Side side_of(const std::string& text);
   /// Returns true if a document of the sources belongs to the training text, without counting it.
   [[nodiscard]] bool trains(const std::string& text) const;
-  /// Says whether a document that is held out by name is kept, and counts it.
-  bool hold(const std::string& text);
+  /// Returns true if a document that is held out by name is kept, and counts it. Copies of earlier ones are
+  /// not.
+  bool hold_out_once(const std::string& text);
 
   struct Counts {
-    std::uint64_t same = 0;                 // documents that are held out by name, too, and not trained on
-    std::uint64_t inside = 0;               // those that contain held-out text or stand in it
-    std::uint64_t repeated = 0;             // held-out documents that are left out since they occurred before
-    std::uint64_t nearly_repeated = 0;      // or nearly so
-    std::uint64_t trained_again = 0;        // training documents that occurred before
+    std::uint64_t same = 0;             // documents of the sources that are held out by name, too
+    std::uint64_t inside = 0;           // documents of the sources that overlap in part (Overlap::kInside)
+    std::uint64_t repeated = 0;         // held-out documents left out since they occurred before
+    std::uint64_t nearly_repeated = 0;  // held-out documents left out since most of them occurred before
+    std::uint64_t trained_again = 0;    // training documents that occurred before
     HeldOutText::Trained held_out_trained;  // held-out text in training documents
   };
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] bool is_by_name() const { return by_name_; }
 
  private:
-  bool hold(std::uint64_t identity);
+  bool hold_out_once(std::uint64_t identity);
   [[nodiscard]] bool trains(const HeldOutText::Found& found) const;
-  [[nodiscard]] bool is_held_out(std::uint64_t identity) const { return by_name_ || identity < bound_; }
+  [[nodiscard]] bool is_held_out(std::uint64_t identity) const {
+    return by_name_ || identity < identity_bound_;
+  }
 
   bool by_name_;
-  std::uint64_t bound_;  // on the identity of held-out documents
-  HeldOutText known_;
-  std::unordered_set<std::uint64_t> near_, held_;  // identities of held-out documents
-  std::vector<std::uint64_t> trained_;             // identities of training documents
+  std::uint64_t identity_bound_;  // Documents with an identity below it are held out.
+  HeldOutText held_out_;
+  // Identities of held-out documents: those that nearly repeat earlier ones, and those that are kept.
+  std::unordered_set<std::uint64_t> near_copies_, kept_;
+  std::vector<std::uint64_t> trained_;  // identities of training documents
   Counts counts_;
 };
 

@@ -12,28 +12,30 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kBatch = 8 << 20;  // bytes
+constexpr std::size_t kBatchBytes = 8 << 20;  // text of a batch
 
-// SentencePiece encodes a space as this, and cannot distinguish it from one in the text.
-constexpr std::string_view kMark = "\xE2\x96\x81";
+// U+2581: SentencePiece encodes a space as this, and cannot distinguish it from one in the text.
+constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
-std::string without_marks(std::string text) {
-  for (std::size_t at = 0; (at = text.find(kMark, at)) != std::string::npos;)
-    text.replace(at, kMark.size(), " ");
+// Replaces space marks by spaces, as decoding does.
+std::string with_spaces(std::string text) {
+  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != std::string::npos;)
+    text.replace(at, kSpaceMark.size(), " ");
   return text;
 }
 
-// Returns the size of a text in which a mark counts as the space that it becomes.
+// Returns the bytes of a text in which a space mark counts as the space that it becomes.
 std::size_t bytes_of(std::string_view text) {
   std::size_t out = text.size();
-  for (std::size_t at = 0; (at = text.find(kMark, at)) != text.npos; at += kMark.size())
-    out -= kMark.size() - 1;
+  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != text.npos; at += kSpaceMark.size())
+    out -= kSpaceMark.size() - 1;
   return out;
 }
 
+// Returns the beginning of a text for an error message.
 std::string beginning(const std::string& text) {
-  constexpr std::size_t kMost = 60;
-  std::size_t end = std::min(kMost, text.size());
+  constexpr std::size_t kMaxBytes = 60;
+  std::size_t end = std::min(kMaxBytes, text.size());
   while (end < text.size() && end > 0 && (text[end] & '\xC0') == '\x80') --end;
   return printable_line(text.substr(0, end));
 }
@@ -47,7 +49,7 @@ Result<Findings> Encoder::run(const Sources& sources, const std::string& stage,
   for (bool more = true; more;) {
     std::vector<std::string> texts;
     std::size_t bytes = 0;
-    while (more && bytes < kBatch) {
+    while (more && bytes < kBatchBytes) {
       std::string text;
       GABBRO_TRY(found, documents->next(text));
       more = found;
@@ -56,7 +58,7 @@ Result<Findings> Encoder::run(const Sources& sources, const std::string& stage,
       texts.push_back(std::move(text));
     }
     const std::vector<std::vector<int>> tokens = encode(texts);
-    if (const auto ok = keeps(texts, tokens); !ok) return tl::unexpected(ok.error());
+    if (const auto ok = check_lossless(texts, tokens); !ok) return tl::unexpected(ok.error());
     for (std::size_t i = 0; i < texts.size(); ++i) {
       if (SplitWriter* writer = choose(texts[i]))
         if (auto ok = writer->add(tokens[i], bytes_of(texts[i])); !ok) return tl::unexpected(ok.error());
@@ -65,7 +67,7 @@ Result<Findings> Encoder::run(const Sources& sources, const std::string& stage,
     state.documents += texts.size();
     state.bytes += bytes;
     state.share = share_of(*documents, sources);
-    if (!ticker_.tick(state, !more)) return stopped();
+    if (!ticker_.tick(state, /*force=*/!more)) return stopped();
   }
   return documents->findings();
 }
@@ -100,20 +102,20 @@ std::vector<std::vector<int>> Encoder::encode(const std::vector<std::string>& te
 
 // Checks that documents survive encoding and decoding. A score counts the bytes of the original text, so text
 // that a vocabulary from elsewhere drops would cost no bits. Errors: "tokenizer".
-Result<bool> Encoder::keeps(const std::vector<std::string>& texts,
-                            const std::vector<std::vector<int>>& tokens) const {
+Result<bool> Encoder::check_lossless(const std::vector<std::string>& texts,
+                                     const std::vector<std::vector<int>>& tokens) const {
   if (options_.tokenizer.empty()) return true;
-  std::atomic<std::size_t> lost{0}, first{texts.size()};
+  std::atomic<std::size_t> lossy{0}, first{texts.size()};  // lossy documents, and the index of the first
   parallel(texts.size(), [&](std::size_t i) {
-    if (without_marks(tokenizer_.decode(tokens[i])) == without_marks(texts[i])) return;
-    ++lost;
+    if (with_spaces(tokenizer_.decode(tokens[i])) == with_spaces(texts[i])) return;
+    ++lossy;
     for (std::size_t before = first; i < before && !first.compare_exchange_weak(before, i);) {
     }
   });
-  if (lost == 0) return true;
+  if (lossy == 0) return true;
   return fail("tokenizer",
               fmt::format("{} of {} documents are not reproduced exactly by the tokenizer {}; one begins: {}",
-                          lost.load(), texts.size(), options_.tokenizer, beginning(texts[first])),
+                          lossy.load(), texts.size(), options_.tokenizer, beginning(texts[first])),
               "use a tokenizer with byte fallback and without normalisation, or leave --tokenizer out to "
               "train one; otherwise scores would leave out what was lost");
 }

@@ -17,16 +17,16 @@ class Encoder {
   Encoder(const BuildOptions& options, const Tokenizer& tokenizer, Ticker& ticker)
       : options_(options), tokenizer_(tokenizer), ticker_(ticker) {}
 
-  /// Writes each document of `sources` to the writer that `choose` returns; null leaves it out. Returns what
-  /// was found in the documents. Errors: "stopped", "tokenizer" (a vocabulary from elsewhere loses text),
-  /// "io", and those of documents.h.
+  /// Writes each document of `sources` to the writer that `choose` returns for its text; null leaves it out.
+  /// `stage` is that of the progress. Returns what was found in the documents. Errors: "stopped", "tokenizer"
+  /// (a vocabulary from elsewhere loses text), "io", and those of documents.h.
   Result<Findings> run(const Sources& sources, const std::string& stage,
                        const std::function<SplitWriter*(const std::string&)>& choose);
 
  private:
   [[nodiscard]] std::vector<std::vector<int>> encode(const std::vector<std::string>& texts) const;
-  [[nodiscard]] Result<bool> keeps(const std::vector<std::string>& texts,
-                                   const std::vector<std::vector<int>>& tokens) const;
+  [[nodiscard]] Result<bool> check_lossless(const std::vector<std::string>& texts,
+                                            const std::vector<std::vector<int>>& tokens) const;
   void parallel(std::size_t count, const std::function<void(std::size_t)>& work) const;
 
   const BuildOptions& options_;

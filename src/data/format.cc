@@ -14,13 +14,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kLongestLine = 16 << 20;
+constexpr std::size_t kMostSearched = 16 << 20;  // bytes of a file in which first_line looks for an end
 constexpr const char* kWriteLines = "write one {\"text\": \"...\"} per line";
 
 std::string extension_of(const fs::path& path) {
   std::string out = path.extension().string();
   std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return out;
 }
 
@@ -36,24 +36,26 @@ Result<nlohmann::json> parse_object(std::string_view line) {
     return fail("format", fmt::format("the line is not a JSON object but of type {}", out.type_name()),
                 kWriteLines);
   } catch (const nlohmann::json::exception& e) {
-    std::string reason = e.what();  // The format is "[code] parse error at line 1, column 2: reason".
+    // The message is "[code] parse error at line 1, column 2: reason"; "column 2: reason" is kept.
+    std::string reason = e.what();
     for (const char* before : {"] ", "line 1, "})
       if (const std::size_t at = reason.find(before); at != std::string::npos)
         reason.erase(0, at + std::string_view(before).size());
-    constexpr std::size_t kLongestReason =
-        200;  // The reason ends with what was read, perhaps a whole document.
+    // The reason may quote what was read last, perhaps a whole document.
+    constexpr std::size_t kLongestReason = 200;
     if (reason.size() > kLongestReason) reason.erase(std::min(reason.size(), reason.find("; last read")));
-    const bool number = line.find("NaN") != line.npos || line.find("Infinity") != line.npos;
+    const bool has_nan = line.find("NaN") != line.npos || line.find("Infinity") != line.npos;
     const bool surrogate = reason.find("surrogate") != std::string::npos;
     return fail("format", "the line is not a JSON object: " + reason,
                 surrogate ? "replace the lone surrogate, which is not a character, with \\ufffd, for example"
-                : number  ? "write null instead of NaN and Infinity, which are not JSON (in Python, "
+                : has_nan ? "write null instead of NaN and Infinity, which are not JSON (in Python, "
                             "json.dumps(..., allow_nan=False) finds them)"
                           : kWriteLines);
   }
 }
 
-// Returns the first line of a file that is not blank, without a byte order mark; cut if it is very long.
+// Returns the first line that is not blank, without a byte order mark and without blanks before it; "" if
+// there is none. A line that does not end within some kMostSearched bytes of the file is cut.
 Result<std::string> first_line(const std::string& path) {
   GABBRO_TRY(bytes, Bytes::open(path));
   std::string text;
@@ -62,12 +64,12 @@ Result<std::string> first_line(const std::string& path) {
     const std::size_t from = text.find_first_not_of(" \t\r\n", mark);
     const std::size_t end = from == std::string::npos ? from : text.find('\n', from);
     if (end != std::string::npos) return text.substr(from, end - from);
-    bool more = text.size() < kLongestLine;
-    if (more) {
-      GABBRO_TRY(found, bytes.more(text));
-      more = found;
+    bool appended = false;
+    if (text.size() < kMostSearched) {
+      GABBRO_TRY(more, bytes.more(text));
+      appended = more;
     }
-    if (!more) return from == std::string::npos ? "" : text.substr(from);
+    if (!appended) return from == std::string::npos ? "" : text.substr(from);
   }
 }
 
@@ -107,12 +109,13 @@ Result<bool> holds_json_lines(const std::string& path) {
   const auto wrong = [&](const char* what, const std::string& hint) {
     return fail("format", fmt::format("{} holds {}, not JSON lines", path, what), hint);
   };
-  if (line.empty()) return true;
+  if (line.empty()) return true;  // no documents
   if (line.front() == '[')
     return wrong("one JSON array", "write one object per line, for example with `jq -c '.[]'`");
-  if (line.front() != '{') return wrong("no JSON object", "rename it to .txt if it is text");
+  if (line.front() != '{')
+    return wrong("a first line that is no JSON object", "rename it to .txt if it is text");
   const auto object = parse_object(line);
-  // Other errors of the first line are reported where it is read.
+  // Other errors of the first line are reported when documents are read, with its number.
   if (!object && object.error().message.find("unexpected end of input") != std::string::npos)
     return wrong("one JSON object spread over several lines",
                  "write one object per line, for example with `jq -c .`");
@@ -133,9 +136,10 @@ Result<bool> check_beginning(const std::string& path, std::string_view beginning
   };
   if (begins("\xFF\xFE") || begins("\xFE\xFF"))
     return wrong("text in UTF-16 or UTF-32 instead of UTF-8",
-                 "convert it, for example with `iconv -t UTF-8`");
+                 "convert it, for example with `iconv -f UTF-16 -t UTF-8`");
+  // The header of a tar archive has its magic number at byte 257.
   if (begins("ustar", 257) || begins("PK\x03\x04") || begins("7z\xBC\xAF\x27\x1C") || begins("Rar!"))
-    return wrong("an archive", "unpack it, and name the folder");
+    return wrong("an archive", "unpack it, and pass the folder");
   if (begins("%PDF-")) return wrong("a PDF", "convert it to text, for example with `pdftotext`");
   if (begins("PAR1")) return wrong("a Parquet file under another name", "rename it to .parquet");
   return true;

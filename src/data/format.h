@@ -18,22 +18,22 @@ enum class Format {
   kUnknown,
 };
 
-/// Returns the format that a file's name stands for. Extensions of compression (.gz, .xz, .zst, .bz2) are
-/// passed over, and letter case does not matter.
+/// Returns the format that a file's name indicates. Extensions of compression (.gz, .xz, .zst, .bz2) are
+/// ignored, and so is letter case.
 Format format_of(std::filesystem::path path);
 
-/// Says whether a file's name ends in an extension of compression.
+/// Returns true if a file's name ends in an extension of compression.
 bool names_compression(const std::filesystem::path& path);
 
 /// Returns the text in `field` of a line of JSON lines. Errors: "format" (not an object, with the parser's
 /// reason; no text in that field).
 Result<std::string> text_of_json(std::string_view line, const std::string& field);
 
-/// Checks that a .json file holds JSON lines. Errors: "format" (one array or one object over several lines,
-/// or no JSON), those of bytes.h.
+/// Checks that a .json file holds JSON lines; an empty file does. Errors: "format" (one array or one object
+/// over several lines, or no JSON), those of bytes.h.
 Result<bool> holds_json_lines(const std::string& path);
 
-/// Checks that a .json file holds JSON lines whose first object has text in `field`. Errors: those of
+/// Returns true if a .json file holds JSON lines whose first object has text in `field`. Errors: those of
 /// bytes.h.
 Result<bool> has_json_field(const std::string& path, const std::string& field);
 

@@ -1,4 +1,4 @@
-// Decompresses gzip, with its checks.
+// Decompresses gzip and verifies its checksums.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@ struct z_stream_s;
 
 namespace gabbro::data {
 
-/// Decompresses gzip (RFC 1952) piece by piece, and checks what libarchive does not: the sum and the length
+/// Decompresses gzip (RFC 1952) piece by piece, and checks what libarchive does not: the checksum and length
 /// of every member, that the last member is complete, and that nothing but zeros follows it. Errors: "io",
 /// with the position in the compressed data; they do not name the file.
 class Gunzip {
  public:
   Gunzip();
-  /// Says whether a file that begins so is gzip.
+  /// Returns true if a file with this beginning is gzip.
   static bool recognises(std::string_view beginning);
-  /// Appends to `out` what the next compressed bytes stand for, which is up to 1,032 times as many.
+  /// Decompresses the next bytes of the file and appends the result, which may be 1,032 times as long, to
+  /// `out`.
   Result<bool> add(std::string_view compressed, std::string& out);
   /// Checks, after the last `add`, that nothing is missing.
   [[nodiscard]] Result<bool> finish() const;
@@ -30,9 +31,9 @@ class Gunzip {
     void operator()(z_stream_s* z) const;
   };
   std::unique_ptr<z_stream_s, Free> stream_;
-  std::uint64_t at_ = 0;     // bytes that were decompressed
-  bool in_member_ = true;    // false after the end of a member
-  bool in_padding_ = false;  // zeros have followed the last member
+  std::uint64_t offset_ = 0;  // compressed bytes read so far
+  bool in_member_ = true;     // false after the end of a member
+  bool in_padding_ = false;   // zeros have followed the last member
 };
 
 }  // namespace gabbro::data

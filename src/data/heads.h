@@ -10,9 +10,9 @@
 
 namespace gabbro::data {
 
-/// Returns the first `documents` documents (0: all) for Split::keep, each cut to its first `tokens` tokens,
-/// with the number of bytes that these decode to. Up to 3 more tokens are kept so that no character is cut.
-/// Documents of at most `tokens` + 4 tokens stay whole.
+/// Returns the first `documents` documents (0: all) for Split::restrict_to, each cut to its first `tokens`
+/// tokens, with the number of bytes that these decode to. Up to 3 more tokens are kept so that no character
+/// is cut. Documents of at most `tokens` + 4 tokens stay whole.
 std::vector<Document> heads(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents,
                             std::uint64_t tokens);
 

@@ -13,16 +13,17 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kWindow = 64;            // bytes of folded text
-constexpr std::size_t kFirst = 8;              // windows that are kept of each document
-constexpr std::size_t kMostWindows = 2 << 20;  // windows that are kept beyond those
-constexpr std::size_t kMaybe = 1 << 25;        // bits
-constexpr std::uint32_t kBoilerplate = 8;      // documents in which a window may occur
-constexpr std::uint32_t kMostDocuments = 64;   // for which a window counts
-constexpr std::size_t kFewest = 4;             // windows by which a document is recognised
-constexpr char32_t kSpaceMark = 0x2581;
+constexpr std::size_t kWindowBytes = 64;  // of a form
+constexpr std::size_t kMinKept = 8;       // windows that are kept of each form, as far as it has them
+constexpr std::size_t kMaxExtraWindows = 2 << 20;  // windows that are kept in addition
+constexpr std::size_t kFilterBits = 1 << 25;
+constexpr std::uint32_t kBoilerplate = 8;  // A window in more documents is boilerplate.
+constexpr std::uint32_t kMaxForms = 64;    // maximum number of forms of documents for which a window counts
+constexpr std::size_t kMinWindows = 4;     // windows by which a document can be recognised
+constexpr char32_t kSpaceMark = 0x2581;    // SentencePiece writes a space as this.
 
-bool is_most(std::size_t found, std::size_t of) { return of >= kFewest && 4 * found >= 3 * of; }
+// Returns true for at least three quarters of enough windows.
+bool is_most(std::size_t found, std::size_t all) { return all >= kMinWindows && 4 * found >= 3 * all; }
 
 // The folded form of each character of ASCII is a lower-case letter, a digit, or 0 for all others.
 constexpr std::array<char, 128> kFoldedAscii = [] {
@@ -35,10 +36,10 @@ constexpr std::array<char, 128> kFoldedAscii = [] {
   return out;
 }();
 
-// Keeps the letters of a text in one form, whatever their case, accents or Unicode form, and the digits where
-// they are most of it. Copies may have their lines numbered, which may then be joined, or carry times, verses
-// and notes. The number with which a line begins is left out of numeric text too.
-class Folder {
+// Writes a text without case, accents and differences of Unicode form: its letters, its letters and digits,
+// and these without the numbers with which lines begin. In copies, lines may be numbered or broken elsewhere,
+// or carry times, verses and notes.
+class Folding {
  public:
   void add_ascii(char c) {
     if (const char folded = kFoldedAscii[static_cast<std::size_t>(c)]; folded == 0)
@@ -49,7 +50,7 @@ class Folder {
       keep(folded <= '9', [folded](std::string& to) { to += folded; });
   }
   void add(char32_t c) {
-    std::array<utf8proc_int32_t, 32> parts;  // 18 are the most
+    std::array<utf8proc_int32_t, 32> parts;  // A character decomposes into at most 18.
     constexpr int kForm = UTF8PROC_CASEFOLD | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_IGNORE;
     int boundary = 0;
     const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(),
@@ -67,19 +68,29 @@ class Folder {
         });
     }
   }
-  void take(Plain& out) {
-    out.folded = std::move(letters_);
-    if (out.folded != folded_) out.other = std::move(folded_);
-    if (2 * out.folded.size() < out.other.size()) std::swap(out.folded, out.other);
+  std::vector<ComparableText::Form> take_forms() {
+    const bool has_digits = all_.size() > letters_.size(), is_numeric = 2 * letters_.size() < all_.size();
+    std::vector<ComparableText::Form> out{
+        {.text = {}, .is_main = !is_numeric, .stands_for_text = 4 * letters_.size() >= all_.size()}};
+    if (has_digits) {
+      if (unnumbered_.size() < all_.size() && unnumbered_.size() > letters_.size())
+        out.push_back({.text = std::move(unnumbered_), .is_main = is_numeric, .stands_for_text = is_numeric});
+      out.push_back({.text = std::move(all_), .is_main = is_numeric, .stands_for_text = is_numeric});
+    }
+    out.front().text = std::move(letters_);
+    return out;
   }
-  void reserve(std::size_t bytes) { folded_.reserve(bytes), letters_.reserve(bytes); }
+  void reserve(std::size_t bytes) {
+    letters_.reserve(bytes), all_.reserve(bytes), unnumbered_.reserve(bytes);
+  }
 
  private:
   enum class LinePart { kLineStart, kNumber, kText };
   template <class Append>
   void keep(bool digit, const Append& append) {
     if (!digit) append(letters_);
-    if (passes(digit)) append(folded_);
+    append(all_);
+    if (passes(digit)) append(unnumbered_);
   }
   bool passes(bool digit) {
     if (digit && line_part_ != LinePart::kText) {
@@ -90,25 +101,26 @@ class Folder {
     return true;
   }
 
-  std::string folded_, letters_;
+  std::string letters_, all_, unnumbered_;
   LinePart line_part_ = LinePart::kLineStart;
 };
 
-// Returns the distinct hashes of the windows of a text for which `is_chosen` says so, sorted.
+// Returns the hashes of the windows of a text that are chosen, each once, sorted. The hash rolls: it is a
+// polynomial in kBase, from which the byte that leaves the window is subtracted.
 template <class IsChosen>
-std::vector<std::uint64_t> windows_of(const std::string& folded, const IsChosen& is_chosen) {
-  constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15;
-  static const std::uint64_t kLeaving = [] {
+std::vector<std::uint64_t> windows_of(const std::string& text, const IsChosen& is_chosen) {
+  constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15;  // 2^64 divided by the golden ratio
+  static const std::uint64_t kLeaving = [] {           // factor of the byte that leaves
     std::uint64_t power = 1;
-    for (std::size_t i = 0; i < kWindow; ++i) power *= kBase;
+    for (std::size_t i = 0; i < kWindowBytes; ++i) power *= kBase;
     return power;
   }();
   std::vector<std::uint64_t> out;
   std::uint64_t rolling = 0;
-  for (std::size_t i = 0; i < folded.size(); ++i) {
-    rolling = rolling * kBase + static_cast<unsigned char>(folded[i]) + 1;
-    if (i >= kWindow) rolling -= kLeaving * (static_cast<unsigned char>(folded[i - kWindow]) + 1);
-    if (i + 1 < kWindow) continue;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    rolling = rolling * kBase + static_cast<unsigned char>(text[i]) + 1;
+    if (i >= kWindowBytes) rolling -= kLeaving * (static_cast<unsigned char>(text[i - kWindowBytes]) + 1);
+    if (i + 1 < kWindowBytes) continue;
     if (const std::uint64_t hash = mix(0, rolling); is_chosen(hash)) out.push_back(hash);
   }
   std::sort(out.begin(), out.end());
@@ -116,103 +128,109 @@ std::vector<std::uint64_t> windows_of(const std::string& folded, const IsChosen&
   return out;
 }
 
-// Returns the windows with hashes up to `bound`, and at least those with the `kFirst` smallest hashes.
-std::vector<std::uint64_t> windows_to_keep(const std::string& folded, std::uint64_t bound) {
+// Returns the windows with hashes up to `bound`, and at least those with the `kMinKept` smallest hashes.
+std::vector<std::uint64_t> windows_to_keep(const std::string& text, std::uint64_t bound) {
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
   for (std::uint64_t wider = bound;; wider = wider > kAll / 16 ? kAll : 16 * wider + 15) {
-    auto out = windows_of(folded, [&](std::uint64_t hash) { return hash <= wider; });
-    if (out.size() < kFirst && wider < kAll) continue;
+    auto out = windows_of(text, [&](std::uint64_t hash) { return hash <= wider; });
+    if (out.size() < kMinKept && wider < kAll) continue;
     const auto chosen =
         static_cast<std::size_t>(std::upper_bound(out.begin(), out.end(), bound) - out.begin());
-    out.resize(std::min(out.size(), std::max(chosen, kFirst)));
+    out.resize(std::min(out.size(), std::max(chosen, kMinKept)));
     return out;
   }
 }
 
 }  // namespace
 
-Plain plain_of(const std::string& text) {
+ComparableText comparable_text(const std::string& text) {
   std::string visible;
-  Folder folder;
+  Folding folding;
   visible.reserve(text.size());
-  folder.reserve(text.size());
+  folding.reserve(text.size());
   for (auto at = text.begin(); at != text.end();) {
     if (*at > ' ' && *at < '\x7f') {
       visible += *at;
-      folder.add_ascii(*at++);
+      folding.add_ascii(*at++);
       continue;
     }
     const auto from = at;
     const char32_t c = utf8::unchecked::next(at);
     if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) visible.append(from, at);
     if (c < 0x80)
-      folder.add_ascii(static_cast<char>(c));
+      folding.add_ascii(static_cast<char>(c));
     else
-      folder.add(c);
+      folding.add(c);
   }
-  Plain out{.identity = hash64(visible), .folded = {}, .other = {}};
-  folder.take(out);
-  return out;
+  return {.identity = hash64(visible), .forms = folding.take_forms()};
 }
 
-HeldOutText::HeldOutText() : maybe_(kMaybe, false) {}
+HeldOutText::HeldOutText() : filter_(kFilterBits, false) {}
 
-std::vector<std::uint64_t> HeldOutText::candidates(const std::string& folded) const {
-  return windows_of(folded, [&](std::uint64_t hash) { return hash <= bound_ || maybe_[hash % kMaybe]; });
+std::vector<std::uint64_t> HeldOutText::candidates(const std::string& text) const {
+  return windows_of(text, [&](std::uint64_t hash) { return hash <= bound_ || filter_[hash % kFilterBits]; });
 }
 
-bool HeldOutText::is_nearly_known(const Plain& plain) const {
-  const auto forms = plain.forms();
-  return std::any_of(forms.begin(), forms.end(), [&](const std::string* folded) {
-    std::size_t own = 0, known = 0;  // chosen windows
-    std::unordered_map<std::uint32_t, std::uint32_t> shared;
-    for (const std::uint64_t hash : candidates(*folded)) {
-      const auto entry = recurrences_.find(hash);
-      const bool found = entry != recurrences_.end();
+bool HeldOutText::is_nearly_known(const ComparableText& comparable) const {
+  const auto& forms = comparable.forms;
+  return std::any_of(forms.begin(), forms.end(), [&](const ComparableText::Form& form) {
+    // Chosen windows: all of this form, and those that are also in earlier documents.
+    std::size_t own = 0, known = 0;
+    std::unordered_map<std::uint32_t, std::uint32_t> shared;  // windows in common, by earlier form
+    for (const std::uint64_t hash : candidates(form.text)) {
+      const auto entry = occurrences_.find(hash);
+      const bool found = entry != occurrences_.end();
       own += hash <= bound_;
       known += hash <= bound_ && found;
       if (found) ++shared[entry->second.begin];
     }
-    return is_most(known, own) || std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
-             const Document& earlier = documents_[s.first];
-             return 2 * earlier.bytes >= folded->size() && is_most(s.second, earlier.windows);
+    return (form.is_main && is_most(known, own)) ||
+           std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
+             const Form& earlier = forms_[s.first];
+             return 2 * earlier.bytes >= form.text.size() && is_most(s.second, earlier.windows);
            });
   });
 }
 
-bool HeldOutText::add(const Plain& plain) {
-  if (!whole_.insert(plain.identity).second) return true;
-  if (is_nearly_known(plain)) return false;
-  const auto document = static_cast<std::uint32_t>(documents_.size());
-  const std::vector<std::uint64_t> windows = windows_to_keep(plain.folded, bound_);
-  documents_.push_back({plain.folded.size(), static_cast<std::uint32_t>(windows.size())});
-  for (const std::uint64_t hash : windows) {
-    windows_.push_back({hash, document});
-    recurrences_.try_emplace(hash, Recurrence{document, 1});
-    maybe_[hash % kMaybe] = true;
+bool HeldOutText::add(const ComparableText& comparable) {
+  if (!identities_.insert(comparable.identity).second) return true;
+  if (is_nearly_known(comparable)) return false;
+  for (const ComparableText::Form& form : comparable.forms) {
+    if (!form.stands_for_text) continue;
+    const auto index = static_cast<std::uint32_t>(forms_.size());
+    const std::vector<std::uint64_t> windows = windows_to_keep(form.text, bound_);
+    forms_.push_back({.document = documents_,
+                      .bytes = form.text.size(),
+                      .windows = static_cast<std::uint32_t>(windows.size())});
+    for (const std::uint64_t hash : windows) {
+      windows_.push_back({hash, index});
+      occurrences_.try_emplace(hash, Occurrences{index, 1});
+      filter_[hash % kFilterBits] = true;
+    }
+    extra_windows_ += windows.size() - std::min(windows.size(), kMinKept);
   }
-  beyond_ += windows.size() - std::min(windows.size(), kFirst);
-  while (beyond_ > kMostWindows) halve();
+  ++documents_;
+  while (extra_windows_ > kMaxExtraWindows) halve();
   return true;
 }
 
 void HeldOutText::halve() {
   bound_ /= 2;
-  for (Document& document : documents_) document.windows = 0;
+  for (Form& form : forms_) form.windows = 0;
   std::erase_if(windows_, [&](const Window& w) {
-    std::uint32_t& kept = documents_[w.document].windows;
-    if (kept >= kFirst && w.hash > bound_) return true;
+    std::uint32_t& kept = forms_[w.form].windows;
+    if (kept >= kMinKept && w.hash > bound_) return true;
     ++kept;
     return false;
   });
-  beyond_ = 0;
-  for (const Document& document : documents_)
-    beyond_ += document.windows - std::min<std::size_t>(document.windows, kFirst);
-  recurrences_.clear();
-  std::fill(maybe_.begin(), maybe_.end(), false);
+  extra_windows_ = 0;
+  for (const Form& form : forms_)
+    extra_windows_ += form.windows - std::min<std::size_t>(form.windows, kMinKept);
+  occurrences_.clear();
+  std::fill(filter_.begin(), filter_.end(), false);
   for (const Window& w : windows_) {
-    recurrences_.try_emplace(w.hash, Recurrence{w.document, 1});
-    maybe_[w.hash % kMaybe] = true;
+    occurrences_.try_emplace(w.hash, Occurrences{w.form, 1});
+    filter_[w.hash % kFilterBits] = true;
   }
 }
 
@@ -223,81 +241,99 @@ void HeldOutText::finish() {
     while (to < windows_.size() && windows_[to].hash == windows_[from].hash) ++to;
     return to;
   };
-  std::vector<std::uint32_t> common(documents_.size());  // windows that more documents share
+  // A window is boilerplate if many documents have it, in whatever form.
+  const auto is_boilerplate = [&](std::size_t from, std::size_t to) {
+    std::uint32_t documents = 0;
+    for (std::size_t i = from; i < to; ++i)
+      documents += i == from || forms_[windows_[i].form].document != forms_[windows_[i - 1].form].document;
+    return documents > kBoilerplate;
+  };
+  std::vector<std::uint32_t> common(forms_.size());  // boilerplate windows of each form
   for (std::size_t from = 0, to = 0; from < windows_.size(); from = to) {
     to = end_of(from);
-    for (std::size_t i = from; to - from > kBoilerplate && i < to; ++i) ++common[windows_[i].document];
+    if (is_boilerplate(from, to))
+      for (std::size_t i = from; i < to; ++i) ++common[windows_[i].form];
   }
   std::vector<bool> mostly_own;
-  for (std::size_t i = 0; i < documents_.size(); ++i) {
-    mostly_own.push_back(4 * common[i] < documents_[i].windows);
-    documents_[i].windows = 0;
+  for (std::size_t i = 0; i < forms_.size(); ++i) {
+    mostly_own.push_back(4 * common[i] < forms_[i].windows);
+    forms_[i].windows = 0;
   }
   std::vector<Window> counting;
   for (std::size_t from = 0, to = 0; from < windows_.size(); from = to) {
     to = end_of(from);
-    Recurrence at{static_cast<std::uint32_t>(counting.size()), 0};
-    for (std::size_t i = from; i < to && at.count < kMostDocuments; ++i) {
-      if (to - from > kBoilerplate && mostly_own[windows_[i].document]) continue;
+    const bool boilerplate = is_boilerplate(from, to);
+    Occurrences occurrences{.begin = static_cast<std::uint32_t>(counting.size()), .count = 0};
+    for (std::size_t i = from; i < to && occurrences.count < kMaxForms; ++i) {
+      if (boilerplate && mostly_own[windows_[i].form]) continue;
       counting.push_back(windows_[i]);
-      ++documents_[windows_[i].document].windows;
-      ++at.count;
+      ++forms_[windows_[i].form].windows;
+      ++occurrences.count;
     }
-    recurrences_[windows_[from].hash] = at;
+    occurrences_[windows_[from].hash] = occurrences;
   }
   windows_ = std::move(counting);
 }
 
-HeldOutText::Found HeldOutText::find(const Plain& plain) const {
+HeldOutText::Found HeldOutText::find(const ComparableText& comparable) const {
   Found out;
-  if (whole_.contains(plain.identity)) {
+  if (identities_.contains(comparable.identity)) {
     out.overlap = Overlap::kSame;
     return out;
   }
-  if (recurrences_.empty()) return out;
+  if (occurrences_.empty()) return out;
   bool is_part = false;
-  for (const std::string* folded : plain.forms()) {
-    std::size_t own = 0, known = 0;  // chosen windows that are no boilerplate, and those held out
-    for (const std::uint64_t hash : candidates(*folded)) {
-      const auto entry = recurrences_.find(hash);
-      const bool found = entry != recurrences_.end();
+  for (const ComparableText::Form& form : comparable.forms) {
+    // Chosen windows without boilerplate: all of this form, and those that are also in held-out text.
+    std::size_t own = 0, known = 0;
+    for (const std::uint64_t hash : candidates(form.text)) {
+      const auto entry = occurrences_.find(hash);
+      const bool found = entry != occurrences_.end();
       if (found && entry->second.count == 0) continue;
       own += hash <= bound_;
       known += hash <= bound_ && found;
       if (found) out.windows.push_back(hash);
     }
-    is_part = is_part || is_most(known, own);
+    is_part = is_part || (form.is_main && is_most(known, own));
   }
   std::sort(out.windows.begin(), out.windows.end());
   out.windows.erase(std::unique(out.windows.begin(), out.windows.end()), out.windows.end());
-  std::unordered_map<std::uint32_t, std::uint32_t> shared;  // windows in common, by held-out document
+  std::unordered_map<std::uint32_t, std::uint32_t>
+      shared;  // windows in common, by form of a held-out document
   for (const std::uint64_t hash : out.windows) {
-    const Recurrence& at = recurrences_.at(hash);
-    for (std::uint32_t i = at.begin; i < at.begin + at.count; ++i) ++shared[windows_[i].document];
+    const Occurrences& found = occurrences_.at(hash);
+    for (std::uint32_t i = found.begin; i < found.begin + found.count; ++i) ++shared[windows_[i].form];
   }
-  const bool holds = std::any_of(shared.begin(), shared.end(), [&](const auto& s) {
-    return is_most(s.second, documents_[s.first].windows);
-  });
+  const bool holds = std::any_of(shared.begin(), shared.end(),
+                                 [&](const auto& s) { return is_most(s.second, forms_[s.first].windows); });
   if (holds || is_part) out.overlap = Overlap::kInside;
   return out;
 }
 
 void HeldOutText::train(const Found& found) {
-  for (const std::uint64_t hash : found.windows) recurrences_.at(hash).trained = true;
+  for (const std::uint64_t hash : found.windows) occurrences_.at(hash).trained = true;
 }
 
 HeldOutText::Trained HeldOutText::trained() const {
-  std::vector<std::uint32_t> found(documents_.size());
-  for (const auto& [hash, at] : recurrences_)
-    for (std::uint32_t i = at.begin; at.trained && i < at.begin + at.count; ++i)
-      ++found[windows_[i].document];
-  Trained out{.of = documents_.size()};
+  std::vector<std::uint32_t> found(forms_.size());
+  for (const auto& [hash, occurrences] : occurrences_)
+    for (std::uint32_t i = occurrences.begin;
+         occurrences.trained && i < occurrences.begin + occurrences.count; ++i)
+      ++found[windows_[i].form];
+  Trained out{.added = documents_};
   double bytes = 0, trained = 0;
-  for (std::size_t i = 0; i < documents_.size(); ++i) {
-    const auto [size, windows] = documents_[i];
-    out.documents += is_most(found[i], windows);
-    bytes += static_cast<double>(size);
-    if (windows > 0) trained += static_cast<double>(size) * found[i] / windows;
+  for (std::size_t from = 0, to = 0; from < forms_.size(); from = to) {
+    // A document is trained on as far as one of its forms is.
+    bool is_trained = false;
+    double share = 0;
+    for (to = from; to < forms_.size() && forms_[to].document == forms_[from].document; ++to) {
+      is_trained = is_trained || is_most(found[to], forms_[to].windows);
+      if (forms_[to].windows > 0)
+        share = std::max(share, static_cast<double>(found[to]) / forms_[to].windows);
+    }
+    out.documents += is_trained;
+    bytes += static_cast<double>(forms_[from].bytes);
+    trained += share * static_cast<double>(forms_[from].bytes);
   }
   if (bytes > 0) out.share = trained / bytes;
   return out;

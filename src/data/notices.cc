@@ -8,11 +8,13 @@ namespace gabbro::data {
 
 namespace {
 
+// Returns a number with its noun: "1 document", "2 documents".
 std::string counted(std::uint64_t count, const std::string& what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-std::string of(std::uint64_t part, std::uint64_t whole, const std::string& what) {
+// Returns "2 of 3 documents".
+std::string part_of(std::uint64_t part, std::uint64_t whole, const std::string& what) {
   return fmt::format("{} of {}", part, counted(whole, what));
 }
 
@@ -27,13 +29,13 @@ std::string percent(std::uint64_t part, std::uint64_t whole) {
 }  // namespace
 
 std::vector<std::string> notices_of(const Findings& f, const std::string& separator) {
-  constexpr std::uint64_t kOftenInvalid = 200;  // one invalid byte in so many is hardly damage
+  constexpr std::uint64_t kOftenInvalid = 200;  // More than one invalid byte in so many is hardly damage.
   std::vector<std::string> out;
   if (f.mended > 0)
     out.push_back(fmt::format(
         "{} ({}) contained invalid UTF-8; each invalid byte, {} ({}), became U+FFFD, which counts as text{}",
-        of(f.mended, f.documents, "document"), percent(f.mended, f.documents),
-        of(f.mended_bytes, f.bytes, "byte"), percent(f.mended_bytes, f.bytes),
+        part_of(f.mended, f.documents, "document"), percent(f.mended, f.documents),
+        part_of(f.mended_bytes, f.bytes, "byte"), percent(f.mended_bytes, f.bytes),
         f.mended_bytes * kOftenInvalid > f.bytes
             ? ". Is the text in another encoding? Convert it, for example with `iconv -f LATIN1 -t UTF-8`"
             : ""));
@@ -43,8 +45,7 @@ std::vector<std::string> notices_of(const Findings& f, const std::string& separa
   if (f.separators > 0)
     out.push_back(
         fmt::format("the separator {} occurs {} inside of {}, where it separates nothing, since it is not on "
-                    "a line of its "
-                    "own in a text file; the first is in {}",
+                    "a line of its own in a text file; the first is in {}",
                     separator, counted(f.separators, "time"), counted(f.separator_documents, "document"),
                     f.separator_file));
   if (!f.undivided.empty())
@@ -65,7 +66,7 @@ std::vector<std::string> notices_of(const Sources& sources) {
 }
 
 std::vector<std::string> training_notices(const Division::Counts& c, bool by_name, std::uint64_t train) {
-  constexpr double kWorthSaying = 0.01;
+  constexpr double kWorthSaying = 0.01;  // share of the held-out text
   std::vector<std::string> out;
   if (c.same > 0)
     out.push_back(fmt::format(
@@ -81,10 +82,10 @@ std::vector<std::string> training_notices(const Division::Counts& c, bool by_nam
     out.push_back(fmt::format(
         "{} of the held-out text also stands in training documents that are kept; {} {} there for the most "
         "part. For scores on new text alone, hold out other documents",
-        percent(share), of(documents, all, "held-out document"), documents == 1 ? "stands" : "stand"));
+        percent(share), part_of(documents, all, "held-out document"), documents == 1 ? "stands" : "stand"));
   if (const std::uint64_t again = c.trained_again; again > 0)
     out.push_back(fmt::format("{} ({}) repeat{} an earlier one; {} kept",
-                              of(again, train, "training document"), percent(again, train),
+                              part_of(again, train, "training document"), percent(again, train),
                               again == 1 ? "s" : "", again == 1 ? "it is" : "they are"));
   return out;
 }
@@ -103,11 +104,11 @@ std::vector<std::string> held_out_notices(const Division::Counts& c) {
 }
 
 std::string vocabulary_notice(const SplitInfo& train, const SplitInfo& valid) {
-  constexpr double kMuchLonger = 1.25;
+  constexpr double kSuspiciousRatio = 1.25;
   const auto bytes_a_token = [](const SplitInfo& s) {
     return static_cast<double>(s.bytes) / static_cast<double>(std::max<std::uint64_t>(1, s.tokens));
   };
-  if (bytes_a_token(valid) <= kMuchLonger * bytes_a_token(train)) return "";
+  if (bytes_a_token(valid) <= kSuspiciousRatio * bytes_a_token(train)) return "";
   return fmt::format(
       "the tokenizer fits the held-out text better than the training text ({:.2f} bytes per token, {:.2f} in "
       "training): was it trained on it? Scores would then not only reflect what the model learned",

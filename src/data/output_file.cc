@@ -12,7 +12,7 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kBuffer = 1 << 20;  // bytes
+constexpr std::size_t kBufferBytes = 1 << 20;
 
 }  // namespace
 
@@ -40,24 +40,24 @@ OutputFile::~OutputFile() {
 
 Result<bool> OutputFile::write(const void* data, std::size_t size) {
   const char* bytes = static_cast<const char*>(data);
-  if (buffer_.size() + size < kBuffer) {
+  if (buffer_.size() + size < kBufferBytes) {
     buffer_.append(bytes, size);
     return true;
   }
-  if (auto ok = put(buffer_.data(), buffer_.size()); !ok) return ok;
+  if (auto ok = write_through(buffer_.data(), buffer_.size()); !ok) return ok;
   buffer_.clear();
-  return put(bytes, size);
+  return write_through(bytes, size);
 }
 
 Result<bool> OutputFile::close() {
-  if (auto ok = put(buffer_.data(), buffer_.size()); !ok) return ok;
+  if (auto ok = write_through(buffer_.data(), buffer_.size()); !ok) return ok;
   const bool synced = ::fsync(fd_) == 0;
   const bool closed = ::close(std::exchange(fd_, -1)) == 0;
   if (!synced || !closed) return failure();
   return true;
 }
 
-Result<bool> OutputFile::put(const char* data, std::size_t size) {
+Result<bool> OutputFile::write_through(const char* data, std::size_t size) {
   for (std::size_t done = 0; done < size;) {
     const ssize_t n = ::write(fd_, data + done, size - done);
     if (n < 0 && errno == EINTR) continue;

@@ -11,6 +11,7 @@ namespace gabbro::data {
 /// A file that is written once, through a buffer. Errors: "io".
 class OutputFile {
  public:
+  /// Creates the file, or empties an existing one.
   static Result<OutputFile> create(const std::string& path);
   OutputFile() = default;
   OutputFile(OutputFile&& other) noexcept;
@@ -22,7 +23,8 @@ class OutputFile {
   Result<bool> close();
 
  private:
-  Result<bool> put(const char* data, std::size_t size);
+  // Writes past the buffer.
+  Result<bool> write_through(const char* data, std::size_t size);
   [[nodiscard]] tl::unexpected<Error> failure() const;
 
   std::string path_;

@@ -34,16 +34,16 @@ Result<Plugin> load() {
     return fail("parquet", fmt::format("cannot load {}: {}", path.string(), ::dlerror()),
                 "build gabbro again, " + convert);
   Plugin out;
-  bool whole = true;
-  const auto find = [&](auto& function, const char* name) {
+  bool complete = true;
+  const auto find_function = [&](auto& function, const char* name) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
-    whole = whole && function;
+    complete = complete && function;
   };
-  find(out.open, "gabbro_parquet_open");
-  find(out.next, "gabbro_parquet_next");
-  find(out.share, "gabbro_parquet_share");
-  find(out.close, "gabbro_parquet_close");
-  if (!whole)
+  find_function(out.open, "gabbro_parquet_open");
+  find_function(out.next, "gabbro_parquet_next");
+  find_function(out.share, "gabbro_parquet_share");
+  find_function(out.close, "gabbro_parquet_close");
+  if (!complete)
     return fail("parquet", path.string() + " belongs to another build of gabbro",
                 "build gabbro again, " + convert);
   return out;
@@ -76,7 +76,7 @@ ParquetFile::~ParquetFile() = default;
 
 Result<ParquetFile> ParquetFile::open(const std::string& path, const std::string& column) {
   if (auto ok = load_parquet(); !ok) return tl::unexpected(ok.error());
-  if (auto ok = is_plain_file(path); !ok) return tl::unexpected(ok.error());
+  if (auto ok = check_regular_file(path); !ok) return tl::unexpected(ok.error());
   auto state = std::make_unique<State>();
   state->path = path;
   const char* error = nullptr;

@@ -15,7 +15,7 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
 /// Reads the next text; null cells are skipped. Returns 1 for a text, which is valid until the next call; 0
 /// at the end; -1 for an error, with the reason in `*error`.
 int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error);
-/// Returns the share of the rows read so far.
+/// Returns the share of the rows read so far, in [0, 1].
 double gabbro_parquet_share(const GabbroParquet* file);
 void gabbro_parquet_close(GabbroParquet* file);
 

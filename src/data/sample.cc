@@ -9,7 +9,7 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kPiece = 4096;  // bytes
+constexpr std::size_t kPieceBytes = 4096;  // A piece ends at the first line end after so many.
 
 // Keeps pieces of text with a small hash, and halves the bound on the hash whenever there are too many.
 class Sample {
@@ -45,8 +45,8 @@ class Sample {
     for (const Piece& p : kept_) bytes_ += p.text.size();
   }
 
-  std::uint64_t limit_, bytes_ = 0;
-  std::uint64_t bound_ = ~std::uint64_t{0};
+  std::uint64_t limit_, bytes_ = 0;          // maximum bytes, and bytes of the pieces kept
+  std::uint64_t bound_ = ~std::uint64_t{0};  // maximum hash of a piece that is kept
   std::vector<Piece> kept_;
 };
 
@@ -62,10 +62,10 @@ Result<std::vector<std::string>> sample_text(const Sources& sources, const Build
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
     if (!more) return sample.take();
-    std::optional<bool> taken;  // reads the whole document, so it is asked at most once
+    std::optional<bool> taken;  // `takes` reads the whole document, so it is called at most once.
     const auto is_taken = [&] { return taken ? *taken : *(taken = takes(text)); };
     for (std::size_t from = 0; from < text.size();) {
-      const std::size_t line = text.find('\n', std::min(from + kPiece, text.size() - 1));
+      const std::size_t line = text.find('\n', std::min(from + kPieceBytes, text.size() - 1));
       const std::size_t end = line == std::string::npos ? text.size() : line + 1;
       sample.add(std::string_view(text).substr(from, end - from), is_taken);
       from = end;

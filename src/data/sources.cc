@@ -23,14 +23,14 @@ tl::unexpected<Error> unreadable(const fs::path& path, const std::string& why) {
               "make it readable, or name the files to read");
 }
 
-// Checks that a file can be read. A build may lack support for Parquet, and skipping the file silently would
-// be worse than an error.
+// Checks that this build can read Parquet. Skipping the file silently would be worse than an error.
 Result<bool> check_parquet(const fs::path& path) {
   auto ok = load_parquet();
   if (!ok) ok.error().message = path.string() + " is a Parquet file, and " + ok.error().message;
   return ok;
 }
 
+// Checks a file that the user named. Errors: those of find_sources.
 Result<bool> check_named(const std::string& path) {
   switch (format_of(path)) {
     case Format::kText:
@@ -42,7 +42,7 @@ Result<bool> check_named(const std::string& path) {
       return check_parquet(path);
     case Format::kArchive:
       return fail("format", fmt::format("{} is an archive, which is not read", path),
-                  "unpack it, and name the folder");
+                  "unpack it, and pass the folder");
     case Format::kUnknown:
       break;
   }
@@ -50,18 +50,18 @@ Result<bool> check_named(const std::string& path) {
               "rename it to .txt if it is plain text, or convert it to text, JSON lines (.jsonl) or Parquet");
 }
 
-// Collects files and remembers which they are, whatever their names.
+// Collects files, and recognises a file that is found again under another name.
 class Finder {
  public:
   explicit Finder(const SourceOptions& options) : options_(options) {}
 
   Result<bool> add(const std::string& path) {
-    struct stat about {};
-    if (stat(path.c_str(), &about) != 0) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) {
       if (errno == ENOENT) return fail("io", fmt::format("{} not found", path), "name files or folders");
       return unreadable(path, std::strerror(errno));
     }
-    if (!S_ISDIR(about.st_mode)) {
+    if (!S_ISDIR(status.st_mode)) {
       if (auto ok = check_named(path); !ok) return ok;
       if (auto ok = add_file(path); !ok) return ok;
     } else if (auto ok = add_folder(path); !ok) {
@@ -75,20 +75,20 @@ class Finder {
 
  private:
   Result<bool> add_file(const std::string& path) {
-    struct stat about {};
-    if (stat(path.c_str(), &about) != 0) return unreadable(path, std::strerror(errno));
-    const auto [known, fresh] = known_.try_emplace({about.st_dev, about.st_ino}, out.files.size());
-    if (!fresh && out.path_of[known->second] == path_) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return unreadable(path, std::strerror(errno));
+    const auto [known, is_new] = known_.try_emplace({status.st_dev, status.st_ino}, out.files.size());
+    if (!is_new && out.path_of[known->second] == path_) {
       out.skipped["with the same file behind it as another"].push_back(path);
       return true;
     }
-    if (!fresh)
+    if (!is_new)
       return fail("io",
                   fmt::format("{} is named twice: it is the same file as {}", path, out.files[known->second]),
                   "name it once");
     out.files.push_back(path);
     out.path_of.push_back(path_);
-    out.bytes += static_cast<std::uint64_t>(about.st_size);
+    out.bytes += static_cast<std::uint64_t>(status.st_size);
     return true;
   }
 
@@ -111,14 +111,16 @@ class Finder {
     return true;
   }
 
-  // Decides on a file of a folder, which may contain other files than text.
+  // Returns true if a file in a folder is a source; folders may contain other files than text.
   Result<bool> is_wanted(const fs::path& file) const {
     const Format format = format_of(file);
     if (format == Format::kJson) return has_json_field(file.string(), options_.field);
     if (format == Format::kParquet) return check_parquet(file);
+    // Without an extension, a file in a folder may be anything.
     return (format == Format::kText && file.has_extension()) || format == Format::kLines;
   }
 
+  // Lists the files below `folder` in `found`.
   Result<bool> walk(const fs::path& folder, std::vector<fs::path>& found) {
     std::error_code error;
     fs::directory_iterator entry(folder, error);
@@ -149,7 +151,7 @@ class Finder {
   }
 
   const SourceOptions& options_;
-  std::size_t path_ = 0;
+  std::size_t path_ = 0;                                  // index of the path that is being added
   std::map<std::pair<dev_t, ino_t>, std::size_t> known_;  // the index in `files` by the file's identity
 };
 

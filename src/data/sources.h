@@ -25,9 +25,9 @@ struct Sources {
   std::map<std::string, std::vector<std::string>> skipped;
 };
 
-/// Errors: "io" (no such file, an empty folder, a folder that cannot be read, a file that is named twice),
-/// "format" (a named file that is neither text nor JSON lines nor Parquet), "parquet" (a Parquet file that
-/// this build cannot read; see parquet.h).
+/// Finds the files that `paths` name, in their order. Errors: "io" (no such file, an empty folder, a folder
+/// that cannot be read, a file that is named twice), "format" (a named file that is neither text nor JSON
+/// lines nor Parquet), "parquet" (a Parquet file that this build cannot read; see parquet.h).
 Result<Sources> find_sources(const std::vector<std::string>& paths, const SourceOptions& options = {});
 
 }  // namespace gabbro::data

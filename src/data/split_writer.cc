@@ -51,7 +51,8 @@ Result<bool> SplitWriter::close_shard() {
 Result<bool> SplitWriter::next_shard() {
   if (!info_.shards.empty())
     if (auto ok = close_shard(); !ok) return ok;
-  info_.shards.push_back({fmt::format("{}-{:05}.tokens", info_.name, info_.shards.size()), 0, ""});
+  info_.shards.push_back(
+      {.file = fmt::format("{}-{:05}.tokens", info_.name, info_.shards.size()), .tokens = 0, .hash = ""});
   GABBRO_TRY(file, OutputFile::create(folder_ + "/" + info_.shards.back().file));
   shard_ = std::move(file);
   return true;

@@ -16,7 +16,7 @@ class SplitWriter {
   /// `wide`: tokens take 4 bytes instead of 2. A shard ends with the document that brings it to
   /// `shard_tokens`.
   SplitWriter(std::string folder, std::string name, bool wide, std::uint64_t shard_tokens);
-  /// Adds a document of `bytes` bytes of text.
+  /// Adds a document: its tokens, including the end token, and the number of bytes of its text.
   Result<bool> add(const std::vector<int>& tokens, std::uint64_t bytes);
   /// Closes all files and returns what was written, with hashes.
   Result<SplitInfo> close();
@@ -32,7 +32,7 @@ class SplitWriter {
   bool wide_;
   std::uint64_t shard_tokens_;
   SplitInfo info_;
-  OutputFile shard_, borders_;
+  OutputFile shard_, borders_;  // the current shard, and NAME.documents
 };
 
 }  // namespace gabbro::data

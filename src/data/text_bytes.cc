@@ -8,7 +8,7 @@
 namespace gabbro::data {
 
 Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::uint64_t documents) {
-  const std::size_t count = split.first(documents);
+  const std::size_t count = split.documents_up_to(documents);
   for (std::size_t d = 0; d < count; ++d) {
     const Document document = split.document(d);
     std::vector<std::int64_t> tokens;

@@ -50,10 +50,12 @@ Result<Tokenizer> Tokenizer::load(const std::string& path) {
 namespace {
 
 // The trainer of SentencePiece packs positions in a word into 16 bits: it crashes at a word of more than
-// 32,767 characters, and ends the process at one of more than 65,535. It passes over very long lines.
+// 32,767 characters, and ends the process at one of more than 65,535. It skips lines that are longer than its
+// option max_sentence_length (see `train`).
 constexpr std::size_t kLongestLine = 30'000;  // bytes
 
-// Returns where to cut a long line that begins at `from`: before its last space, or else between characters.
+// Returns where to cut a long line that begins at `from`: before the last space within kLongestLine, or else
+// between characters.
 std::size_t cut_of(const std::string& text, std::size_t from) {
   const std::size_t limit = from + kLongestLine;
   if (const std::size_t space = text.rfind(' ', limit); space != std::string::npos && space > from)
@@ -91,14 +93,14 @@ class Lines : public sentencepiece::SentenceIterator {
     done_ = true;
   }
   const std::vector<std::string>& texts_;
-  std::size_t text_ = 0, at_ = 0;
+  std::size_t text_ = 0, at_ = 0;  // index of the text, and the offset in it of the next line
   std::string line_;
   bool done_ = false;
 };
 
 constexpr std::size_t kShortestPart = 64 << 10, kLongestPart = 256 << 10;  // bytes
 
-// Returns where a long text is cut: before a space that follows a letter, a digit or punctuation, or after a
+// Returns where to cut a long text: before a space that follows a letter, a digit or punctuation, or after a
 // line end that no other follows, or else between characters.
 std::size_t end_of_part(std::string_view text) {
   for (std::size_t at = kShortestPart; at < kLongestPart; ++at) {
@@ -132,12 +134,15 @@ Result<Tokenizer> Tokenizer::train(const std::vector<std::string>& sample, int v
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &lines, &model);
   if (!status.ok()) {
-    const std::string said = status.error_message();  // The format is "source.cc(line) [condition] message".
-    const std::size_t end = said.rfind("] ");
+    const std::string message =
+        status.error_message();  // The format is "source.cc(line) [condition] message".
+    const std::size_t end = message.rfind("] ");
     return fail("tokenizer",
                 fmt::format("cannot train a vocabulary of {} tokens: {}", vocab,
-                            end == std::string::npos ? said : said.substr(end + 2)),
-                "give more text, or a smaller --vocab");
+                            end == std::string::npos ? message : message.substr(end + 2)),
+                message.find("required_chars") == std::string::npos
+                    ? "give more text, or a smaller --vocab"
+                    : "every character of the text needs a token: use a larger --vocab");
   }
   return from_bytes(std::move(model));
 }
@@ -178,7 +183,7 @@ void Tokenizer::encode_part(std::string_view part, bool first, std::vector<int>&
 std::optional<unsigned char> Tokenizer::byte_of(int id) const {
   if (!model_->processor.IsByte(id)) return std::nullopt;
   return static_cast<unsigned char>(
-      std::stoi(model_->processor.IdToPiece(id).substr(3), nullptr, 16));  // <0xE2>
+      std::stoi(model_->processor.IdToPiece(id).substr(3), nullptr, 16));  // The piece is written as <0xE2>.
 }
 
 std::string Tokenizer::decode(const std::vector<int>& ids) const {

@@ -16,14 +16,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A field of a message of Protocol Buffers: a number, or bytes.
+// Wire types of Protocol Buffers.
+enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+
+// A field of a message of Protocol Buffers: `value` if its wire type is kVarint, otherwise `bytes`.
 struct Field {
   int number = 0;
   std::uint64_t value = 0;
   std::string_view bytes;
 };
 
-// Reads the fields of a message one after the other; empty at its end and where it is damaged.
+// Reads the fields of a message one after the other. `next` returns nothing at its end or where it is
+// damaged.
 class Message {
  public:
   explicit Message(std::string_view data) : data_(data) {}
@@ -34,16 +38,16 @@ class Message {
     Field out;
     out.number = static_cast<int>(*key >> 3);
     const auto wire = *key & 7;
-    if (wire == 0) {
+    if (wire == kVarint) {
       const auto value = varint();
       if (!value) return {};
       out.value = *value;
       return out;
     }
-    const auto size = wire == 1   ? std::optional<std::uint64_t>(8)
-                      : wire == 5 ? std::optional<std::uint64_t>(4)
-                      : wire == 2 ? varint()
-                                  : std::nullopt;
+    const auto size = wire == kFixed64   ? std::optional<std::uint64_t>(8)
+                      : wire == kFixed32 ? std::optional<std::uint64_t>(4)
+                      : wire == kBytes   ? varint()
+                                         : std::nullopt;
     if (!size || *size > data_.size()) return {};
     out.bytes = data_.substr(0, *size);
     data_.remove_prefix(*size);
@@ -75,10 +79,15 @@ struct Piece {
 struct Vocabulary {
   std::vector<Piece> pieces;
   std::uint64_t model_type = 1;  // 1: unigram, 2: byte pairs, 3: words, 4: characters
-  std::string normalization;
-  bool has_table = false, prefix = true, removes_spaces = true, escapes_spaces = true, suffix = false;
+  std::string normalization;     // name of the rule
+  bool has_table = false;        // a compiled table of replacements
+  bool adds_prefix = true;       // puts a space before a text
+  bool removes_spaces = true;    // removes repeated spaces
+  bool escapes_spaces = true;    // writes a space as U+2581
+  bool space_is_suffix = false;  // a space belongs to the word before it
 };
 
+// Field numbers: piece 1, score 2, type 3.
 Piece parse_piece(std::string_view bytes) {
   Piece out;
   Message message(bytes);
@@ -90,6 +99,9 @@ Piece parse_piece(std::string_view bytes) {
   return out;
 }
 
+// Field numbers of the model: pieces 1, trainer_spec 2, normalizer_spec 3. Of the trainer: model_type 3,
+// treat_whitespace_as_suffix 24. Of the normalizer: name 1, precompiled_charsmap 2, add_dummy_prefix 3,
+// remove_extra_whitespaces 4, escape_whitespaces 5.
 Vocabulary parse(std::string_view bytes) {
   Vocabulary out;
   Message message(bytes);
@@ -101,10 +113,10 @@ Vocabulary parse(std::string_view bytes) {
       if (!f) break;
       const bool trainer = field->number == 2;
       if (trainer && f->number == 3) out.model_type = f->value;
-      if (trainer && f->number == 24) out.suffix = f->value != 0;
+      if (trainer && f->number == 24) out.space_is_suffix = f->value != 0;
       if (!trainer && f->number == 1) out.normalization = f->bytes;
       if (!trainer && f->number == 2) out.has_table = !f->bytes.empty();
-      if (!trainer && f->number == 3) out.prefix = f->value != 0;
+      if (!trainer && f->number == 3) out.adds_prefix = f->value != 0;
       if (!trainer && f->number == 4) out.removes_spaces = f->value != 0;
       if (!trainer && f->number == 5) out.escapes_spaces = f->value != 0;
     }
@@ -117,8 +129,9 @@ Result<bool> check(const Vocabulary& v) {
     return fail("tokenizer", "the vocabulary cannot be written as tokenizer.json: " + what,
                 "export with --format torch, and read text with the tokenizer.model of the corpus");
   };
-  if (v.model_type != 2) return refuse("it is not a BPE vocabulary");
-  if (v.has_table || v.removes_spaces || !v.escapes_spaces || v.suffix)
+  constexpr std::uint64_t kBpe = 2;
+  if (v.model_type != kBpe) return refuse("it is not a BPE vocabulary");
+  if (v.has_table || v.removes_spaces || !v.escapes_spaces || v.space_is_suffix)
     return refuse(fmt::format("it changes text before it is split (normalisation '{}')", v.normalization));
   const auto bytes =
       std::count_if(v.pieces.begin(), v.pieces.end(), [](const Piece& p) { return p.type == Piece::kByte; });
@@ -168,7 +181,8 @@ Result<Vocabulary> read(const Tokenizer& tokenizer) {
   return out;
 }
 
-std::string unknown(const Vocabulary& v) {
+// Returns the text of the token for unknown characters, or "".
+std::string unknown_token(const Vocabulary& v) {
   const auto at = std::find_if(v.pieces.begin(), v.pieces.end(),
                                [](const Piece& p) { return p.type == Piece::kUnknown; });
   return at == v.pieces.end() ? "" : at->text;
@@ -194,12 +208,12 @@ Result<std::string> tokenizer_json(const Tokenizer& tokenizer) {
                        {"special", true}});
   }
   Json normalizers = Json::array(), decoders = Json::array();
-  if (v.prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
+  if (v.adds_prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
   normalizers.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpace}});
   decoders.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpace}}}, {"content", " "}});
   decoders.push_back({{"type", "ByteFallback"}});
   decoders.push_back({{"type", "Fuse"}});
-  if (v.prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  if (v.adds_prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   const auto special = [&](int type) { return Json{{"SpecialToken", {{"id", end}, {"type_id", type}}}}; };
   const auto sequence = [](const char* name, int type) {
     return Json{{"Sequence", {{"id", name}, {"type_id", type}}}};
@@ -220,7 +234,7 @@ Result<std::string> tokenizer_json(const Tokenizer& tokenizer) {
       {"model",
        {{"type", "BPE"},
         {"dropout", nullptr},
-        {"unk_token", unknown(v)},
+        {"unk_token", unknown_token(v)},
         {"continuing_subword_prefix", nullptr},
         {"end_of_word_suffix", nullptr},
         {"fuse_unk", true},
@@ -238,7 +252,7 @@ Result<std::string> tokenizer_config_json(const Tokenizer& tokenizer, std::int64
                      {"bos_token", end},
                      {"eos_token", end},
                      {"pad_token", end},
-                     {"unk_token", unknown(v)},
+                     {"unk_token", unknown_token(v)},
                      {"split_special_tokens", true},
                      {"clean_up_tokenization_spaces", false},
                      {"padding_side", "left"},

@@ -16,7 +16,7 @@ namespace gabbro::data {
 Result<std::string> tokenizer_json(const Tokenizer& tokenizer);
 
 /// Returns the text of the `tokenizer_config.json` beside it. `length` is the number of tokens that the model
-/// was trained to read.
+/// was trained to read. Errors: "tokenizer", as above.
 Result<std::string> tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t length);
 
 }  // namespace gabbro::data

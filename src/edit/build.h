@@ -20,6 +20,12 @@ inline Expr num(double value) {
   return e;
 }
 
+inline Expr boolean(bool value) {
+  Expr e = num(value ? 1 : 0);
+  e.kind = Expr::Kind::kBool;
+  return e;
+}
+
 inline Expr name(std::string_view text) {
   Expr e;
   e.kind = Expr::Kind::kName;
@@ -35,6 +41,7 @@ inline Expr with(Expr head, std::string keyword, Expr value) {
   return head;
 }
 
+/// Returns a call with positional arguments.
 inline Expr call(std::string_view function, std::vector<Expr> args) {
   Expr e = name(function);
   e.kind = Expr::Kind::kCall;
@@ -43,6 +50,7 @@ inline Expr call(std::string_view function, std::vector<Expr> args) {
   return e;
 }
 
+/// Returns a call with the argument over=`over` behind the positional ones.
 inline Expr call_over(std::string_view function, std::vector<Expr> args, std::string_view over) {
   return with(call(function, std::move(args)), "over", name(over));
 }
@@ -71,6 +79,7 @@ inline Expr list(std::vector<Expr> items) {
   return e;
 }
 
+/// Returns a list of names.
 inline Expr names(const std::vector<std::string>& items) {
   std::vector<Expr> out;
   for (const std::string& item : items) out.push_back(name(item));
@@ -85,7 +94,7 @@ inline Stmt assign(std::string_view target, Expr value) {
   return s;
 }
 
-inline Stmt give_back(Expr value) {
+inline Stmt return_value(Expr value) {
   Stmt s;
   s.kind = Stmt::Kind::kReturn;
   s.values.push_back(std::move(value));

@@ -32,6 +32,7 @@ std::string text_of(const Stmt& s) {
   return text;
 }
 
+// Returns the text of an item without comments.
 std::string item_text(Item item) {
   item.comments.clear();
   const auto clean = [](std::vector<Stmt>& body) {
@@ -91,14 +92,21 @@ std::vector<std::pair<int, int>> align(int n, int m, const Cost& cost) {
   return out;
 }
 
+// Collects the changes of one item after the other.
 class Differ {
  public:
   std::vector<Change> changes;
-  std::string item;
+  std::string item;  // Change::item of the changes that are added
 
-  void add(const std::string& place, std::string before, std::string after, Position a = {},
-           Position b = {}) {
-    if (before != after) changes.push_back({item, place, std::move(before), std::move(after), a, b});
+  void add(const std::string& place, std::string before, std::string after, Position at_before = {},
+           Position at_after = {}) {
+    if (before != after)
+      changes.push_back({.item = item,
+                         .place = place,
+                         .before = std::move(before),
+                         .after = std::move(after),
+                         .at_before = at_before,
+                         .at_after = at_after});
   }
 
   // ---- Expressions, down to the smallest that differ ----
@@ -115,9 +123,9 @@ class Differ {
   // ---- Instances: the tree of a design, by path ----
   void tree(const Expr& a, const Expr& b, const std::string& path) {
     if (lang::print(a) == lang::print(b)) return;
-    const auto repeat = [](const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; };
+    const auto is_repetition = [](const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; };
     if (a.kind == Expr::Kind::kList && b.kind == Expr::Kind::kList) return list(a, b, path);
-    if (repeat(a) && repeat(b)) {
+    if (is_repetition(a) && is_repetition(b)) {
       add(path, lang::print(a.args[0]) + " turns", lang::print(b.args[0]) + " turns", a.at, b.at);
       return tree(a.args[1], b.args[1], path + ".*");
     }
@@ -136,10 +144,12 @@ class Differ {
         add(path + "." + b.keywords[i], "", lang::print(b.args[i]), a.at, b.args[i].at);
   }
 
+  // ---- Statements, by a minimal alignment ----
   void block(const std::vector<Stmt>& a, const std::vector<Stmt>& b) {
     const auto pairs = align(static_cast<int>(a.size()), static_cast<int>(b.size()), [&](int i, int j) {
       if (text_of(a[i]) == text_of(b[j])) return 0.0;
       if (a[i].kind != b[j].kind) return 3.0;
+      // A statement with the same subject is a better partner than any other.
       return subject(a[i]) == subject(b[j]) ? 1.0 : 1.9;
     });
     for (const auto& [i, j] : pairs) {
@@ -152,6 +162,7 @@ class Differ {
     }
   }
 
+  // ---- Signatures: inputs and outputs, then each hyperparameter ----
   void signature(const Unit& a, const Unit& b, Position at_a, Position at_b) {
     const auto head = [](Unit u) {
       u.hypers.clear();
@@ -169,6 +180,7 @@ class Differ {
         add(h.name, "", hyper_text(h), at_a, h.at);
   }
 
+  // ---- Designs: settings, shared instances and the stack ----
   void design(const Design& a, const Design& b) {
     const auto setting = [&](const char* name, const std::optional<Expr>& x, const std::optional<Expr>& y) {
       add(name, x ? lang::print(*x) : "", y ? lang::print(*y) : "", x ? x->at : Position{},
@@ -252,6 +264,7 @@ class Differ {
   }
 };
 
+// Returns the item of the same kind and name; null if there is none.
 const Item* partner(const lang::Program& program, const Item& item) {
   for (const Item& other : program.items)
     if (other.value.index() == item.value.index() && lang::item_name(other) == lang::item_name(item))
@@ -283,14 +296,14 @@ double likeness(const Item& a, const Item& b) {
 
 std::vector<Change> diff(const lang::Program& a, const lang::Program& b) {
   Differ out;
-  std::vector<const Item*> gone, fresh;
+  std::vector<const Item*> removed, added;
   for (const Item& item : a.items)
-    if (!partner(b, item)) gone.push_back(&item);
+    if (!partner(b, item)) removed.push_back(&item);
   for (const Item& item : b.items) {
     const Item* old = partner(a, item);
     out.item = label(item);
     if (!old) {
-      fresh.push_back(&item);
+      added.push_back(&item);
     } else if (const auto* unit = std::get_if<Unit>(&item.value)) {
       out.signature(std::get<Unit>(old->value), *unit, old->at, item.at);
       out.block(std::get<Unit>(old->value).body, unit->body);
@@ -300,12 +313,13 @@ std::vector<Change> diff(const lang::Program& a, const lang::Program& b) {
       out.add("", item_text(*old), item_text(item), old->at, item.at);
     }
   }
-  for (const Item* item : fresh) {
-    const auto old = std::max_element(gone.begin(), gone.end(), [&](const Item* p, const Item* q) {
+  for (const Item* item : added) {
+    const auto old = std::max_element(removed.begin(), removed.end(), [&](const Item* p, const Item* q) {
       return likeness(*p, *item) < likeness(*q, *item);
     });
     out.item = label(*item);
-    if (old == gone.end() || likeness(**old, *item) < 0.5) {
+    constexpr double kLeastLikeness = 0.5;  // of an item that counts as renamed
+    if (old == removed.end() || likeness(**old, *item) < kLeastLikeness) {
       out.add("", "", item_text(*item), {}, item->at);
       continue;
     }
@@ -316,9 +330,9 @@ std::vector<Change> diff(const lang::Program& a, const lang::Program& b) {
       out.signature(before, *unit, (*old)->at, item->at);
       out.block(before.body, unit->body);
     }
-    gone.erase(old);
+    removed.erase(old);
   }
-  for (const Item* item : gone) {
+  for (const Item* item : removed) {
     out.item = label(*item);
     out.add("", item_text(*item), "", item->at, {});
   }

@@ -16,7 +16,7 @@ struct Change {
   std::string item;
   std::string place;
   std::string before, after;
-  Position at_before, at_after;
+  Position at_before, at_after;  // positions in the texts of the two programs
 };
 
 /// Returns the changes that lead from `a` to `b`, in the order of `b`. Items are matched by name (units that

@@ -27,11 +27,11 @@ using lang::Stmt;
 /// The library against which the result of an edit is checked. If `report` is set, it receives the findings
 /// of that check: elaboration, proofs, facts and hash (but not the program, which the edit returns).
 struct Against {
-  Against(const Library& known,
-          lang::CheckReport* found = nullptr)  // NOLINT: implicit
-      : library(known), report(found) {}
+  Against(const Library& library_to_use,
+          lang::CheckReport* report_to_fill = nullptr)  // NOLINT: implicit
+      : library(library_to_use), report(report_to_fill) {}
   const Library& library;
-  lang::CheckReport* report;
+  lang::CheckReport* report;  // may be null
 };
 
 // ---- The tree of a design ----
@@ -42,12 +42,13 @@ struct Against {
 struct TreePlace {
   std::string path;
   Expr instance;                      // the instance at this place
-  bool written = true;                // false if it is the default of the slot
+  bool written = true;                // false if it is, or is part of, the default of a slot
   const lang::Unit* owner = nullptr;  // unit to which the slot belongs; null in lists and repetitions
-  std::string slot;                   // name of the slot
+  std::string slot;                   // name of the slot; "" in lists and repetitions
 };
 
-/// Returns all places of the design, parents first; defaults are followed two levels deep.
+/// Returns all places of the program's design, parents first; defaults are followed two levels deep. Empty if
+/// the program has not exactly one design.
 std::vector<TreePlace> places(const Program& program, const Library& library);
 
 /// Returns the instance at `path`, or the default there. Errors: "place".
@@ -56,10 +57,10 @@ Result<Expr> subtree(const Program& program, const Library& library, const std::
 /// Replaces the subtree at `path` by `instance`.
 Result<Program> replace_subtree(const Program& program, const Against& against, const std::string& path,
                                 const Expr& instance);
-/// Replaces the subtree at `path` by the subtree of `donor` at `from`, and copies the units that it needs.
-/// Units whose name is taken are renamed; equal units are unified.
+/// Replaces the subtree at `path` by the subtree of `donor` at `donor_path`, and copies the units that it
+/// needs. Units whose name is taken are renamed; equal units are unified.
 Result<Program> crossover(const Program& program, const Against& against, const std::string& path,
-                          const Program& donor, const std::string& from);
+                          const Program& donor, const std::string& donor_path);
 /// Replaces X at `path` by outer(slot=X).
 Result<Program> wrap(const Program& program, const Against& against, const std::string& path, Expr outer,
                      const std::string& slot);
@@ -71,10 +72,10 @@ Result<Program> insert(const Program& program, const Against& against, const std
 Result<Program> remove(const Program& program, const Against& against, const std::string& path);
 /// Replaces X by 2 * X, and n * X by (n + 1) * X.
 Result<Program> duplicate(const Program& program, const Against& against, const std::string& path);
-/// Replaces both places by one shared instance, that of `path`. If both paths are equal, all repetitions of
-/// that place share one instance.
+/// Replaces the places at both paths by one shared instance, that of `path`. If both paths are equal, all
+/// repetitions of that place share one instance.
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
-                      const std::string& with);
+                      const std::string& other_path);
 /// Replaces Unit(...) by Unit(..., hyper=value).
 Result<Program> set_hyper(const Program& program, const Against& against, const std::string& path,
                           const std::string& hyper, const Expr& value);
@@ -86,25 +87,27 @@ Result<Program> adopt(const Program& program, const Against& against, const std:
 
 /// A statement of a unit of the program: indices into the body and into the bodies nested in it.
 struct Spot {
-  std::string unit;
-  std::vector<int> at;
+  std::string unit;  // its name
+  std::vector<int> path;
 };
 
 /// An expression: the index of a value of the statement, then indices of arguments, downwards.
 struct ExprSpot {
   Spot stmt;
-  std::vector<int> at;
+  std::vector<int> path;
 };
 
-/// Return all statements of `unit`, outer ones first, and all expressions in their values.
+/// Returns all statements of `unit`, outer ones first.
 std::vector<Spot> statements(const lang::Unit& unit);
+/// Returns all expressions in the values of these statements, outer ones first.
 std::vector<ExprSpot> expressions(const lang::Unit& unit);
+/// Return the statement or expression at a spot; null if there is none.
 const Stmt* find(const lang::Unit& unit, const Spot& spot);
 const Expr* find(const lang::Unit& unit, const ExprSpot& spot);
 
-/// Replaces the statement by `with` (one or several statements).
+/// Replaces the statement by one or several others.
 Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
-                                  const std::vector<Stmt>& with);
+                                  const std::vector<Stmt>& replacement);
 /// Inserts `added` before the statement.
 Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Stmt>& added);
@@ -112,9 +115,9 @@ Result<Program> insert_statement(const Program& program, const Against& against,
 /// name (in the order of the assigned names).
 Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Expr>& stand_in);
-/// Replaces the expression by `with`, and inserts `before` before its statement.
+/// Replaces the expression, and inserts the statements `before` before its statement.
 Result<Program> replace_expression(const Program& program, const Against& against, const ExprSpot& spot,
-                                   const Expr& with, const std::vector<Stmt>& before = {});
+                                   const Expr& replacement, const std::vector<Stmt>& before = {});
 /// Renames an operator or function and keeps its operands: a + b becomes a `name` b, and f(a) becomes
 /// `name`(a).
 Result<Program> swap_operator(const Program& program, const Against& against, const ExprSpot& spot,
@@ -131,11 +134,12 @@ std::vector<std::string> assigned(const Stmt& stmt);
 /// Removes everything unread: assignments, axes, hyperparameters (and arguments that set them), scans, units.
 void tidy(Program& program);
 
-/// Returns `program` if it checks, or else its first error.
+/// Returns `program` if it passes the checker, or else its first error, and fills `against.report`.
 Result<Program> accept(Program program, const Against& against);
 
 /// Returns the only design of the program. Errors: "edit" if there is none or more than one.
 Result<const lang::Design*> design_of(const Program& program);
+/// Return the program's own unit of this name; null if there is none.
 lang::Unit* find_unit(Program& program, std::string_view name);
 const lang::Unit* find_unit(const Program& program, std::string_view name);
 

@@ -29,6 +29,7 @@ NamedType over_time(std::vector<std::string> axes) {
   return type;
 }
 
+// Returns an integer hyperparameter that is one of `values`.
 Hyper choices(std::string name, const std::vector<double>& values, double fallback) {
   Hyper h;
   h.kind = Hyper::Kind::kInt;
@@ -61,10 +62,11 @@ Unit empty_unit(std::string name) {
   return unit;
 }
 
+// An axis that a unit may declare.
 struct AxisChoice {
   std::string name;
   Expr size;
-  double value;  // at width 256 and the default hyperparameters
+  double value;  // its size at width 256 and the default hyperparameters
 };
 
 // Returns the free hyperparameter by which resizing scales a unit that has no other. Without it, few widths
@@ -79,7 +81,8 @@ Hyper multiple() {
   return h;
 }
 
-// Returns the axes that a unit may use: heads, keys and values that share the width, and a small state.
+// Returns the axes that a unit may use: heads (h), keys (k) and values (v) that share the width, and a small
+// state (n), in this order.
 std::vector<AxisChoice> draw_axes(Random& random) {
   const double heads = static_cast<double>(std::int64_t{1} << random.below(4));
   std::vector<AxisChoice> axes;
@@ -96,12 +99,15 @@ std::vector<AxisChoice> draw_axes(Random& random) {
 
 std::vector<Survey::Name> scope_of(const std::vector<AxisChoice>& axes, bool windowed) {
   std::vector<Survey::Name> scope;
-  scope.push_back({"x", Survey::Name::Kind::kValue, over_time(kFeatures), 0, false});
-  for (const AxisChoice& a : axes) scope.push_back({a.name, Survey::Name::Kind::kAxis, {}, a.value, false});
-  if (windowed) scope.push_back({"window", Survey::Name::Kind::kNumber, {}, INFINITY, false});
+  scope.push_back({.name = "x", .kind = Survey::Name::Kind::kValue, .type = over_time(kFeatures)});
+  for (const AxisChoice& a : axes)
+    scope.push_back({.name = a.name, .kind = Survey::Name::Kind::kAxis, .type = {}, .value = a.value});
+  if (windowed)
+    scope.push_back({.name = "window", .kind = Survey::Name::Kind::kNumber, .type = {}, .value = INFINITY});
   return scope;
 }
 
+// Returns true if the body or the size of an axis that it uses mentions `name`.
 bool uses(const std::vector<Stmt>& body, const std::vector<AxisChoice>& used, std::string_view name) {
   return mentions(body, name) ||
          std::any_of(used.begin(), used.end(), [&](const AxisChoice& a) { return mentions(a.size, name); });
@@ -113,8 +119,9 @@ void declare(Unit& unit, const std::vector<AxisChoice>& axes, bool windowed) {
   std::vector<AxisChoice> used;
   for (const AxisChoice& a : axes)
     if (mentions(unit.body, a.name)) used.push_back(a);
-  if (uses(unit.body, used, "heads")) unit.hypers.push_back(choices("heads", {1, 2, 4, 8}, axes[0].value));
-  if (uses(unit.body, used, "state")) unit.hypers.push_back(between("state", 4, 64, axes[3].value));
+  if (uses(unit.body, used, "heads"))
+    unit.hypers.push_back(choices("heads", {1, 2, 4, 8}, axes.front().value));
+  if (uses(unit.body, used, "state")) unit.hypers.push_back(between("state", 4, 64, axes.back().value));
   if (uses(unit.body, used, "mult")) unit.hypers.push_back(multiple());
   if (windowed && mentions(unit.body, "window")) {
     Hyper h = choices("window", {16, 64, 256}, 0);
@@ -139,7 +146,7 @@ Unit random_layer(Random& random, bool mixes, std::string unit_name, int size) {
   const std::vector<AxisChoice> axes = draw_axes(random);
   const bool windowed = mixes && random.chance(0.3);
   const Values::Options options{
-      .time = mixes, .in_scan = false, .slots = {"norm", "act"}, .narrow = {"norm", "act"}};
+      .reads_past = mixes, .in_scan = false, .slots = {"norm", "act"}, .narrow = {"norm", "act"}};
   Values values(random, scope_of(axes, windowed), options, unit.body);
   for (const char* taken : {"t", "s", "D", "V", "all", "heads", "state", "mult", "window", "norm", "act"})
     values.reserve(taken);
@@ -149,14 +156,12 @@ Unit random_layer(Random& random, bool mixes, std::string unit_name, int size) {
   const NamedType shape = over_time(random.pick(kShapes));
   Expr y = mixes ? values.mix(shape, size) : values.make(shape, size);
   if (random.chance(0.4)) {  // most known mixers are gated
-    Expr g = call(random.chance(0.5) ? "silu" : "sigmoid", {[&] {
-                    return call("linear", {name("x"),
-                                           shape.axes.size() == 1 ? name(shape.axes[0]) : names(shape.axes)});
-                  }()});
+    const Expr out = shape.axes.size() == 1 ? name(shape.axes[0]) : names(shape.axes);
+    Expr g = call(random.chance(0.5) ? "silu" : "sigmoid", {call("linear", {name("x"), out})});
     if (random.chance(0.6)) y = call_over("norm", {std::move(y)}, shape.axes.back());
     y = binary("*", std::move(y), std::move(g));
   }
-  unit.body.push_back(give_back(call("linear", {std::move(y), name("D")})));
+  unit.body.push_back(return_value(call("linear", {std::move(y), name("D")})));
   declare(unit, axes, windowed);
   return unit;
 }
@@ -184,10 +189,10 @@ Unit random_block(Random& random, std::string unit_name) {
   if (wiring == 0) {  // parallel branches
     Expr mixer = branch(random, "mixer", name("x"));
     Expr sum = binary("+", first, std::move(mixer));
-    unit.body.push_back(give_back(binary("+", std::move(sum), branch(random, "mlp", name("x")))));
+    unit.body.push_back(return_value(binary("+", std::move(sum), branch(random, "mlp", name("x")))));
   } else if (wiring == 1) {  // channel unit first
     unit.body.push_back(assign("y", binary("+", first, branch(random, "mlp", name("x")))));
-    unit.body.push_back(give_back(binary("+", name("y"), branch(random, "mixer", name("y")))));
+    unit.body.push_back(return_value(binary("+", name("y"), branch(random, "mixer", name("y")))));
   } else {
     unit.body.push_back(assign("y", binary("+", first, branch(random, "mixer", name("x")))));
     Expr out = binary("+", name("y"), branch(random, "mlp", name("y")));
@@ -195,7 +200,7 @@ Unit random_block(Random& random, std::string unit_name) {
       Expr weight = with(call("param", {names({"D"})}), "init", num(0.1));
       out = binary("+", std::move(out), binary("*", name("x"), std::move(weight)));
     }
-    unit.body.push_back(give_back(std::move(out)));
+    unit.body.push_back(return_value(std::move(out)));
   }
   if (mentions(unit.body, "norm"))
     unit.hypers.push_back(slot("norm", random.chance(0.8) ? "RMSNorm" : "LayerNorm"));
@@ -232,11 +237,7 @@ class DesignMaker {
   Program make() {
     lang::Design design;
     design.name = "Random";
-    if (random_.chance(0.3)) {
-      Expr yes = num(1);
-      yes.kind = Expr::Kind::kBool;
-      design.tied = yes;
-    }
+    if (random_.chance(0.3)) design.tied = boolean(true);
     std::vector<Expr> stack;
     const std::int64_t groups = 1 + random_.below(3);
     const int layers = static_cast<int>(1 + random_.below(options_.most_layers));
@@ -263,7 +264,7 @@ class DesignMaker {
   }
 
  private:
-  // Returns a newly generated unit, a unit generated earlier, or nullopt.
+  // Returns a newly generated unit, a unit generated earlier, or nullopt: one of the catalogue is to be used.
   std::optional<Expr> new_unit(UnitKind kind, const char* stem) {
     if (!random_.chance(options_.new_unit)) return {};
     auto& made = made_[static_cast<std::size_t>(kind)];
@@ -279,18 +280,20 @@ class DesignMaker {
 
   Expr mixer() {
     if (auto unit = new_unit(UnitKind::kMixer, "Mixer")) return *unit;
-    return from_catalogue(true);
+    return from_catalogue(UnitKind::kMixer);
   }
 
   Expr channel() {
     if (auto unit = new_unit(UnitKind::kChannel, "Channel")) return *unit;
-    return from_catalogue(false);
+    return from_catalogue(UnitKind::kChannel);
   }
 
-  // Returns a unit of the catalogue that mixes positions, or one that does not.
-  Expr from_catalogue(bool mixes) {
-    for (int tries = 0; tries < 50; ++tries) {
-      Expr e = random_instance(random_, catalogue_, {"", "1", false}, 1);
+  // Returns a mixer or a channel unit of the catalogue. The last resort are the most common ones.
+  Expr from_catalogue(UnitKind kind) {
+    constexpr int kTries = 50;
+    const bool mixes = kind == UnitKind::kMixer;
+    for (int tries = 0; tries < kTries; ++tries) {
+      Expr e = random_instance(random_, catalogue_, Slot{}, 1);
       if (catalogue_.find(e.text)->mixes == mixes) return e;
     }
     return name(mixes ? "Attention" : "SwiGLU");
@@ -308,8 +311,8 @@ class DesignMaker {
   UnitCatalogue& catalogue_;
   const GenerateOptions& options_;
   Program program_;
-  std::array<std::vector<std::string>, 3> made_;
-  int count_ = 0;
+  std::array<std::vector<std::string>, 3> made_;  // names of new units, by UnitKind
+  int count_ = 0;                                 // number of new units
 };
 
 }  // namespace

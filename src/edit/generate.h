@@ -21,11 +21,11 @@ enum class UnitKind { kMixer, kChannel, kBlock };
 
 /// Returns a new random unit named `name`, of interface Unit. A mixer reads earlier positions, a channel unit
 /// does not, and a block connects a mixer and a channel unit in its slots. The slots have defaults from the
-/// prelude. O(size).
+/// prelude. `size` is the approximate number of operations; a block ignores it. O(size).
 lang::Unit random_unit(Random& random, UnitKind kind, std::string name, int size);
 
 /// Returns an instance for `slot`: a unit of the catalogue at settings that work, with some of its own slots
-/// filled recursively.
+/// filled recursively, at most `depth` levels of them.
 lang::Expr random_instance(Random& random, UnitCatalogue& catalogue, const Slot& slot, int depth = 2);
 
 /// Returns a program with one design named `Random` and the new units that it uses. The first call measures

@@ -15,9 +15,9 @@ using lang::Unit;
 namespace {
 
 void list_statements(const std::vector<Stmt>& block, Spot here, std::vector<Spot>& out) {
-  here.at.push_back(0);
+  here.path.push_back(0);
   for (std::size_t i = 0; i < block.size(); ++i) {
-    here.at.back() = static_cast<int>(i);
+    here.path.back() = static_cast<int>(i);
     out.push_back(here);
     list_statements(block[i].body, here, out);
   }
@@ -25,9 +25,9 @@ void list_statements(const std::vector<Stmt>& block, Spot here, std::vector<Spot
 
 void list_expressions(const Expr& e, ExprSpot here, std::vector<ExprSpot>& out) {
   out.push_back(here);
-  here.at.push_back(0);
+  here.path.push_back(0);
   for (std::size_t i = 0; i < e.args.size(); ++i) {
-    here.at.back() = static_cast<int>(i);
+    here.path.back() = static_cast<int>(i);
     list_expressions(e.args[i], here, out);
   }
 }
@@ -35,10 +35,10 @@ void list_expressions(const Expr& e, ExprSpot here, std::vector<ExprSpot>& out) 
 // Returns the block that holds the statement, or null.
 std::vector<Stmt>* block_of(Unit& unit, const Spot& spot) {
   std::vector<Stmt>* block = &unit.body;
-  for (std::size_t level = 0; level < spot.at.size(); ++level) {
-    const int i = spot.at[level];
+  for (std::size_t level = 0; level < spot.path.size(); ++level) {
+    const int i = spot.path[level];
     if (i < 0 || static_cast<std::size_t>(i) >= block->size()) return nullptr;
-    if (level + 1 == spot.at.size()) return block;
+    if (level + 1 == spot.path.size()) return block;
     block = &(*block)[static_cast<std::size_t>(i)].body;
   }
   return nullptr;
@@ -46,41 +46,52 @@ std::vector<Stmt>* block_of(Unit& unit, const Spot& spot) {
 
 Stmt* stmt_at(Unit& unit, const Spot& spot) {
   std::vector<Stmt>* block = block_of(unit, spot);
-  return block ? &(*block)[static_cast<std::size_t>(spot.at.back())] : nullptr;
+  return block ? &(*block)[static_cast<std::size_t>(spot.path.back())] : nullptr;
 }
 
 Expr* expr_at(Unit& unit, const ExprSpot& spot) {
   Stmt* stmt = stmt_at(unit, spot.stmt);
-  if (!stmt || spot.at.empty()) return nullptr;
+  if (!stmt || spot.path.empty()) return nullptr;
   std::vector<Expr>* list = &stmt->values;
-  Expr* at = nullptr;
-  for (const int i : spot.at) {
+  Expr* expr = nullptr;
+  for (const int i : spot.path) {
     if (i < 0 || static_cast<std::size_t>(i) >= list->size()) return nullptr;
-    at = &(*list)[static_cast<std::size_t>(i)];
-    list = &at->args;
+    expr = &(*list)[static_cast<std::size_t>(i)];
+    list = &expr->args;
   }
-  return at;
+  return expr;
 }
 
-tl::unexpected<Error> no_place(const Spot& spot) {
-  std::string at = spot.unit;
-  for (const int i : spot.at) at += fmt::format(".{}", i);
-  return fail("place", fmt::format("there is no place {}", at),
-              "adopt the unit first: only the program's own units can be edited");
+std::string path_of(const Spot& spot) {
+  std::string path = spot.unit;
+  for (const int i : spot.path) path += fmt::format(".{}", i);
+  return path;
 }
 
+tl::unexpected<Error> no_expression(const ExprSpot& spot) {
+  std::string path;
+  for (const int i : spot.path) path += fmt::format("{}{}", path.empty() ? "" : ".", i);
+  return fail("place", fmt::format("there is no expression {} in {}", path, path_of(spot.stmt)));
+}
+
+// Applies `change` to a copy of the program's unit with the statement `spot`, then removes what is unread and
+// checks the program.
 template <class F>
 Result<Program> edited(const Program& program, const Against& against, const Spot& spot, F&& change) {
   Program copy = program;
   Unit* unit = find_unit(copy, spot.unit);
-  if (!unit || !stmt_at(*unit, spot)) return no_place(spot);
+  if (!unit)
+    return fail("place", fmt::format("there is no unit {} in the program", spot.unit),
+                "adopt the unit first: only the program's own units can be edited");
+  if (!stmt_at(*unit, spot)) return fail("place", fmt::format("there is no place {}", path_of(spot)));
   if (Result<bool> ok = change(*unit); !ok) return tl::unexpected(ok.error());
   tidy(copy);
   return accept(std::move(copy), against);
 }
 
+// Replaces all reads of `name` in the block by `with`.
 void substitute(std::vector<Stmt>& block, const std::string& name, const Expr& with) {
-  const auto in = [&](Expr& e, const auto& self) -> void {
+  const auto replace_in = [&](Expr& e, const auto& self) -> void {
     if (e.kind == Expr::Kind::kName && e.text == name) {
       e = with;
       return;
@@ -88,7 +99,7 @@ void substitute(std::vector<Stmt>& block, const std::string& name, const Expr& w
     for (Expr& arg : e.args) self(arg, self);
   };
   for (Stmt& s : block) {
-    for (Expr& value : s.values) in(value, in);
+    for (Expr& value : s.values) replace_in(value, replace_in);
     substitute(s.body, name, with);
   }
 }
@@ -115,11 +126,11 @@ const Stmt* find(const Unit& unit, const Spot& spot) { return stmt_at(const_cast
 const Expr* find(const Unit& unit, const ExprSpot& spot) { return expr_at(const_cast<Unit&>(unit), spot); }
 
 Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
-                                  const std::vector<Stmt>& with) {
+                                  const std::vector<Stmt>& replacement) {
   return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
-    const auto at = block.erase(block.begin() + spot.at.back());
-    block.insert(at, with.begin(), with.end());
+    const auto at = block.erase(block.begin() + spot.path.back());
+    block.insert(at, replacement.begin(), replacement.end());
     return true;
   });
 }
@@ -128,7 +139,7 @@ Result<Program> insert_statement(const Program& program, const Against& against,
                                  const std::vector<Stmt>& added) {
   return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
-    block.insert(block.begin() + spot.at.back(), added.begin(), added.end());
+    block.insert(block.begin() + spot.path.back(), added.begin(), added.end());
     return true;
   });
 }
@@ -137,27 +148,27 @@ Result<Program> delete_statement(const Program& program, const Against& against,
                                  const std::vector<Expr>& stand_in) {
   return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
     std::vector<Stmt>& block = *block_of(unit, spot);
-    const Stmt gone = block[static_cast<std::size_t>(spot.at.back())];
+    const Stmt gone = block[static_cast<std::size_t>(spot.path.back())];
     if (gone.kind == Stmt::Kind::kReturn)
       return fail("edit", "the return statement of a unit cannot be removed");
     const std::vector<std::string> names = assigned(gone);
     if (stand_in.size() != names.size())
       return fail("edit", fmt::format("{} names need a replacement, but {} are given", names.size(),
                                       stand_in.size()));
-    block.erase(block.begin() + spot.at.back());
+    block.erase(block.begin() + spot.path.back());
     for (std::size_t i = 0; i < names.size(); ++i) substitute(unit.body, names[i], stand_in[i]);
     return true;
   });
 }
 
 Result<Program> replace_expression(const Program& program, const Against& against, const ExprSpot& spot,
-                                   const Expr& with, const std::vector<Stmt>& before) {
+                                   const Expr& replacement, const std::vector<Stmt>& before) {
   return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
-    Expr* at = expr_at(unit, spot);
-    if (!at) return no_place(spot.stmt);
-    *at = with;
+    Expr* expr = expr_at(unit, spot);
+    if (!expr) return no_expression(spot);
+    *expr = replacement;
     std::vector<Stmt>& block = *block_of(unit, spot.stmt);
-    block.insert(block.begin() + spot.stmt.at.back(), before.begin(), before.end());
+    block.insert(block.begin() + spot.stmt.path.back(), before.begin(), before.end());
     return true;
   });
 }
@@ -165,12 +176,12 @@ Result<Program> replace_expression(const Program& program, const Against& agains
 Result<Program> swap_operator(const Program& program, const Against& against, const ExprSpot& spot,
                               const std::string& name) {
   return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
-    Expr* at = expr_at(unit, spot);
-    if (!at) return no_place(spot.stmt);
-    if (at->kind != Expr::Kind::kBinary && at->kind != Expr::Kind::kCall)
+    Expr* expr = expr_at(unit, spot);
+    if (!expr) return no_expression(spot);
+    if (expr->kind != Expr::Kind::kBinary && expr->kind != Expr::Kind::kCall)
       return fail("edit", "there is neither an operator nor a call at this place");
-    if (at->text == name) return fail("edit", fmt::format("it is already {}", name));
-    at->text = name;
+    if (expr->text == name) return fail("edit", fmt::format("it is already {}", name));
+    expr->text = name;
     return true;
   });
 }
@@ -178,19 +189,20 @@ Result<Program> swap_operator(const Program& program, const Against& against, co
 Result<Program> step_constant(const Program& program, const Against& against, const ExprSpot& spot,
                               double factor) {
   return edited(program, against, spot.stmt, [&](Unit& unit) -> Result<bool> {
-    Expr* at = expr_at(unit, spot);
-    if (!at) return no_place(spot.stmt);
-    if (at->kind != Expr::Kind::kNumber) return fail("edit", "there is no number at this place");
-    const double old = at->number;
+    Expr* expr = expr_at(unit, spot);
+    if (!expr) return no_expression(spot);
+    if (expr->kind != Expr::Kind::kNumber) return fail("edit", "there is no number at this place");
+    const double old = expr->number;
     if (old == std::floor(old)) {
-      at->number = std::round(old * factor);
-      if (at->number == old) at->number = old + (factor > 1 ? 1 : -1);
+      expr->number = std::round(old * factor);
+      if (expr->number == old) expr->number = old + (factor > 1 ? 1 : -1);
     } else {
-      // Three digits suffice and keep the text readable.
+      // Rounds to three significant digits, which suffice and keep the text readable.
       const double scale = std::pow(10, 2 - std::floor(std::log10(std::abs(old * factor))));
-      at->number = std::round(old * factor * scale) / scale;
+      expr->number = std::round(old * factor * scale) / scale;
     }
-    if (at->number < 0) return fail("edit", "a literal cannot be negative");
+    // A literal 0 may have been decremented.
+    if (expr->number < 0) return fail("edit", "a literal cannot be negative");
     return true;
   });
 }

@@ -22,8 +22,8 @@ bool read_outside(const std::vector<Stmt>& body, const Stmt& stmt, std::string_v
   return all > count_mentions(stmt, name);
 }
 
-// Removes unread statements of `block`, which is nested in `body` at any depth. Returns true if something
-// changed.
+// Removes unread statements of `block`, which is nested in `body` at any depth. `carried` are the states and
+// carried values of the scans and loops around it, whose assignments stay. Returns true if something changed.
 bool prune(std::vector<Stmt>& block, const std::vector<Stmt>& body, const std::vector<std::string>& carried) {
   bool changed = false;
   const auto is_carried = [&](const std::string& name) {
@@ -62,6 +62,7 @@ bool prune(std::vector<Stmt>& block, const std::vector<Stmt>& body, const std::v
       case Stmt::Kind::kScan:
       case Stmt::Kind::kFor: {
         std::vector<std::string> inner = carried;
+        // The first name of a loop is its index.
         const std::size_t first = s.kind == Stmt::Kind::kFor ? 1 : 0;
         inner.insert(inner.end(), s.names.begin() + static_cast<std::ptrdiff_t>(first), s.names.end());
         const std::vector<std::string> results = assigned(s);
@@ -81,6 +82,7 @@ bool prune(std::vector<Stmt>& block, const std::vector<Stmt>& body, const std::v
   return changed;
 }
 
+// Removes the argument `hyper` from every instance of `unit`.
 void drop_argument(Expr& e, const std::string& unit, const std::string& hyper) {
   for (Expr& arg : e.args) drop_argument(arg, unit, hyper);
   if (e.kind != Expr::Kind::kCall || e.text != unit) return;
@@ -112,6 +114,8 @@ void drop_argument(Program& program, const std::string& unit, const std::string&
   }
 }
 
+// Removes unread hyperparameters of a unit, and the arguments that set them. Returns true if something
+// changed.
 bool prune_hypers(Program& program, Unit& unit) {
   bool changed = false;
   for (std::size_t i = 0; i < unit.hypers.size(); ++i) {
@@ -168,6 +172,7 @@ void prune_items(Program& program) {
                 [&](const lang::Item& item) { return !reached.contains(lang::item_name(item)); });
 }
 
+// Removes shared instances that nothing uses. Later ones may use earlier ones, so they come first.
 void prune_shares(lang::Design& design) {
   for (std::size_t i = design.shares.size(); i-- > 0;) {
     const std::string& name = design.shares[i].name;

@@ -20,13 +20,14 @@ using lang::Unit;
 
 namespace {
 
-bool is_repeat(const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; }
+bool is_repetition(const Expr& e) { return e.kind == Expr::Kind::kBinary && e.text == "*"; }
 
 const Unit* unit_named(const Program& program, const Library& library, const std::string& name) {
   const Unit* own = find_unit(program, name);
   return own ? own : library.unit(name);
 }
 
+// Returns the steps of a path.
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> steps;
   for (std::size_t from = 0; from <= path.size();) {
@@ -37,16 +38,19 @@ std::vector<std::string> split(const std::string& path) {
   return steps;
 }
 
-std::string parent(const std::string& path) { return path.substr(0, path.rfind('.')); }
-std::string last(const std::string& path) { return path.substr(path.rfind('.') + 1); }
+// Return a path without its last step, and that step; both return a path of one step as it is.
+std::string parent_path(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string last_step(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
+// Requires that the program has a design (design_of).
 Design& design_in(Program& program) {
   for (lang::Item& item : program.items)
     if (auto* design = std::get_if<Design>(&item.value)) return *design;
   GABBRO_CHECK(false);
 }
 
-std::optional<std::size_t> number(const std::string& text) {
+// Returns the index that a step of a path writes; nullopt if it is not a number.
+std::optional<std::size_t> parse_index(const std::string& text) {
   std::size_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   return error == std::errc{} && end == text.data() + text.size() ? std::optional(n) : std::nullopt;
@@ -59,12 +63,12 @@ Result<Expr*> descend(Expr& at, const std::string& step, const Program& program,
     return fail("place", fmt::format("there is no place {}: {}", path, why), hint);
   };
   if (at.kind == Expr::Kind::kList) {
-    const auto i = number(step);
+    const auto i = parse_index(step);
     if (!i || *i >= at.args.size())
       return none(fmt::format("a list of {} has no element {}", at.args.size(), step));
     return &at.args[*i];
   }
-  if (is_repeat(at))
+  if (is_repetition(at))
     return step == "*" ? Result<Expr*>(&at.args[1])
                        : none(step + " in a repetition", "write * for the repeated unit");
   const Unit* unit = unit_named(program, library, at.text);
@@ -100,6 +104,7 @@ Result<Expr*> reach(Program& program, const Library& library, const std::string&
   return at;
 }
 
+// Ends an edit.
 Result<Program> finish(Program program, const Against& against) {
   tidy(program);
   return accept(std::move(program), against);
@@ -116,20 +121,22 @@ Result<Program> edited(const Program& program, const Against& against, const std
 
 constexpr int kDefaultsShown = 2;  // levels of defaults that `places` lists
 
+// Lists the places of a tree.
 struct Walk {
   const Program& program;
   const Library& library;
   std::vector<TreePlace>& out;
 
+  // `defaults` is the number of defaults on the way from the root to `e`.
   void down(const Expr& e, const std::string& path, const Unit* owner, const std::string& slot,
-            int unwritten) {
-    out.push_back({path, e, unwritten == 0, owner, slot});
+            int defaults) {
+    out.push_back({.path = path, .instance = e, .written = defaults == 0, .owner = owner, .slot = slot});
     if (e.kind == Expr::Kind::kList) {
       for (std::size_t i = 0; i < e.args.size(); ++i)
-        down(e.args[i], fmt::format("{}.{}", path, i), nullptr, "", unwritten);
+        down(e.args[i], fmt::format("{}.{}", path, i), nullptr, "", defaults);
       return;
     }
-    if (is_repeat(e)) return down(e.args[1], path + ".*", nullptr, "", unwritten);
+    if (is_repetition(e)) return down(e.args[1], path + ".*", nullptr, "", defaults);
     const Unit* unit = unit_named(program, library, e.text);
     if (!unit) return;
     for (const Hyper& h : unit->hypers) {
@@ -137,15 +144,16 @@ struct Walk {
       const auto given = std::find(e.keywords.begin(), e.keywords.end(), h.name);
       const std::string child = path + "." + h.name;
       if (given != e.keywords.end())
-        down(e.args[static_cast<std::size_t>(given - e.keywords.begin())], child, unit, h.name, unwritten);
-      else if (h.value && unwritten < kDefaultsShown)
-        down(*h.value, child, unit, h.name, unwritten + 1);
+        down(e.args[static_cast<std::size_t>(given - e.keywords.begin())], child, unit, h.name, defaults);
+      else if (h.value && defaults < kDefaultsShown)
+        down(*h.value, child, unit, h.name, defaults + 1);
     }
   }
 };
 
 // ---- Moving items between programs ----
 
+// Renames what has a new name in `names`.
 void rename(Expr& e, const std::map<std::string, std::string>& names) {
   if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall)
     if (const auto at = names.find(e.text); at != names.end()) e.text = at->second;
@@ -160,21 +168,21 @@ void rename(std::vector<Stmt>& block, const std::map<std::string, std::string>& 
 }
 
 void rename(lang::Item& item, const std::map<std::string, std::string>& names) {
-  const auto own = [&](std::string& name) {
+  const auto rename_one = [&](std::string& name) {
     if (const auto at = names.find(name); at != names.end()) name = at->second;
   };
   if (auto* u = std::get_if<Unit>(&item.value)) {
-    own(u->name);
+    rename_one(u->name);
     rename(u->body, names);
     for (Hyper& h : u->hypers) {
-      own(h.interface);
+      rename_one(h.interface);
       if (h.value) rename(*h.value, names);
     }
   } else if (auto* f = std::get_if<lang::Function>(&item.value)) {
-    own(f->name);
+    rename_one(f->name);
     rename(f->body, names);
   } else if (auto* i = std::get_if<lang::Interface>(&item.value)) {
-    own(i->name);
+    rename_one(i->name);
   }
 }
 
@@ -200,7 +208,9 @@ bool mentions_anywhere(const Program& program, const std::string& name) {
   });
 }
 
-std::string fresh_item(const Program& a, const Program& b, const Library& library, std::string stem) {
+// Returns `stem`, without digits at its end, with the smallest number from 2 that makes it a name that
+// neither program nor the library has.
+std::string fresh_item_name(const Program& a, const Program& b, const Library& library, std::string stem) {
   while (!stem.empty() && (std::isdigit(static_cast<unsigned char>(stem.back())) != 0 || stem.back() == '_'))
     stem.pop_back();
   if (stem.empty()) stem = "Unit_";
@@ -225,47 +235,49 @@ void inline_shares(Expr& e, const Design& design) {
     }
 }
 
-void collect(const Expr& e, const Program& donor, std::set<std::string>& needed);
+// Adds the names of the items of `donor` that an expression needs, directly or through other items.
+void collect_items(const Expr& e, const Program& donor, std::set<std::string>& needed);
 
-void collect(const std::vector<Stmt>& block, const Program& donor, std::set<std::string>& needed) {
+void collect_items(const std::vector<Stmt>& block, const Program& donor, std::set<std::string>& needed) {
   for (const Stmt& s : block) {
-    for (const Expr& value : s.values) collect(value, donor, needed);
-    collect(s.body, donor, needed);
+    for (const Expr& value : s.values) collect_items(value, donor, needed);
+    collect_items(s.body, donor, needed);
   }
 }
 
-void collect(const std::string& name, const Program& donor, std::set<std::string>& needed) {
+void collect_items(const std::string& name, const Program& donor, std::set<std::string>& needed) {
   const lang::Item* item = item_named(donor, name);
   if (!item || !needed.insert(name).second) return;
   if (const auto* u = std::get_if<Unit>(&item->value)) {
-    collect(u->body, donor, needed);
+    collect_items(u->body, donor, needed);
     for (const Hyper& h : u->hypers) {
-      collect(h.interface, donor, needed);
-      if (h.value) collect(*h.value, donor, needed);
+      collect_items(h.interface, donor, needed);
+      if (h.value) collect_items(*h.value, donor, needed);
     }
   } else if (const auto* f = std::get_if<lang::Function>(&item->value)) {
-    collect(f->body, donor, needed);
+    collect_items(f->body, donor, needed);
   }
 }
 
-void collect(const Expr& e, const Program& donor, std::set<std::string>& needed) {
-  if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) collect(e.text, donor, needed);
-  for (const Expr& arg : e.args) collect(arg, donor, needed);
+void collect_items(const Expr& e, const Program& donor, std::set<std::string>& needed) {
+  if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) collect_items(e.text, donor, needed);
+  for (const Expr& arg : e.args) collect_items(arg, donor, needed);
 }
 
 // Copies the items of `donor` that `instance` needs before the design of `program`, and renames those whose
 // names are taken.
 void import_items(Program& program, const Library& library, const Program& donor, Expr& instance) {
   std::set<std::string> needed;
-  collect(instance, donor, needed);
+  collect_items(instance, donor, needed);
   std::map<std::string, std::string> names;
   std::vector<lang::Item> copies;
   for (const lang::Item& item : donor.items) {
     const std::string& name = lang::item_name(item);
     if (std::holds_alternative<Design>(item.value) || !needed.contains(name)) continue;
-    const lang::Item* mine = item_named(program, name);
-    if (mine && lang::print(*mine) == lang::print(item)) continue;
-    if (mine || mentions_anywhere(program, name)) names[name] = fresh_item(program, donor, library, name);
+    const lang::Item* own_item = item_named(program, name);
+    if (own_item && lang::print(*own_item) == lang::print(item)) continue;
+    if (own_item || mentions_anywhere(program, name))
+      names[name] = fresh_item_name(program, donor, library, name);
     copies.push_back(item);
   }
   for (lang::Item& item : copies) rename(item, names);
@@ -301,8 +313,8 @@ Result<Program> replace_subtree(const Program& program, const Against& against, 
 }
 
 Result<Program> crossover(const Program& program, const Against& against, const std::string& path,
-                          const Program& donor, const std::string& from) {
-  GABBRO_TRY(instance, subtree(donor, against.library, from));
+                          const Program& donor, const std::string& donor_path) {
+  GABBRO_TRY(instance, subtree(donor, against.library, donor_path));
   GABBRO_TRY(design, design_of(donor));
   inline_shares(instance, *design);
   Program copy = program;
@@ -324,8 +336,8 @@ Result<Program> wrap(const Program& program, const Against& against, const std::
 
 Result<Program> insert(const Program& program, const Against& against, const std::string& path,
                        const Expr& instance) {
-  if (const auto i = number(last(path)); i && path.find('.') != std::string::npos)
-    return edited(program, against, parent(path), [&](Expr& at) -> Result<bool> {
+  if (const auto i = parse_index(last_step(path)); i && path.find('.') != std::string::npos)
+    return edited(program, against, parent_path(path), [&](Expr& at) -> Result<bool> {
       if (at.kind != Expr::Kind::kList || *i >= at.args.size())
         return fail("place", "there is no place " + path);
       at.args.insert(at.args.begin() + static_cast<std::ptrdiff_t>(*i) + 1, instance);
@@ -341,11 +353,11 @@ Result<Program> insert(const Program& program, const Against& against, const std
 }
 
 Result<Program> remove(const Program& program, const Against& against, const std::string& path) {
-  const std::string up = parent(path);
-  const bool rooted = up == path;
-  if (!rooted && number(last(path))) {
+  const std::string up = parent_path(path);
+  const bool is_root = up == path;
+  if (!is_root && parse_index(last_step(path))) {
     return edited(program, against, up, [&](Expr& at) -> Result<bool> {
-      const std::size_t i = *number(last(path));
+      const std::size_t i = *parse_index(last_step(path));
       if (at.kind != Expr::Kind::kList || i >= at.args.size())
         return fail("place", "there is no place " + path);
       if (at.args.size() == 1) return fail("edit", "the only element of a list cannot be removed");
@@ -354,7 +366,7 @@ Result<Program> remove(const Program& program, const Against& against, const std
     });
   }
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
-    if (is_repeat(at)) {
+    if (is_repetition(at)) {
       if (at.args[0].kind != Expr::Kind::kNumber)
         return fail("edit", "the number of repetitions is not a literal");
       at.args[0].number -= 1;
@@ -383,7 +395,7 @@ Result<Program> remove(const Program& program, const Against& against, const std
 
 Result<Program> duplicate(const Program& program, const Against& against, const std::string& path) {
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
-    if (is_repeat(at) && at.args[0].kind == Expr::Kind::kNumber)
+    if (is_repetition(at) && at.args[0].kind == Expr::Kind::kNumber)
       at.args[0].number += 1;
     else
       at = build::binary("*", build::num(2), std::move(at));
@@ -392,9 +404,9 @@ Result<Program> duplicate(const Program& program, const Against& against, const 
 }
 
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
-                      const std::string& with) {
-  if (path != with && (with.starts_with(path + ".") || path.starts_with(with + ".")))
-    return fail("edit", fmt::format("{} and {} overlap: one contains the other", path, with));
+                      const std::string& other_path) {
+  if (path != other_path && (other_path.starts_with(path + ".") || path.starts_with(other_path + ".")))
+    return fail("edit", fmt::format("{} and {} overlap: one contains the other", path, other_path));
   Program copy = program;
   GABBRO_TRY(first, reach(copy, against.library, path));
   if (first->kind == Expr::Kind::kName && !unit_named(copy, against.library, first->text))
@@ -406,13 +418,13 @@ Result<Program> share(const Program& program, const Against& against, const std:
     name = "core" + std::to_string(i);
   const Expr instance = *first;
   *first = build::name(name);
-  if (with != path) {
-    GABBRO_TRY(second, reach(copy, against.library, with));
+  if (other_path != path) {
+    GABBRO_TRY(second, reach(copy, against.library, other_path));
     *second = build::name(name);
   }
-  // Inserts the shared instance before those that use it.
+  // A shared instance must stand before those that use it.
   std::size_t before = design.shares.size();
-  for (const std::string& used : {split(path)[0], split(with)[0]})
+  for (const std::string& used : {split(path)[0], split(other_path)[0]})
     for (std::size_t i = 0; i < design.shares.size(); ++i)
       if (design.shares[i].name == used) before = std::min(before, i);
   design.shares.insert(design.shares.begin() + static_cast<std::ptrdiff_t>(before), {name, instance, {}});
@@ -443,7 +455,7 @@ Result<Program> adopt_unchecked(const Program& program, const Library& library, 
   if (!unit || (at->kind != Expr::Kind::kName && at->kind != Expr::Kind::kCall))
     return fail("edit", path + " is not a unit of the library");
   Unit own = *unit;
-  own.name = name = fresh_item(program, {}, library, unit->name);
+  own.name = name = fresh_item_name(program, {}, library, unit->name);
   at->text = own.name;
   copy.items.insert(copy.items.begin(), lang::Item{std::move(own), {}, {}});
   tidy(copy);

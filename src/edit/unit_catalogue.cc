@@ -32,8 +32,10 @@ const lang::Program& probes() {
   return kProbes;
 }
 
-constexpr std::int64_t kWidth = 256;
-constexpr int kSettings = 8;
+constexpr std::int64_t kWidth = 256;  // width at which units are checked; WideProbe relies on it
+constexpr int kSettings = 8;          // maximum number of settings of a unit
+// Two small odd widths stand for all widths.
+constexpr std::int64_t kNarrowWidth = 3, kOtherNarrowWidth = 7;
 // A unit with more nodes, such as 32 layers in one, is too large for a building block.
 constexpr std::size_t kMostNodes = 2'000;
 
@@ -42,6 +44,7 @@ struct UnitChecker {
   lang::Program program;
   lang::Library library;
   const Unit* unit = nullptr;
+  bool ok = false;  // the unit could be added to the library
 
   UnitChecker(const lang::Library& base, const Unit& subject) : library(base) {
     library.add(probes());
@@ -49,7 +52,6 @@ struct UnitChecker {
     ok = library.add(program).empty();
     unit = &std::get<Unit>(program.items[0].value);
   }
-  bool ok = false;
 
   // Returns the facts of `instance` if it elaborates, is proved and has no dead parameters; nullopt
   // otherwise.
@@ -71,6 +73,7 @@ Expr instance_of(const Unit& unit, const std::vector<std::pair<std::string, Expr
   return e;
 }
 
+// Returns the number that a bound of a range writes; NaN if it is another expression.
 double bound(const Expr& e) {
   if (e.kind == Expr::Kind::kUnary) return -bound(e.args[0]);
   if (e.kind == Expr::Kind::kNumber || e.kind == Expr::Kind::kBool) return e.number;
@@ -88,9 +91,7 @@ std::string signature_of(const std::vector<lang::Port>& inputs, const std::vecto
 std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
   if (hyper.kind == Hyper::Kind::kSlot) return {};
   if (hyper.kind == Hyper::Kind::kBool) {
-    Expr e = build::num(random.chance(0.5) ? 1 : 0);
-    e.kind = Expr::Kind::kBool;
-    return e;
+    return build::boolean(random.chance(0.5));
   }
   if (hyper.range.empty()) return {};
   const lang::RangeEntry& entry = random.pick(hyper.range);
@@ -107,6 +108,7 @@ std::optional<Expr> random_value(const Hyper& hyper, Random& random) {
   }
   const double v =
       logarithmic ? std::exp(random.uniform(std::log(low), std::log(high))) : random.uniform(low, high);
+  // Two digits keep the text readable.
   const double scale = std::pow(10, 1 - std::floor(std::log10(std::max(std::abs(v), 1e-12))));
   return build::num(std::clamp(std::round(v * scale) / scale, low, high));
 }
@@ -117,14 +119,14 @@ std::vector<Slot> slots_of(const UnitChecker& checker, const Unit& unit) {
   std::vector<Slot> slots;
   for (const Hyper& hyper : unit.hypers) {
     if (hyper.kind != Hyper::Kind::kSlot) continue;
-    Slot slot{hyper.name, "1", false};
+    Slot slot{.name = hyper.name};
     if (hyper.interface != "Unit") {
       const lang::Interface* interface = checker.library.interface(hyper.interface, true);
       if (interface) slot.signature = signature_of(interface->inputs, interface->outputs);
     }
     // Slots of other interfaces are assumed to be called at full width, as in all known units; the check of
     // the whole design decides.
-    if (slot.signature == "1") {
+    if (slot.signature == kUnitSignature) {
       const Expr probed = build::with(build::name(unit.name), hyper.name, build::name("WideProbe"));
       slot.narrow = !checker.check(probed, kWidth);
     }
@@ -150,7 +152,8 @@ std::optional<CatalogueEntry> measure_unit(const lang::Library& library, const U
   entry.unit = &unit;
   entry.signature = signature_of(unit.inputs, unit.outputs);
   entry.mixes = facts->mixes_tokens;
-  entry.narrow = !entry.mixes && checker.check(plain, 3) && checker.check(plain, 7);
+  entry.narrow =
+      !entry.mixes && checker.check(plain, kNarrowWidth) && checker.check(plain, kOtherNarrowWidth);
 
   entry.slots = slots_of(checker, unit);
   Random random = Random(0).split(unit.name);
@@ -165,7 +168,8 @@ std::optional<CatalogueEntry> measure_unit(const lang::Library& library, const U
     std::string text = lang::print(instance);
     if (setting.empty() || std::find(seen.begin(), seen.end(), text) != seen.end()) continue;
     seen.push_back(std::move(text));
-    if (!checker.check(instance, kWidth) || (entry.narrow && !checker.check(instance, 3))) continue;
+    if (!checker.check(instance, kWidth) || (entry.narrow && !checker.check(instance, kNarrowWidth)))
+      continue;
     entry.settings.push_back(std::move(setting));
   }
   return entry;
@@ -186,8 +190,8 @@ const CatalogueEntry* UnitCatalogue::find(std::string_view name) {
 }
 
 const std::vector<const CatalogueEntry*>& UnitCatalogue::fitting(const Slot& slot) {
-  const auto [at, fresh] = fitting_.try_emplace({slot.signature, slot.narrow});
-  if (fresh)
+  const auto [at, is_new] = fitting_.try_emplace({slot.signature, slot.narrow});
+  if (is_new)
     for (const std::string& name : library_.unit_names())
       if (const CatalogueEntry* e = find(name);
           e && e->signature == slot.signature && (e->narrow || !slot.narrow))
@@ -199,7 +203,7 @@ void UnitCatalogue::add_units_of(const std::shared_ptr<const lang::Program>& don
   const std::vector<TreePlace> all = places(*donor, library_);
   for (const lang::Item& item : donor->items) {
     const Unit* unit = std::get_if<Unit>(&item.value);
-    if (!unit || signature_of(unit->inputs, unit->outputs) != "1") continue;
+    if (!unit || signature_of(unit->inputs, unit->outputs) != kUnitSignature) continue;
     const auto at = std::find_if(all.begin(), all.end(), [&](const TreePlace& p) {
       return p.instance.text == unit->name &&
              (p.instance.kind == Expr::Kind::kName || p.instance.kind == Expr::Kind::kCall);
@@ -211,7 +215,10 @@ void UnitCatalogue::add_units_of(const std::shared_ptr<const lang::Program>& don
     tidy(alone);
     const lang::CheckReport report = lang::check(std::move(alone), library_);
     if (report.valid() && report.subjects.size() == 1)
-      found_units_.push_back({donor, unit->name, at->path, report.subjects[0].facts.mixes_tokens});
+      found_units_.push_back({.donor = donor,
+                              .unit = unit->name,
+                              .path = at->path,
+                              .mixes = report.subjects[0].facts.mixes_tokens});
   }
 }
 

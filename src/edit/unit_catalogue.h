@@ -15,12 +15,15 @@
 
 namespace gabbro::edit {
 
-/// A place for a unit. `signature` is the number of inputs and the names of the results. A narrow place is
-/// called along an axis other than D or inside a scan, so only units that work at every width and position
-/// fit.
+/// The signature of the interface Unit: one input, and one result without a name.
+inline constexpr const char* kUnitSignature = "1";
+
+/// A place for a unit. `signature` is the number of inputs, then the names of the results except the first,
+/// separated by spaces. A narrow place is called along an axis other than D or inside a scan, so only units
+/// that work at every width and position fit.
 struct Slot {
   std::string name;
-  std::string signature = "1";
+  std::string signature = kUnitSignature;
   bool narrow = false;
 };
 
@@ -35,12 +38,12 @@ struct CatalogueEntry {
   std::vector<std::vector<std::pair<std::string, lang::Expr>>> settings;
 };
 
-/// A unit written during a search, with the program from which a crossover takes it.
+/// A unit that a program of the search defines, with that program, from which a crossover takes it.
 struct FoundUnit {
   std::shared_ptr<const lang::Program> donor;
   // Name of the unit, and a place in the donor where it occurs.
   std::string unit, path;
-  bool mixes = false;
+  bool mixes = false;  // reads earlier positions
 };
 
 /// Units of a library with their properties. Entries are created on first use and kept. The library must
@@ -70,7 +73,7 @@ class UnitCatalogue {
   std::vector<FoundUnit> found_units_;
 };
 
-/// Returns the interface of a unit as a Slot's `signature`.
+/// Returns the inputs and outputs of a unit as Slot::signature.
 std::string signature_of(const std::vector<lang::Port>& inputs, const std::vector<lang::Port>& outputs);
 
 /// Returns the properties of `unit`, or nullopt if it does not pass the checker with its defaults. `unit`

@@ -16,7 +16,8 @@ using namespace build;
 
 namespace {
 
-constexpr std::int64_t kUnbounded = std::numeric_limits<std::int32_t>::max();  // ir::kAll
+// The window `all`, as ir::kAll.
+constexpr std::int64_t kUnbounded = std::numeric_limits<std::int32_t>::max();
 
 NamedType with_axis(NamedType type, const std::string& axis) {
   type.axes.push_back(axis);
@@ -75,7 +76,7 @@ std::string Values::fresh(std::string_view stem) {
 Expr Values::hoist(std::string_view stem, Expr value, const Type& type) {
   const std::string target = fresh(stem);
   before_.push_back(assign(target, std::move(value)));
-  scope_.push_back({target, Survey::Name::Kind::kValue, type, 0, false});
+  scope_.push_back({.name = target, .kind = Survey::Name::Kind::kValue, .type = type});
   return name(target);
 }
 
@@ -93,8 +94,8 @@ std::vector<std::string> Values::names_of(const Type& type) const {
   return out;
 }
 
-// Returns a subset of the axes of `type`, often all of them, that broadcasts to it.
-NamedType Values::part(const Type& type) {
+// Returns a type with a random subset of the axes of `type`, often all of them, which broadcasts to it.
+NamedType Values::random_part(const Type& type) {
   Type out = type;
   if (type.axes.size() < 2 || random_.chance(0.6)) return out;
   std::erase_if(out.axes, [&](const std::string&) { return random_.chance(0.4); });
@@ -130,13 +131,7 @@ Expr Values::fresh_linear(const Type& want) {
   }
   const Expr out = want.axes.size() == 1 ? name(want.axes[0]) : names(want.axes);
   Expr e = call("linear", {name(from), out});
-  return random_.chance(0.15) ? with(std::move(e), "bias",
-                                     [] {
-                                       Expr yes = num(1);
-                                       yes.kind = Expr::Kind::kBool;
-                                       return yes;
-                                     }())
-                              : e;
+  return random_.chance(0.15) ? with(std::move(e), "bias", boolean(true)) : e;
 }
 
 Expr Values::leaf(const Type& want) {
@@ -160,17 +155,17 @@ Expr Values::constant_in_time(const Type& want) {
   }
 }
 
-Expr Values::gate(const Type& type, bool near_one) {
+Expr Values::gate(const Type& type) { return call("sigmoid", {fresh_linear(type)}); }
+
+Expr Values::decay_factor(const Type& type) {
   Expr raw = fresh_linear(type);
-  switch (near_one ? random_.below(3) : 3) {
+  switch (random_.below(3)) {
     case 0:
       return binary("**", call("sigmoid", {std::move(raw)}), binary("/", num(1), num(16)));
     case 1:
       return call("exp", {minus(call("softplus", {std::move(raw)}))});
-    case 2:
-      return call("sigmoid", {binary("+", std::move(raw), num(2))});
     default:
-      return call("sigmoid", {std::move(raw)});
+      return call("sigmoid", {binary("+", std::move(raw), num(2))});
   }
 }
 
@@ -193,14 +188,14 @@ Expr Values::combine(const Type& want, int size) {
   // Operands are created in separate statements, because C++ does not fix the evaluation order of arguments.
   const int half = std::max(1, size / 2);
   const std::int64_t choice = random_.below(9);
-  const Type other = part(want);
+  const Type other = random_part(want);
   Expr left = make(want, half);
   if (choice < 3) return binary("*", std::move(left), make(other, half));
   if (choice < 5) return binary("+", std::move(left), make(other, half));
   // A new map cannot be cancelled by the left operand.
   if (choice == 5) return binary("-", std::move(left), fresh_linear(other));
   if (choice == 6) return call("maximum", {std::move(left), fresh_linear(want)});
-  Expr g = gate(other, false);
+  Expr g = gate(other);
   if (choice == 7) return binary("*", std::move(left), std::move(g));
   const Expr mix = hoist("mix", std::move(g), other);
   Expr right = make(want, half);
@@ -227,7 +222,7 @@ Expr Values::contract(const Type& want, int size) {
   const std::string k = key_axis(want);
   if (k.empty() || want.axes.size() > 2) return project(want, size);
   const int half = std::max(1, size / 2);
-  const Type other = with_axis(part(want), k);
+  const Type other = with_axis(random_part(want), k);
   return call_over("dot", {make(with_axis(want, k), half), make(other, half)}, k);
 }
 
@@ -246,7 +241,7 @@ Expr Values::make(const Type& want, int size) {
   if (want.past) return over_past(want, size);
   if (!want.time && !options_.in_scan) return constant_in_time(want);
   if (size <= 1) return leaf(want);
-  const bool may_mix = options_.time && !options_.in_scan && want.time;
+  const bool may_mix = options_.reads_past && !options_.in_scan && want.time;
   switch (random_.below(may_mix ? 14 : 10)) {
     case 0:
     case 1:
@@ -262,7 +257,7 @@ Expr Values::make(const Type& want, int size) {
     case 8:
       if (random_.chance(0.6)) return contract(want, size);
       if (want.axes.empty()) return unary(want, size);
-      return binary("*", make(want, size - 1), param(part(want).axes, 1));
+      return binary("*", make(want, size - 1), param(random_part(want).axes, 1));
     case 9:
       return through_unit(want, size);
     default:
@@ -270,6 +265,8 @@ Expr Values::make(const Type& want, int size) {
   }
 }
 
+// Returns a window as an argument, and its length in `size`: the hyperparameter that sets it, if there is
+// one, or else a random one.
 Expr Values::window(std::int64_t& size) {
   size = kUnbounded;
   for (const Survey::Name& n : scope_)
@@ -295,7 +292,8 @@ Expr lag(const Expr& window) {
 
 }  // namespace
 
-// Returns a window of `size` positions: the hyperparameter that sets it, if there is one, or else a number.
+// Returns a window of `size` positions as an argument: the hyperparameter that has this value, if there is
+// one, or else a number.
 Expr Values::window_named(std::int64_t size) const {
   const double value = size == kUnbounded ? INFINITY : static_cast<double>(size);
   for (const Survey::Name& n : scope_)
@@ -322,7 +320,7 @@ Expr Values::over_past(const Type& want, int size) {
     }
     case 2: {
       Expr left = over_past(want, size - 1);
-      return binary("*", std::move(left), make(part(now), 1));
+      return binary("*", std::move(left), make(random_part(now), 1));
     }
     case 3: {
       Expr x = past(make(now, std::max(1, size / 2)), w);
@@ -371,7 +369,7 @@ Expr Values::decayed_sum(const Type& want, int size) {
   const Expr w = window(bound);
   Expr x = past(make(want, size), w);
   if (want.axes.empty() || random_.chance(0.3)) return call_over("mean", {std::move(x)}, "s");
-  const Type rate = part(want);
+  const Type rate = random_part(want);
   Expr decay = call("exp", {minus(binary("*", lag(w), call("softplus", {param(rate.axes, 0)})))});
   return call_over("sum", {binary("*", std::move(x), std::move(decay))}, "s");
 }
@@ -406,10 +404,10 @@ Expr Values::attention(const Type& want, int size) {
   } else if (!score.axes.empty() && random_.chance(0.3)) {
     scores = binary("-", std::move(scores), binary("*", lag(w), call("softplus", {param(score.axes, 0)})));
   }
-  Type open = score;
-  open.past = true;
-  open.window = bound;
-  const Expr named = hoist("score", std::move(scores), open);
+  Type pair_type = score;
+  pair_type.past = true;
+  pair_type.window = bound;
+  const Expr named = hoist("score", std::move(scores), pair_type);
   Expr weights = random_.chance(0.75) ? call_over("softmax", {named}, "s")
                  : random_.chance(0.5)
                      ? binary("/", call("sigmoid", {named}), binary("+", lag(w), num(1)))
@@ -430,7 +428,8 @@ Stmt scan_of(const std::string& state, const std::vector<std::string>& axes) {
 
 }  // namespace
 
-// An associative memory: products of keys and values are added to a state, which a query reads.
+// Returns a read of an associative memory: products of keys and values are added to a state, which a query
+// reads.
 Expr Values::matrix_scan(const Type& want, int size) {
   const std::string k = key_axis(want);
   if (k.empty() || want.axes.empty() || want.axes.size() > 2) return vector_scan(want, size);
@@ -447,7 +446,7 @@ Expr Values::matrix_scan(const Type& want, int size) {
   Expr key = hoist("key", std::move(raw_key), keyed);
   Expr val = hoist("val", make(want, third), want);
   const Type& per = random_.chance(0.5) ? keyed : head;
-  const Expr a = hoist("decay", gate(per, true), per);
+  const Expr a = hoist("decay", decay_factor(per), per);
 
   const std::string state = fresh("S");
   const std::string y = fresh("y");
@@ -456,7 +455,7 @@ Expr Values::matrix_scan(const Type& want, int size) {
   if (!delta) {
     scan.body.push_back(assign(state, binary("+", binary("*", a, S), binary("*", key, val))));
   } else {
-    const Expr rate = hoist("rate", gate(head, false), head);
+    const Expr rate = hoist("rate", gate(head), head);
     const Expr read = call_over("dot", {key, S}, k);
     if (random_.chance(0.6)) {
       Expr update = binary("*", binary("*", rate, key), binary("-", val, read));
@@ -471,16 +470,16 @@ Expr Values::matrix_scan(const Type& want, int size) {
   }
   scan.body.push_back(assign(y, call_over("dot", {q, S}, k)));
   before_.push_back(std::move(scan));
-  scope_.push_back({y, Survey::Name::Kind::kValue, want, 0, false});
+  scope_.push_back({.name = y, .kind = Survey::Name::Kind::kValue, .type = want});
   return name(y);
 }
 
-// A gated recurrence of the elements of a vector, sometimes with weights between them.
+// Returns a gated recurrence of the elements of a vector, sometimes with weights between them.
 Expr Values::vector_scan(const Type& want, int size) {
   const int half = std::max(1, size / 2);
   const Expr u = hoist("u", make(want, half), want);
-  const Type gate_type = part(want);
-  const Expr a = hoist("decay", gate(gate_type, true), gate_type);
+  const Type gate_type = random_part(want);
+  const Expr a = hoist("decay", decay_factor(gate_type), gate_type);
   const std::string state = fresh("S");
   const std::string y = fresh("y");
   Stmt scan = scan_of(state, want.axes);
@@ -497,10 +496,10 @@ Expr Values::vector_scan(const Type& want, int size) {
   std::erase_if(inner, [](const Survey::Name& n) { return n.type.past; });
   Type now = want;
   now.time = false;
-  inner.push_back({state, Survey::Name::Kind::kValue, now, 0, true});
+  inner.push_back({.name = state, .kind = Survey::Name::Kind::kValue, .type = now, .carried = true});
   Expr read = S;
   if (random_.chance(0.3)) {
-    Options here{.time = false, .in_scan = true, .slots = {}, .narrow = options_.narrow};
+    Options here{.reads_past = false, .in_scan = true, .slots = {}, .narrow = options_.narrow};
     Values values(random_, std::move(inner), std::move(here), scan.body);
     values.taken_ = taken_;
     read = binary("*", S, values.make(now, 2));
@@ -508,7 +507,7 @@ Expr Values::vector_scan(const Type& want, int size) {
   }
   scan.body.push_back(assign(y, std::move(read)));
   before_.push_back(std::move(scan));
-  scope_.push_back({y, Survey::Name::Kind::kValue, want, 0, false});
+  scope_.push_back({.name = y, .kind = Survey::Name::Kind::kValue, .type = want});
   return name(y);
 }
 

@@ -12,6 +12,7 @@ namespace gabbro::edit {
 
 using record::Operator;
 
+/// Returns all operators, in the order of the enum.
 std::span<const Operator> all_operators();
 
 /// A design and the findings of its check.

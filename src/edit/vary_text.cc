@@ -24,6 +24,7 @@ struct Text {
   std::vector<Slot> slots;
 };
 
+// Returns the text of a unit that the program defines; nullopt if it cannot be elaborated alone.
 std::optional<Text> read(const Program& program, const Library& base, const std::string& name) {
   Library library = base;
   const Unit* unit = find_unit(program, name);
@@ -40,7 +41,8 @@ std::optional<Text> read(const Program& program, const Library& base, const std:
   return text;
 }
 
-void names_of_unit(const std::vector<Stmt>& block, Values& values) {
+// Prevents names that the block assigns from being generated.
+void reserve_names(const std::vector<Stmt>& block, Values& values) {
   for (const Stmt& s : block)
     for (std::string& name : assigned(s)) values.reserve(std::move(name));
 }
@@ -52,15 +54,15 @@ struct Writer {
 
   Writer(const Text& text, const Survey::StmtSite& site, Random& random)
       : values(random, site.scope, options(text, site), before) {
-    names_of_unit(text.unit->body, values);
+    reserve_names(text.unit->body, values);
     for (const Hyper& h : text.unit->hypers) values.reserve(h.name);
     for (const char* taken : {"t", "s", "D", "V", "all"}) values.reserve(taken);
   }
 
   static Values::Options options(const Text& text, const Survey::StmtSite& site) {
-    Values::Options out{.time = true, .in_scan = site.in_scan, .slots = {}, .narrow = {}};
+    Values::Options out{.reads_past = true, .in_scan = site.in_scan, .slots = {}, .narrow = {}};
     for (const Slot& slot : text.slots) {
-      if (slot.signature != "1") continue;
+      if (slot.signature != kUnitSignature) continue;
       out.slots.push_back(slot.name);
       if (slot.narrow) out.narrow.push_back(slot.name);
     }
@@ -103,11 +105,11 @@ class TextVariation {
   Result<Program> run(Operator op) {
     switch (op) {
       case Operator::kReplaceExpression:
-        return replace_some_expression(false);
+        return replace_one_expression(Replaced::kPart);
       case Operator::kReplaceStatement:
-        return replace_some_expression(true);
+        return replace_one_expression(Replaced::kWholeValue);
       case Operator::kInsertStatement:
-        return work_on_a_value();
+        return transform_one_value();
       case Operator::kDeleteStatement:
         return delete_one();
       case Operator::kSwapOperator:
@@ -118,11 +120,15 @@ class TextVariation {
   }
 
  private:
-  Result<Program> replace_some_expression(bool whole_value) {
+  // Selects whole values of statements, or expressions within them.
+  enum class Replaced { kPart, kWholeValue };
+
+  Result<Program> replace_one_expression(Replaced replaced) {
     std::vector<const Survey::ExprSite*> sites;
     for (const Survey::ExprSite& site : text_.survey.exprs) {
-      const bool whole = site.stmt && !site.stmt->values.empty() && &site.stmt->values[0] == site.expr;
-      if (site.stmt && whole == whole_value && !(site.stmt->kind == Stmt::Kind::kReturn && whole))
+      const bool is_whole = site.stmt && !site.stmt->values.empty() && &site.stmt->values[0] == site.expr;
+      const bool is_returned = is_whole && site.stmt->kind == Stmt::Kind::kReturn;
+      if (site.stmt && is_whole == (replaced == Replaced::kWholeValue) && !is_returned)
         sites.push_back(&site);
     }
     if (sites.empty()) return no_room("expression to replace");
@@ -131,12 +137,12 @@ class TextVariation {
     const auto spot = spot_of(*text_.unit, expressions(*text_.unit), site.expr);
     if (!at || !spot) return no_room("place for that expression");
     Writer writer(text_, *at, random_);
-    const Expr with = writer.values.make(site.type, 1 + static_cast<int>(random_.below(6)));
-    return replace_expression(program_, against_, *spot, with, writer.before);
+    const Expr replacement = writer.values.make(site.type, 1 + static_cast<int>(random_.below(6)));
+    return replace_expression(program_, against_, *spot, replacement, writer.before);
   }
 
   // Inserts a statement that computes f(q), and reads it instead of q in one place.
-  Result<Program> work_on_a_value() {
+  Result<Program> transform_one_value() {
     std::vector<const Survey::ExprSite*> sites;
     for (const Survey::ExprSite& site : text_.survey.exprs)
       if (site.stmt && site.expr->kind == Expr::Kind::kName && !site.type.past) sites.push_back(&site);
@@ -166,7 +172,7 @@ class TextVariation {
       if (!at || (stmt->kind != Stmt::Kind::kAssign && stmt->kind != Stmt::Kind::kScan)) continue;
       Choice choice{spot, {}};
       for (const std::string& name : assigned(*stmt)) {
-        const std::vector<std::string> others = equals_of(name, *at);
+        const std::vector<std::string> others = replacements_of(name, *at);
         if (!others.empty()) choice.stand_in.push_back(build::name(random_.pick(others)));
       }
       if (choice.stand_in.size() == assigned(*stmt).size()) known.push_back(std::move(choice));
@@ -176,9 +182,9 @@ class TextVariation {
     return delete_statement(program_, against_, choice.spot, choice.stand_in);
   }
 
-  // Returns the values in scope that have the type of `name`. If no later statement reads `name`, returns
-  // `name` itself.
-  std::vector<std::string> equals_of(const std::string& name, const Survey::StmtSite& at) {
+  // Returns the names of values in scope that have the type of `name`. If no later statement has `name` in
+  // scope, nothing reads it, and its own name stands for the replacement.
+  std::vector<std::string> replacements_of(const std::string& name, const Survey::StmtSite& at) {
     const lang::NamedType* type = type_of(name);
     if (!type) return {name};
     std::vector<std::string> out;
@@ -200,10 +206,10 @@ class TextVariation {
     for (const ExprSpot& spot : expressions(*text_.unit)) {
       const Expr& e = *find(*text_.unit, spot);
       if (e.kind != Expr::Kind::kBinary && e.kind != Expr::Kind::kCall) continue;
-      const bool special = std::any_of(e.keywords.begin(), e.keywords.end(),
-                                       [](const std::string& key) { return !key.empty() && key != "over"; });
-      // This argument is missing in other functions of the group.
-      if (special) continue;
+      // Other functions of the group lack keyword arguments such as `eps`.
+      if (std::any_of(e.keywords.begin(), e.keywords.end(),
+                      [](const std::string& key) { return !key.empty() && key != "over"; }))
+        continue;
       for (const auto& family : families())
         if (std::find(family.begin(), family.end(), e.text) != family.end())
           known.emplace_back(spot, &family);

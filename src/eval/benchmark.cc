@@ -43,25 +43,28 @@ std::uint64_t most_likely(const std::vector<double>& nats, double top) {
   return labels;
 }
 
-// The scores of all items of a task.
+// The scores of the items of a task, one element for each item.
 struct Answers {
-  std::vector<double> right, right_by_length, gold, ties;
-  std::vector<Pair> pairs;
+  std::vector<double> right;            // the share of the item that counts as right
+  std::vector<double> right_by_length;  // the same with log-likelihoods per character
+  std::vector<double> gold;             // log-likelihood of the correct choice, in nats
+  std::vector<double> ties;             // 1 if several choices are the most likely, else 0
+  std::vector<Pair> pairs;              // of tasks with labels only
 };
 
 Answers answers_of(const BenchmarkTask& task, const std::vector<Likelihood>& scores) {
   Answers out;
-  std::size_t at = 0;
+  std::size_t next = 0;  // index of the score of the next choice
   for (const BenchmarkItem& item : task.items) {
     std::vector<double> nats, per_character;
     for (const AnswerChoice& c : item.choices) {
-      nats.push_back(scores[at].nats);
-      per_character.push_back(scores[at++].nats / c.characters);
+      nats.push_back(scores[next].nats);
+      per_character.push_back(scores[next++].nats / c.characters);
     }
     const Best best(nats), by_length(per_character);
     const auto gold = static_cast<std::size_t>(item.gold);
     out.gold.push_back(nats[gold]);
-    out.right.push_back(task.kind == TaskKind::kWord ? scores[at - 1].greedy : best.share_of(nats[gold]));
+    out.right.push_back(task.kind == TaskKind::kWord ? scores[next - 1].greedy : best.share_of(nats[gold]));
     out.right_by_length.push_back(by_length.share_of(per_character[gold]));
     out.ties.push_back(best.count > 1);
     if (task.kind == TaskKind::kLabel) out.pairs.push_back({item.gold, most_likely(nats, best.top)});
@@ -78,7 +81,7 @@ void add_groups(TaskScore& score, const BenchmarkTask& task, const std::vector<d
   struct Group {
     std::vector<double> right;
     std::vector<std::size_t> questions;
-    std::map<std::size_t, std::size_t> numbers;  // of the task's questions, within the group
+    std::map<std::size_t, std::size_t> numbers;  // question of the task -> its number within the group
   };
   std::map<std::string, Group> groups;
   for (std::size_t i = 0; i < right.size(); ++i)

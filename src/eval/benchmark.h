@@ -11,7 +11,8 @@
 
 namespace gabbro::eval {
 
-/// Scores a task. The metrics depend on the kind of task, and each has a standard error:
+/// Scores a task with a model that reads `length` tokens at once. The metrics depend on the kind of task, and
+/// each has a standard error:
 ///   pairs: acc, also by group.
 ///   word: acc, perplexity.
 ///   choice: acc, acc_norm (log-likelihood divided by the characters of the choice).

@@ -15,30 +15,30 @@ std::uint64_t key(std::int64_t a, std::int64_t b) {
 
 Bigram::Bigram(std::int64_t vocab, double strength)
     : strength_(strength),
-      single_(static_cast<std::size_t>(vocab), 0),
-      before_(static_cast<std::size_t>(vocab), 0) {}
+      second_(static_cast<std::size_t>(vocab), 0),
+      first_(static_cast<std::size_t>(vocab), 0) {}
 
 void Bigram::add(const exec::TokenBatch& batch) {
   for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
     const std::int64_t a = batch.tokens[i], b = batch.targets[i];
     ++pairs_[key(a, b)];
-    ++before_[static_cast<std::size_t>(a)];
-    ++single_[static_cast<std::size_t>(b)];
+    ++first_[static_cast<std::size_t>(a)];
+    ++second_[static_cast<std::size_t>(b)];
     ++total_;
   }
 }
 
 double Bigram::loss(std::int64_t token, std::int64_t next) const {
   const double alone =
-      (single_[static_cast<std::size_t>(next)] + 1) / (total_ + static_cast<double>(single_.size()));
+      (second_[static_cast<std::size_t>(next)] + 1) / (total_ + static_cast<double>(second_.size()));
   const auto pair = pairs_.find(key(token, next));
   const double count = pair == pairs_.end() ? 0 : pair->second;
-  return -std::log((count + strength_ * alone) / (before_[static_cast<std::size_t>(token)] + strength_));
+  return -std::log((count + strength_ * alone) / (first_[static_cast<std::size_t>(token)] + strength_));
 }
 
 double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_token,
                             std::uint64_t documents) {
-  const std::size_t count = split.first(documents);
+  const std::size_t count = split.documents_up_to(documents);
   double nats = 0, bytes = 0;
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {

@@ -12,7 +12,8 @@
 namespace gabbro::eval {
 
 /// Counts pairs of tokens, with a Dirichlet prior from the counts of single tokens (MacKay and Peto 1995):
-/// P(b | a) = (n(a, b) + strength P(b)) / (n(a) + strength), P(b) = (n(b) + 1) / (n + V).
+/// P(b | a) = (n(a, b) + strength P(b)) / (n(a) + strength), P(b) = (n(b) + 1) / (n + V). `strength` is the
+/// weight of the prior, as a number of pairs.
 class Bigram {
  public:
   explicit Bigram(std::int64_t vocab, double strength = 100);
@@ -22,12 +23,14 @@ class Bigram {
 
  private:
   double strength_;
-  std::vector<double> single_, before_;
+  // Counts of each token as the second and as the first of a pair, of all pairs, and of each pair.
+  std::vector<double> second_, first_;
   double total_ = 0;
   std::unordered_map<std::uint64_t, double> pairs_;
 };
 
-/// Returns bits per byte over the same documents as bits_per_byte of a model, without a confidence interval.
+/// Returns bits per byte over the first `documents` documents of the split (0: all), as bits_per_byte of a
+/// model does, without a confidence interval.
 double bigram_bits_per_byte(const Bigram& bigram, const data::Split& split, std::int64_t end_token,
                             std::uint64_t documents = 0);
 

@@ -17,7 +17,7 @@ struct Score {
   std::uint64_t bytes = 0, tokens = 0;
 };
 
-// Collects windows of documents into batches.
+// Collects windows of documents into batches, scores these, and adds the losses to the documents' scores.
 class Windows {
  public:
   Windows(exec::Model& model, std::int64_t sequences, std::int64_t length, std::vector<Score>& scores)
@@ -29,9 +29,9 @@ class Windows {
   void add(std::size_t document, const std::int64_t* tokens, std::int64_t count) {
     const std::size_t row = owners_.size();
     for (std::int64_t t = 0; t < length_; ++t) {
-      const std::size_t at = row * static_cast<std::size_t>(length_) + static_cast<std::size_t>(t);
-      batch_.tokens[at] = t < count ? tokens[t] : 0;
-      batch_.targets[at] = t < count ? tokens[t + 1] : 0;
+      const std::size_t i = row * static_cast<std::size_t>(length_) + static_cast<std::size_t>(t);
+      batch_.tokens[i] = t < count ? tokens[t] : 0;
+      batch_.targets[i] = t < count ? tokens[t + 1] : 0;
     }
     owners_.push_back({document, count});
     if (static_cast<std::int64_t>(owners_.size()) == sequences_) flush();
@@ -53,11 +53,11 @@ class Windows {
  private:
   struct Owner {
     std::size_t document;
-    std::int64_t count;
+    std::int64_t count;  // positions of the row that the window fills
   };
   void clear() {
     owners_.clear();
-    batch_ = {sequences_, length_, {}, {}, {}};
+    batch_ = {.sequences = sequences_, .length = length_};  // without `starts`: a row is one window
     batch_.tokens.assign(static_cast<std::size_t>(sequences_ * length_), 0);
     batch_.targets.assign(static_cast<std::size_t>(sequences_ * length_), 0);
   }
@@ -90,10 +90,10 @@ BitsPerByte summary(const std::vector<Score>& scores) {
   }
   std::vector<double> sizes;
   for (const Score& s : scores) sizes.push_back(static_cast<double>(s.bytes));
-  const double worth = effective_count(sizes);
-  const bool known = scores.size() > 1 && worth > 1;
-  out.error = known ? std::sqrt(square * worth / (worth - 1)) / bytes : INFINITY;
-  const double half = known ? t_quantile(0.975, worth - 1) * out.error : INFINITY;
+  const double effective = effective_count(sizes);
+  const bool known = scores.size() > 1 && effective > 1;
+  out.error = known ? std::sqrt(square * effective / (effective - 1)) / bytes : INFINITY;
+  const double half = known ? t_quantile(0.975, effective - 1) * out.error : INFINITY;
   out.low = out.value - half;
   out.high = out.value + half;
   return out;
@@ -104,19 +104,19 @@ BitsPerByte summary(const std::vector<Score>& scores) {
 BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           std::int64_t sequences, std::int64_t length, std::uint64_t documents,
                           const std::function<bool(double)>& progress) {
-  const std::size_t count = split.first(documents);
+  const std::size_t count = split.documents_up_to(documents);
   std::vector<Score> scores(count);
   std::uint64_t text = 0;
   Windows windows(model, sequences, length, scores);
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);
-    tokens.assign(1, end_token);  // an empty context
+    tokens.assign(1, end_token);  // stands before a document's first token, as in training
     split.append(document, tokens);
     scores[d].bytes = document.bytes;
-    const std::string_view read{reinterpret_cast<const char*>(tokens.data()),
-                                tokens.size() * sizeof(std::int64_t)};
-    text = mix(mix(text, hash64(read)), document.bytes);
+    const std::string_view token_bytes{reinterpret_cast<const char*>(tokens.data()),
+                                       tokens.size() * sizeof(std::int64_t)};
+    text = mix(mix(text, hash64(token_bytes)), document.bytes);
     const auto targets = static_cast<std::int64_t>(tokens.size()) - 1;
     for (std::int64_t from = 0; from < targets; from += length)
       windows.add(d, tokens.data() + from, std::min(length, targets - from));

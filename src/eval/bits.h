@@ -22,7 +22,7 @@ struct DocumentBits {
 /// their effective number (base/student.h).
 struct BitsPerByte {
   double value = 0;
-  double error = 0, low = 0, high = 0;
+  double error = 0, low = 0, high = 0;  // infinite for one document
   double nats_per_token = 0;
   std::uint64_t documents = 0, tokens = 0, bytes = 0;
   std::uint64_t text = 0;          // hash of the tokens and byte counts of all documents, in their order

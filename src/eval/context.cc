@@ -9,7 +9,7 @@ namespace gabbro::eval {
 
 namespace {
 
-constexpr std::array<std::int64_t, 2> kContexts{8, 32};
+constexpr std::array<std::int64_t, 2> kContexts{8, 32};  // tokens of the short contexts
 constexpr std::int64_t kFirst = 128;  // first position compared, if the window is long enough
 
 using Tokens = std::vector<std::int64_t>;
@@ -31,33 +31,33 @@ class RowPacker {
   /// Adds a piece of `count` positions, with tokens[0 .. count]. The losses of the last `counted` positions
   /// are added to `sum`.
   void add(const std::int64_t* tokens, std::int64_t count, std::int64_t counted, double& sum) {
-    if (at_ + count > (row() + 1) * length_) at_ = (row() + 1) * length_;  // Start a new row.
-    if (at_ == sequences_ * length_) flush();
-    const std::int64_t start = at_ - row() * length_;
-    for (std::int64_t t = 0; t < count; ++t, ++at_) {
-      const auto at = static_cast<std::size_t>(at_);
-      batch_.tokens[at] = tokens[t];
-      batch_.targets[at] = tokens[t + 1];
-      batch_.starts[at] = start;
-      if (t >= count - counted) wanted_.push_back({at, &sum});
+    if (next_ + count > (row() + 1) * length_) next_ = (row() + 1) * length_;  // Start a new row.
+    if (next_ == sequences_ * length_) flush();
+    const std::int64_t start = next_ - row() * length_;
+    for (std::int64_t t = 0; t < count; ++t, ++next_) {
+      const auto position = static_cast<std::size_t>(next_);
+      batch_.tokens[position] = tokens[t];
+      batch_.targets[position] = tokens[t + 1];
+      batch_.starts[position] = start;
+      if (t >= count - counted) wanted_.push_back({position, &sum});
     }
   }
 
   void flush() {
     if (wanted_.empty()) return;
     const std::vector<float> losses = model_.losses(batch_);
-    for (const Wanted& w : wanted_) *w.sum += losses[w.at];
+    for (const Wanted& w : wanted_) *w.sum += losses[w.position];
     clear();
   }
 
  private:
   struct Wanted {
-    std::size_t at;
-    double* sum;
+    std::size_t position;  // in the batch
+    double* sum;           // to which its loss is added
   };
-  [[nodiscard]] std::int64_t row() const { return at_ / length_; }
+  [[nodiscard]] std::int64_t row() const { return next_ / length_; }
   void clear() {
-    at_ = 0;
+    next_ = 0;
     wanted_.clear();
     const auto size = static_cast<std::size_t>(sequences_ * length_);
     batch_ = {sequences_, length_, Tokens(size, 0), Tokens(size, 0), Tokens(size, 0)};
@@ -66,7 +66,8 @@ class RowPacker {
   }
 
   exec::Model& model_;
-  std::int64_t sequences_, length_, at_ = 0;
+  std::int64_t sequences_, length_;
+  std::int64_t next_ = 0;  // the first position of the batch that is not filled
   exec::TokenBatch batch_;
   std::vector<Wanted> wanted_;
 };
@@ -96,8 +97,8 @@ std::vector<Window> whole_windows(const data::Split& split, std::int64_t end_tok
   return out;
 }
 
-// Returns the nats per position lost with the short contexts: a ratio over documents, with its linearised
-// standard error.
+// Returns the loss that short contexts add, in bits per byte: a ratio over documents, with its linearised
+// standard error. `lost` has the added nats of each window, in which `positions` positions are compared.
 ContextGain summary(std::int64_t context, const std::vector<Window>& windows, const std::vector<double>& lost,
                     std::int64_t positions, double bits_per_nat) {
   std::vector<std::pair<double, double>> documents;  // (nats, positions)
@@ -123,7 +124,7 @@ ContextGain summary(std::int64_t context, const std::vector<Window>& windows, co
 std::vector<ContextGain> context_gains(exec::Model& model, const data::Split& split, std::int64_t end_token,
                                        std::int64_t sequences, std::int64_t length, std::uint64_t documents,
                                        std::int64_t most) {
-  const std::size_t count = split.first(documents);
+  const std::size_t count = split.documents_up_to(documents);
   const std::vector<Window> windows = whole_windows(split, end_token, length, count, most);
   const std::int64_t least = std::min(kFirst, length / 2);
   std::vector<ContextGain> out;

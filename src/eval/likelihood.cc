@@ -67,16 +67,17 @@ class Pack {
                   used_[row] < length_ ? used_[row] : 0);
     for (const PlacedPart& p : places_) {
       const std::vector<std::int64_t>& tokens = p.part.window->tokens;
-      const auto at = static_cast<std::ptrdiff_t>(p.row * length_ + p.column);
-      std::copy(tokens.begin(), tokens.end() - 1, out.tokens.begin() + at);
-      std::copy(tokens.begin() + 1, tokens.end(), out.targets.begin() + at);
-      std::fill_n(starts.begin() + at, tokens.size() - 1, p.column);
+      const auto start = static_cast<std::ptrdiff_t>(p.row * length_ + p.column);
+      std::copy(tokens.begin(), tokens.end() - 1, out.tokens.begin() + start);
+      std::copy(tokens.begin() + 1, tokens.end(), out.targets.begin() + start);
+      std::fill_n(starts.begin() + start, tokens.size() - 1, p.column);
     }
     // With one window per row, no document starts are needed: padding after a window does not affect it.
     if (places_.size() > used_.size()) out.starts = std::move(starts);
     return out;
   }
 
+  /// Adds the scores of the batch to the likelihoods of its requests.
   void read(const exec::Scores& scores, std::vector<Likelihood>& out) const {
     for (const PlacedPart& p : places_) {
       const std::int64_t end = p.row * length_ + p.column + p.part.size();

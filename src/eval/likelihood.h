@@ -30,7 +30,7 @@ struct LikelihoodWindow {
 /// A text to score, as windows that together predict every token of the continuation once.
 struct LikelihoodRequest {
   std::vector<LikelihoodWindow> windows;
-  bool truncated = false;  // True if the context lost tokens.
+  bool truncated = false;  // true if the context lost tokens
 };
 
 /// Makes a request with windows of at most length + 1 tokens, so that the model reads at most `length` >= 1.
@@ -43,7 +43,7 @@ Result<LikelihoodRequest> make_request(const data::Tokenizer& tokenizer, std::st
 
 struct Likelihood {
   double nats = 0;     // log-likelihood of the continuation, summed over its tokens
-  bool greedy = true;  // True if every token of the continuation is the most likely one at its position.
+  bool greedy = true;  // true if every token of the continuation is the most likely one at its position
 };
 
 /// Windows are sorted by length and packed into batches of about `tokens` tokens, in rows of at least `row`

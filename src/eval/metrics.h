@@ -22,7 +22,7 @@ using Clusters = std::span<const std::size_t>;
 /// square root of G/(G-1) times the sum over clusters of their squared summed deviations, divided by n. Where
 /// each item is its own cluster, that is the sample standard deviation over the square root of n.
 MetricEstimate mean(std::span<const double> x, Clusters clusters = {});
-/// Returns exp(-mean) of the log-likelihoods, with the error by the delta method.
+/// Returns exp(-mean) of log-likelihoods in nats, with the error by the delta method.
 MetricEstimate perplexity(std::span<const double> nats, Clusters clusters = {});
 
 /// The correct label of an item, and the labels that are most likely, as a set: bit i stands for label i. If
@@ -39,7 +39,8 @@ struct Pair {
 double matthews(std::span<const Pair> pairs);
 /// Returns 2 TP / (2 TP + FP + FN) for `label`, or 0 if the label does not occur.
 double f1(std::span<const Pair> pairs, int label);
-/// Returns the F1 score of label 1 if there are two labels, or the mean over all labels if there are more.
+/// Returns the F1 score of label 1 if there are two labels, or the mean over all `labels` labels if there are
+/// more.
 double f1_of(std::span<const Pair> pairs, int labels);
 
 /// Returns the statistic of the pairs. The error is its standard deviation over 1000 bootstrap resamples of

@@ -6,7 +6,7 @@
 namespace gabbro::eval {
 
 std::vector<SampleCandidate> candidates(const std::vector<float>& logits, const SampleOptions& options) {
-  std::vector<SampleCandidate> out;
+  std::vector<SampleCandidate> out;  // at first with logits in place of probabilities
   for (std::size_t i = 0; i < logits.size(); ++i) out.push_back({static_cast<std::int64_t>(i), logits[i]});
   std::stable_sort(out.begin(), out.end(), [](const SampleCandidate& a, const SampleCandidate& b) {
     return a.probability > b.probability;
@@ -26,10 +26,10 @@ std::vector<SampleCandidate> candidates(const std::vector<float>& logits, const 
 
 std::int64_t sample(const std::vector<float>& logits, const SampleOptions& options, Random& random) {
   const std::vector<SampleCandidate> all = candidates(logits, options);
-  double left = random.uniform();
+  double remaining = random.uniform();
   for (const SampleCandidate& c : all) {
-    left -= c.probability;
-    if (left < 0) return c.token;
+    remaining -= c.probability;
+    if (remaining < 0) return c.token;
   }
   return all.back().token;
 }

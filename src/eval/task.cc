@@ -69,10 +69,10 @@ BenchmarkItem word(const json& object) {
 // so they are refused here.
 int answer(const json& object, const char* key) {
   const json& value = object.at(key);
-  constexpr std::int64_t kMost = 1000;
-  // Throws the error for a wrong type.
-  if (!value.is_number() && !value.is_boolean()) return value.get<int>();
-  if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kMost)
+  constexpr std::int64_t kLargest = 1000;
+  if (!value.is_number() && !value.is_boolean())
+    return value.get<int>();  // throws the error for a wrong type
+  if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > kLargest)
     throw std::runtime_error(fmt::format("{} is {}, which is not the number of a choice", key, value.dump()));
   return value.get<int>();
 }
@@ -94,52 +94,50 @@ BenchmarkItem contexts(const json& object) {
 // ---- Tasks with labels ----
 
 struct LabelTask {
-  const char* name;
+  const char* name;  // the names of its files begin with it
   std::string (*prompt)(const json& object);
-  std::vector<const char*> words;  // one word per label
-  bool correlation, f1;
+  std::vector<const char*> words;        // one word per label
+  bool correlation = false, f1 = false;  // metrics to report (BenchmarkTask)
 };
 
 const std::vector<LabelTask>& label_tasks() {
   static const std::vector<LabelTask> tasks{
-      {"cola",
-       [](const json& o) {
-         return text(o, o.contains("text") ? "text" : "sentence") +
-                "\nQuestion: Does this sentence make sense?\nAnswer:";
-       },
-       {"no", "yes"},
-       true,
-       false},
-      {"sst2",
-       [](const json& o) {
-         return text(o, "sentence") + "\nQuestion: Is this sentence positive or negative?\nAnswer:";
-       },
-       {"negative", "positive"},
-       false,
-       false},
-      {"rte",
-       [](const json& o) {
-         return text(o, "sentence1") + "\nQuestion: " + text(o, "sentence2") + " True or False?\nAnswer:";
-       },
-       {"True", "False"},
-       false,
-       false},
-      {"mrpc",
-       [](const json& o) {
-         return "Sentence 1: " + text(o, "sentence1") + "\nSentence 2: " + text(o, "sentence2") +
-                "\nQuestion: Do both sentences mean the same thing?\nAnswer:";
-       },
-       {"no", "yes"},
-       false,
-       true},
-      {"cb",
-       [](const json& o) {
-         return text(o, "premise") + "\nQuestion: " + text(o, "hypothesis") +
-                ". True, False, or Neither?\nAnswer:";
-       },
-       {"True", "False", "Neither"},
-       false,
-       true},
+      {.name = "cola",
+       .prompt =
+           [](const json& o) {
+             return text(o, o.contains("text") ? "text" : "sentence") +
+                    "\nQuestion: Does this sentence make sense?\nAnswer:";
+           },
+       .words = {"no", "yes"},
+       .correlation = true},
+      {.name = "sst2",
+       .prompt =
+           [](const json& o) {
+             return text(o, "sentence") + "\nQuestion: Is this sentence positive or negative?\nAnswer:";
+           },
+       .words = {"negative", "positive"}},
+      {.name = "rte",
+       .prompt =
+           [](const json& o) {
+             return text(o, "sentence1") + "\nQuestion: " + text(o, "sentence2") + " True or False?\nAnswer:";
+           },
+       .words = {"True", "False"}},
+      {.name = "mrpc",
+       .prompt =
+           [](const json& o) {
+             return "Sentence 1: " + text(o, "sentence1") + "\nSentence 2: " + text(o, "sentence2") +
+                    "\nQuestion: Do both sentences mean the same thing?\nAnswer:";
+           },
+       .words = {"no", "yes"},
+       .f1 = true},
+      {.name = "cb",
+       .prompt =
+           [](const json& o) {
+             return text(o, "premise") + "\nQuestion: " + text(o, "hypothesis") +
+                    ". True, False, or Neither?\nAnswer:";
+           },
+       .words = {"True", "False", "Neither"},
+       .f1 = true},
   };
   return tasks;
 }
@@ -222,21 +220,23 @@ BenchmarkItem item_of(const TaskForm& form, const json& object) {
   return {};
 }
 
-bool for_training(const json& object) {
+// Returns true if the object's split is a training split: its name has the word train or training in it.
+bool is_for_training(const json& object) {
   const auto split = object.find("split");
   if (split == object.end() || !split->is_string()) return false;
   std::string name = split->get<std::string>();
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (std::size_t at = 0; (at = name.find("train", at)) != std::string::npos; ++at) {
-    const std::string after = name.substr(at + 5, 3);
+  constexpr std::string_view kTrain = "train", kEnding = "ing";
+  for (std::size_t at = 0; (at = name.find(kTrain, at)) != std::string::npos; ++at) {
+    const std::string after = name.substr(at + kTrain.size(), kEnding.size());
     const bool begins = at == 0 || std::isalpha(static_cast<unsigned char>(name[at - 1])) == 0;
     const bool ends = after.empty() || std::isalpha(static_cast<unsigned char>(after[0])) == 0;
-    if (begins && (ends || after == "ing")) return true;
+    if (begins && (ends || after == kEnding)) return true;
   }
   return false;
 }
 
-// Keeps the first of equal choices, and lets `gold` point to it. Returns whether there were equal choices.
+// Keeps the first of equal choices, and lets `gold` point to it. Returns true if there were equal choices.
 bool merge_equal(BenchmarkItem& item) {
   std::map<std::pair<std::string_view, std::string_view>, int> places;
   std::vector<AnswerChoice> kept;
@@ -292,7 +292,7 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
     const json object = json::parse(line, nullptr, false);
     if (!object.is_object()) return wrong("the line is not a JSON object");
-    if (for_training(object)) {
+    if (is_for_training(object)) {
       ++task.counts.training;
       continue;
     }

@@ -26,9 +26,9 @@ struct AnswerChoice {
 
 struct BenchmarkItem {
   std::vector<AnswerChoice> choices;  // all different
-  int gold = 0;
-  std::vector<std::string> groups;  // such as "term: island_effects"
-  std::size_t question = 0;         // Items with the same choices, in any order, ask the same question.
+  int gold = 0;                       // index of the correct choice
+  std::vector<std::string> groups;    // such as "term: island_effects"
+  std::size_t question = 0;  // number; items with the same choices, in any order, ask the same question
 };
 
 struct BenchmarkTask {
@@ -36,16 +36,18 @@ struct BenchmarkTask {
   TaskKind kind = TaskKind::kPairs;
   std::vector<BenchmarkItem> items;
   record::ItemCounts counts;
-  bool correlation = false;  // Reports Matthews' correlation coefficient.
-  bool f1 = false;           // Reports F1 of label 1, or the mean over labels if there are more than two.
+  bool correlation = false;  // Matthews' correlation coefficient is reported
+  bool f1 = false;           // F1 of label 1 is reported, or the mean over labels if there are more than two
 };
 
-/// Parses "NAME=FILE" or "FILE". A name is required for tasks with labels, whose fields do not identify the
-/// task: it begins with cola, sst2, rte, mrpc or cb. Without a name, the task is named after the file, up to
-/// the first dot of its name.
+/// A file, and the name of the task in it. The name of a task with labels, whose fields do not identify it,
+/// begins with cola, sst2, rte, mrpc or cb.
 struct TaskSource {
   std::string name, file;
 };
+
+/// Parses "NAME=FILE" or "FILE". Without a name, the task is named after the file, up to the first dot of its
+/// name.
 TaskSource parse_source(const std::string& text);
 
 /// Reads JSON lines, compressed or not. Prompts are those of lm-evaluation-harness without examples.

@@ -8,10 +8,11 @@ namespace gabbro::evolve {
 
 namespace {
 
-constexpr int kTournament = 3;
-constexpr int kPatience = 40;
-constexpr std::size_t kNearest = 5;
-constexpr std::size_t kCompared = 200;  // novelty considers this many of the latest designs
+constexpr int kTournament = 3;  // members of a species from which a parent is chosen
+constexpr int kPatience = 40;   // designs without a new best after which the search counts as stuck
+// Novelty is the distance to this many nearest designs, among this many of the latest ones.
+constexpr std::size_t kNearest = 5, kLatest = 200;
+// Probabilities of choosing a parent by novelty, and of a fresh design.
 constexpr double kExplore = 0.3, kFresh = 0.1, kFreshWhenStuck = 0.5;
 
 // Draws from Beta(a, b) for integers a, b >= 1, as the a-th smallest of a + b - 1 uniform numbers.
@@ -39,25 +40,27 @@ record::Operator choose_operator(const std::map<record::Operator, Credit>& credi
 }
 
 // Returns the number of designs since the strategy's best one improved.
-int since_progress(const std::vector<Known>& all) {
+int since_progress(const std::vector<ParentCandidate>& all) {
   double best = std::numeric_limits<double>::infinity();
   int since = 0;
-  for (const Known& k : all) {
+  for (const ParentCandidate& k : all) {
     ++since;
-    if (k.advantage < best) best = k.advantage, since = 0;
+    if (k.excess_bits < best) best = k.excess_bits, since = 0;
   }
   return since;
 }
 
 // The distribution of advantages within a species: the prior of a design before it is measured.
+constexpr double kUnknownVariance = 0.01;  // until three advantages are known
 struct Prior {
-  double mean = 0, variance = 0.01;
+  double mean = 0, variance = kUnknownVariance;
 };
-Prior prior_of(const std::vector<const Known*>& members) {
+Prior prior_of(const std::vector<const ParentCandidate*>& members) {
   double sum = 0, squares = 0, count = 0;
-  for (const Known* k : members)
-    if (std::isfinite(k->advantage)) sum += k->advantage, squares += k->advantage * k->advantage, ++count;
-  if (count < 3) return {count > 0 ? sum / count : 0, 0.01};
+  for (const ParentCandidate* k : members)
+    if (std::isfinite(k->excess_bits))
+      sum += k->excess_bits, squares += k->excess_bits * k->excess_bits, ++count;
+  if (count < 3) return {count > 0 ? sum / count : 0, kUnknownVariance};
   const double mean = sum / count;
   return {mean, std::max(1e-6, squares / count - mean * mean)};
 }
@@ -65,38 +68,40 @@ Prior prior_of(const std::vector<const Known*>& members) {
 // Draws from the posterior of a design's advantage, under normal advantages and normal noise. The measured
 // advantage shrinks towards the mean of the species, the more so the noisier its runs are. A design measured
 // once, far from its species, is therefore trusted less than one measured often.
-double draw(const Known& k, const Prior& prior, const Population& population, Random& random) {
-  if (!std::isfinite(k.advantage)) return k.advantage;
-  const double deviation = noise(population, k.rung);
-  const double noise = deviation * deviation / std::max(1, population.standing(*k.design, k.rung).done);
-  const double variance = 1 / (1 / noise + 1 / prior.variance);
-  const double mean = variance * (k.advantage / noise + prior.mean / prior.variance);
+double draw(const ParentCandidate& k, const Prior& prior, const Population& population, Random& random) {
+  if (!std::isfinite(k.excess_bits)) return k.excess_bits;
+  const double stddev = seed_stddev(population, k.rung);
+  const double of_mean = stddev * stddev / std::max(1, population.standing(*k.design, k.rung).done);
+  const double variance = 1 / (1 / of_mean + 1 / prior.variance);
+  const double mean = variance * (k.excess_bits / of_mean + prior.mean / prior.variance);
   return mean + std::sqrt(variance) * random.normal();
 }
 
-const Individual& parent_of(const std::vector<Known>& all, const Population& population, Random& random) {
-  std::map<std::string, std::vector<const Known*>> species;
-  for (const Known& k : all) species[k.design->created.species].push_back(&k);
-  std::vector<std::pair<double, const std::vector<const Known*>*>> order;
+// Draws a parent by the three steps of make_adaptive.
+const Individual& draw_parent(const std::vector<ParentCandidate>& all, const Population& population,
+                              Random& random) {
+  std::map<std::string, std::vector<const ParentCandidate*>> species;
+  for (const ParentCandidate& k : all) species[k.design->created.species].push_back(&k);
+  std::vector<std::pair<double, const std::vector<const ParentCandidate*>*>> order;
   for (const auto& [name, members] : species) {
     double best = std::numeric_limits<double>::infinity();
-    for (const Known* k : members) best = std::min(best, k->advantage);
+    for (const ParentCandidate* k : members) best = std::min(best, k->excess_bits);
     order.emplace_back(best, &members);
   }
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   // The probability is geometric in the rank: each species is drawn 0.7 times as often as the one before it.
   constexpr double kNext = 0.7;
-  double weight = 1, left = random.uniform() * (1 - std::pow(kNext, order.size())) / (1 - kNext);
+  double weight = 1, drawn = random.uniform() * (1 - std::pow(kNext, order.size())) / (1 - kNext);
   std::size_t rank = 0;
-  for (; rank + 1 < order.size() && left > weight; ++rank) left -= weight, weight *= kNext;
-  const std::vector<const Known*>& members = *order[rank].second;
+  for (; rank + 1 < order.size() && drawn > weight; ++rank) drawn -= weight, weight *= kNext;
+  const std::vector<const ParentCandidate*>& members = *order[rank].second;
   const bool explores = random.chance(kExplore);
   const Prior prior = prior_of(members);
-  const Known* best = nullptr;
+  const ParentCandidate* best = nullptr;
   double most = -std::numeric_limits<double>::infinity();
   for (int i = 0; i < kTournament; ++i) {
-    const Known* k = random.pick(members);
+    const ParentCandidate* k = random.pick(members);
     const double worth = explores ? novelty(*k, all, population) : -draw(*k, prior, population, random);
     if (!best || worth > most) best = k, most = worth;
   }
@@ -109,15 +114,16 @@ class Adaptive : public Strategy {
 
   Result<Offspring> propose(const Population& population, edit::UnitCatalogue& catalogue,
                             Random random) const override {
-    const std::vector<Known> all = known(population, strategy_);
+    const std::vector<ParentCandidate> all = parent_candidates(population, strategy_);
     const int since = since_progress(all);
     // While the search stalls, the first quarter of every kPatience designs is drawn with more fresh designs.
     const bool stuck = since >= kPatience && since % kPatience < kPatience / 4;
-    if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh)) return fresh(catalogue, random);
-    const Individual& parent = parent_of(all, population, random);
-    const Individual& second_parent = parent_of(all, population, random);
-    return bred(choose_operator(credit(population, strategy_).operators, random), parent, &second_parent,
-                catalogue, random);
+    if (all.empty() || random.chance(stuck ? kFreshWhenStuck : kFresh))
+      return fresh_offspring(catalogue, random);
+    const Individual& parent = draw_parent(all, population, random);
+    const Individual& second_parent = draw_parent(all, population, random);
+    return breed(choose_operator(credit(population, strategy_).operators, random), parent, &second_parent,
+                 catalogue, random);
   }
 
  private:
@@ -131,11 +137,11 @@ std::unique_ptr<Strategy> make_adaptive(std::string strategy) {
 }
 
 const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random) {
-  const std::vector<Known> all = known(population, strategy);
-  return all.empty() ? nullptr : &parent_of(all, population, random);
+  const std::vector<ParentCandidate> all = parent_candidates(population, strategy);
+  return all.empty() ? nullptr : &draw_parent(all, population, random);
 }
 
-double noise(const Population& p, int rung) {
+double seed_stddev(const Population& p, int rung) {
   constexpr double kUnknown = 0.02;
   double squares = 0;
   int freedom = 0;
@@ -161,7 +167,7 @@ Credits credit(const Population& p, std::string_view strategy) {
     if (!made.op && !made.mode) continue;
     Credit& c = made.op ? out.operators[*made.op] : out.modes[*made.mode];
     ++c.offspring;
-    const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, false);
+    const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, RunKind::kSearch);
     const bool parent_is_unscored = p.standing(p.individual(i.created.parent), 0).unscored > 0;
     if (s.unscored == 0 && (parent_is_unscored || (!d.empty() && d.front() < 0))) ++c.better;
   }
@@ -171,11 +177,12 @@ Credits credit(const Population& p, std::string_view strategy) {
 namespace {
 
 double cost_distance(const record::DesignCreated& a, const record::DesignCreated& b) {
-  const auto apart = [](double x, double y) {
-    return std::min(1.0, std::abs(std::log2((x + 1) / (y + 1))) / 4);
+  constexpr double kFarthest = 4;  // octaves; costs that are further apart have a distance of 1
+  const auto distance_of = [](double x, double y) {
+    return std::min(1.0, std::abs(std::log2((x + 1) / (y + 1))) / kFarthest);
   };
-  return (apart(a.train_flops, b.train_flops) + apart(a.decode_flops, b.decode_flops) +
-          apart(a.state_bytes, b.state_bytes)) /
+  return (distance_of(a.train_flops, b.train_flops) + distance_of(a.decode_flops, b.decode_flops) +
+          distance_of(a.state_bytes, b.state_bytes)) /
          3;
 }
 
@@ -196,22 +203,23 @@ double curve_distance(const std::vector<double>* a, const std::vector<double>* b
 
 }  // namespace
 
-double novelty(const Known& of, const std::vector<Known>& among, const Population& p) {
-  std::vector<double> near;
-  const std::size_t from = among.size() > kCompared ? among.size() - kCompared : 0;
-  for (std::size_t i = from; i < among.size(); ++i) {
-    const Known& k = among[i];
-    if (k.design == of.design) continue;
-    near.push_back((distance(of.design->shape, k.design->shape) +
-                    cost_distance(of.design->created, k.design->created) +
-                    curve_distance(curve_of(*of.design, p), curve_of(*k.design, p))) /
-                   3);
+double novelty(const ParentCandidate& design, const std::vector<ParentCandidate>& all, const Population& p) {
+  const Individual& own = *design.design;
+  std::vector<double> distances;
+  const std::size_t from = all.size() > kLatest ? all.size() - kLatest : 0;
+  for (std::size_t i = from; i < all.size(); ++i) {
+    const Individual& other = *all[i].design;
+    if (&other == &own) continue;
+    distances.push_back((distance(own.shape, other.shape) + cost_distance(own.created, other.created) +
+                         curve_distance(curve_of(own, p), curve_of(other, p))) /
+                        3);
   }
-  if (near.empty()) return 1;
-  const std::size_t count = std::min(kNearest, near.size());
-  std::partial_sort(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(count), near.end());
+  if (distances.empty()) return 1;
+  const std::size_t count = std::min(kNearest, distances.size());
+  std::partial_sort(distances.begin(), distances.begin() + static_cast<std::ptrdiff_t>(count),
+                    distances.end());
   double sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += near[i];
+  for (std::size_t i = 0; i < count; ++i) sum += distances[i];
   return sum / static_cast<double>(count);
 }
 

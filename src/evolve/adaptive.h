@@ -26,8 +26,8 @@ std::unique_ptr<Strategy> make_adaptive(std::string strategy);
 /// designs with an outcome.
 const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random);
 
-/// Success of one operator or mode of agents: the number of offspring with an outcome, and of those that beat
-/// their parent on the same data.
+/// Success of one operator or mode of agents: the number of offspring with an outcome at the first rung, and
+/// of those that beat their parent there on the same data.
 struct Credit {
   int offspring = 0, better = 0;
 };
@@ -40,10 +40,12 @@ Credits credit(const Population& population, std::string_view strategy);
 
 /// Returns the standard deviation of bits per byte between seeds at a rung, pooled over the designs with
 /// several seeds. Returns 0.02 if there are fewer than three degrees of freedom. O(trials).
-double noise(const Population& population, int rung);
+double seed_stddev(const Population& population, int rung);
 
-/// Returns the mean distance of a design to its five nearest neighbours, in [0, 1]. The distance is the mean
-/// of three, each in [0, 1]: of trees, of costs (log2) and of learning curves. O(designs x size).
-double novelty(const Known& of, const std::vector<Known>& among, const Population& population);
+/// Returns the mean distance of a design to the five nearest of the latest 200 of `all`, in [0, 1]. The
+/// distance is the mean of three, each in [0, 1]: of trees, of costs (log2) and of learning curves. O(designs
+/// x size).
+double novelty(const ParentCandidate& design, const std::vector<ParentCandidate>& all,
+               const Population& population);
 
 }  // namespace gabbro::evolve

@@ -11,12 +11,14 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::map<double, double> on_seed(const RateScores& scores, std::uint64_t seed) {
+// Returns the scores of a design by rate.
+std::map<double, double> scores_on_seed(const RateScores& scores, std::uint64_t seed) {
   const auto at = scores.find(seed);
   return at == scores.end() ? std::map<double, double>{} : at->second;
 }
 
-double lowest(const RateScores& scores) {
+// Returns the best score on the first seed; infinite if there is none.
+double lowest_on_first_seed(const RateScores& scores) {
   double out = kInfinity;
   if (!scores.empty())
     for (const auto& [rate, score] : scores.begin()->second) out = std::min(out, score);
@@ -33,20 +35,23 @@ double common_rate(const std::vector<RateScores>& designs) {
 
 bool is_near_another(const std::vector<RateScores>& designs, std::size_t d) {
   for (std::size_t other = 0; other < designs.size(); ++other)
-    if (other != d && std::abs(lowest(designs[other]) - lowest(designs[d])) <= kNear) return true;
+    if (other != d &&
+        std::abs(lowest_on_first_seed(designs[other]) - lowest_on_first_seed(designs[d])) <= kNearScores)
+      return true;
   return false;
 }
 
+// Returns the next run on the first seed.
 std::optional<RateRun> next_first_run(const std::vector<RateScores>& designs, double middle,
                                       std::uint64_t seed) {
   std::set<double> rates{middle, middle / 2, middle * 2};
   for (const RateScores& scores : designs)
-    for (const auto& [rate, score] : on_seed(scores, seed)) rates.insert(rate);
+    for (const auto& [rate, score] : scores_on_seed(scores, seed)) rates.insert(rate);
   for (std::size_t d = 0; d < designs.size(); ++d)
     for (const double rate : rates)
-      if (!on_seed(designs[d], seed).contains(rate)) return RateRun{d, seed, rate};
+      if (!scores_on_seed(designs[d], seed).contains(rate)) return RateRun{d, seed, rate};
   for (std::size_t d = 0; d < designs.size(); ++d)
-    if (const auto rate = next_rate(on_seed(designs[d], seed), middle, kMostComparedRates))
+    if (const auto rate = next_rate(scores_on_seed(designs[d], seed), middle, kMostComparedRates))
       return RateRun{d, seed, *rate};
   return std::nullopt;
 }
@@ -58,7 +63,7 @@ std::optional<RateRun> next_further_run(const std::vector<RateScores>& designs, 
   const std::vector<double> rates = compared_rates(before);
   for (std::size_t d = 0; d < designs.size(); ++d)
     if (is_near_another(before, d))
-      if (const auto rate = next_rate_around(rates[d], on_seed(designs[d], seed)))
+      if (const auto rate = next_rate_around(rates[d], scores_on_seed(designs[d], seed)))
         return RateRun{d, seed, *rate};
   return std::nullopt;
 }
@@ -97,6 +102,6 @@ std::vector<RateScores> rate_scores(const record::ScaleStudy& study) {
   return out;
 }
 
-bool has_score(const RateScores& scores) { return std::isfinite(lowest(scores)); }
+bool has_score(const RateScores& scores) { return std::isfinite(lowest_on_first_seed(scores)); }
 
 }  // namespace gabbro::evolve

@@ -14,18 +14,18 @@ namespace gabbro::evolve {
 
 /// A run of the searches.
 struct RateRun {
-  std::size_t design = 0;
+  std::size_t design = 0;  // index of the design, from 0
   std::uint64_t seed = 0;
-  double rate = 0;
+  double rate = 0;  // a factor
 };
 
 /// Returns the next run of the searches for the rates of designs that will be compared on `seeds` seeds;
-/// nothing when they are over. No run is under way.
+/// nothing when they are over. Requires that no run is under way.
 ///
 /// All designs are tried at the same rates on the first seed: `middle`, half and twice as much, then beyond
 /// the edge while the best of any design lies there, up to kMostComparedRates. Then come the further seeds
-/// (further_rate_seeds), each with kRatesAround rates, for the designs whose best score is within kNear of
-/// another's. Without a score of each design on the first seed, there are no further seeds.
+/// (further_rate_seeds), each with kRatesAround rates, for the designs whose best score is within kNearScores
+/// of another's. Without a score of each design on the first seed, there are no further seeds.
 std::optional<RateRun> next_rate_run(const std::vector<RateScores>& designs, double middle,
                                      std::uint64_t first_seed, int seeds);
 

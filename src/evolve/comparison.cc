@@ -23,9 +23,10 @@ constexpr double kImplausible = 5;
 
 // The largest difference among baselines that counts as usual, as a multiple of the preset's effect.
 constexpr double kMostSpread = 5;
-// The number of best baselines whose scores tell which differences are usual.
-constexpr std::size_t kCompared = 3;
+// The number of best baselines whose scores show which differences are usual.
+constexpr std::size_t kBestBaselines = 3;
 
+// Returns the sample variance; unknown for fewer than two values.
 Variance variance_of(const std::vector<double>& x) {
   if (x.size() < 2) return {};
   double mean = 0, squares = 0;
@@ -38,21 +39,22 @@ Variance variance_of(const std::vector<double>& x) {
 // Returns the variance of the mean difference of two designs with respect to the choice of documents.
 // Differences are averaged over seeds first. Since documents have different lengths, this is the variance of
 // a mean weighted by bytes.
-Variance variance_by_document(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
-  if (of.empty()) return {};
-  const std::size_t count = of.front()->documents.size();
-  for (const std::vector<const Trial*>* side : {&of, &against})
+Variance variance_by_document(const std::vector<const Trial*>& runs,
+                              const std::vector<const Trial*>& other_runs) {
+  if (runs.empty()) return {};
+  const std::size_t count = runs.front()->documents.size();
+  for (const std::vector<const Trial*>* side : {&runs, &other_runs})
     for (const Trial* t : *side)
       if (t->documents.size() != count) return {};
   if (count < 2) return {};
   double bytes = 0, mean = 0, squares = 0;
   std::vector<double> difference(count), share(count);
-  for (const record::DocumentScore& d : of.front()->documents) bytes += static_cast<double>(d.bytes);
+  for (const record::DocumentScore& d : runs.front()->documents) bytes += static_cast<double>(d.bytes);
   for (std::size_t j = 0; j < count; ++j) {
-    for (std::size_t k = 0; k < of.size(); ++k)
-      difference[j] += of[k]->documents[j].bits_per_byte - against[k]->documents[j].bits_per_byte;
-    difference[j] /= static_cast<double>(of.size());
-    share[j] = static_cast<double>(of.front()->documents[j].bytes) / bytes;
+    for (std::size_t k = 0; k < runs.size(); ++k)
+      difference[j] += runs[k]->documents[j].bits_per_byte - other_runs[k]->documents[j].bits_per_byte;
+    difference[j] /= static_cast<double>(runs.size());
+    share[j] = static_cast<double>(runs.front()->documents[j].bytes) / bytes;
     mean += share[j] * difference[j];
   }
   for (std::size_t j = 0; j < count; ++j)
@@ -68,6 +70,7 @@ bool has_seed(const record::ComparisonBegun& c, std::uint64_t seed) {
   return seed >= c.seed && seed - c.seed < static_cast<std::uint64_t>(c.seeds);
 }
 
+// Returns true if the run is one of the comparison itself, and not of its ablations or repeated checks.
 bool belongs_to(const record::ComparisonBegun& c, const Trial& t) {
   return t.begun.purpose == record::Purpose::kFinal && t.begun.rung == c.rung && has_seed(c, t.begun.seed);
 }
@@ -101,7 +104,7 @@ class Basis {
 // comparisons does not know those of the next.
 std::uint64_t fresh_block(const Population& p, std::uint64_t first_seed, const Leader& leader,
                           std::int64_t number, const std::string& secret) {
-  constexpr int kBits = 40;
+  constexpr int kBits = 40;  // of the number of a block
   const auto is_used = [&](std::uint64_t block) {
     const auto in_block = [&](std::uint64_t seed) {
       return seed >= first_seed && (seed - first_seed) / kSeedBlock == block;
@@ -129,13 +132,16 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
   ComparisonRow out;
   out.design = design;
   out.failed_runs = failed_runs(p, design, c.rung, &c);
-  const bool trainable = is_trainable(p, design, c.rung);
+  const bool trainable = is_trainable(p, design, c);
   int may_pair = 0;
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial *own = run_of(p, design, c.rung, seed), *leader = run_of(p, c.design, c.rung, seed);
+    // A design that the search could not train gets no runs, so that none is waited for.
     const bool own_ended = own ? own->ended : !trainable;
     out.ended += own_ended && leader && leader->ended;
+    if (own && leader && !own->build.empty() && !leader->build.empty())
+      out.mixes_builds = out.mixes_builds || own->build != leader->build;
     may_pair += own ? !own->ended || own->status == record::Status::kDone : trainable;
   }
   out.trained = may_pair >= std::min(kLeastSeeds, c.seeds);
@@ -151,7 +157,7 @@ std::vector<FailedRun> mismatched_runs(const Population& p, const record::Compar
     const Trial* own = p.scored(c.design, c.rung, seed);
     if (!own) continue;
     for (const std::int64_t design : compared_with(p))
-      if (const Trial* other = p.scored(design, c.rung, seed); other && !of_one_text(*own, *other)) {
+      if (const Trial* other = p.scored(design, c.rung, seed); other && !have_same_texts(*own, *other)) {
         out.push_back({c.design, seed, record::Status::kRefused,
                        fmt::format("another text than {}'s run", p.individual(design).created.name)});
         break;
@@ -160,16 +166,17 @@ std::vector<FailedRun> mismatched_runs(const Population& p, const record::Compar
   return out;
 }
 
-bool told_to_agents(const Population& p) {
+// Returns true if agents write designs of the campaign. They are told the outcomes of comparisons.
+bool uses_agents(const Population& p) {
   const auto& strategies = p.settings().strategies;
   return std::any_of(strategies.begin(), strategies.end(),
                      [](const std::string& strategy) { return asks_agents(strategy); });
 }
 
 // Pairs the runs of the search by seed and text.
-Paired searched(const Population& p, std::int64_t design, std::int64_t against, int rung,
-                const Basis& basis) {
-  std::vector<const Trial*> of, other;
+Paired search_pairs(const Population& p, std::int64_t design, std::int64_t against, int rung,
+                    const Basis& basis) {
+  std::vector<const Trial*> runs, other_runs;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || is_verdict_run(t) || t.status != record::Status::kDone || !basis.holds(t))
@@ -177,18 +184,18 @@ Paired searched(const Population& p, std::int64_t design, std::int64_t against, 
     for (const std::int64_t other_id : p.individual(against).trials) {
       const Trial& o = p.trial(other_id);
       if (o.begun.rung != rung || is_verdict_run(o) || o.begun.seed != t.begun.seed ||
-          o.status != record::Status::kDone || !basis.holds(o) || !of_one_text(t, o))
+          o.status != record::Status::kDone || !basis.holds(o) || !have_same_texts(t, o))
         continue;
-      of.push_back(&t), other.push_back(&o);
+      runs.push_back(&t), other_runs.push_back(&o);
       break;
     }
   }
-  return paired(of, other);
+  return pair_runs(runs, other_runs);
 }
 
 // Scored runs of two designs on the seeds of a comparison; the k-th of each have the same seed.
 struct Pairs {
-  std::vector<const Trial*> of, against;
+  std::vector<const Trial*> runs, other_runs;
 };
 Pairs pairs_of(const Population& p, std::int64_t design, std::int64_t against,
                const record::ComparisonBegun& c) {
@@ -196,23 +203,23 @@ Pairs pairs_of(const Population& p, std::int64_t design, std::int64_t against,
   for (int k = 0; k < c.seeds; ++k) {
     const std::uint64_t seed = c.seed + static_cast<std::uint64_t>(k);
     const Trial *a = p.scored(design, c.rung, seed), *b = p.scored(against, c.rung, seed);
-    if (a && b && of_one_text(*a, *b)) out.of.push_back(a), out.against.push_back(b);
+    if (a && b && have_same_texts(*a, *b)) out.runs.push_back(a), out.other_runs.push_back(b);
   }
   return out;
 }
 
-// Returns these pairs as differences. Pairs of the search also contribute to the pair's variance, about a
-// mean of their own.
-Paired compared(const Population& p, std::int64_t design, std::int64_t against,
-                const record::ComparisonBegun& c) {
+// Returns the differences on the seeds of a comparison. Pairs of the search contribute to their variance
+// only, about a mean of their own.
+Paired comparison_pairs(const Population& p, std::int64_t design, std::int64_t against,
+                        const record::ComparisonBegun& c) {
   const Pairs pairs = pairs_of(p, design, against, c);
-  Paired out = paired(pairs.of, pairs.against);
-  out.own = pooled(out.own, searched(p, design, against, c.rung, Basis(p, &c)).own);
+  Paired out = pair_runs(pairs.runs, pairs.other_runs);
+  out.own = pooled(out.own, search_pairs(p, design, against, c.rung, Basis(p, &c)).own);
   return out;
 }
 
 // Returns the mean score of a design in the search; infinite if there is none.
-double searched_score(const Population& p, std::int64_t design, int rung, const Basis& basis) {
+double search_score(const Population& p, std::int64_t design, int rung, const Basis& basis) {
   double sum = 0;
   int count = 0;
   for (const std::int64_t id : p.individual(design).trials)
@@ -241,17 +248,18 @@ Interval on_unread_text(const Population& p, const record::ComparisonBegun& c, s
                         const Variance& run) {
   Paired pair;
   const Pairs pairs = pairs_of(p, c.design, against, c);
-  for (std::size_t k = 0; k < pairs.of.size(); ++k)
-    if (pairs.of[k]->unread_bits > 0 && pairs.against[k]->unread_bits > 0)
-      pair.differences.push_back(pairs.of[k]->unread_bits - pairs.against[k]->unread_bits);
+  for (std::size_t k = 0; k < pairs.runs.size(); ++k)
+    if (pairs.runs[k]->unread_bits > 0 && pairs.other_runs[k]->unread_bits > 0)
+      pair.differences.push_back(pairs.runs[k]->unread_bits - pairs.other_runs[k]->unread_bits);
   if (pair.differences.empty()) return {};
   pair.own = variance_of(pair.differences);
   return paired_interval(pair, run, c.level);
 }
 
+// Sets the difference of a row. Until the comparison is complete, the interval is unbounded.
 void add_interval(const Population& p, const record::ComparisonBegun& c, const Variance& run, bool complete,
                   ComparisonRow& row) {
-  const Paired pair = compared(p, c.design, row.design, c);
+  const Paired pair = comparison_pairs(p, c.design, row.design, c);
   row.difference = paired_interval(pair, run, c.level);
   // A single document tells nothing about other documents.
   if (complete && row.trained && pair.documents.freedom > 0) return;
@@ -267,17 +275,17 @@ Precision precision_of(const Population& p, const Leader& leader, std::int64_t a
   out.run = run_variance(p, leader.rung, begun);
   if (out.run.freedom < kLeastSeeds) out.run = {kUnknownDeviation * kUnknownDeviation, 0};
   if (against == 0) return out;
-  const Paired search = searched(p, leader.design, against, leader.rung, Basis(p, begun));
-  out.documents = (begun ? compared(p, leader.design, against, *begun) : search).documents.value;
+  const Paired search = search_pairs(p, leader.design, against, leader.rung, Basis(p, begun));
+  out.documents = (begun ? comparison_pairs(p, leader.design, against, *begun) : search).documents.value;
   out.own = search.own.freedom;
   return out;
 }
 
 }  // namespace
 
-double level_of(int number) {
-  const double k = number * std::numbers::pi;
-  return kFamilywiseErrorRate * 6 / (k * k);
+double level_of(int k) {
+  const double pi_k = k * std::numbers::pi;
+  return kFamilywiseErrorRate * 6 / (pi_k * pi_k);
 }
 
 std::vector<std::int64_t> compared_with(const Population& p) {
@@ -287,9 +295,16 @@ std::vector<std::int64_t> compared_with(const Population& p) {
   return out;
 }
 
-bool is_trainable(const Population& p, std::int64_t design, int rung) {
-  const Standing s = p.standing(p.individual(design), rung);
-  return s.unscored == 0 || s.done > 0;
+bool is_trainable(const Population& p, std::int64_t design, const record::ComparisonBegun& c) {
+  const Basis basis(p, &c);
+  bool has_failed = false;
+  for (const std::int64_t id : p.individual(design).trials) {
+    const Trial& t = p.trial(id);
+    if (t.begun.rung != c.rung || is_verdict_run(t) || !t.ended || !basis.holds(t)) continue;
+    if (t.status == record::Status::kDone) return true;
+    has_failed = true;
+  }
+  return !has_failed;
 }
 
 Variance run_variance(const Population& p, int rung, const record::ComparisonBegun* begun) {
@@ -316,16 +331,19 @@ Variance run_variance(const Population& p, int rung, const record::ComparisonBeg
   return out;
 }
 
-Paired paired(const std::vector<const Trial*>& of, const std::vector<const Trial*>& against) {
+Paired pair_runs(const std::vector<const Trial*>& runs, const std::vector<const Trial*>& other_runs) {
   Paired out;
-  for (std::size_t k = 0; k < of.size(); ++k) out.differences.push_back(of[k]->bits - against[k]->bits);
+  for (std::size_t k = 0; k < runs.size(); ++k)
+    out.differences.push_back(runs[k]->bits - other_runs[k]->bits);
   out.own = variance_of(out.differences);
-  out.documents = variance_by_document(of, against);
+  out.documents = variance_by_document(runs, other_runs);
   return out;
 }
 
-Interval compare(const Population& p, std::int64_t design, std::int64_t against, int rung, double level) {
-  return paired_interval(searched(p, design, against, rung, Basis(p, nullptr)), run_variance(p, rung), level);
+Interval search_interval(const Population& p, std::int64_t design, std::int64_t against, int rung,
+                         double level) {
+  return paired_interval(search_pairs(p, design, against, rung, Basis(p, nullptr)), run_variance(p, rung),
+                         level);
 }
 
 const record::ComparisonBegun* comparison_of(const Population& p, const Leader& leader) {
@@ -343,8 +361,8 @@ std::int64_t first_run_of(const Population& p, const record::ComparisonBegun& c)
   return first;
 }
 
-record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, const Leader& leader,
-                                double affordable, const std::string& secret) {
+record::ComparisonBegun plan_comparison(const Population& p, std::uint64_t first_seed, const Leader& leader,
+                                        double affordable, const std::string& secret) {
   const SearchSettings& s = p.settings();
   record::ComparisonBegun out;
   out.id = static_cast<std::int64_t>(p.comparisons().size()) + 1;
@@ -353,9 +371,10 @@ record::ComparisonBegun planned(const Population& p, std::uint64_t first_seed, c
   out.seed = first_seed + fresh_block(p, first_seed, leader, out.id, secret) * kSeedBlock;
   out.level = level_of(static_cast<int>(out.id));
   const Precision precision = precision_of(p, leader, p.best_baseline(leader.rung), nullptr);
+  // When the intervals are computed, the comparison's own runs will have measured the variance, too.
+  constexpr double kWellKnown = 1e3;  // degrees of freedom
   Precision known = precision;
-  // By then the comparison's own runs will have measured it.
-  known.run.freedom = std::max(known.run.freedom, 1e3);
+  known.run.freedom = std::max(known.run.freedom, kWellKnown);
   const int most = std::max(kLeastSeeds, s.final_seeds);
   const int wanted = seeds_for(s.effect, precision.run.freedom > 0 ? precision : known, out.level, kPower,
                                kLeastSeeds, most);
@@ -409,7 +428,7 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
   out.complete = out.ended == c.seeds;
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   const Basis basis(p, &c);
-  const auto chosen_by = [&](std::int64_t design) { return searched_score(p, design, c.rung, basis); };
+  const auto search_score_of = [&](std::int64_t design) { return search_score(p, design, c.rung, basis); };
   std::vector<double> scores;
   std::int64_t trained = 0, behind = 0;
   for (auto& [score, row] : rows) {
@@ -423,25 +442,25 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     } else {
       if (std::isfinite(score)) scores.push_back(score);
       // The mixer is selected on the seeds of the search, since the seeds that judge must not select.
-      if (row.trained && (out.best_baseline == 0 || chosen_by(row.design) < chosen_by(out.best_baseline)))
+      if (row.trained &&
+          (out.best_baseline == 0 || search_score_of(row.design) < search_score_of(out.best_baseline)))
         out.best_baseline = row.design;
     }
     out.rows.push_back(std::move(row));
   }
   if (out.best_baseline != 0 && out.control != 0 && out.complete) {
-    const Paired pair = compared(p, out.best_baseline, out.control, c);
+    const Paired pair = comparison_pairs(p, out.best_baseline, out.control, c);
     if (pair.documents.freedom > 0) out.over_control = paired_interval(pair, out.run, c.level);
   }
   // A weak baseline says nothing about the differences of good ones, and must not raise the bar for a
   // plausible lead.
-  if (scores.size() > kCompared) scores.resize(kCompared);
+  if (scores.size() > kBestBaselines) scores.resize(kBestBaselines);
   out.spread = std::min(std::sqrt(variance_of(scores).value), kMostSpread * p.settings().effect);
-  // Nothing is claimed about a design with too many failed runs. If it was better on the remaining ones,
-  // nothing is claimed over it either.
-  // The same holds if it was better in the search.
+  // Nothing is claimed about a design with too many failed runs. If it was better on the remaining ones, or
+  // in the search, nothing is claimed at all.
   out.contradicted = std::any_of(out.rows.begin(), out.rows.end(), [&](const ComparisonRow& row) {
     return !row.trained && ((row.difference.count > 0 && row.difference.mean >= 0) ||
-                            chosen_by(row.design) < chosen_by(c.design));
+                            search_score_of(row.design) < search_score_of(c.design));
   });
   out.ahead =
       out.complete && out.failed_runs.empty() && trained > 0 && behind == trained && !out.contradicted;
@@ -462,32 +481,33 @@ ComparisonOutcome outcome_of(const Population& p, const record::ComparisonBegun&
     const Trial* t = run_of(p, c.design, c.rung, recheck_seed(c) + static_cast<std::uint64_t>(k));
     if (!t || !t->ended) continue;
     // A repetition must lead by at least half as much to confirm the lead.
-    const double most = mean_score(p, c, best) - lead / 2;
-    if (t->status == record::Status::kDone && t->bits <= most)
+    const double most_bits = mean_score(p, c, best) - lead / 2;
+    if (t->status == record::Status::kDone && t->bits <= most_bits)
       ++out.rechecked;
     else if (t->status == record::Status::kDone)
       out.failed_rechecks.push_back(
           {c.design, t->begun.seed, record::Status::kRefused,
-           fmt::format("{:.4f} bits per byte, but at most {:.4f} would confirm the lead", t->bits, most)});
+           fmt::format("{:.4f} bits per byte, but at most {:.4f} would confirm the lead", t->bits,
+                       most_bits)});
     else
       out.failed_rechecks.push_back({c.design, t->begun.seed, t->status, t->cause});
   }
   if (const Trial* t = p.scored(c.design, c.rung, c.seed)) {
     out.documents = static_cast<int>(t->documents.size());
     // Agents are told the outcomes of earlier comparisons, so these documents are not fresh to them.
-    out.fresh_documents = t->fresh_documents && !(c.id > 1 && told_to_agents(p));
+    out.fresh_documents = t->fresh_documents && !(c.id > 1 && uses_agents(p));
   }
   return out;
 }
 
-double visible_in(const Population& p, const ComparisonOutcome& o) {
+double visible_effect_of(const Population& p, const ComparisonOutcome& o) {
   if (!o.begun || o.rows.empty() || o.rows.front().difference.count == 0) return 0;
   const record::ComparisonBegun& c = *o.begun;
   return visible_effect(c.seeds, precision_of(p, {c.rung, c.design}, o.rows.front().design, &c), c.level,
                         kPower);
 }
 
-std::vector<ComparisonRow> ablated(const Population& p, const record::ComparisonBegun& c) {
+std::vector<ComparisonRow> ablation_rows(const Population& p, const record::ComparisonBegun& c) {
   const Variance run = run_variance(p, c.rung, &c);
   std::vector<ComparisonRow> out;
   for (const Individual& i : p.individuals()) {

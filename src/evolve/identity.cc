@@ -22,7 +22,7 @@ namespace {
 // Vocabulary size of small runs: enough tokens to tell texts apart.
 constexpr std::int64_t kVocab = 16;
 
-lang::Library with(const lang::Library& library, const lang::Program& program) {
+lang::Library with_program(const lang::Library& library, const lang::Program& program) {
   lang::Library out = library;
   out.add(program);
   return out;
@@ -45,7 +45,7 @@ std::optional<std::pair<ir::Graph, ir::Graph>> narrowed_alike(const ir::Graph& a
 
 // Bound on the operations of a pass from a point far from the initialisation. There are many such passes.
 constexpr double kMostFar = kMostOperations / 8;
-
+// Number of passes of a trace with three updates from far points (exec/reference/trace.h).
 constexpr double kFarPasses = 29;
 
 // Compares one pair of runs. Both traces have the same number of points.
@@ -74,7 +74,7 @@ TrainingComparison compare_runs(const ir::Graph& a, const ir::Graph& b, const ex
 Result<Sized> sized_at(const lang::Program& program, const Rung& rung, const SearchSettings& settings,
                        const lang::Library& library) {
   const lang::Program deeper = deepened(program, rung.depth);
-  const lang::Library names = with(library, deeper);
+  const lang::Library names = with_program(library, deeper);
   const lang::Design& design = *lang::last_design(deeper);
   auto resized = lang::resize(names, design, rung.params, settings.vocab);
   if (!resized)
@@ -118,8 +118,8 @@ TrainingComparison compare_trainings(const Sized& a, const Sized& b) {
   const TrainingComparison whole =
       run(small, other, {.length = a.length, .updates = 3, .operations = kMostOperations});
   if (!whole.same) return whole;
-  // This comparison is at the trained width, as far as the work allows. With few channels, an effect that
-  // only some of them have would go unnoticed.
+  // This comparison is at the trained width, as far as the work allows. At a small width, an effect that only
+  // some channels have would go unnoticed.
   TrainingComparison wide{false, false, ""};
   for (std::int64_t length = a.length; length >= 8 && !wide.decided; length /= 2)
     wide = run(first, second,

@@ -14,7 +14,7 @@ namespace gabbro::evolve {
 /// A design as it is trained at a rung: deepened, and resized to the rung's parameter count.
 struct Sized {
   lang::Subject subject;                   // complete but for its facts (lang::complete)
-  std::int64_t sequences = 0, length = 0;  // of a step of the rung
+  std::int64_t sequences = 0, length = 0;  // batch size and tokens of a sequence at the rung
 };
 
 /// Deepens and resizes a design for a rung. Errors: "size", with the nearest sizes, if the design cannot be
@@ -48,8 +48,8 @@ struct TrainingComparison {
 ///
 /// The small run, and a short one at the rung's width, are repeated for one update from points far from the
 /// initialisation (exec/reference/trace.h), since bounds and thresholds may be out of reach of the first
-/// updates. Work: at most 9 passes of kMostOperations for each design and 29 of an eighth of it; beyond that
-/// the result is undecided.
+/// updates. Work: at most 9 passes of kMostOperations for each design, and two times 29 passes of an eighth
+/// of it; beyond that the result is undecided.
 TrainingComparison compare_trainings(const Sized& a, const Sized& b);
 
 /// Maximum number of operations of one pass of the reference engine within a screen

@@ -15,9 +15,10 @@ namespace gabbro::evolve {
 /// with replicated seeds at the highest rung that was reached, followed by the winner's ablations.
 enum class Phase : std::uint8_t { kSearch, kFinal };
 
+/// A run that should begin.
 struct RunRequest {
-  std::int64_t design = 0;
-  int rung = 0;
+  std::int64_t design = 0;  // id
+  int rung = 0;             // index into SearchSettings::rungs, as everywhere in this folder
   std::uint64_t seed = 1;
   record::Purpose purpose = record::Purpose::kRung;
   std::string promotion;  // the reason of the promotion if this run enters the rung; otherwise ""
@@ -35,8 +36,8 @@ constexpr std::uint64_t kSeedBlock = 1000;
 /// Known designs come first, from the first rung on, at every rung that a candidate may enter. Then, from the
 /// highest rung down, come runs with further seeds and promotions. Of the n candidates whose runs at a rung
 /// are over, the best promote_fraction * n may be promoted, the best first (Li et al. 2020, arXiv
-/// 1810.05934). No design is promoted above `top`. All designs use the seeds first_seed, first_seed + 1, ...,
-/// so that runs can be compared in pairs.
+/// 1810.05934). No design is promoted above the rung `top`; the default is above every ladder. All designs
+/// use the seeds first_seed, first_seed + 1, ..., so that runs can be compared in pairs.
 ///
 /// The final comparison (evolve/comparison.h) has no runs before it has begun. It goes seed by seed: the
 /// leader, then the designs it is compared with. Once it is complete and the leader is ahead, the ablations
@@ -44,14 +45,14 @@ constexpr std::uint64_t kSeedBlock = 1000;
 std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
                                    int top = 1000);
 
-/// Returns the loss above which a run is stopped, for each of Settings::hurdles: a quantile of earlier runs
-/// on the same data order. It is infinite while there are too few of them.
+/// Returns the training loss above which a run is stopped, for each of SearchSettings::hurdles: a quantile of
+/// earlier runs on the same data order (`seed`). It is infinite while there are too few of them.
 std::vector<double> hurdles(const Population& population, int rung, std::uint64_t seed);
 
 /// The highest rung at which a candidate is done, and the best candidate there; rung is -1 if there is none.
 struct Leader {
   int rung = -1;
-  std::int64_t design = 0;
+  std::int64_t design = 0;  // id; 0: none
 };
 Leader leader(const Population& population);
 

@@ -11,19 +11,22 @@ namespace gabbro::evolve {
 
 namespace {
 
-constexpr double kMostOver = 2;  // a run consumes its budget rounded up to a whole step
-constexpr int kCurvePlaces = 8;
+// Bound on the tokens that a run is charged for, as a multiple of its budget, which a run rounds up to a
+// whole step.
+constexpr double kMostOfBudget = 2;
+constexpr int kCurvePoints = 8;  // points of Trial::curve
 // Minimum number of unseen documents for judging by them alone.
 constexpr std::size_t kLeastDocuments = 8;
 
-// Returns the smoothed training loss after `share` of a run's tokens (Point::recent, which hurdles compare
-// with); NaN if the run did not get there.
+// Returns the smoothed training loss (Point::recent) after `share` of a run's `tokens`; NaN if the run did
+// not get there.
 double loss_at(const std::vector<record::Point>& curve, double tokens, double share) {
   for (const record::Point& p : curve)
     if (static_cast<double>(p.tokens) >= share * tokens) return p.recent;
   return std::nan("");
 }
 
+// Returns the error of an event that does not fit the events before it.
 Error unexpected(const std::string& what) {
   return {"event",
           what,
@@ -51,7 +54,7 @@ Result<bool> Population::add(const record::Promoted& e) {
 Result<bool> Population::add(const record::Refused& e) {
   attempts_ = std::max(attempts_, e.attempt);
   failures_.draws[e.cause].add(e.detail);
-  return deliver(e.task, 0, e.cause);
+  return settle_task(e.task, 0, e.cause);
 }
 
 Result<bool> Population::add(const record::TaskBegun& e) {
@@ -60,7 +63,7 @@ Result<bool> Population::add(const record::TaskBegun& e) {
     return true;  // a restart of an unfinished task
   if (e.id != count + 1)
     return tl::unexpected(unexpected(fmt::format("task {} follows task {}", e.id, count)));
-  tasks_.push_back({e, static_cast<std::int64_t>(ended_tasks_.size()), false, {}, 0, {}});
+  tasks_.push_back({.begun = e, .ended_before = static_cast<std::int64_t>(ended_tasks_.size())});
   return true;
 }
 
@@ -118,10 +121,10 @@ Result<bool> Population::add(const record::Profiled& e) {
   return true;
 }
 
-Result<bool> Population::deliver(std::int64_t id, std::int64_t design, record::Cause refused) {
+Result<bool> Population::settle_task(std::int64_t id, std::int64_t design, record::Cause refused) {
   if (id == 0) return true;
   if (id < 1 || id > static_cast<std::int64_t>(tasks_.size()) ||
-      !tasks_[static_cast<std::size_t>(id - 1)].waits())
+      !tasks_[static_cast<std::size_t>(id - 1)].awaits_screening())
     return tl::unexpected(unexpected(fmt::format("design of task {}, which produced none", id)));
   AgentTask& task = tasks_[static_cast<std::size_t>(id - 1)];
   task.design = design;
@@ -133,26 +136,27 @@ Result<bool> Population::add(const record::DesignCreated& created) {
   if (created.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
         unexpected(fmt::format("design {} follows design {}", created.id, individuals_.size())));
-  if (const auto ok = has_parents(created); !ok) return ok;
+  if (const auto ok = check_parents(created); !ok) return ok;
   lang::ParseResult parsed = lang::parse(created.program);
   if (!parsed.errors.empty())
     return tl::unexpected(unexpected(fmt::format("design {}: {}", created.id, parsed.errors[0].message)));
-  Individual out{created, std::make_shared<const lang::Program>(std::move(parsed.program)), {}, {}, 0, false};
+  Individual out{.created = created,
+                 .program = std::make_shared<const lang::Program>(std::move(parsed.program))};
   out.shape = shape_of(*out.program);
   individuals_.push_back(std::move(out));
   attempts_ = std::max(attempts_, created.attempt);
-  // An ablation only judges, so the search may still draw the same design: the seeds that judge must neither
-  // select nor forbid designs.
+  // The search may still draw the same design as an ablation, since runs that judge must neither select nor
+  // forbid designs.
   if (created.origin != record::Origin::kAblation) {
     const KnownDesign known{created.id, created.name, individuals_.back().program};
-    if (!created.trained.empty()) trained_.emplace(created.trained, known);
-    if (!created.fingerprint.empty()) traces_.emplace(created.fingerprint, known);
+    if (!created.trained.empty()) by_identity_.emplace(created.trained, known);
+    if (!created.fingerprint.empty()) by_fingerprint_.emplace(created.fingerprint, known);
   }
-  return deliver(created.task, created.id, {});
+  return settle_task(created.task, created.id, {});
 }
 
 // A parent must be older than its child, so that walking the ancestry terminates.
-Result<bool> Population::has_parents(const record::DesignCreated& created) {
+Result<bool> Population::check_parents(const record::DesignCreated& created) {
   for (const std::int64_t parent : {created.parent, created.second_parent})
     if (parent < 0 || parent >= created.id)
       return tl::unexpected(unexpected(fmt::format("design {} is a child of design {}", created.id, parent)));
@@ -169,25 +173,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
         unexpected(fmt::format("trial {} of design {} follows trial {}", begun.id, begun.design, count)));
   if (!has_rung(begun.rung))
     return tl::unexpected(unexpected(fmt::format("trial {} at unknown rung {}", begun.id, begun.rung)));
-  trials_.push_back({.begun = begun,
-                     .ended = false,
-                     .status = {},
-                     .cause = {},
-                     .lost_for_numbers = false,
-                     .bits = 0,
-                     .at_hurdles = {},
-                     .flops = 0,
-                     .curve = {},
-                     .weights_hash = {},
-                     .text_hash = {},
-                     .held_out_hash = {},
-                     .valid_documents = 0,
-                     .valid_bytes = 0,
-                     .unread_tokens = 0,
-                     .nats_per_bit = 0,
-                     .unread_bits = 0,
-                     .documents = {},
-                     .fresh_documents = false});
+  trials_.push_back({.begun = begun});
   Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
   owner.trials.push_back(begun.id);
   owner.entered = std::max(owner.entered, begun.rung);
@@ -195,7 +181,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
 }
 
 Result<bool> Population::add(const record::TrialEnded& ended) {
-  GABBRO_TRY(open, ending(ended.id));
+  GABBRO_TRY(open, open_trial(ended.id));
   Trial& trial = *open;
   GABBRO_TRY(result, record::parse_result(ended.result));
   const record::Status status = ended.end == record::RunEnd::kResult
@@ -207,18 +193,19 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.status = status;
   trial.cause = result.cause;
   trial.lost_for_numbers = ended.end == record::RunEnd::kResult && record::is_lost_for_numbers(result);
-  note_trainable(trial.begun.design);
+  update_untrainable(trial.begun.design);
   trial.bits = result.bits_per_byte;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
   trial.held_out_hash = result.held_out_hash;
+  trial.build = result.build;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
   trial.unread_tokens = result.unread_tokens;
   trial.nats_per_bit = record::nats_per_bit(result);
   trial.unread_bits = record::unread_bits(result);
   trial.documents = std::move(result.documents);
-  leave_out_seen(trial);
+  leave_out_seen_documents(trial);
   if (trial.status != record::Status::kDone && trial.status != record::Status::kHurdle)
     failures_.runs[trial.status].add(trial.cause);
   const double tokens =
@@ -227,21 +214,21 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     const double loss = loss_at(result.curve, tokens, share);
     if (std::isfinite(loss)) trial.at_hurdles.push_back(loss);
   }
-  for (int i = 1; i <= kCurvePlaces; ++i) {
-    const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePlaces);
+  for (int i = 1; i <= kCurvePoints; ++i) {
+    const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePoints);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
   }
   // The budget of strategies uses the cost that the screen computed, if it did, so that a wrong report of a
   // worker cannot starve a strategy.
-  const double known = individual(trial.begun.design).created.train_flops;
-  const double each = trial.begun.rung == 0 && known > 0 ? known : result.train_flops_per_token;
+  const double screened = individual(trial.begun.design).created.train_flops;
+  const double per_token = trial.begun.rung == 0 && screened > 0 ? screened : result.train_flops_per_token;
   const double trained = result.curve.empty() ? 0 : static_cast<double>(result.curve.back().tokens);
-  const double flops = std::min(trained, kMostOver * tokens) * each;
-  spend(trial, std::isfinite(flops) ? std::max(0.0, flops) : 0);
+  const double flops = std::min(trained, kMostOfBudget * tokens) * per_token;
+  charge_flops(trial, std::isfinite(flops) ? std::max(0.0, flops) : 0);
   return true;
 }
 
-Result<Trial*> Population::ending(std::int64_t id) {
+Result<Trial*> Population::open_trial(std::int64_t id) {
   if (id < 1 || id > static_cast<std::int64_t>(trials_.size()))
     return tl::unexpected(unexpected(fmt::format("result of trial {}, which was not started", id)));
   Trial& trial = trials_[static_cast<std::size_t>(id - 1)];
@@ -249,7 +236,7 @@ Result<Trial*> Population::ending(std::int64_t id) {
   return &trial;
 }
 
-void Population::note_trainable(std::int64_t design) {
+void Population::update_untrainable(std::int64_t design) {
   const std::vector<std::int64_t>& runs = individual(design).trials;
   if (std::all_of(runs.begin(), runs.end(),
                   [&](std::int64_t id) { return !trial(id).ended || trial(id).lost_for_numbers; }))
@@ -258,13 +245,13 @@ void Population::note_trainable(std::int64_t design) {
     untrainable_.erase(design);
 }
 
-void Population::spend(Trial& trial, double flops) {
+void Population::charge_flops(Trial& trial, double flops) {
   trial.flops = flops;
   if (trial.begun.rung == 0 && trial.begun.purpose != record::Purpose::kRate)
     spent_[source_of(individual(trial.begun.design).created)] += flops;
 }
 
-void Population::leave_out_seen(Trial& trial) const {
+void Population::leave_out_seen_documents(Trial& trial) const {
   // Runs of the search see the first documents of one fixed order, at every rung.
   std::size_t seen = 0;
   for (const Rung& rung : settings_.rungs) {
@@ -288,15 +275,15 @@ Result<bool> Population::recall(const record::DesignCreated& created) {
   if (created.id != static_cast<std::int64_t>(individuals_.size()) + 1)
     return tl::unexpected(
         unexpected(fmt::format("design {} follows design {}", created.id, individuals_.size())));
-  if (const auto ok = has_parents(created); !ok) return ok;
-  individuals_.push_back({created, nullptr, {}, {}, 0, false});
+  if (const auto ok = check_parents(created); !ok) return ok;
+  individuals_.push_back({.created = created});
   attempts_ = std::max(attempts_, created.attempt);
   return true;
 }
 
 Result<bool> Population::recall(std::int64_t id, record::Status status, std::string cause, double bits,
                                 double flops, Compared compared) {
-  GABBRO_TRY(trial, ending(id));
+  GABBRO_TRY(trial, open_trial(id));
   if (status == record::Status::kDone && !std::isfinite(bits))
     return tl::unexpected(unexpected(fmt::format("trial {} is done but has no score", id)));
   trial->ended = true;
@@ -305,12 +292,13 @@ Result<bool> Population::recall(std::int64_t id, record::Status status, std::str
   trial->bits = bits;
   trial->text_hash = std::move(compared.text_hash);
   trial->held_out_hash = std::move(compared.held_out_hash);
+  trial->build = std::move(compared.build);
   trial->documents = std::move(compared.documents);
   trial->unread_bits = compared.unread_bits;
   trial->unread_tokens = compared.unread_tokens;
   trial->nats_per_bit = compared.nats_per_bit;
-  leave_out_seen(*trial);
-  spend(*trial, flops);
+  leave_out_seen_documents(*trial);
+  charge_flops(*trial, flops);
   return true;
 }
 
@@ -322,14 +310,14 @@ Population Population::designs() const {
   return out;
 }
 
-const KnownDesign* Population::known_trained(const std::string& identity) const {
-  const auto at = trained_.find(identity);
-  return at == trained_.end() ? nullptr : &at->second;
+const KnownDesign* Population::design_with_identity(const std::string& identity) const {
+  const auto at = by_identity_.find(identity);
+  return at == by_identity_.end() ? nullptr : &at->second;
 }
 
-std::vector<KnownDesign> Population::known_traces(const std::string& fingerprint) const {
+std::vector<KnownDesign> Population::designs_with_fingerprint(const std::string& fingerprint) const {
   std::vector<KnownDesign> out;
-  const auto [first, last] = traces_.equal_range(fingerprint);
+  const auto [first, last] = by_fingerprint_.equal_range(fingerprint);
   for (auto at = first; at != last; ++at)
     if (!untrainable_.contains(at->second.id)) out.push_back(at->second);
   return out;
@@ -392,15 +380,15 @@ const Trial* Population::scored(std::int64_t design, int rung, std::uint64_t see
 }
 
 std::vector<double> Population::differences(std::int64_t design, std::int64_t against, int rung,
-                                            bool final) const {
+                                            RunKind kind) const {
   std::vector<double> out;
   for (const std::int64_t id : individual(design).trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) != final || !t.ended || t.status != record::Status::kDone)
-      continue;
+    const RunKind own_kind = is_verdict_run(t) ? RunKind::kVerdict : RunKind::kSearch;
+    if (t.begun.rung != rung || own_kind != kind || !t.ended || t.status != record::Status::kDone) continue;
     if (!counts(t)) continue;
     const Trial* other = scored(against, rung, t.begun.seed);
-    if (other && of_one_text(t, *other)) out.push_back(t.bits - other->bits);
+    if (other && have_same_texts(t, *other)) out.push_back(t.bits - other->bits);
   }
   return out;
 }

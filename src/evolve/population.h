@@ -21,19 +21,23 @@
 
 namespace gabbro::evolve {
 
+/// A training run.
 struct Trial {
   record::TrialBegun begun;
   bool ended = false;
-  record::Status status = record::Status::kFailed;  // status of its result once it has ended
-  std::string cause;
-  bool lost_for_numbers = false;   // record::is_lost_for_numbers, of a result that its worker reported
-  double bits = 0;                 // bits per byte, when done
-  std::vector<double> at_hurdles;  // mean training loss before each of Settings::hurdles that it reached
-  double flops = 0;                // FLOPs that its training took
-  std::vector<double> curve;       // losses at eight evenly spaced points, used to compare behaviour
+  // All below is valid once it has ended.
+  record::Status status = record::Status::kFailed;
+  std::string cause;              // why it has no score
+  bool lost_for_numbers = false;  // record::is_lost_for_numbers, of a result that its worker reported
+  double bits = 0;                // bits per byte, when done
+  // Smoothed training loss at each of SearchSettings::hurdles that it reached.
+  std::vector<double> at_hurdles;
+  double flops = 0;           // FLOPs that its training took
+  std::vector<double> curve;  // losses at eight evenly spaced points, used to compare behaviour
   std::string weights_hash, text_hash, held_out_hash;
+  std::string build;                                   // record::TrialResult::build
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // numbers of held-out documents and bytes scored
-  std::int64_t unread_tokens = 0;
+  std::int64_t unread_tokens = 0;                      // number of tokens behind `unread_bits`
   // Nats per token divided by bits per byte of its held-out score; the same for all runs on one text; 0: not
   // known.
   double nats_per_bit = 0;
@@ -44,9 +48,10 @@ struct Trial {
   // runs of the search. Documents that the search has seen are left out, here and in `bits`, if enough others
   // remain.
   std::vector<record::DocumentScore> documents;
-  bool fresh_documents = false;
+  bool fresh_documents = false;  // documents that the search has seen were left out
 };
 
+/// A design with its runs.
 struct Individual {
   record::DesignCreated created;
   std::shared_ptr<const lang::Program> program;
@@ -61,13 +66,14 @@ struct Individual {
 /// A design that agents are writing.
 struct AgentTask {
   record::TaskBegun begun;
-  // Number of tasks that had ended when it began, in the order of Population::ended_tasks.
-  std::int64_t known = 0;
+  // Number of tasks that had ended when it began: its agents know that many of Population::ended_tasks.
+  std::int64_t ended_before = 0;
   bool ended = false;
   record::TaskReport report;                     // valid once it has ended
   std::int64_t design = 0;                       // id of the resulting design; 0: none
   record::Cause refused = record::Cause::kNone;  // why its design was refused before training
-  [[nodiscard]] bool waits() const {             // its design has not been added or refused yet
+  /// Returns true if agents wrote a design that has not been added or refused yet.
+  [[nodiscard]] bool awaits_screening() const {
     return ended && report.outcome == record::TaskOutcome::kDesign && design == 0 &&
            refused == record::Cause::kNone;
   }
@@ -86,21 +92,24 @@ struct FailureCounts {
   std::map<record::Status, Failures> runs;
 };
 
-/// A known design that a screen names when an offspring equals it, or compares with the offspring.
+/// A design of the population that a screen compares with an offspring, and names if the two are equal.
 struct KnownDesign {
   std::int64_t id = 0;
   std::string name;
   std::shared_ptr<const lang::Program> program;
 };
 
-/// Summary of an individual's runs at one rung within the search; runs of the final comparison and of
-/// ablations do not count.
+/// Summary of an individual's runs at one rung within the search, at the learning rate that it has there.
+/// Verdict runs do not count.
 struct Standing {
   // Numbers of runs: finished with a score, under way, and without a score (refused, failed, stopped at a
   // hurdle).
   int done = 0, open = 0, unscored = 0;
   double bits = 0;  // mean of the finished runs
 };
+
+/// Selects the runs of the search or the verdict runs (is_verdict_run).
+enum class RunKind : std::uint8_t { kSearch, kVerdict };
 
 /// Holds all designs, draws and trials. Ids count from 1. Adding an event is O(1), apart from parsing its
 /// content.
@@ -123,7 +132,7 @@ class Population {
   Result<bool> recall(const record::DesignCreated& created);
   /// Holds the values of a result that comparisons use.
   struct Compared {
-    std::string text_hash, held_out_hash;
+    std::string text_hash, held_out_hash, build;
     std::vector<record::DocumentScore> documents;
     double unread_bits = 0;
     std::int64_t unread_tokens = 0;
@@ -145,6 +154,7 @@ class Population {
   [[nodiscard]] const Trial& trial(std::int64_t id) const {
     return trials_.at(static_cast<std::size_t>(id - 1));
   }
+  /// Returns the number of draws so far.
   [[nodiscard]] std::int64_t attempts() const { return attempts_; }
   [[nodiscard]] const std::vector<AgentTask>& tasks() const { return tasks_; }
   /// Returns the ids of tasks in the order in which they ended.
@@ -152,17 +162,18 @@ class Population {
   /// Returns the user's directions to agents, oldest first.
   [[nodiscard]] const std::vector<std::string>& directions() const { return directions_; }
   [[nodiscard]] bool paused() const { return paused_; }
+  /// Returns true if the user's request with this key has been applied.
   [[nodiscard]] bool knows_steering(const std::string& key) const { return steered_.contains(key); }
   [[nodiscard]] const FailureCounts& failures() const { return failures_; }
   /// Returns the oldest design with this identity (evolve/identity.h); null if there is none. Callers must
   /// not pass "".
-  [[nodiscard]] const KnownDesign* known_trained(const std::string& identity) const;
+  [[nodiscard]] const KnownDesign* design_with_identity(const std::string& identity) const;
   /// Returns all designs with a fingerprint, oldest first, without those that are untrainable: an offspring
   /// that is equal to one of them in exact arithmetic may be trained.
-  [[nodiscard]] std::vector<KnownDesign> known_traces(const std::string& fingerprint) const;
+  [[nodiscard]] std::vector<KnownDesign> designs_with_fingerprint(const std::string& fingerprint) const;
   /// Returns the designs of which every run that ended was lost for its numbers.
   [[nodiscard]] const std::set<std::int64_t>& untrainable() const { return untrainable_; }
-  /// Sets them, where the runs are not known.
+  /// Sets the designs that untrainable() returns, for a population that lacks the runs (designs()).
   void set_untrainable(std::set<std::int64_t> designs) { untrainable_ = std::move(designs); }
   /// Returns a design's learning rate at a rung, as a factor on the rung's rate. It is the rate of the best
   /// run there, among runs on the same seed as the first one. Without a score it is the rate of the first
@@ -172,21 +183,22 @@ class Population {
   /// Returns true for a run of a search for a learning rate on another seed than the design's first run at
   /// the rung. It only tells at which rate the design is compared (evolve/rates.h).
   [[nodiscard]] bool only_fits_rate(const Trial& trial) const;
-  /// Returns true if a run is a verdict run, or was made at the rate that its design now has at the rung.
-  /// Other runs only served to select that rate.
+  /// Returns true if a run is a verdict run, or was made at the rate that its design has at the rung, as
+  /// rate_of(..., before) gives it. Other runs only served to select that rate.
   [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// Returns the final comparisons that have begun, in order.
   [[nodiscard]] const std::vector<record::ComparisonBegun>& comparisons() const { return comparisons_; }
   /// Returns the finished run of a design at a rung with a seed; null if there is none.
   [[nodiscard]] const Trial* scored(std::int64_t design, int rung, std::uint64_t seed) const;
-  /// Returns the differences of two designs' scores at a rung, first minus second, over the seeds that both
-  /// have. Uses the verdict runs if `final` is true, and all others otherwise.
+  /// Returns the differences of two designs' scores at a rung, in bits per byte, `design` minus `against`,
+  /// one for each scored run of `design` of this kind that `against` has a scored run beside, on the same
+  /// seed and text.
   [[nodiscard]] std::vector<double> differences(std::int64_t design, std::int64_t against, int rung,
-                                                bool final) const;
-  /// Returns the baseline with the best mean at `rung`; 0 if none is done there.
+                                                RunKind kind) const;
+  /// Returns the id of the baseline with the best mean at `rung`; 0 if none is done there.
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
-  /// Returns the training FLOPs that a strategy has spent at the first rung.
+  /// Returns the training FLOPs that a strategy has spent at the first rung, without searches for rates.
   [[nodiscard]] double spent(std::string_view strategy) const;
   /// Returns a copy without runs and tasks. It holds all designs and their identities, which is what a screen
   /// in another thread or process needs.
@@ -205,29 +217,32 @@ class Population {
   Result<bool> add(const record::Profiled& profiled);
   Result<bool> add(const record::CampaignBegun&) { return true; }
   Result<bool> add(const record::Session&) { return true; }
-  static Result<bool> has_parents(const record::DesignCreated& created);
+  static Result<bool> check_parents(const record::DesignCreated& created);
   [[nodiscard]] bool has_rung(int rung) const {
     return rung >= 0 && rung < static_cast<int>(settings_.rungs.size());
   }
-  Result<bool> deliver(std::int64_t task, std::int64_t design, record::Cause refused);
-  Result<Trial*> ending(std::int64_t trial);
-  void spend(Trial& trial, double flops);
-  void leave_out_seen(Trial& trial) const;
-  void note_trainable(std::int64_t design);
+  // Records what became of the design that a task produced: the id of the new design, or 0 and the cause of
+  // its refusal. Does nothing if `task` is 0: no agents wrote the design.
+  Result<bool> settle_task(std::int64_t task, std::int64_t design, record::Cause refused);
+  // Returns the trial if it has begun and not ended.
+  Result<Trial*> open_trial(std::int64_t trial);
+  void charge_flops(Trial& trial, double flops);
+  void leave_out_seen_documents(Trial& trial) const;
+  void update_untrainable(std::int64_t design);
 
   SearchSettings settings_;
   std::vector<Individual> individuals_;
   std::vector<Trial> trials_;
   std::int64_t attempts_ = 0;
-  std::map<std::string, KnownDesign, std::less<>> trained_;  // the oldest design of each identity
-  std::multimap<std::string, KnownDesign, std::less<>> traces_;
+  std::map<std::string, KnownDesign, std::less<>> by_identity_;  // the oldest design of each identity
+  std::multimap<std::string, KnownDesign, std::less<>> by_fingerprint_;
   std::set<std::int64_t> untrainable_;
-  std::map<std::string, double, std::less<>> spent_;
+  std::map<std::string, double, std::less<>> spent_;  // training FLOPs at the first rung, by source_of
   std::vector<AgentTask> tasks_;
   std::vector<std::int64_t> ended_tasks_;
   std::vector<std::string> directions_;
   bool paused_ = false;
-  std::set<std::string> steered_;
+  std::set<std::string> steered_;  // keys of the user's requests
   FailureCounts failures_;
   std::vector<record::ComparisonBegun> comparisons_;
 };
@@ -239,18 +254,18 @@ class Population {
 }
 /// Returns true if the run repeats the checks of an implausible lead, with another seed and at every
 /// position.
-[[nodiscard]] inline bool rechecks(const record::TrialBegun& t) {
+[[nodiscard]] inline bool is_recheck(const record::TrialBegun& t) {
   return t.purpose == record::Purpose::kRecheck;
 }
 /// Returns true for verdict runs: those of the final comparison, of ablations and of repeated checks. The
 /// verdict rests on them, so they do not guide the search.
 [[nodiscard]] inline bool is_verdict_run(const record::TrialBegun& t) {
-  return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || rechecks(t);
+  return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || is_recheck(t);
 }
 [[nodiscard]] inline bool is_verdict_run(const Trial& t) { return is_verdict_run(t.begun); }
 /// Returns true if two runs consumed the same text and were scored on the same documents. The scores of other
 /// pairs must not be compared.
-[[nodiscard]] inline bool of_one_text(const Trial& a, const Trial& b) {
+[[nodiscard]] inline bool have_same_texts(const Trial& a, const Trial& b) {
   constexpr double kRounding = 1e-6;
   return a.text_hash == b.text_hash && a.held_out_hash == b.held_out_hash &&
          a.unread_tokens == b.unread_tokens &&
@@ -284,8 +299,8 @@ class Population {
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
   return (i.created.origin == record::Origin::kSearch || is_user_design(i)) && !i.vetoed;
 }
-/// Returns how a run of the design ended. A control that was refused for its score alone is done: that it is
-/// weak is what it is for, and its score shows that the others are ahead of it.
+/// Returns how a run of the design ended. A control that was refused for its score alone counts as done: it
+/// is meant to be weak, and its score shows that the others are ahead of it.
 [[nodiscard]] inline record::Status status_of(const Individual& i, const record::TrialResult& result) {
   return is_control(i) && record::is_refused_for_score(result) ? record::Status::kDone : result.status;
 }

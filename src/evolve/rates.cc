@@ -15,22 +15,24 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Rates that differ by less than this factor are one.
-constexpr double kSameRate = 1.09;  // an eighth of an octave
-// The distance of the rates on further seeds from the fitted one.
-constexpr double kAside = 1.4142135623730951;
+// Rates that differ by less than this factor, an eighth of an octave, count as the same.
+constexpr double kSameRate = 1.09;
+// The factor between the rates on further seeds and the fitted one.
+constexpr double kHalfOctave = 1.4142135623730951;
 
 // The scores of a search and its runs under way.
-struct Tried {
+struct RateSearch {
   RateScores scores;
   std::set<std::uint64_t> open;  // seeds with runs under way
   std::uint64_t first_seed = 0;
 
+  // Returns the scores by rate on the first seed.
   [[nodiscard]] const std::map<double, double>& first() const {
     static const std::map<double, double> none;
     const auto at = scores.find(first_seed);
     return at == scores.end() ? none : at->second;
   }
+  // Returns the lowest of these scores; infinite if there is none.
   [[nodiscard]] double lowest() const {
     double out = kInfinity;
     for (const auto& [rate, score] : first()) out = std::min(out, score);
@@ -38,10 +40,11 @@ struct Tried {
   }
 };
 
-// Without a seed: with that of the design's first run of the search at the rung.
-Tried tried(const Population& p, const Individual& i, int rung, std::optional<std::uint64_t> seed = {},
-            std::int64_t before = Population::kNoTrial) {
-  Tried out;
+// Returns the search for a design's rate at a rung, from trials with ids smaller than `before`. `seed` is its
+// first seed; if it is not given, that of the design's first run of the search at the rung.
+RateSearch search_of(const Population& p, const Individual& i, int rung,
+                     std::optional<std::uint64_t> seed = {}, std::int64_t before = Population::kNoTrial) {
+  RateSearch out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
     if (t.begun.rung != rung || is_verdict_run(t) || id >= before) continue;
@@ -58,7 +61,7 @@ bool is_same_rate(double a, double b) { return a < kSameRate * b && b < kSameRat
 
 bool has_rate(const std::map<double, double>& scores, double rate) {
   return std::any_of(scores.begin(), scores.end(),
-                     [&](const auto& tried) { return is_same_rate(tried.first, rate); });
+                     [&](const auto& entry) { return is_same_rate(entry.first, rate); });
 }
 
 auto lowest_of(const std::map<double, double>& scores) {
@@ -66,15 +69,16 @@ auto lowest_of(const std::map<double, double>& scores) {
                           [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
-// Sums of a weighted least-squares fit y = square u^2 + slope u + level, after the level was eliminated.
-struct Normal {
+// Sums of the normal equations of a weighted least-squares fit y = square v + slope u + level, where v = u^2
+// and the level has been eliminated.
+struct NormalSums {
   double uu = 0, uv = 0, vv = 0, uy = 0, vy = 0;
   [[nodiscard]] double determinant() const { return uu * vv - uv * uv; }
 };
 
 // Adds the scores of one seed, as octaves from `origin`.
-void add_seed(const std::map<double, double>& scores, double origin, Normal& out) {
-  constexpr double kDeviation = 0.01;  // of a run, in bits per byte
+void add_seed(const std::map<double, double>& scores, double origin, NormalSums& out) {
+  constexpr double kDeviation = 0.01;  // standard deviation of a run, in bits per byte
   constexpr double kMissed = 0.5;      // what a parabola misses, as a share of the height above the lowest
   struct Point {
     double weight, u, y;
@@ -99,12 +103,12 @@ void add_seed(const std::map<double, double>& scores, double origin, Normal& out
 // A parabola square u^2 + slope u, in octaves u from the origin of a fit.
 struct Curve {
   double square = 0, slope = 0;
-  double slope_variance = 0;
+  double slope_variance = 0;  // variance of `slope`, due to the variances of the scores
 };
 
 // Fits a parabola with a level for each seed. Returns nothing with fewer than three rates.
 std::optional<Curve> curve_of(const RateScores& scores, double origin) {
-  Normal sums;
+  NormalSums sums;
   for (const auto& [seed, by_rate] : scores)
     if (!by_rate.empty()) add_seed(by_rate, origin, sums);
   const double determinant = sums.determinant();
@@ -113,8 +117,8 @@ std::optional<Curve> curve_of(const RateScores& scores, double origin) {
                (sums.vv * sums.uy - sums.uv * sums.vy) / determinant, sums.vv / determinant};
 }
 
-// Returns a fit that requires a score on the first seed; nothing without one.
-std::optional<double> fitted(const Tried& search, std::optional<double> expected) {
+// Returns the rate that is fitted to a search; nothing without a score on the first seed.
+std::optional<double> fitted(const RateSearch& search, std::optional<double> expected) {
   if (!std::isfinite(search.lowest())) return std::nullopt;
   return fitted_rate(search.scores, expected);
 }
@@ -129,14 +133,14 @@ std::int64_t first_run_of_comparison(const Population& p, const Leader& leader) 
 // Returns the rate of a leader in its comparison, from trials with ids smaller than `before`.
 double rate_of_leader(const Population& p, const Leader& leader, std::int64_t before) {
   const Individual& i = p.individual(leader.design);
-  return fitted(tried(p, i, leader.rung, {}, before), {}).value_or(p.rate_of(i, leader.rung, before));
+  return fitted(search_of(p, i, leader.rung, {}, before), {}).value_or(p.rate_of(i, leader.rung, before));
 }
 
 // Returns the next run of a search on further seeds. Each of them tries three rates around the fit to all
 // seeds before it. Returns nothing if all have ended (`settled`), or if it waits for runs under way.
-std::optional<RunRequest> next_further_run(const Tried& search, std::int64_t design, int rung, int seeds,
+std::optional<RunRequest> next_further_run(const RateSearch& search, std::int64_t design, int rung, int seeds,
                                            std::optional<double> expected, bool& settled) {
-  Tried known;
+  RateSearch known;
   known.first_seed = search.first_seed;
   known.scores[search.first_seed] = search.first();
   settled = search.open.empty();
@@ -163,23 +167,23 @@ double middle_rate(const Population& p, const Individual& i, int rung) {
   return rung == 0 ? i.created.rate : p.rate_of(i, rung - 1);
 }
 
-// Returns the next run of one design's search before a comparison; `expected` is the leader's rate if the
-// design is another one.
+// Returns the next run of one design's search before a comparison, with up to `further` further seeds.
+// `expected` is the leader's rate if the design is another one. Sets `settled` as next_rate_run does.
 std::optional<RunRequest> next_run_before(const Population& p, const Leader& leader, std::int64_t design,
                                           std::uint64_t first_seed, int further,
                                           std::optional<double> expected, bool& settled) {
   settled = false;
   if (auto run = next_rate_run(p, design, leader.rung, first_seed)) return run;
   const Individual& i = p.individual(design);
-  const Tried search = tried(p, i, leader.rung, first_seed);
+  const RateSearch search = search_of(p, i, leader.rung, first_seed);
   if (expected && !has_rate(search.first(), *expected))
     return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *expected};
   if (search.open.contains(first_seed)) return std::nullopt;
   if (expected)
     if (const auto rate = next_rate(search.first(), middle_rate(p, i, leader.rung), kMostComparedRates))
       return RunRequest{design, leader.rung, first_seed, record::Purpose::kRate, {}, *rate};
-  const double lead = tried(p, p.individual(leader.design), leader.rung, first_seed).lowest();
-  if (search.lowest() > lead + kNear) further = 0;
+  const double leader_bits = search_of(p, p.individual(leader.design), leader.rung, first_seed).lowest();
+  if (search.lowest() > leader_bits + kNearScores) further = 0;
   return next_further_run(search, design, leader.rung, further, expected, settled);
 }
 
@@ -203,13 +207,13 @@ bool is_at_edge(const std::map<double, double>& scores) {
 }
 
 std::optional<double> next_rate_around(double fitted, const std::map<double, double>& scores) {
-  for (const double rate : {fitted, fitted / kAside, fitted * kAside})
+  for (const double rate : {fitted, fitted / kHalfOctave, fitted * kHalfOctave})
     if (!has_rate(scores, rate)) return rate;
   return std::nullopt;
 }
 
 double fitted_rate(const RateScores& scores, std::optional<double> expected) {
-  constexpr double kSteps = 4;  // of an octave
+  constexpr double kSteps = 4;  // the result is a multiple of 1 / kSteps octaves from the best rate
   // The usual distance of a design's best rate from the expected one, in octaves. At 1, designs whose best
   // rates lie two octaves apart were falsely ahead in a third of simulated campaigns; at 3, preset rates that
   // are off by ten made a tenth of campaigns claim something false.
@@ -250,7 +254,8 @@ double rate_loss(const RateScores& scores, double rate) {
 
 double rate_loss(const Population& p, const Leader& leader, std::int64_t design) {
   if (!p.settings().tune_rates || design == leader.design) return 0;
-  const Tried search = tried(p, p.individual(design), leader.rung, {}, first_run_of_comparison(p, leader));
+  const RateSearch search =
+      search_of(p, p.individual(design), leader.rung, {}, first_run_of_comparison(p, leader));
   return std::isfinite(search.lowest()) ? rate_loss(search.scores, compared_rate(p, leader, design)) : 0;
 }
 
@@ -260,29 +265,30 @@ double compared_rate(const Population& p, const Leader& leader, std::int64_t des
   if (!p.settings().tune_rates) return p.rate_of(i, leader.rung, before);
   const double expected = rate_of_leader(p, leader, before);
   if (design == leader.design) return expected;
-  return fitted(tried(p, i, leader.rung, {}, before), expected).value_or(p.rate_of(i, leader.rung, before));
+  return fitted(search_of(p, i, leader.rung, {}, before), expected)
+      .value_or(p.rate_of(i, leader.rung, before));
 }
 
 bool is_rate_at_edge(const Population& p, const Individual& i, int rung, std::int64_t before) {
-  return p.settings().tune_rates && is_at_edge(tried(p, i, rung, {}, before).first());
+  return p.settings().tune_rates && is_at_edge(search_of(p, i, rung, {}, before).first());
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, std::int64_t design, int rung,
                                         std::uint64_t first_seed) {
   if (!p.settings().tune_rates) return std::nullopt;
   const Individual& i = p.individual(design);
-  const Tried t = tried(p, i, rung, first_seed);
+  const RateSearch t = search_of(p, i, rung, first_seed);
   const double middle = middle_rate(p, i, rung);
   const auto rate = next_rate(t.first(), middle);
   // The first three rates do not depend on scores. Later ones do, so all runs must have ended.
-  const bool of_the_first = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
-  if (!rate || (t.open.contains(first_seed) && !of_the_first)) return std::nullopt;
+  const bool is_of_first_three = rate && (*rate == middle || *rate == middle / 2 || *rate == middle * 2);
+  if (!rate || (t.open.contains(first_seed) && !is_of_first_three)) return std::nullopt;
   return RunRequest{design, rung, first_seed, record::Purpose::kRate, {}, *rate};
 }
 
 int further_rate_seeds(int seeds) {
-  constexpr int kOf = 7;
-  return (seeds + kOf / 2) / kOf;
+  constexpr int kSeedsOfComparison = 7;                          // for each further seed
+  return (seeds + kSeedsOfComparison / 2) / kSeedsOfComparison;  // rounded to the nearest
 }
 
 std::optional<RunRequest> next_rate_run(const Population& p, const Leader& leader, std::uint64_t first_seed,
@@ -321,7 +327,8 @@ RateRuns rate_runs_left(const Population& p, int rung, std::uint64_t first_seed,
   RateRuns out{most_rate_runs(0, seeds), most_rate_runs(static_cast<int>(others.size()), seeds)};
   for (const std::int64_t design : others) {
     const auto tried_rates =
-        static_cast<int>(tried(p, p.individual(design), rung, first_seed).first().size());
+        static_cast<int>(search_of(p, p.individual(design), rung, first_seed).first().size());
+    // The smallest search, and a run at the leader's rate.
     out.least += std::max(1, kLeastRates + 1 - tried_rates);
     out.most -= std::min(tried_rates, kMostComparedRates - 1);
   }
@@ -356,9 +363,9 @@ FurtherRates further_rates(const Population& p, std::int64_t design, int rung) {
 }
 
 double inherited_rate(const Population& p, std::int64_t parent, Random random) {
-  constexpr double kLeast = 0.125, kMost = 8, kMoved = 0.5;
+  constexpr double kLeast = 0.125, kMost = 8, kProbability = 0.5;
   const double rate = parent == 0 ? 1 : p.rate_of(p.individual(parent), 0);
-  if (!p.settings().tune_rates || !random.chance(kMoved)) return rate;
+  if (!p.settings().tune_rates || !random.chance(kProbability)) return rate;
   static constexpr std::array<double, 4> kFactors{0.5, 0.70710678118654752, 1.4142135623730951, 2};
   return std::clamp(rate * random.pick(kFactors), kLeast, kMost);
 }

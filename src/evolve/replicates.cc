@@ -37,7 +37,7 @@ int count_significant_pairs(const RunsBySeed& rows, double level) {
   int out = 0;
   for (std::size_t a = 0; a < rows[0].size(); ++a)
     for (std::size_t b = a + 1; b < rows[0].size(); ++b)
-      out += paired_interval(paired(column(a), column(b)), run, level).excludes_zero();
+      out += paired_interval(pair_runs(column(a), column(b)), run, level).excludes_zero();
   return out;
 }
 

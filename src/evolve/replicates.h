@@ -17,8 +17,9 @@ constexpr int kReplicates = 12, kReplicateSeeds = 5;
 /// runs have begun. The seeds are first_seed, first_seed + 1, ...
 std::optional<RunRequest> next_replicate_run(const Population& population, std::uint64_t first_seed);
 
+/// Result of an A/A test.
 struct ReplicateReport {
-  int copies = 0, seeds = 0;  // seeds that all copies have finished
+  int copies = 0, seeds = 0;  // numbers of copies, and of seeds that all of them have finished
   int pairs = 0;              // pairs of copies; 0 while `seeds` is 0
   int significant = 0;        // pairs that differ significantly, by the interval of the final comparison
   // Mean share of pairs that differ significantly when each seed's runs are randomly permuted among the

@@ -1,4 +1,5 @@
-// Scores reviewers: compares their predicted probabilities with outcomes.
+// Scores reviewers, the language models that judge proposals of agents: compares the probability that they
+// give a design to beat its parent with the outcome.
 #pragma once
 
 #include <optional>
@@ -9,29 +10,33 @@
 
 namespace gabbro::evolve {
 
-struct Reviewer {
+/// The Brier score of a model over all of its reviews.
+struct ReviewerScore {
   std::string model;
-  int scored = 0;     // predictions whose design has an outcome
-  double brier = 0;   // mean squared error of these predictions (Brier 1950); 0 is best
-  double chance = 0;  // score of always predicting the overall share of successes
+  int scored = 0;    // number of its predictions whose design has an outcome; if 0, the scores mean nothing
+  double brier = 0;  // mean squared error of these predictions (Brier 1950); 0 is best
+  double base_rate_brier = 0;  // that of always predicting the share of successes among its predictions
 };
 
-/// A predicted probability and its outcome.
+/// The probability that a reviewer gave a design to beat its parent, and whether it did (beat_parent).
 struct Prediction {
-  std::string model;
-  double probability = 0.5;
-  bool beat = false;
+  std::string model;         // the reviewer
+  double probability = 0.5;  // that the design beats its parent
+  bool beat = false;         // it did
 };
 
-/// Returns true if an agents' design did better at the first rung, on the same data, than its parent or,
-/// without one, than the best baseline. Returns nothing while that is not known. A run that ended without a
-/// score counts as a defeat.
+/// Returns true if a design has a better score at the first rung than its parent or, without a parent, than
+/// the best baseline, on the first seed for which both have a score on the same data. A design with a run
+/// that ended without a score has lost; otherwise, an opponent with such a run has. Returns nothing while the
+/// outcome is not known.
 std::optional<bool> beat_parent(const Population& population, const Individual& design);
 
-/// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks).
+/// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks), with a pass over all
+/// designs for each task without a parent.
 std::vector<Prediction> predictions(const Population& population);
 
-/// Returns all reviewers of tasks that led to a design, sorted by model name. O(tasks).
-std::vector<Reviewer> reviewers(const Population& population);
+/// Returns the scores of all reviewers of tasks that led to a design, sorted by model name. Costs as
+/// `predictions`.
+std::vector<ReviewerScore> reviewer_scores(const Population& population);
 
 }  // namespace gabbro::evolve

@@ -27,7 +27,8 @@ constexpr int kLeastSizes = 3;
 // Minimum worth of the documents for an interval, in documents of equal length.
 constexpr double kLeastWorth = 4;
 constexpr double kFarthest = 1000;  // bound on a meeting point, as a multiple of the largest size
-// Level of all paired_interval of a size together. Each errs on each side of 0 with at most its share.
+// Probability of a false lead on one side of 0, for all leads of a study together. Each lead gets an equal
+// share as the level of its paired_interval.
 constexpr double kSideLevel = 0.025;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -36,7 +37,8 @@ struct Line {
   [[nodiscard]] double at(double x) const { return std::exp(offset + slope * std::log(x)); }
 };
 
-Line line_through(const std::vector<std::pair<double, double>>& points) {  // x, bits
+// Fits a line to points (x, bits).
+Line line_through(const std::vector<std::pair<double, double>>& points) {
   double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
   for (const auto& [x, bits] : points) {
     const double u = std::log(x), v = std::log(bits);
@@ -56,6 +58,7 @@ ScaleEstimate estimate(double value, std::vector<double> drawn) {
   return {value, at(0.025), at(0.975)};
 }
 
+// Returns the number of documents of equal length that the documents are worth.
 double worth_of(const std::vector<record::DocumentScore>& documents) {
   std::vector<double> bytes;
   for (const record::DocumentScore& d : documents) bytes.push_back(static_cast<double>(d.bytes));
@@ -76,9 +79,10 @@ double widening(const std::vector<record::DocumentScore>& documents) {
 // estimate itself; a bootstrap draws them.
 struct Weights {
   std::vector<double> documents;
-  std::vector<std::vector<double>> moved;  // offset by design, then size, in bits per byte
+  std::vector<std::vector<double>> offsets;  // by design, then size, in bits per byte
 };
 
+// Computes mean scores of designs and sizes, and lines through them, from weights.
 class Fitter {
  public:
   Fitter(const std::vector<ScaleRun>& runs, int designs, int sizes)
@@ -99,18 +103,22 @@ class Fitter {
                           &by_size_[static_cast<std::size_t>(cell.second)]})
         *v = pooled(*v, own);
     }
-    wider_ = widening(runs[0].documents);
+    widening_ = widening(runs[0].documents);
     counts_ = table();
     for (const ScaleRun& r : runs)
       ++counts_[static_cast<std::size_t>(r.design)][static_cast<std::size_t>(r.size)];
   }
 
-  [[nodiscard]] Weights once() const { return {std::vector<double>(runs_[0].documents.size(), 1), table()}; }
-  [[nodiscard]] Weights drawn(Random& random) const {
+  // Returns the weights of the estimate itself.
+  [[nodiscard]] Weights unperturbed() const {
+    return {std::vector<double>(runs_[0].documents.size(), 1), table()};
+  }
+  // Returns the weights of one bootstrap.
+  [[nodiscard]] Weights draw_weights(Random& random) const {
     Weights out{std::vector<double>(runs_[0].documents.size(), 0), table()};
     const auto n = static_cast<std::int64_t>(out.documents.size());
     for (std::int64_t i = 0; i < n; ++i) ++out.documents[static_cast<std::size_t>(random.below(n))];
-    for (double& w : out.documents) w = 1 + (w - 1) * wider_;
+    for (double& w : out.documents) w = 1 + (w - 1) * widening_;
     const double all = drawn_deviation(all_, random);
     std::vector<double> of_designs, of_sizes;
     for (const Variance& v : by_design_) of_designs.push_back(drawn_deviation(v, random));
@@ -118,7 +126,7 @@ class Fitter {
     for (std::size_t d = 0; d < counts_.size(); ++d)
       for (std::size_t s = 0; s < counts_[d].size(); ++s)
         if (counts_[d][s] > 0)
-          out.moved[d][s] =
+          out.offsets[d][s] =
               std::max({all, of_designs[d], of_sizes[s]}) * random.normal() / std::sqrt(counts_[d][s]);
     return out;
   }
@@ -137,15 +145,16 @@ class Fitter {
     }
     for (std::size_t d = 0; d < counts_.size(); ++d)
       for (std::size_t s = 0; s < counts_[d].size(); ++s)
-        if (counts_[d][s] > 0) out.bits[d][s] += w.moved[d][s];
+        if (counts_[d][s] > 0) out.bits[d][s] += w.offsets[d][s];
     return out;
   }
 
-  [[nodiscard]] static Line line(const Means& m, std::size_t design, bool by_flops) {
+  // Fits the line of a design over `x`, one of Means::params and Means::flops.
+  [[nodiscard]] static Line line(const Means& m, std::vector<std::vector<double>> Means::*x,
+                                 std::size_t design) {
     std::vector<std::pair<double, double>> points;
     for (std::size_t s = 0; s < m.bits[design].size(); ++s)
-      if (m.bits[design][s] > 0)
-        points.emplace_back((by_flops ? m.flops : m.params)[design][s], m.bits[design][s]);
+      if (m.bits[design][s] > 0) points.emplace_back((m.*x)[design][s], m.bits[design][s]);
     return line_through(points);
   }
 
@@ -153,7 +162,7 @@ class Fitter {
   [[nodiscard]] int seeds() const { return seeds_; }
   [[nodiscard]] int freedom() const { return static_cast<int>(all_.freedom); }
   /// Returns true if the variance over seeds and over documents is known.
-  [[nodiscard]] bool has_intervals() const { return all_.freedom > 0 && wider_ > 0; }
+  [[nodiscard]] bool has_intervals() const { return all_.freedom > 0 && widening_ > 0; }
 
  private:
   using Table = std::vector<std::vector<double>>;
@@ -183,10 +192,10 @@ class Fitter {
 
   const std::vector<ScaleRun>& runs_;
   int designs_, sizes_, seeds_ = 0;
-  Variance all_;  // of runs of one design and size
+  Variance all_;  // variance of runs of one design and size, pooled over all of these
   std::vector<Variance> by_design_, by_size_;
-  double wider_ = 0;  // factor on the deviation of document weights; 0: too few documents for an interval
-  Table counts_;      // numbers of runs
+  double widening_ = 0;  // widening() of the documents
+  Table counts_;         // numbers of runs
 };
 
 // Returns the x at which two lines meet, if it is above `from` and below kFarthest times `from`; otherwise
@@ -231,12 +240,12 @@ Result<bool> check(const std::vector<ScaleRun>& runs, int designs, int sizes) {
                                                  other.unread_tokens, r.unread_tokens),
                                      "use one corpus for all runs: start a new study with another --out"));
     }
-    const auto is_amount = [](double x) { return std::isfinite(x) && x > 0; };
-    const bool documents = std::all_of(r.documents.begin(), r.documents.end(),
-                                       [&](const auto& d) { return is_amount(d.bits_per_byte); });
-    if (!is_amount(r.bits) || !is_amount(r.params) || !is_amount(r.flops) || !documents || r.design < 0 ||
-        r.design >= designs || r.size < 0 || r.size >= sizes || r.unread_tokens < 0 ||
-        (r.unread_tokens > 0 && !is_amount(r.unread_bits)))
+    const auto is_positive = [](double x) { return std::isfinite(x) && x > 0; };
+    const bool are_documents_valid = std::all_of(r.documents.begin(), r.documents.end(),
+                                                 [&](const auto& d) { return is_positive(d.bits_per_byte); });
+    if (!is_positive(r.bits) || !is_positive(r.params) || !is_positive(r.flops) || !are_documents_valid ||
+        r.design < 0 || r.design >= designs || r.size < 0 || r.size >= sizes || r.unread_tokens < 0 ||
+        (r.unread_tokens > 0 && !is_positive(r.unread_bits)))
       return tl::unexpected(refuse(
           fmt::format("invalid run: {} bits per byte ({} on {} unread tokens), {} parameters and {} FLOPs",
                       r.bits, r.unread_bits, r.unread_tokens, r.params, r.flops),
@@ -274,7 +283,7 @@ ScaleEstimate estimate_of(const Interval& i, bool has_interval) {
 // Returns the lead of design 0 over `against` at a size, from their runs of equal seeds.
 SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::int64_t size,
                  const Variance& run, double level, bool has_intervals) {
-  std::vector<Trial> of, other, of_unread, other_unread;
+  std::vector<Trial> own, other, own_unread, other_unread;
   SizeLead out;
   for (const ScaleRun& a : runs)
     for (const ScaleRun& b : runs) {
@@ -285,8 +294,8 @@ SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::i
         Trial& t = to.emplace_back();
         t.bits = bits, t.documents = d;
       };
-      add(of, a.bits, a.documents), add(other, b.bits, b.documents);
-      if (a.unread_tokens > 0) add(of_unread, a.unread_bits, {}), add(other_unread, b.unread_bits, {});
+      add(own, a.bits, a.documents), add(other, b.bits, b.documents);
+      if (a.unread_tokens > 0) add(own_unread, a.unread_bits, {}), add(other_unread, b.unread_bits, {});
     }
   const auto interval = [&](const std::vector<Trial>& x, const std::vector<Trial>& y) {
     const auto all = [](const std::vector<Trial>& trials) {
@@ -294,10 +303,10 @@ SizeLead lead_at(const std::vector<ScaleRun>& runs, std::int64_t against, std::i
       for (const Trial& t : trials) pointers.push_back(&t);
       return pointers;
     };
-    return estimate_of(paired_interval(paired(all(x), all(y)), run, level), has_intervals);
+    return estimate_of(paired_interval(pair_runs(all(x), all(y)), run, level), has_intervals);
   };
-  out.lead = interval(of, other);
-  out.unread = interval(of_unread, other_unread);
+  out.lead = interval(own, other);
+  out.unread = interval(own_unread, other_unread);
   return out;
 }
 
@@ -320,10 +329,10 @@ std::vector<RateDoubt> rate_doubts(const record::ScaleStudy& study, const std::v
 }
 
 // Widens the leads by what the rates may have cost, and decides which of them are tested.
-void apply(const RateDoubt& own, const RateDoubt& other, LeadAtScale& lead) {
+void apply_doubts(const RateDoubt& own, const RateDoubt& other, LeadAtScale& lead) {
   if (own.at_edge || other.at_edge) lead.at_edge = own.at_edge ? lead.design : lead.against;
   bool is_tested = !lead.at_edge;
-  for (auto at = lead.at.rbegin(); at != lead.at.rend(); ++at) {
+  for (auto at = lead.by_size.rbegin(); at != lead.by_size.rend(); ++at) {
     at->lead.low -= own.loss, at->lead.high += other.loss;
     at->is_tested = is_tested;
     is_tested = at->is_significant();
@@ -354,15 +363,15 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   const auto draw_of = [&](const Weights& w) {
     Draw out{fitter.means(w), {}, {}};
     for (std::size_t d = 0; d < count; ++d) {
-      out.by_params.push_back(Fitter::line(out.means, d, false));
-      out.by_flops.push_back(Fitter::line(out.means, d, true));
+      out.by_params.push_back(Fitter::line(out.means, &Fitter::Means::params, d));
+      out.by_flops.push_back(Fitter::line(out.means, &Fitter::Means::flops, d));
     }
     return out;
   };
-  const Draw whole = draw_of(fitter.once());
+  const Draw whole = draw_of(fitter.unperturbed());
   std::vector<Draw> draws;
   Random random = Random(1).split("scale");
-  for (int k = 0; k < std::max(1, resamples); ++k) draws.push_back(draw_of(fitter.drawn(random)));
+  for (int k = 0; k < std::max(1, resamples); ++k) draws.push_back(draw_of(fitter.draw_weights(random)));
   // Evaluates f on the estimate itself, with the interval of f over the draws.
   const auto over = [&](const auto& f) {
     std::vector<double> drawn;
@@ -394,14 +403,14 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
   for (std::size_t d = 1; d < count; ++d) {
     LeadAtScale lead{.design = 0,
                      .against = static_cast<int>(d),
-                     .at = {},
+                     .by_size = {},
                      .at_edge = {},
                      .per_tenfold = {},
                      .meeting = {}};
     for (int s = 0; s < sizes; ++s)
-      lead.at.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, kSideLevel / (designs - 1),
-                                fitter.has_intervals()));
-    apply(doubts[0], doubts[d], lead);
+      lead.by_size.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, kSideLevel / (designs - 1),
+                                     fitter.has_intervals()));
+    apply_doubts(doubts[0], doubts[d], lead);
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });
     lead.meeting = over([&](const Draw& x) { return meeting(x.by_params[0], x.by_params[d], largest); });

@@ -25,7 +25,7 @@ struct PowerLaw {
 
 /// The lead of one design over another at one size, paired by seed. Its values are NaN if there is no pair.
 struct SizeLead {
-  ScaleEstimate lead;    // in bits per byte; negative: `design` is better
+  ScaleEstimate lead;    // in bits per byte; negative: the first design is better
   ScaleEstimate unread;  // the same on training text that neither run has read; NaN if there is no such text
   bool same_function = false;  // both have the same canonical hash at this size
   // False if nothing is claimed at this size, whatever the interval: the lead at a larger size is not
@@ -40,8 +40,8 @@ struct SizeLead {
 
 /// The lead of one design over another as a function of size.
 struct LeadAtScale {
-  int design = 0, against = 0;
-  std::vector<SizeLead> at;  // at each size
+  int design = 0, against = 0;    // indices into ScaleStudy::designs
+  std::vector<SizeLead> by_size;  // at each of ScaleStudy::sizes
   // The one of the two whose best learning rate lies at the edge of its search: a better one may lie beyond.
   std::optional<int> at_edge;
   // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
@@ -52,6 +52,7 @@ struct LeadAtScale {
   ScaleEstimate meeting;
 };
 
+/// The laws of all designs of a study, and the leads of the first one.
 struct ScaleFit {
   std::vector<PowerLaw> by_params, by_flops;  // one for each design
   std::vector<LeadAtScale> leads;             // of the first design over each of the others
@@ -64,8 +65,8 @@ struct ScaleFit {
   bool too_few_documents = false;  // too few documents for an interval
 };
 
-/// Fits power laws to the scored runs of a study. A function of its arguments. O(resamples x runs x
-/// documents).
+/// Fits power laws to the scored runs of a study. The result depends on the arguments alone. O(resamples x
+/// runs x documents).
 ///
 /// Runs may deviate more at one size than at others, and more for one design than for others. A lead at one
 /// size has the interval of paired_interval: its deviation is that of the pairs at this size or, if that
@@ -81,9 +82,9 @@ struct ScaleFit {
 /// is added to the end of the interval that faces 0. No lead is tested where the best rate of one of the two
 /// lies at the edge of its search.
 ///
-/// The other intervals come from `resamples` bootstraps. Each resamples the documents, in the same way for
-/// all runs, and perturbs each mean over seeds by noise. The noise has the largest of three deviations within
-/// designs and sizes: that of all runs, of the design, and of the size.
+/// The other intervals come from `resamples` bootstraps, at least one. Each resamples the documents, in the
+/// same way for all runs, and perturbs each mean over seeds by noise. The noise has the largest of three
+/// deviations within designs and sizes: that of all runs, of the design, and of the size.
 ///
 /// Intervals are unbounded if every design has one seed, or if the documents are worth fewer than four.
 ///

@@ -23,9 +23,9 @@ namespace {
 constexpr std::int64_t kVocab = 31;
 // Bound on the operations of all comparisons of a draw with known designs: some ten seconds. The comparison
 // that exceeds it still finishes.
-constexpr double kMostCompared = 8 * kMostOperations;
+constexpr double kMostOperationsOfDraw = 8 * kMostOperations;
 
-Error named(const char* cause, const KnownDesign& known, const std::string& how) {
+Error duplicate_error(const char* cause, const KnownDesign& known, const std::string& how) {
   return {cause, fmt::format("{}, #{}, {}", known.name, known.id, how), "", {}};
 }
 
@@ -41,9 +41,9 @@ void set_costs(const Sized& sized, record::DesignCreated& out) {
   out.state_bytes = costs.state_bytes;
 }
 
-// These facts may differ between widths. A design that has dead parameters at a rung, or mixes no tokens
-// there, can never win there.
-Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
+// Refuses a design that has dead parameters at a rung, or mixes no tokens there, since it can never win
+// there. Both may differ between widths.
+Result<bool> check_mixing(const Sized& sized, const Rung& rung) {
   const ir::Graph& graph = sized.subject.elaboration.graph;
   if (!ir::dead_params(graph).empty())
     return fail("no gradient",
@@ -58,7 +58,7 @@ Result<bool> mixes_at(const Sized& sized, const Rung& rung) {
 
 // Checks the costs of a design at a rung. The maximum of baselines is known at the first rung only; it is
 // scaled by the growth of parameters and of lengths.
-Result<bool> within_limits(const ir::TokenCosts& costs, std::size_t rung, const Population& population) {
+Result<bool> check_limits(const ir::TokenCosts& costs, std::size_t rung, const Population& population) {
   ir::TokenCosts most;
   for (const Individual& i : population.individuals())
     if (is_baseline(i)) {
@@ -72,7 +72,7 @@ Result<bool> within_limits(const ir::TokenCosts& costs, std::size_t rung, const 
                         std::max(1.0, static_cast<double>(own.length) / static_cast<double>(first.length));
   const auto check = [&](const char* what, double value, double share, double at_first, double factor,
                          double bound) -> Result<bool> {
-    // A share that matters is named, since a formula per token does not show it.
+    // A share of more than 1 % is named, since a formula per token does not show it.
     const std::string of_which =
         share <= 0.01 * value
             ? ""
@@ -102,7 +102,8 @@ Result<bool> within_limits(const ir::TokenCosts& costs, std::size_t rung, const 
                limits.most_state_bytes);
 }
 
-record::DesignCreated identify(const lang::Subject& subject, const lang::Program& program) {
+// Returns the design with its name, text, structural hash and species.
+record::DesignCreated describe(const lang::Subject& subject, const lang::Program& program) {
   record::DesignCreated out;
   out.name = subject.name;
   out.program = lang::print(program);
@@ -111,7 +112,7 @@ record::DesignCreated identify(const lang::Subject& subject, const lang::Program
   return out;
 }
 
-Result<lang::Subject> checked(const lang::Program& program, const lang::Library& library) {
+Result<lang::Subject> check_design(const lang::Program& program, const lang::Library& library) {
   lang::CheckReport report = lang::check(program, library);
   if (!report.valid()) return tl::unexpected(report.errors.front());
   if (report.subjects.empty() || !report.subjects.back().is_design)
@@ -121,7 +122,7 @@ Result<lang::Subject> checked(const lang::Program& program, const lang::Library&
 
 // Checks what types cannot express: runs the design small, with the structure of a rung's width, forward and
 // backward.
-Result<bool> trainable(const Sized& sized) {
+Result<bool> check_trainable(const Sized& sized) {
   const exec::Screening s =
       exec::screen(ir::narrowest(sized.subject.elaboration.graph, kVocab), 1, sized.length);
   if (s.passes()) return true;
@@ -133,8 +134,8 @@ Result<bool> trainable(const Sized& sized) {
 }
 
 // Returns the design as it is trained at each rung.
-Result<std::vector<Sized>> at_rungs(const lang::Program& program, const SearchSettings& settings,
-                                    const lang::Library& library) {
+Result<std::vector<Sized>> size_at_rungs(const lang::Program& program, const SearchSettings& settings,
+                                         const lang::Library& library) {
   std::vector<Sized> out;
   for (const Rung& rung : settings.rungs) {
     GABBRO_TRY(sized, sized_at(program, rung, settings, library));
@@ -150,7 +151,7 @@ void set_hashes(std::span<const Sized> rungs, record::DesignCreated& out) {
 }
 
 // Sets the identity, which joins the identities at all rungs.
-void identify(std::span<const Sized> rungs, record::DesignCreated& out) {
+void set_identity(std::span<const Sized> rungs, record::DesignCreated& out) {
   out.trained.clear();
   for (const Sized& sized : rungs) out.trained += trained_identity(sized);
   out.trained = to_hex(hash128(out.trained));
@@ -171,21 +172,23 @@ TrainingComparison compare(std::span<const Sized> rungs, const KnownDesign& know
   return out;
 }
 
-// Returns the error that names the known design equal to the design of `rungs`, if there is one.
-std::optional<Error> known_as(std::span<const Sized> rungs, record::DesignCreated& created,
-                              const Population& population, const lang::Library& library) {
-  if (const KnownDesign* known = population.known_trained(created.trained))
-    return named("duplicate", *known, "has the same structure at every rung");
+// Returns the error that names the known design equal to the design of `rungs`, if there is one. Sets
+// `created.undecided` if some design could not be compared.
+std::optional<Error> find_duplicate(std::span<const Sized> rungs, record::DesignCreated& created,
+                                    const Population& population, const lang::Library& library) {
+  if (const KnownDesign* known = population.design_with_identity(created.trained))
+    return duplicate_error("duplicate", *known, "has the same structure at every rung");
   if (created.fingerprint.empty()) return {};
   double operations = 0;
-  for (const KnownDesign& known : population.known_traces(created.fingerprint)) {
-    if (operations > kMostCompared) {  // the remaining ones count as different
+  for (const KnownDesign& known : population.designs_with_fingerprint(created.fingerprint)) {
+    if (operations > kMostOperationsOfDraw) {  // the remaining ones count as different
       created.undecided = known.id;
       break;
     }
     const TrainingComparison c = compare(rungs, known, population.settings(), library);
     operations += c.operations;
-    if (c.same) return named("same function", known, "has the same losses and gradients at every rung");
+    if (c.same)
+      return duplicate_error("same function", known, "has the same losses and gradients at every rung");
     if (!c.decided) created.undecided = known.id;
   }
   return {};
@@ -197,27 +200,27 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
                                      const lang::Library& library) {
   std::optional<lang::Subject> own;
   if (!offspring.subject) {
-    GABBRO_TRY(subject, checked(offspring.program, library));
+    GABBRO_TRY(subject, check_design(offspring.program, library));
     own = std::move(subject);
   }
   const lang::Subject& subject = own ? *own : *offspring.subject;
   const SearchSettings& settings = population.settings();
-  record::DesignCreated out = identify(subject, offspring.program);
-  GABBRO_TRY(rungs, at_rungs(offspring.program, settings, library));
+  record::DesignCreated out = describe(subject, offspring.program);
+  GABBRO_TRY(rungs, size_at_rungs(offspring.program, settings, library));
   for (std::size_t r = 0; r < rungs.size(); ++r)
-    if (const auto ok = mixes_at(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
+    if (const auto ok = check_mixing(rungs[r], settings.rungs[r]); !ok) return tl::unexpected(ok.error());
   set_costs(rungs.front(), out);
   for (std::size_t r = 0; r < rungs.size(); ++r)
-    if (const auto ok = within_limits(costs_of(rungs[r]), r, population); !ok)
+    if (const auto ok = check_limits(costs_of(rungs[r]), r, population); !ok)
       return tl::unexpected(ok.error());
-  identify(rungs, out);
-  if (population.known_trained(out.trained) == nullptr)
+  set_identity(rungs, out);
+  if (population.design_with_identity(out.trained) == nullptr)
     for (std::size_t r = 0; r < rungs.size(); ++r)
       if (r == 0 || rungs[r].subject.elaboration.graph.width_bound)
-        if (const auto ok = trainable(rungs[r]); !ok) return tl::unexpected(ok.error());
+        if (const auto ok = check_trainable(rungs[r]); !ok) return tl::unexpected(ok.error());
   out.fingerprint = trace_of(rungs.front());
   set_hashes(rungs, out);
-  if (const auto same = known_as(rungs, out, population, library)) return tl::unexpected(*same);
+  if (const auto same = find_duplicate(rungs, out, population, library)) return tl::unexpected(*same);
   out.provenance = offspring.provenance;
   out.parent = offspring.parent;
   out.second_parent = offspring.second_parent;
@@ -226,8 +229,8 @@ Result<record::DesignCreated> screen(const Offspring& offspring, const Populatio
 
 Result<record::DesignCreated> measure(const lang::Program& program, const SearchSettings& settings,
                                       const lang::Library& library) {
-  GABBRO_TRY(subject, checked(program, library));
-  record::DesignCreated out = identify(subject, program);
+  GABBRO_TRY(subject, check_design(program, library));
+  record::DesignCreated out = describe(subject, program);
   std::vector<Sized> rungs;
   for (const Rung& rung : settings.rungs) {
     auto sized = sized_at(program, rung, settings, library);
@@ -237,7 +240,7 @@ Result<record::DesignCreated> measure(const lang::Program& program, const Search
   }
   set_costs(rungs.front(), out);
   set_hashes(rungs, out);
-  if (rungs.size() == settings.rungs.size()) identify(rungs, out);
+  if (rungs.size() == settings.rungs.size()) set_identity(rungs, out);
   out.fingerprint = trace_of(rungs.front());
   return out;
 }
@@ -251,10 +254,10 @@ Result<double> train_flops_at(const lang::Program& program, const Rung& rung, co
 std::string find_equal(const record::DesignCreated& created, const Population& population,
                        const lang::Library& library) {
   const lang::ParseResult parsed = lang::parse(created.program);
-  const auto rungs = at_rungs(parsed.program, population.settings(), library);
+  const auto rungs = size_at_rungs(parsed.program, population.settings(), library);
   if (!rungs) return "";
   record::DesignCreated copy = created;
-  const auto same = known_as(*rungs, copy, population, library);
+  const auto same = find_duplicate(*rungs, copy, population, library);
   return same ? same->message.substr(0, same->message.find(',')) : "";
 }
 

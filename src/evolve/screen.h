@@ -7,14 +7,14 @@
 
 namespace gabbro::evolve {
 
-/// Returns the design of `offspring` at the size of the first rung, with its identities, species and costs.
-/// The caller fills in id, attempt and strategy. A function of its arguments.
+/// Returns the design of `offspring` with its identities, its species, and its costs at the size of the first
+/// rung. The caller fills in id, attempt and strategy. The result depends on the arguments alone.
 ///
 /// Errors are counted by cause:
 /// - "duplicate": a known design has this structure at every rung;
 /// - "no mixing": at some rung it reads no earlier token, or almost nothing of it;
 /// - "size": it cannot be made as large as some rung, deepened; the message has the nearest sizes;
-/// - "cost": beyond Settings::limits, or more work than the screen may do;
+/// - "cost": beyond SearchSettings::limits, or more work than the screen may do;
 /// - "same function": it trains like a known design, which is named;
 /// - "not finite", "no gradient": found by running it at a small width (exec/reference/screen.h);
 /// - causes of the checker.
@@ -27,7 +27,10 @@ namespace gabbro::evolve {
 Result<record::DesignCreated> screen(const Offspring& offspring, const Population& population,
                                      const lang::Library& library);
 
-/// Does the same for a given design, such as a baseline, without limits and without refusing known designs.
+/// Does the same for a given design, such as a baseline, without refusing it for its costs, its gradients or
+/// its mixing, or because it is known. Errors: "size" if it cannot be made as large as the first rung;
+/// "design" if the program contains none; those of the checker. At later rungs without a size, it has no
+/// hashes.
 Result<record::DesignCreated> measure(const lang::Program& program, const SearchSettings& settings,
                                       const lang::Library& library);
 

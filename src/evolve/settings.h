@@ -13,19 +13,22 @@ namespace gabbro::evolve {
 /// A rung of the ladder. All designs and baselines train here with equal parameters, tokens and data order.
 struct Rung {
   std::string name;
-  std::int64_t params = 0;  // ±1 %
-  std::int64_t tokens = 0;
+  std::int64_t params = 0;                   // number of parameters of a design, met within 1 %
+  std::int64_t tokens = 0;                   // number of training tokens of a run
   std::int64_t sequences = 8, length = 128;  // batch size in sequences, and tokens of a sequence
-  double depth = 1;          // number of repetitions in a design's stack, relative to the first rung
-  double rate = 3e-3;        // learning rate of all designs; muP adapts it to the width
+  double depth = 1;  // number of repetitions in a design's stack, relative to the first rung
+  // Learning rate. Each design has a factor on it (SearchSettings::tune_rates), and muP adapts it to the
+  // width.
+  double rate = 3e-3;
   std::int64_t designs = 0;  // maximum number of designs that enter; 0: no bound
   // Share of the designs done here that is promoted (asynchronous successive halving).
   double promote_fraction = 0.25;
-  int seeds = 1;  // runs of a design here before it is judged
+  int seeds = 1;  // number of runs of a design here before it may be promoted
   // If not 0, promotion requires that the interval at this level of the difference from the best baseline, on
   // the seeds of the search, lies below 0. If 0, rank alone decides.
   double evidence = 0;
-  // Share of the runs on this data order, the worst, that is stopped at each of `hurdles`; 0: none.
+  // Share of the runs on one data order, the worst, that is stopped at each of SearchSettings::hurdles; 0:
+  // none.
   double stop_fraction = 0;
   std::int64_t documents = 0;        // number of held-out documents scored; 0: all
   std::int64_t document_tokens = 0;  // number of leading tokens scored of each document; 0: all
@@ -55,7 +58,7 @@ struct SearchSettings {
   std::vector<std::string> capabilities;
   std::int64_t blocks = 0;  // repetitions of a baseline at the first rung; 0: as written
   std::vector<std::string> strategies{"adaptive"};  // the strategies share training FLOPs equally
-  std::vector<double> hurdles{0.25, 0.5};           // fractions of a run's tokens
+  std::vector<double> hurdles{0.25, 0.5};  // where runs may be stopped early: fractions of a run's tokens
   int hurdle_runs = 8;  // minimum number of earlier runs on one data order before a run is stopped
   DesignLimits limits;
   // Every design has a learning rate of its own (evolve/rates.h); false: the rung's rate for all.
@@ -73,7 +76,7 @@ struct SearchSettings {
   // Minimum share of a budget for the search; the rest is reserved for the final comparison.
   double search_share = 0.6;
   double worker_seconds = 900;  // time limit of a trial, scaled by its work relative to the first rung's
-  std::int64_t worker_bytes = 4LL << 30;
+  std::int64_t worker_bytes = 4LL << 30;  // memory limit of a trial
 };
 
 }  // namespace gabbro::evolve

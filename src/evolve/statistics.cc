@@ -27,6 +27,7 @@ double variance_of(std::span<const double> x, double mean) {
   return sum / static_cast<double>(x.size() - 1);
 }
 
+// Returns the probability that a standard normal variable lies below z.
 double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
 // Returns the effective degrees of freedom of a sum of two estimated variances (Satterthwaite 1946); infinite
@@ -161,7 +162,7 @@ double power(double effect, int seeds, const Precision& p, double level) {
   const double quantile = t_quantile(1 - tail, freedom_of_sum({run, own}, documents));
   // Integrates over the pair's own variance: chi squared, by the cube of Wilson and Hilferty (1931).
   double sum = 0, weights = 0;
-  constexpr double kEnd = 4, kStep = 0.2;
+  constexpr double kEnd = 4, kStep = 0.2;  // in standard deviations
   for (double z = -kEnd; z < kEnd + kStep / 2; z += kStep) {
     const double root = std::max(0.0, 1 - 2 / (9 * own) + z * std::sqrt(2 / (9 * own)));
     const double half = std::max(bar, quantile * std::sqrt(run * root * root * root + p.documents));
@@ -192,7 +193,8 @@ double visible_effect(int seeds, const Precision& p, double level, double wanted
   if (high == 0) return 0;
   while (std::isfinite(high) && !(power(high, seeds, p, level) >= wanted)) high *= 2;
   if (!std::isfinite(high)) return kInfinity;
-  for (int k = 0; k < 25; ++k)
+  constexpr int kBisections = 25;  // the error is a 3e-8th of the first interval
+  for (int k = 0; k < kBisections; ++k)
     (power((low + high) / 2, seeds, p, level) < wanted ? low : high) = (low + high) / 2;
   return high;
 }
@@ -201,8 +203,8 @@ Interval mean_interval(std::span<const double> x) {
   Interval out{mean_of(x), -kInfinity, kInfinity, static_cast<int>(x.size())};
   if (x.size() < 2) return out;
   const double n = static_cast<double>(x.size());
-  const double d = t_quantile(0.975, n - 1) * std::sqrt(variance_of(x, out.mean) / n);
-  return {out.mean, out.mean - d, out.mean + d, out.count};
+  const double half = t_quantile(0.975, n - 1) * std::sqrt(variance_of(x, out.mean) / n);
+  return {out.mean, out.mean - half, out.mean + half, out.count};
 }
 
 }  // namespace gabbro::evolve

@@ -7,9 +7,10 @@
 
 namespace gabbro::evolve {
 
+/// A mean with its confidence interval.
 struct Interval {
   double mean = 0, low = 0, high = 0;
-  int count = 0;
+  int count = 0;  // number of values; 0: there is no mean
   [[nodiscard]] bool below_zero() const { return high < 0; }
   [[nodiscard]] bool excludes_zero() const { return high < 0 || low > 0; }
 };
@@ -28,7 +29,7 @@ struct Cell {
 };
 /// Returns the residual variance of a two-way layout, which may have gaps: the variance of scores that
 /// neither design nor seed explains. A design with a single seed, or a seed with a single design, contributes
-/// nothing. No two cells may have the same row and column. O(cells) a sweep, a few sweeps.
+/// nothing. No two cells may have the same row and column. Takes a few sweeps of O(cells).
 Variance residual_variance(std::vector<Cell> cells);
 
 /// Statistics of the difference between two designs whose runs are paired by seed.
@@ -58,7 +59,7 @@ double power(double effect, int seeds, const Precision& precision, double level)
 /// Returns the smallest number of seeds in least ... most whose power is at least `wanted`, allowing for the
 /// uncertainty of the variance (Stein 1945); `most` if there is none.
 int seeds_for(double effect, const Precision& precision, double level, double wanted, int least, int most);
-/// Returns the effect that is detected with power `wanted`.
+/// Returns the smallest effect that is detected with power `wanted`; infinite with fewer than two seeds.
 double visible_effect(int seeds, const Precision& precision, double level, double wanted);
 
 /// Returns the mean and its 95 % t interval (fixed n), for values that are displayed and decide nothing.

@@ -15,7 +15,7 @@ namespace {
 class RandomSearch : public Strategy {
  public:
   Result<Offspring> propose(const Population&, edit::UnitCatalogue& catalogue, Random random) const override {
-    return fresh(catalogue, random);
+    return fresh_offspring(catalogue, random);
   }
 };
 
@@ -23,27 +23,23 @@ class Tournament : public Strategy {
  public:
   Result<Offspring> propose(const Population& population, edit::UnitCatalogue& catalogue,
                             Random random) const override {
-    constexpr std::size_t kAge = 50;
-    std::vector<Known> all = known(population, "tournament");
-    if (all.empty()) return fresh(catalogue, random);
+    constexpr std::size_t kAge = 50;  // number of the latest candidates that may be parents
+    std::vector<ParentCandidate> all = parent_candidates(population, "tournament");
+    if (all.empty()) return fresh_offspring(catalogue, random);
     if (all.size() > kAge) all.erase(all.begin(), all.end() - kAge);
     const Individual &parent = best_of(all, random), &second_parent = best_of(all, random);
-    return bred(random.pick(edit::all_operators()), parent, &second_parent, catalogue, random);
+    return breed(random.pick(edit::all_operators()), parent, &second_parent, catalogue, random);
   }
 
  private:
-  static const Individual& best_of(const std::vector<Known>& all, Random& random) {
+  static const Individual& best_of(const std::vector<ParentCandidate>& all, Random& random) {
     constexpr int kSize = 10;
-    const Known* best = &random.pick(all);
+    const ParentCandidate* best = &random.pick(all);
     for (int i = 1; i < kSize; ++i)
-      if (const Known& k = random.pick(all); k.advantage < best->advantage) best = &k;
+      if (const ParentCandidate& k = random.pick(all); k.excess_bits < best->excess_bits) best = &k;
     return *best->design;
   }
 };
-
-}  // namespace
-
-namespace {
 
 std::unique_ptr<Strategy> make_adaptive_for(std::string_view name) {
   return make_adaptive(std::string(name));
@@ -89,48 +85,44 @@ std::unique_ptr<Strategy> make_strategy(std::string_view name) {
   return row && row->make ? row->make(row->name) : nullptr;
 }
 
-std::vector<Known> known(const Population& population, std::string_view strategy) {
+std::vector<ParentCandidate> parent_candidates(const Population& population, std::string_view strategy) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::map<int, double> reference;  // score of the best baseline, by rung
-  const auto against = [&](int rung) {
-    const auto at = reference.find(rung);
-    if (at != reference.end()) return at->second;
+  std::map<int, double> by_rung;
+  const auto baseline_bits = [&](int rung) {
+    const auto at = by_rung.find(rung);
+    if (at != by_rung.end()) return at->second;
     const std::int64_t best = population.best_baseline(rung);
-    return reference[rung] = best == 0 ? 0 : population.standing(population.individual(best), rung).bits;
+    return by_rung[rung] = best == 0 ? 0 : population.standing(population.individual(best), rung).bits;
   };
-  std::vector<Known> out;
+  std::vector<ParentCandidate> out;
   for (const Individual& i : population.individuals()) {
     if (i.vetoed || (i.created.strategy != strategy && !is_baseline(i) && !is_user_design(i))) continue;
     for (int rung = i.entered; rung >= 0; --rung) {
       const Standing s = population.standing(i, rung);
       if (s.done == 0 && s.unscored == 0) continue;
-      out.push_back({&i, s.unscored > 0 ? kInfinity : s.bits - against(rung), rung});
+      out.push_back({&i, s.unscored > 0 ? kInfinity : s.bits - baseline_bits(rung), rung});
       break;
     }
   }
   return out;
 }
 
-Offspring fresh(edit::UnitCatalogue& catalogue, Random& random) {
-  return {edit::random_program(random, catalogue,
-                               {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3}),
-          std::nullopt,
-          {},
-          0,
-          0};
+Offspring fresh_offspring(edit::UnitCatalogue& catalogue, Random& random) {
+  return {.program = edit::random_program(
+              random, catalogue, {.unit_size = 10, .most_layers = 8, .most_new_units = 2, .new_unit = 0.3})};
 }
 
-Result<Offspring> bred(record::Operator op, const Individual& parent, const Individual* second_parent,
-                       edit::UnitCatalogue& catalogue, Random& random) {
+Result<Offspring> breed(record::Operator op, const Individual& parent, const Individual* second_parent,
+                        edit::UnitCatalogue& catalogue, Random& random) {
   const bool crosses =
       op == record::Operator::kCrossover && second_parent && second_parent->created.id != parent.created.id;
   GABBRO_TRY(child, edit::vary_checked(op, *parent.program, crosses ? second_parent->program.get() : nullptr,
                                        catalogue, random));
-  return Offspring{std::move(child.program),
-                   std::move(child.subject),
-                   {op},
-                   parent.created.id,
-                   crosses ? second_parent->created.id : 0};
+  return Offspring{.program = std::move(child.program),
+                   .subject = std::move(child.subject),
+                   .provenance = {.op = op},
+                   .parent = parent.created.id,
+                   .second_parent = crosses ? second_parent->created.id : 0};
 }
 
 }  // namespace gabbro::evolve

@@ -7,13 +7,13 @@
 
 namespace gabbro::exec {
 
-/// Marks a target that is not scored.
-constexpr std::int64_t kNotAsked = -1;
+/// The target of a position that is not scored.
+constexpr std::int64_t kNotScored = -1;
 
 /// A batch of `sequences` rows of `length` tokens with their targets (the next tokens), row-major. For every
 /// position, `starts` holds the position in its row at which its document starts; no information passes from
-/// one document to the next. A target of kNotAsked has loss 0 and no gradient, whatever the logits are. Means
-/// are taken over the scored positions only.
+/// one document to the next. A target of kNotScored has loss 0 and no gradient, whatever the logits are.
+/// Means are taken over the scored positions only.
 struct TokenBatch {
   std::int64_t sequences = 0;
   std::int64_t length = 0;
@@ -22,16 +22,16 @@ struct TokenBatch {
 
 /// The rule of an update. Under kMuon, the matrices within the stack follow Muon with Nesterov momentum
 /// (Jordan et al. 2024), and all other parameters AdamW.
-enum class Rule : std::uint8_t { kAdamW, kMuon };
+enum class UpdateRule : std::uint8_t { kAdamW, kMuon };
 
 /// One update, by AdamW with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101) or Muon.
 /// `rate` is the learning rate of vectors and input tables. Matrices get rate * base_fan_in / fan-in, as muP
 /// prescribes for Adam (Yang et al. 2022, arXiv 2203.03466, table 3), so that one learning rate serves all
 /// widths; an update by Muon has the size of AdamW's at base_fan_in. `input` and `output` are factors on the
 /// learning rates of the input and output embedding tables; a tied table gets `output`. Weight decay acts on
-/// matrices and tables. `clip` bounds the norm of the whole gradient.
+/// matrices and tables. `clip` bounds the norm of the whole gradient; 0: no bound.
 struct Update {
-  Rule rule = Rule::kAdamW;
+  UpdateRule rule = UpdateRule::kAdamW;
   double rate = 1e-3;
   double input = 1, output = 1;
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
@@ -72,21 +72,23 @@ class Model {
   [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
     return 0;
   }
+  /// Trains on `batch` with one update.
   virtual StepReport step(const TokenBatch& batch, const Update& update) = 0;
   /// Returns the loss at every position in nats, row-major.
   virtual std::vector<float> losses(const TokenBatch& batch) = 0;
+  /// Returns the losses, and for each target whether it is the likeliest token.
   virtual Scores score(const TokenBatch& batch) = 0;
   /// Returns the losses of `batch`, decoded token by token from the state that decoding carries, so that
   /// later tokens cannot influence a loss. Every row must be one document (no `starts`). The result is empty
   /// if the backend does not decode, or if the graph looks ahead.
   virtual std::vector<float> decoded_losses(const TokenBatch& /*batch*/) { return {}; }
-  /// The weights, named as the graph's parameters.
+  /// Returns the weights, named as the graph's parameters.
   [[nodiscard]] virtual std::vector<NamedArray> weights() const = 0;
-  /// The state of the optimizer: moments named "m/" or "v/" plus the parameter's name, and "steps".
+  /// Returns the state of the optimizer: moments named "m/" or "v/" plus the parameter's name, and "steps".
   [[nodiscard]] virtual std::vector<NamedArray> moments() const = 0;
-  /// Describes what ran where, if this depends on the machine: libraries, device, micro-batches. Else "".
+  /// Describes libraries, device and micro-batches, if they depend on the machine; else returns "".
   [[nodiscard]] virtual std::string description() const { return ""; }
-  /// The most bytes held so far outside of this process. 0: none.
+  /// Returns the most bytes held so far outside of this process, 0 if none.
   [[nodiscard]] virtual std::int64_t peak_bytes() const { return 0; }
   /// Restores weights and moments. Returns false, and changes nothing, if a name or a shape does not fit.
   virtual bool restore(const std::vector<NamedArray>& arrays) = 0;

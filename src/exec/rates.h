@@ -23,6 +23,7 @@ inline double rate_of(const ir::Graph& graph, const ir::Param& param, const Upda
   return table * (update.rate * update.base_fan_in / static_cast<double>(ir::elements(graph, param.fan_in)));
 }
 
+/// Returns the weight decay of a parameter: 0 unless it is a matrix or a table.
 inline double decay_of(const ir::Param& param, const Update& update) {
   return !param.fan_in.empty() || param.role == ir::Role::kInput ? update.decay : 0;
 }
@@ -38,7 +39,7 @@ struct MatrixView {
 /// only fix its length, are left to AdamW.
 inline std::optional<MatrixView> muon_view(const ir::Graph& graph, const ir::Param& param,
                                            const Update& update) {
-  if (update.rule != Rule::kMuon || param.fan_in.empty() || param.role == ir::Role::kInput ||
+  if (update.rule != UpdateRule::kMuon || param.fan_in.empty() || param.role == ir::Role::kInput ||
       param.role == ir::Role::kOutput)
     return std::nullopt;
   MatrixView out;
@@ -58,9 +59,9 @@ inline double muon_size(const MatrixView& view, const Update& update) {
   // As large an update as AdamW's, whose elements have a root mean square of about 0.2, at the base fan-in
   // (Liu et al. 2025, arXiv 2502.16982, section 2.2). The spectral norm grows as sqrt(rows / columns), so
   // that one learning rate serves all widths (Yang et al. 2023, arXiv 2310.17813).
-  constexpr double kElement = 0.2;
-  const double scale = kElement * std::sqrt(update.base_fan_in * static_cast<double>(view.rows) /
-                                            static_cast<double>(view.columns));
+  constexpr double kElementSize = 0.2;
+  const double scale = kElementSize * std::sqrt(update.base_fan_in * static_cast<double>(view.rows) /
+                                                static_cast<double>(view.columns));
   return scale * update.rate;
 }
 

@@ -25,11 +25,10 @@ struct Form {
   enum class Kind { kState, kWrite, kRead, kMaximum } kind = Kind::kState;
   std::vector<AffineStep> steps;  // kState
   std::string text;               // kState: of the value
-  // kWrite, kRead: which state is read.
-  Write write;
-  std::string source;
-  std::vector<Term> added;  // kWrite
-  Tensor bound;             // kMaximum
+  Write write;                    // kWrite, kRead
+  std::string source;             // kWrite, kRead: the text of the state that is read
+  std::vector<Term> added;        // kWrite
+  Tensor bound;                   // kMaximum
 };
 
 class Matcher {
@@ -103,6 +102,7 @@ class Matcher {
     const bool on_contracted =
         std::any_of(f.axes.begin(), f.axes.end(), [&](int a) { return contains(contracted_, a); });
     for (Term& a : x->added) a = {w_.binary("*", a.value, f), a.negative != negative};
+    // A factor with contracted axes belongs to p.
     if (on_contracted || (x->kind == Kind::kWrite && !negative)) {
       x->kind = Kind::kWrite;
       x->write.key.push_back(factor);
@@ -263,6 +263,7 @@ Tensor product_of(Writer& w, const std::vector<Term>& factors) {
   }
   if (!out) return number_of(negative ? -1 : 1);
   if (!negative) return *out;
+  if (out->is_number) return number_of(-out->number);
   return with_made(w.pointwise({*out}, kNegation, [](const auto& t) { return "-" + t[0]; }, {kNegation}),
                    "neg", {*out});
 }

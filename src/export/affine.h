@@ -22,22 +22,23 @@ struct Term {
 
 /// p (f . S + rest), where S is the state before the decay of the step, or after it.
 struct Write {
-  std::vector<Term> key;  // factors
-  std::vector<Term> row;  // factors
-  bool decayed = false;
+  std::vector<Term> key;                // the factors of p
+  std::vector<Term> row;                // the factors of f
+  bool decayed = false;                 // f reads the state after the decay
   std::vector<std::vector<Term>> rest;  // a sum of products
 };
 
 /// S' = decay S + write + added.
 struct AffineStep {
-  std::vector<Term> decay;  // factors
+  std::vector<Term> decay;  // factors; empty: 1
   std::optional<Write> write;
-  std::vector<Term> added;
+  std::vector<Term> added;  // summands
 };
 
+/// The recurrence of a state: steps, one after the other, or a maximum.
 struct StateForm {
   std::vector<AffineStep> steps;
-  // S' = max(S + added, bound) instead.
+  // S' = max(S + added, bound), with `added` from the only step; without steps, it is 0.
   bool is_maximum = false;
   Tensor bound;
   std::vector<int> contracted;  // the axes of all contractions of the state
@@ -46,15 +47,17 @@ struct StateForm {
 /// Returns true if a value depends on the state.
 using DependsOnState = std::function<bool(const Tensor&)>;
 
-/// Returns how `next` follows from the state `symbol`, if that is one of the known forms.
+/// Returns how the state `next` after a step follows from the state before it, whose name is `symbol`;
+/// nothing if that is none of the known forms.
 std::optional<StateForm> state_form(Writer& w, const Tensor& next, const std::string& symbol,
                                     const DependsOnState& depends);
 
-/// Returns the product of some factors; 1 of none.
+/// Returns the product of the factors; 1 if there are none.
 Tensor product_of(Writer& w, const std::vector<Term>& factors);
 
-/// Returns the logarithm of a product of values that are positive by the way they were made, unless all
-/// are 1. `is_named` says that a value itself is computed in any case, so that its logarithm is taken of it.
+/// Returns the logarithm of a product. Returns nothing if the product is not positive by the way its factors
+/// were made, or if all are 1. `is_named` returns true for the text of a value that is computed in any case:
+/// its logarithm is then taken of the value, not derived from its parts.
 std::optional<Tensor> log_of(Writer& w, const std::vector<Term>& factors,
                              const std::function<bool(const std::string&)>& is_named);
 

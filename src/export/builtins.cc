@@ -41,7 +41,7 @@ Tensor inside(Writer& w, const Tensor& x, F&& f) {
 
 std::string atom(const Tensor& x) { return bracketed(x.text, x.rank, kAtom); }
 
-// Returns ":, " for each dimension after one that is counted from the end: "[..., i, :]".
+// Returns ", :" for each dimension after `dim`, which is counted from the end, for an index "[..., i, :]".
 std::string after(int dim) {
   std::string out;
   for (int i = dim + 1; i < 0; ++i) out += ", :";
@@ -351,8 +351,10 @@ Value Writer::call_builtin(const Expr& call) {
         std::is_permutation(left.axes.begin(), left.axes.end(), right.axes.begin(), right.axes.end());
     if (!fit) return value_of(binary("+", padded(x, a, literal(0), to), padded(y, b, size_of(a), to)));
     Tensor out = left;
-    out.text =
-        fmt::format("torch.cat(({}, {}), {})", left.text, arranged(right, left.axes).text, dim(left, to));
+    out.text = left.lead == Tensor::kNone ? fmt::format("torch.cat(({}, {}), {})", left.text,
+                                                        arranged(right, left.axes).text, dim(left, to))
+                                          : fmt::format("joined({}, {}, {})", left.text,
+                                                        arranged(right, left.axes).text, dim(left, to));
     out.rank = kAtom;
     return value_of(out);
   }
@@ -417,6 +419,8 @@ void Writer::new_param(const std::string& label, const std::string& key, std::ve
 
 namespace {
 
+// The distribution of a new parameter: the number a, a normal one of deviation a (0: the default), or a
+// uniform one from a to b.
 struct Initial {
   enum class Kind { kConstant, kNormal, kUniform } kind = Kind::kNormal;
   Number a = literal(0), b = literal(0);
@@ -439,6 +443,7 @@ std::string float_text(const Number& n) {
   return digits ? n.owner.text + ".0" : n.owner.is_int ? "float(" + n.owner.text + ")" : n.owner.text;
 }
 
+// Returns the expression of new values; `std` is the deviation of a normal distribution.
 std::string drawn(const Initial& init, const std::string& shape, const std::string& std) {
   if (init.kind == Initial::Kind::kUniform)
     return fmt::format("torch.empty({}).uniform_({}, {})", shape, init.a.owner.text, init.b.owner.text);

@@ -32,44 +32,46 @@ std::vector<Value> Writer::call_expr(const Expr& expr) {
   return instance ? call_instance_expr(instance, expr) : std::vector<Value>{};
 }
 
-// Functions of the prelude that PyTorch has, or that a helper computes, are called as such; others are
-// written.
+// Writes a call of a function. If PyTorch or a helper has that function of the prelude, it is called; others
+// are written as functions of the module.
 std::vector<Value> Writer::call_known(const lang::Function& function, const Expr& expr) {
   if (library_.is_own(&function)) return call_function(function, expr);
   const auto argument = [&](std::string_view name) -> const Expr* {
     std::size_t position = 0;
     for (std::size_t i = 0; i < expr.args.size(); ++i) {
       const std::string& key = expr.keywords[i];
-      const bool is_it = key.empty()
-                             ? position < function.params.size() && function.params[position].name == name
-                             : key == name;
+      const bool matches = key.empty()
+                               ? position < function.params.size() && function.params[position].name == name
+                               : key == name;
       if (key.empty()) ++position;
-      if (is_it) return &expr.args[i];
+      if (matches) return &expr.args[i];
     }
     return nullptr;
   };
   const std::string& name = function.name;
-  static const std::map<std::string, std::string> kSame = {{"relu", "F.relu"},
-                                                           {"silu", "F.silu"},
-                                                           {"gelu", "F.gelu"},
-                                                           {"log_sigmoid", "F.logsigmoid"},
-                                                           {"abs", "torch.abs"}};
+  static const std::map<std::string, std::string> kTorchNames = {{"relu", "F.relu"},
+                                                                 {"silu", "F.silu"},
+                                                                 {"gelu", "F.gelu"},
+                                                                 {"log_sigmoid", "F.logsigmoid"},
+                                                                 {"abs", "torch.abs"}};
   const bool normalizes = name == "l2_normalize" || name == "rms_normalize";
   const bool reduces = name == "softmax" || name == "logsumexp" || normalizes;
-  const auto same = kSame.find(name);
+  const auto torch_name = kTorchNames.find(name);
   const Expr* x_expr = argument("x");
-  if ((same == kSame.end() && !reduces && name != "rope") || !x_expr || (reduces && !argument("over")))
+  if ((torch_name == kTorchNames.end() && !reduces && name != "rope") || !x_expr ||
+      (reduces && !argument("over")))
     return call_function(function, expr);
   // An argument is evaluated once: it may make parameters.
   const Value value = eval(*x_expr);
   if (failed()) return {};
   if (value.kind != Value::Kind::kTensor) return call_function(function, expr, x_expr, value);
   const Tensor x = numeric(tensor(value));
-  if (same != kSame.end()) return {value_of(apply(same->second, x))};
+  if (torch_name != kTorchNames.end()) return {value_of(apply(torch_name->second, x))};
   if (name == "rope") {
     const int k = eval_axis(*argument("k"));
     if (x.lead != Tensor::kTimes) return call_function(function, expr, x_expr, value);
     const double size = static_cast<double>(axes_[k].size);
+    // The axes that rope of the prelude declares, and one for each `take` in it.
     new_axis("p", literal(2));
     new_axis("j", literal(size / 2));
     new_axis("one", literal(1));
@@ -122,7 +124,7 @@ std::string Writer::call_text(const std::string& function, const std::vector<std
   return fmt::format("{}({})", function, fmt::join(args, ", "));
 }
 
-// Returns the results of a call with this text; several of them are assigned first.
+// Returns the results of a call with this text. Several results are assigned to names.
 std::vector<Value> Writer::results_of(const std::string& text, std::vector<Tensor> results) {
   if (results.size() == 1) {
     results[0].text = text;
@@ -195,6 +197,7 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
       texts[slot] = int_text(v.number.value, v.number.code);
     }
   }
+  // A call with a value of a step reads the items of its position of all sequences.
   const bool in_step = std::any_of(values.begin(), values.end(), [](const Value& v) {
     return v.kind == Value::Kind::kTensor && v.tensor.lead == Tensor::kBatch;
   });
@@ -234,11 +237,9 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
   }
   run_block(function.body);
   std::vector<Value> results = std::exchange(returned_, saved);
-  const std::size_t with_width = frame().names.size();
-  static_cast<void>(with_width);
   std::vector<std::string> returns;
   std::vector<Tensor> tensors;
-  bool values_only = true;
+  bool no_tensor = true;  // no result is a tensor: no function has to be called
   for (Value& r : results) {
     if (r.kind != Value::Kind::kTensor) {
       if (r.kind == Value::Kind::kNumber) r.number = literal(r.number.value);
@@ -246,12 +247,12 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
       tensors.emplace_back();
       continue;
     }
-    values_only = false;
+    no_tensor = false;
     const Tensor t = tensor(r);
     returns.push_back(is_past(t) ? t.pairs->a.text : t.text);
     tensors.push_back(t);
   }
-  if (!failed() && !values_only) {
+  if (!failed() && !no_tensor) {
     Line line;
     line.is_return = true;
     line.text = fmt::format("{}", fmt::join(returns, ", "));
@@ -259,7 +260,7 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
   }
   frames_.pop_back();
   if (failed()) return {};
-  if (values_only) return results;
+  if (no_tensor) return results;
   std::set<std::string> read;
   std::vector<std::string> lines = render(body.lines, read, 4);
   for (std::string& line : lines) line = wrapped(line);
@@ -273,13 +274,13 @@ std::vector<Value> Writer::call_function(const lang::Function& function, const E
       params.push_back(names[i]);
       args.push_back(texts[i]);
     } else {
-      const double otherwise =
+      const double default_value =
           p.value->kind == Expr::Kind::kNumber ? p.value->number : values[i].number.value;
-      defaults.push_back(fmt::format("{}={}", names[i], literal(otherwise).code.text));
+      defaults.push_back(fmt::format("{}={}", names[i], literal(default_value).code.text));
       if (given[i]) keywords.push_back(fmt::format("{}={}", names[i], texts[i]));
     }
   }
-  for (const auto& [name, text] : body.hidden) {
+  for (const auto& [name, text] : body.extra_parameters) {
     if (!read.contains(name)) continue;
     params.push_back(name);
     args.push_back(text);
@@ -358,7 +359,7 @@ std::vector<Value> Writer::call_instance_expr(const InstancePtr& instance, const
   }
   const bool unshared = instance->shared_path.empty() || without_params_.contains(instance->shared_path);
   Draft& draft = *owner().draft;
-  std::string attr;
+  std::string attr;  // the attribute that holds the module
   const auto shared = unshared ? shared_modules_.end() : shared_modules_.find(instance->shared_path);
   if (shared != shared_modules_.end() && shared->second.draft == &draft) {
     attr = shared->second.attribute;

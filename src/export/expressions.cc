@@ -135,10 +135,10 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     }
     return value_of(apply("torch.exp", binary("*", apply("torch.log", base), power)));
   }
-  if (op == "//") return value_of(apply("torch.floor", binary("/", tensor(a), tensor(b))));
+  if (op == "//") return value_of(quotient(tensor(a), tensor(b)));
   if (op == "%") {
     const Tensor x = held("x", tensor(a)), y = held("y", tensor(b));
-    return value_of(binary("-", x, binary("*", y, apply("torch.floor", binary("/", x, y)))));
+    return value_of(binary("-", x, binary("*", y, quotient(x, y))));
   }
   return value_of(binary(op, tensor(a), tensor(b)));
 }
@@ -165,6 +165,7 @@ int Writer::eval_axis(const Expr& expr) {
 std::string Writer::python_of(const std::string& name) {
   // In Gab a value may have the name of a function; in Python it would hide it.
   const std::string base = library_.function(name) ? name + "_" : name;
+  // In a scan that is written at once, each assignment has a name of its own.
   if (at_once_) return frame().python[name] = frame().root->fresh(base);
   auto [known, fresh] = frame().python.try_emplace(name);
   if (fresh) {
@@ -190,31 +191,30 @@ std::string Writer::size_attribute(Draft& draft, const std::string& name) {
   return out;
 }
 
-std::string Writer::reach(Frame& at, const std::string& name, const std::string& text) {
-  if (!at.owner) return text;
-  const std::string outer = reach(*at.caller, name, text);
-  for (const auto& [known, value] : at.root->hidden)
+std::string Writer::reach(Frame& f, const std::string& name, const std::string& text) {
+  if (!f.owner) return text;
+  const std::string outer = reach(*f.caller, name, text);
+  for (const auto& [known, value] : f.root->extra_parameters)
     if (value == outer) return known;
   std::string inner = name;
   if (name == "documents" || name == "cache")
-    at.root->names.insert(inner);
+    f.root->names.insert(inner);  // these two names are reserved (python_name)
   else
-    inner = at.root->fresh(name);
-  at.root->hidden.emplace_back(inner, outer);
+    inner = f.root->fresh(name);
+  f.root->extra_parameters.emplace_back(inner, outer);
   return inner;
 }
 
 std::string Writer::like() {
-  Frame& f = frame();
-  if (!f.root->like.empty()) return f.root->like;
-  const auto pass = [&](Frame& at, const auto& self) -> std::string {
-    if (!at.root->like.empty()) return at.root->like;
-    const std::string text = self(*at.caller, self);
-    at.root->like = at.root->fresh("like");
-    at.root->hidden.emplace_back(at.root->like, text);
-    return at.root->like;
+  // A function without such a value gets that of its caller as a parameter.
+  const auto like_of = [&](Frame& f, const auto& self) -> std::string {
+    if (!f.root->like.empty()) return f.root->like;
+    const std::string text = self(*f.caller, self);
+    f.root->like = f.root->fresh("like");
+    f.root->extra_parameters.emplace_back(f.root->like, text);
+    return f.root->like;
   };
-  return pass(f, pass);
+  return like_of(frame(), like_of);
 }
 
 std::string Writer::cache() { return reach(frame(), "cache", "cache"); }
@@ -250,7 +250,7 @@ Tensor Writer::use(Tensor x) {
   return x;
 }
 
-// Loops in a step and inner gradients need the value itself.
+// A loop in a step and a step with inner gradients read the item of a position, not the sequence.
 Tensor Writer::settled(Tensor x) {
   return in_scan() && (frame().looping > 1 || !differentiated_.empty()) ? use(std::move(x)) : x;
 }
@@ -266,7 +266,7 @@ Number Writer::size_of(int axis) {
   if (!f.owner && axis == f.width && f.draft) return named(size, size_name("D"));
   if (info.home == f.root) return info.number;
   if (!f.owner) return literal(size);
-  // A function: its owner's size is passed to it.
+  // The function being written gets the size of its owner as a parameter.
   const bool is_width = axis == f.width;
   if (!is_width && info.home != owner().root) return literal(size);
   Number out = is_width ? named(size, size_name("D")) : info.number;

@@ -10,6 +10,7 @@ namespace gabbro::pytorch {
 
 namespace {
 
+// A helper that is the default argument of another precedes it.
 constexpr Helper kHelpers[] = {
     {"Linear", R"(class Linear(nn.Linear):
     """A linear map without bias unless asked for, started from a normal distribution with variance 1 / inputs."""
@@ -89,10 +90,21 @@ constexpr Helper kHelpers[] = {
     return torch.where(seen.view(seen.shape + (1,) * (x.dim() - 3)), x, fill)
 )"},
     {"rounded", R"(def rounded(x):
-    """x in the type that matrix products take it in: under autocast, large numbers may become infinite."""
+    """x in the type that matrix products take it in."""
+    return x.to(product_type(x))
+)"},
+    {"product_type", R"(def product_type(x):
+    """The type that matrix products take x in: under autocast, that of lower precision."""
     device = x.device.type
     casts = torch.is_autocast_enabled(device) and x.dtype != torch.float64
-    return x.to(torch.get_autocast_dtype(device)) if casts else x
+    return torch.get_autocast_dtype(device) if casts else x.dtype
+)"},
+    {"finite", R"(def finite(x):
+    """Where x is finite in the type that matrix products take it in, in which large numbers may become infinite.
+
+    Numbers are compared before they are rounded, since compiled code may keep them unrounded until they are stored.
+    """
+    return x.detach().abs() <= torch.finfo(product_type(x)).max
 )"},
     {"look", R"(def look(equation, weights, values, seen):
     """A contraction over s of weights [batch, t, s, ...] and values [batch, s, ...] of positions that t sees.
@@ -100,10 +112,9 @@ constexpr Helper kHelpers[] = {
     Values that are not finite are left out of the product, where 0 times one of them would be NaN at positions
     that do not see it; those that do see it become NaN.
     """
-    values = rounded(values)
-    finite = values.isfinite()
-    y = torch.einsum(equation, masked(weights, seen, 0), torch.where(finite, values, 0))
-    touched = (seen & ~finite.flatten(2).all(2)[:, None]).any(2) if values.dim() > 2 else (seen & ~finite[:, None]).any(2)
+    good = finite(values)
+    y = torch.einsum(equation, masked(weights, seen, 0), torch.where(good, values, 0))
+    touched = (seen & ~good.flatten(2).all(2)[:, None]).any(2) if values.dim() > 2 else (seen & ~good[:, None]).any(2)
     return where_time(~touched, y, torch.nan)
 )"},
     {"running", R"(def running(combine, x, empty, documents=None, window=None):
@@ -156,10 +167,11 @@ constexpr Helper kHelpers[] = {
     the sum of |q| times the largest |key|. Returns q, key, value, and where q [batch, t], and key and value
     [batch, s], are as given.
     """
-    q, key, value = rounded(q if scale is None else q * scale), rounded(key), rounded(value)
+    q, known = q if scale is None else q * scale, finite(value)
+    q, key, value = rounded(q), rounded(key), rounded(value)
     most = torch.finfo(q.dtype).max ** 0.48
     asks = (q.detach().abs().sum(-1) <= most).all(2)
-    tells = (key.detach().abs().amax((2, 3)) <= most) & value.detach().isfinite().flatten(2).all(2)
+    tells = (key.detach().abs().amax((2, 3)) <= most) & known.flatten(2).all(2)
     return where_time(asks, q, 0), where_time(tells, key, 0), where_time(tells, value, 0), asks, tells
 )"},
     {"attention", R"(def attention(q, key, value, documents=None, cache=None, window=None, scale=None):
@@ -500,7 +512,7 @@ constexpr Helper kHelpers[] = {
     States have at least single precision, also under autocast.
     """
     batch = max(x.shape[0] for x in inputs)
-    inputs, states = ([x.to(exact(x)) for x in xs] for xs in (inputs, states))
+    inputs, states = ([x.to(exact(x)) if x.is_floating_point() else x for x in xs] for xs in (inputs, states))
     first = states = [state.expand(batch, *state.shape) for state in states]
     slot = [] if cache is None else cache.slot()
     if slot:
@@ -520,6 +532,20 @@ constexpr Helper kHelpers[] = {
     if cache is not None:
         slot[:] = states
     return [torch.stack(y, 1) for y in zip(*outputs)]
+)"},
+    {"quotient", R"(def quotient(x, y):
+    """x // y, exact for whole numbers: a device may divide by multiplying with a rounded reciprocal."""
+    whole, sign = torch.floor(x / y), 1 - 2 * (y < 0)
+    rest = (x - y * whole) * sign
+    return whole + (~(rest < y * sign)).to(whole.dtype) - (rest < 0).to(whole.dtype)
+)"},
+    {"joined", R"(def joined(x, y, dim):
+    """x and y, one behind the other along `dim`. What is the same in all rows is repeated."""
+    sizes, parts = [max(sizes) for sizes in zip(x.shape, y.shape)], []
+    for part in (x, y):
+        sizes[dim] = part.shape[dim]
+        parts.append(part.expand(sizes))
+    return torch.cat(parts, dim)
 )"},
     {"root", R"(def root(x, power):
     """x ** power for a power between 0 and 1, with derivative 0 at 0."""

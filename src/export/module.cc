@@ -10,6 +10,9 @@
 
 namespace gabbro::pytorch {
 
+// Ids of the axes of the design, after t and s.
+constexpr int kWidthAxis = 2, kVocabAxis = 3;
+
 Writer::Writer(const lang::Library& library, const lang::Elaboration& elaboration,
                std::span<const lang::Program* const> programs)
     : library_(library), elaboration_(elaboration) {
@@ -21,6 +24,7 @@ Writer::Writer(const lang::Library& library, const lang::Elaboration& elaboratio
 
 namespace {
 
+// The function that loads a folder; {} is the class of the design.
 constexpr const char* kLoad = R"(
 
 def load(folder):
@@ -35,6 +39,7 @@ def load(folder):
     return model
 )";
 
+// Returns the name of the unit that fills a slot of the class, or "" if that is not a single unit.
 std::string filler(const ClassText& c, const std::string& slot, const std::vector<ClassText>& classes) {
   for (const auto& [name, built] : c.first->slots)
     if (name == slot && built->class_id >= 0)
@@ -69,10 +74,10 @@ std::string Writer::resolved(const std::string& text, const std::string& self,
 }
 
 // Functions and classes are named when the rest is written, so that no other name in it hides them. A unit
-// with one class gives it its name. Several are named by what fills a slot, or numbered. `design` is the text
-// of the class of the design. Returns all names.
-std::set<std::string> Writer::name_items(const std::string& design) {
-  std::set<std::string> taken = identifiers(design);
+// with one class gives it its name. Several are named by what fills a slot, or numbered. `design_class` is
+// the text of the class of the design. Returns all names of the module.
+std::set<std::string> Writer::name_items(const std::string& design_class) {
+  std::set<std::string> taken = identifiers(design_class);
   for (const FunctionText& f : functions_) taken.merge(identifiers(f.text));
   for (const ClassText& c : classes_) taken.merge(identifiers(c.text));
   for (FunctionText& f : functions_) {
@@ -100,6 +105,8 @@ std::set<std::string> Writer::name_items(const std::string& design) {
   return taken;
 }
 
+// Returns the weights in the order of the graph's parameters. Errors: "export", if they are not those of the
+// graph.
 Result<std::vector<Weight>> Writer::checked_weights() {
   const ir::Graph& graph = elaboration_.graph;
   const auto bug = [](const std::string& what) {
@@ -163,7 +170,7 @@ Result<Module> Writer::run(const lang::Design& design) {
   const double d = graph.env.width, v = graph.env.vocab;
   axes_.push_back({"D", static_cast<std::int64_t>(d), named(d, size_name("D")), &draft.forward});
   axes_.push_back({"V", static_cast<std::int64_t>(v), named(v, size_name("V")), &draft.forward});
-  root->width = 2;
+  root->width = kWidthAxis;
   frames_.push_back(std::move(root));
   const bool tied = design.tied && eval_number(*design.tied).value != 0;
   for (const lang::Design::Shared& share : design.shares) {
@@ -177,33 +184,36 @@ Result<Module> Writer::run(const lang::Design& design) {
     bind(share.name, value);
   }
   const InstancePtr stack = failed() ? nullptr : eval_instance(design.stack);
-  const auto table = [&](const std::string& name) {
+  const std::int64_t width = axes_[kWidthAxis].size, vocab = axes_[kVocabAxis].size;
+  const auto add_table = [&](const std::string& name) {
     weights_by_name_[name] = weights_.size();
-    weights_.push_back(
-        {name, name + ".weight", {axes_[2].size, axes_[3].size}, {1, 0}, {axes_[3].size, axes_[2].size}});
-    weight_axes_.push_back({2, 3});
+    weights_.push_back({.name = name,
+                        .key = name + ".weight",
+                        .from = {width, vocab},
+                        .order = {1, 0},
+                        .shape = {vocab, width}});
+    weight_axes_.push_back({kWidthAxis, kVocabAxis});
   };
-  table("embedding");
+  add_table("embedding");
   Tensor x;
   x.text = "x";
   x.lead = Tensor::kTimes;
-  x.axes = {2};
+  x.axes = {kWidthAxis};
   Called called;
-  if (stack) called = call(stack, {x}, 2, "stack", "stack");
+  if (stack) called = call(stack, {x}, kWidthAxis, "stack", "stack");
   if (error_) return tl::unexpected(*error_);
-  if (!tied) table("head");
+  if (!tied) add_table("head");
 
   std::string text = fmt::format("class {}(nn.Module):\n{}\n", "\x06",
                                  docstring(&design, lang::print(lang::Item{design, {}, {}}), 4));
-  text += fmt::format("    def __init__(self, D={}, V={}):\n        super().__init__()\n", axes_[2].size,
-                      axes_[3].size);
+  text += fmt::format("    def __init__(self, D={}, V={}):\n        super().__init__()\n", width, vocab);
   text += "        self.embedding = nn.Embedding(V, D)\n";
   if (tied) text += "        nn.init.normal_(self.embedding.weight, std=D**-0.5)\n";
   for (const Setup& s : draft.setup)
     if (s.names.empty()) text += fmt::format("        {}\n", resolve_names(s.text, false));
-  const std::string made = fmt::format("        self.stack = {}", construct(*called.built, "D"));
-  const std::set<std::string> taken = name_items(text + made + kLoad);
-  text += wrapped(resolved(made, "", "")) + "\n";
+  const std::string stack_line = fmt::format("        self.stack = {}", construct(*called.built, "D"));
+  const std::set<std::string> taken = name_items(text + stack_line + kLoad);
+  text += wrapped(resolved(stack_line, "", "")) + "\n";
   if (!tied) text += "        self.head = Linear(D, V)\n";
   text +=
       "\n    def forward(self, tokens, documents=None, cache=None):\n"
@@ -235,7 +245,8 @@ namespace {
 template <class F>
 void for_each_element(const Weight& w, F&& f) {
   const std::size_t rank = w.from.size();
-  std::vector<std::int64_t> strides(rank, 1), at(rank, 0), extents(rank), steps(rank);
+  // `index`, `extents` and `steps` (distances in the graph's array) are of the permuted axes.
+  std::vector<std::int64_t> strides(rank, 1), index(rank, 0), extents(rank), steps(rank);
   for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * w.from[i];
   std::int64_t count = 1;
   for (std::size_t i = 0; i < rank; ++i) {
@@ -248,9 +259,9 @@ void for_each_element(const Weight& w, F&& f) {
     f(static_cast<std::size_t>(from), static_cast<std::size_t>(to));
     for (std::size_t i = rank; i-- > 0;) {
       from += steps[i];
-      if (++at[i] < extents[i]) break;
+      if (++index[i] < extents[i]) break;
       from -= steps[i] * extents[i];
-      at[i] = 0;
+      index[i] = 0;
     }
   }
 }

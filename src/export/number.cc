@@ -10,7 +10,7 @@ namespace gabbro::pytorch {
 
 namespace {
 
-constexpr double kLargestInt = 1e15;
+constexpr double kLargestInt = 1e15;                // below it, fmt prints whole numbers without an exponent
 constexpr double kLargestExact = 9007199254740992;  // 2^53: larger ints of Python are not rounded as doubles
 
 bool is_whole(double value) { return value == std::floor(value) && std::abs(value) < kLargestInt; }
@@ -30,6 +30,7 @@ double python_floor_divide(double a, double b) {
   return whole;
 }
 
+// Returns a op b as Gab computes it.
 double fold(std::string_view op, double a, double b) {
   if (op == "+") return a + b;
   if (op == "-") return a - b;
@@ -120,8 +121,8 @@ Number combine(std::string_view op, const Number& a, const Number& b) {
 }
 
 Number negated(const Number& a) {
-  const bool plain = a.code.text.find_first_not_of("0123456789.e-+") == std::string::npos;
-  return plain ? literal(-a.value) : Number{-a.value, negated(a.code), negated(a.owner)};
+  const bool is_literal = a.code.text.find_first_not_of("0123456789.e-+") == std::string::npos;
+  return is_literal ? literal(-a.value) : Number{-a.value, negated(a.code), negated(a.owner)};
 }
 
 std::string window_text(const Number& window) {

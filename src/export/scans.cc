@@ -46,6 +46,7 @@ Tensor Writer::read_of(Tensor x) {
 
 namespace {
 
+// Returns references to the members of a writer that writing a scan changes.
 auto tied(Writer& w) {
   return std::tie(w.axes_, w.twins_, w.shared_axes_, w.without_params_, w.shared_widths_, w.shared_modules_,
                   w.weights_, w.weights_by_name_, w.weight_axes_, w.classes_, w.class_ids_, w.functions_,
@@ -178,12 +179,13 @@ class AllPositions {
       if (contains(line.targets, target)) line.text = std::move(text);
   }
 
-  // Appends what is read later, after what it reads. Returns false for a cycle.
+  // Appends the statements whose values are read after the scan, each behind those that it reads. Returns
+  // false if there is a cycle.
   bool order(std::vector<Line>& out) {
     std::map<std::string, std::size_t> made;
     for (std::size_t i = 0; i < written_.size(); ++i)
       for (const std::string& t : written_[i].targets) made[t] = i;
-    std::vector<int> state(written_.size(), 0);
+    std::vector<int> state(written_.size(), 0);  // 0: not visited, 1: being visited, 2: appended
     const std::function<bool(std::size_t)> visit = [&](std::size_t i) {
       if (state[i] != 0) return state[i] == 2;
       state[i] = 1;
@@ -261,7 +263,7 @@ class AllPositions {
 
   // ---- In chunks of positions ----
 
-  // p v: without value axes, and without contracted axes.
+  // A product p v, in which p (`key`) has no value axes, and v (`value`) no contracted axes.
   struct Outer {
     Factors key, value;
   };
@@ -299,6 +301,7 @@ class AllPositions {
     for (const AtOnce::Read& read : scan_.reads)
       if (contracted_.empty() && depends_[s](read.value)) contracted_ = made_of(read.value)->over;
     values_ = minus(scan_.states[s].axes, contracted_);
+    // Takes the axes of coefficients away from the value axes.
     const auto none = [&](const Factors& factors) {
       for (const Term& f : factors) values_ = minus(values_, f.value.axes);
     };
@@ -443,6 +446,7 @@ class AllPositions {
     return out;
   }
 
+  // Returns f . S, where S is the state after a step, or before it if `at` is "before" instead of "".
   std::optional<Tensor> states_read(std::size_t s, const Tensor& f, const std::string& at) {
     const StateForm& form = forms_[s];
     const std::string read = operand(f, contracted_);
@@ -543,7 +547,7 @@ class AllPositions {
                               fmt::join(rows, ", "), fmt::join(values, ", "), name_options()));
   }
 
-  // Returns true if a summand or a read of the step has a name in it.
+  // Returns true if a text is a name, and a summand of a step reads that name.
   bool used(std::size_t s, const std::string& name) {
     if (identifiers(name) != std::set<std::string>{name}) return false;
     const auto in = [&](const Tensor& x) { return identifiers(x.text).contains(name); };

@@ -12,9 +12,9 @@ namespace gabbro::pytorch {
 
 namespace {
 
-// Names with a meaning of their own in a module: words and functions of Python, attributes of nn.Module, and
-// what this writer uses.
-constexpr std::string_view kWords =
+// Names that a program cannot have in a module, with a space on both sides: keywords and functions of Python,
+// attributes of nn.Module, and names that this writer uses.
+constexpr std::string_view kReserved =
     " "
     "abs add_module aiter all and anext any apply as ascii assert async await bfloat16 bin bool break "
     "breakpoint buffers bytearray bytes Cache cache call_super_init callable children chr class "
@@ -40,7 +40,7 @@ bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) |
 std::string python_name(const std::string& name) {
   // A class changes names that begin with two underscores, and nn.Module has some that begin with one.
   if (name.starts_with('_')) return python_name("u" + name);
-  const bool taken = kWords.find(" " + name + " ") != std::string_view::npos || is_helper(name);
+  const bool taken = kReserved.find(" " + name + " ") != std::string_view::npos || is_helper(name);
   return taken ? name + "_" : name;
 }
 
@@ -61,8 +61,8 @@ std::set<std::string> identifiers(std::string_view text) {
     }
     std::size_t end = i;
     while (end < text.size() && is_word_char(text[end])) ++end;
-    const bool attribute = i > 0 && text[i - 1] == '.';
-    if (!attribute && !std::isdigit(static_cast<unsigned char>(text[i])))
+    const bool is_attribute = i > 0 && text[i - 1] == '.';
+    if (!is_attribute && !std::isdigit(static_cast<unsigned char>(text[i])))
       out.emplace(text.substr(i, end - i));
     i = end;
   }
@@ -77,7 +77,7 @@ struct Bracket {
   std::vector<std::size_t> commas;
 };
 
-// Returns the outermost brackets of a line that are calls, lists or tuples and no indices.
+// Returns the outermost brackets of a line that are calls, lists or tuples, not indices.
 std::vector<Bracket> brackets_of(const std::string& line) {
   std::vector<Bracket> out, stack;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -92,8 +92,8 @@ std::vector<Bracket> brackets_of(const std::string& line) {
     } else if ((c == ')' || c == ']') && !stack.empty()) {
       stack.back().close = i;
       const char before = stack.back().open > 0 ? line[stack.back().open - 1] : ' ';
-      const bool index = c == ']' && (is_word_char(before) || before == ')' || before == ']');
-      if (stack.size() == 1 && !index) out.push_back(stack.back());
+      const bool is_index = c == ']' && (is_word_char(before) || before == ')' || before == ']');
+      if (stack.size() == 1 && !is_index) out.push_back(stack.back());
       stack.pop_back();
     }
   }
@@ -162,7 +162,7 @@ std::vector<std::string> render(const std::vector<Line>& lines, std::set<std::st
         for (const std::string& name : identifiers(t)) read.insert(name);
     } else if (!line->body.empty()) {
       for (const std::string& name : identifiers(line->text)) read.insert(name);
-      for (bool grown = true; grown;) {  // what an iteration reads, an earlier one may have made
+      for (bool grown = true; grown;) {  // an iteration may read what a later line of an earlier one assigns
         const std::size_t before = read.size();
         text = render(line->body, read, indent + 4);
         grown = read.size() > before;
@@ -170,12 +170,10 @@ std::vector<std::string> render(const std::vector<Line>& lines, std::set<std::st
       text.insert(text.begin(), space + line->text);
     } else {
       for (const std::string& t : line->targets) read.erase(t);
-      std::vector<std::string> shown;
-      for (const std::string& t : line->targets)
-        shown.push_back(line->targets.size() > 1 && !read.contains(t) && t == "_" ? "_" : t);
       for (const std::string& name : identifiers(line->text)) read.insert(name);
-      text.push_back(line->is_return ? fmt::format("{}return {}", space, line->text)
-                                     : fmt::format("{}{} = {}", space, fmt::join(shown, ", "), line->text));
+      text.push_back(line->is_return
+                         ? fmt::format("{}return {}", space, line->text)
+                         : fmt::format("{}{} = {}", space, fmt::join(line->targets, ", "), line->text));
     }
     out.push_back(std::move(text));
   }

@@ -9,8 +9,9 @@
 
 namespace gabbro::pytorch {
 
-/// Returns the module of the last design of `program`, which `subject` holds at its size
-/// (zoo::sized_design). Comments of the program and the library become docstrings. Errors: as write_module.
-Result<Module> module_of(const std::string& program, const lang::Subject& subject);
+/// Returns the module of the last design of the program with this text. `subject` is that design at the size
+/// that is written (zoo::sized_design). Comments of the program and the library become docstrings. Errors: as
+/// write_module.
+Result<Module> module_of(const std::string& text, const lang::Subject& subject);
 
 }  // namespace gabbro::pytorch

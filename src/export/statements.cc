@@ -40,7 +40,7 @@ void Writer::run_stmt(const Stmt& stmt) {
       return bind(stmt.names[0], v);
     }
     case Stmt::Kind::kReturn:
-      frame().label = "out";
+      frame().label = "out";  // as in elaboration
       for (const Expr& value : stmt.values) returned_.push_back(eval(value));
       return;
   }
@@ -60,8 +60,8 @@ int Writer::new_axis(const std::string& name, const Number& size) {
   return known->second;
 }
 
-// Gives a number a name: an attribute of the class, or a variable of a function.
-static bool is_plain(const Number& n) {
+// Returns true if a number is written as digits, so that it needs no name.
+static bool is_literal(const Number& n) {
   return n.code.text.find_first_not_of("0123456789.") == std::string::npos;
 }
 
@@ -74,7 +74,7 @@ void Writer::run_axis(const Stmt& stmt) {
       const std::string name = size_attribute(*frame().draft, stmt.names[i]);
       frame().draft->setup.push_back({{name}, fmt::format("{}", text)});
       size = named(size.value, size_name(name));
-    } else if (frame().looping == 0 && !is_plain(size)) {
+    } else if (frame().looping == 0 && !is_literal(size)) {
       const std::string name = python_of(stmt.names[i]);
       scope().assign({name}, text);
       size.code = {name, kAtom, true, ""};
@@ -89,7 +89,7 @@ void Writer::run_axis(const Stmt& stmt) {
 Value Writer::assigned(const std::string& name, const Value& value) {
   if (failed() || name == "_") return value;
   if (value.kind == Value::Kind::kNumber) {
-    if (frame().looping > 0 || is_plain(value.number) || std::isinf(value.number.value)) return value;
+    if (frame().looping > 0 || is_literal(value.number) || std::isinf(value.number.value)) return value;
     Value out = value;
     if (!frame().owner) {
       const std::string attr = size_attribute(*frame().draft, name);
@@ -105,12 +105,12 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   }
   if (value.kind != Value::Kind::kTensor) return value;
   Tensor x = value.tensor;
-  const auto& hidden = frame().root->hidden;
-  const bool passed =
-      std::any_of(hidden.begin(), hidden.end(), [&](const auto& h) { return h.first == x.text; });
+  const auto& extra = frame().root->extra_parameters;
+  const bool is_parameter =
+      std::any_of(extra.begin(), extra.end(), [&](const auto& e) { return e.first == x.text; });
   const bool is_attribute = x.text.starts_with("self.") && identifiers(x.text.substr(5)).size() == 1 &&
                             *identifiers(x.text.substr(5)).begin() == x.text.substr(5);
-  if ((passed || is_attribute) && !frame().carries) return value;  // a name for it already
+  if ((is_parameter || is_attribute) && !frame().carries) return value;  // it has a name
   if (at_once_ && at_once_->names.contains(x.text)) {
     // A contraction that was just written takes the name of the program.
     Line& last = scope().lines.back();
@@ -128,9 +128,10 @@ Value Writer::assigned(const std::string& name, const Value& value) {
   const std::string python = python_of(name);
   const bool past = x.pairs && x.pairs->kind == Pairs::Kind::kPast;
   Tensor made = past ? x.pairs->a : x;
-  const bool before =
+  // In a step, what does not depend on the state is assigned before the scan.
+  const bool before_scan =
       in_scan() && made.lead != Tensor::kBatch && frame().looping == 1 && differentiated_.empty();
-  Scope& here = before ? *scope().outer : scope();
+  Scope& here = before_scan ? *scope().outer : scope();
   if (made.text != python) here.assign({python}, made.text);
   if (made.centred_as == made.text) made.centred_as = python;
   if (made.made_as == made.text) made.made_as = python;
@@ -178,7 +179,8 @@ void Writer::run_assign(const Stmt& stmt) {
       continue;
     }
     if (values[i].kind == Value::Kind::kTensor) values[i].tensor = use(values[i].tensor);
-    // Values made of the old value of the name keep their own names: they are not rewritten from their parts.
+    // The name gets another value, so values that were made of the old one are no longer rewritten from their
+    // parts.
     const std::string python = python_of(target.text);
     for (Binding& b : frame().names)
       if (b.value.kind == Value::Kind::kTensor && b.value.tensor.pairs &&
@@ -203,11 +205,12 @@ void Writer::run_assign(const Stmt& stmt) {
 
 namespace {
 
-bool same(const Line& a, const Line& b) {
+// Returns true if two statements have the same text. The text of a scan is not known yet.
+bool same_text(const Line& a, const Line& b) {
   if (a.scan || b.scan || a.targets != b.targets || a.text != b.text || a.body.size() != b.body.size())
     return false;
   for (std::size_t i = 0; i < a.body.size(); ++i)
-    if (!same(a.body[i], b.body[i])) return false;
+    if (!same_text(a.body[i], b.body[i])) return false;
   return true;
 }
 
@@ -231,8 +234,8 @@ void collect_targets(const Line& line, std::vector<std::string>& out) {
 
 }  // namespace
 
-// Loops are unrolled, as in elaboration. If all repetitions have the same text, one of them is kept in a
-// loop.
+// Loops are unrolled, as in elaboration. If all repetitions have the same text and add nothing to __init__,
+// one of them is kept in a loop.
 void Writer::run_for(const Stmt& stmt) {
   const Number count = eval_number(stmt.values[0]);
   std::vector<Value> carried;
@@ -259,18 +262,18 @@ void Writer::run_for(const Stmt& stmt) {
     frame().names.back().may_rebind = true;
   }
   const std::size_t carried_end = frame().names.size();
-  const std::size_t outer = carried_end - (stmt.names.size() - 1);
+  const std::size_t carried_begin = carried_end - (stmt.names.size() - 1);
   const std::string index = frame().root->fresh(stmt.names[0]);
-  const std::string mark = "\x06" + index + "\x07";
+  const std::string mark = "\x06" + index + "\x07";  // becomes the index of a loop, or a number
   Scope& here = scope();
   const std::size_t begin = here.lines.size();
-  std::vector<std::size_t> ends{begin};
+  std::vector<std::size_t> ends{begin};  // of the lines of each repetition, after the begin of the first
   Draft* draft = owner().draft;
   const std::size_t setup_before = draft->setup.size();
   ++frame().looping;
   const auto n = static_cast<std::int64_t>(count.value);
   for (std::int64_t i = 0; i < n && !failed(); ++i) {
-    const std::size_t setup = draft->setup.size(), hidden = frame().root->hidden.size();
+    const std::size_t setup = draft->setup.size(), extra = frame().root->extra_parameters.size();
     Value v;
     v.kind = Value::Kind::kNumber;
     v.number = at_once_ ? literal(static_cast<double>(i)) : named(static_cast<double>(i), mark);
@@ -285,25 +288,25 @@ void Writer::run_for(const Stmt& stmt) {
     ends.push_back(here.lines.size());
     const std::string shown = fmt::format("{}", i);
     for (std::size_t k = setup; k < draft->setup.size(); ++k) replace_all(draft->setup[k].text, mark, shown);
-    for (std::size_t k = hidden; k < frame().root->hidden.size(); ++k)
-      replace_all(frame().root->hidden[k].second, mark, shown);
+    for (std::size_t k = extra; k < frame().root->extra_parameters.size(); ++k)
+      replace_all(frame().root->extra_parameters[k].second, mark, shown);
   }
   --frame().looping;
-  for (std::size_t i = outer; i < carried_end && i < frame().names.size(); ++i)
+  for (std::size_t i = carried_begin; i < carried_end && i < frame().names.size(); ++i)
     frame().names[i].may_rebind = false;
   if (failed()) return;
   bool uniform = n > 1 && !at_once_ && draft->setup.size() == setup_before;
-  const std::size_t each = n > 0 ? ends[1] - begin : 0;
+  const std::size_t lines_each = n > 0 ? ends[1] - begin : 0;
   for (std::int64_t i = 1; i < n && uniform; ++i) {
-    uniform = ends[i + 1] - ends[i] == each;
-    for (std::size_t k = 0; k < each && uniform; ++k)
-      uniform = same(here.lines[begin + k], here.lines[ends[i] + k]);
+    uniform = ends[i + 1] - ends[i] == lines_each;
+    for (std::size_t k = 0; k < lines_each && uniform; ++k)
+      uniform = same_text(here.lines[begin + k], here.lines[ends[i] + k]);
   }
-  if (uniform && each > 0) {
+  if (uniform && lines_each > 0) {
     Line loop;
     loop.text = fmt::format("for {} in range({}):", index, int_text(count.value, count.code));
     loop.body.assign(here.lines.begin() + static_cast<std::ptrdiff_t>(begin),
-                     here.lines.begin() + static_cast<std::ptrdiff_t>(begin + each));
+                     here.lines.begin() + static_cast<std::ptrdiff_t>(begin + lines_each));
     for (Line& line : loop.body) replace_all(line, mark, index);
     for (const Line& line : loop.body) collect_targets(line, loop.targets);
     here.lines.resize(begin);

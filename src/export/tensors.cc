@@ -108,7 +108,6 @@ Tensor Writer::with_last(const Tensor& x, const std::vector<int>& last) {
   return arranged(x, joined(without(x.axes, last), last));
 }
 
-// Returns the text of `x` with dimensions of size 1 where it lacks one of the leading dimensions or axes.
 std::string Writer::aligned(const Tensor& given, Tensor::Lead lead, const std::vector<int>& axes, int least) {
   std::vector<int> order;
   for (const int a : axes)
@@ -135,7 +134,7 @@ std::string Writer::aligned(const Tensor& given, Tensor::Lead lead, const std::v
 
 Tensor Writer::past_of(Tensor x, const Number& window) {
   Tensor out, seen = x;
-  if (is_identifier(x.text)) {  // named, because one that is read again is kept once
+  if (is_identifier(x.text)) {  // the result gets a name, so that a cache keeps it once if it is read again
     seen.text = scope().pasts.try_emplace(x.text + window_text(window)).first->second;
     if (seen.text.empty()) {
       seen.text = scope().fresh("past_" + x.text);
@@ -155,19 +154,19 @@ Tensor Writer::past_of(Tensor x, const Number& window) {
   return out;
 }
 
-// Applies an operation element by element. What depends on s alone is computed before the pairs are made.
+// An operation on pasts alone is applied before the pairs [t, s] are made.
 Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
                          const std::function<std::string(const std::vector<std::string>&)>& text,
                          const std::vector<int>& ranks) {
   // In a step, what does not depend on the state is computed for all positions beforehand, unless that makes
-  // more elements of it.
+  // more elements than an input has. Else the step reads the items of its position.
   std::vector<Tensor> in = given;
   if (in_scan()) {
     const std::size_t axes = union_of(in).size();
-    bool pass = true;
-    for (const Tensor& x : in) pass = pass && !(x.lead == Tensor::kTimes && x.axes.size() == axes);
-    for (const Tensor& x : in) pass = pass || x.lead == Tensor::kBatch;
-    if (pass)
+    bool in_step = true;
+    for (const Tensor& x : in) in_step = in_step && !(x.lead == Tensor::kTimes && x.axes.size() == axes);
+    for (const Tensor& x : in) in_step = in_step || x.lead == Tensor::kBatch;
+    if (in_step)
       for (Tensor& x : in) x = use(x);
   }
   Tensor out;
@@ -212,8 +211,8 @@ Tensor Writer::apply(const std::string& function, const Tensor& x) {
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
   // A tensor of bools times a Python number would have the type of that number.
-  const bool selects = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number;
-  if (!selects) {
+  const bool keeps_bools = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number;
+  if (!keeps_bools) {
     a = numeric(a);
     b = numeric(b);
   }
@@ -223,6 +222,14 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   Tensor out = pointwise({a, b}, rank, [&](const auto& t) { return fmt::format("{} {} {}", t[0], op, t[1]); },
                          {left, right});
   out.is_bool = compares;
+  if (a.is_number && b.is_number && !compares) {
+    out.is_number = true;
+    out.number = op == "+"   ? a.number + b.number
+                 : op == "-" ? a.number - b.number
+                 : op == "*" ? a.number * b.number
+                 : op == "/" ? a.number / b.number
+                             : std::pow(a.number, b.number);
+  }
   const std::string mean = bracketed(a.text, a.rank, kAtom) + ".mean(-1)";
   if (op == "-" && b.text == mean && !a.is_number && a.axes.size() == b.axes.size() + 1) {
     out.centred = a.text;
@@ -238,6 +245,18 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
     }
   }
   return compares ? out : with_made(out, std::string(op), {a, b});
+}
+
+Tensor Writer::quotient(const Tensor& left, const Tensor& right) {
+  const Tensor x = numeric(left), y = numeric(right);
+  int exponent = 0;
+  // The reciprocal of a power of two is exact.
+  if (y.is_number && std::abs(std::frexp(y.number, &exponent)) == 0.5)
+    return apply("torch.floor", binary("/", x, y));
+  return with_made(
+      pointwise({x, y}, kAtom, [](const auto& t) { return fmt::format("quotient({}, {})", t[0], t[1]); },
+                {kLambda, kLambda}),
+      "quotient", {x, y});
 }
 
 std::string Writer::size_list(const std::vector<int>& axes) {
@@ -308,7 +327,7 @@ std::string Writer::einsum(const std::vector<Tensor>& in, const std::vector<std:
     const auto known = letters.find(axis);
     if (known != letters.end()) return known->second;
     const auto taken = [&](char c) {
-      if (std::string("bts").find(c) != std::string::npos) return true;
+      if (std::string("bts").find(c) != std::string::npos) return true;  // batch, t and s
       return std::any_of(letters.begin(), letters.end(), [&](const auto& l) { return l.second == c; });
     };
     std::string candidates = axes_[axis].name + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -332,6 +351,11 @@ std::string Writer::einsum(const std::vector<Tensor>& in, const std::vector<std:
 
 Tensor Writer::dot(const Tensor& left, const Tensor& right, std::vector<int> over) {
   Tensor a = numeric(left), b = numeric(right);
+  if (a.is_number != b.is_number) {
+    const Tensor& number = a.is_number ? a : b;
+    const Tensor sum = reduce("sum", a.is_number ? b : a, over);
+    return number.number == 1 ? sum : binary("*", sum, number);
+  }
   if (in_scan() && (a.lead == Tensor::kBatch || b.lead == Tensor::kBatch)) {
     a = use(a);
     b = use(b);
@@ -394,6 +418,7 @@ Tensor Writer::softmax(const Tensor& given, int over) {
 
 Tensor Writer::sum_over_past(const Tensor& given) {
   const Tensor x = numeric(given);
+  // `times` do not depend on s, `past` are past(a), and `weights` are other values over pairs.
   std::vector<Tensor> factors, times, weights, past;
   factors_of(x, factors);
   if (auto attended = attention(factors)) return *attended;
@@ -425,7 +450,8 @@ Tensor Writer::sum_over_past(const Tensor& given) {
   return out;
 }
 
-// Recognises sum(softmax(dot(q, past(key)) * scale) * past(value)), also for fewer heads of keys and values.
+// Recognises sum(softmax(dot(q, past(key)) * scale) * past(value)), also with fewer heads of keys and values
+// than of queries, among the factors of a product that is summed over s.
 std::optional<Tensor> Writer::attention(const std::vector<Tensor>& factors) {
   std::vector<Tensor> times;
   const Tensor *weights = nullptr, *read = nullptr;
@@ -456,33 +482,35 @@ std::optional<Tensor> Writer::attention(const std::vector<Tensor>& factors) {
     }
   }
   if (!product) return {};
-  const bool left = is_past(product->pairs->b);
-  const Tensor &q = left ? product->pairs->a : product->pairs->b,
-               &opened = left ? product->pairs->b : product->pairs->a;
-  if (q.lead != Tensor::kTimes || !is_past(opened)) return {};
-  const Tensor key = opened.pairs->a, value = numeric(read->pairs->a);
+  const bool q_is_left = is_past(product->pairs->b);
+  const Tensor &q = q_is_left ? product->pairs->a : product->pairs->b,
+               &past_key = q_is_left ? product->pairs->b : product->pairs->a;
+  if (q.lead != Tensor::kTimes || !is_past(past_key)) return {};
+  const Tensor key = past_key.pairs->a, value = numeric(read->pairs->a);
   const std::vector<int>& over = product->pairs->over;
   const std::vector<int> heads = without(q.axes, over);
-  std::vector<int> shared, channels;
+  std::vector<int> shared, channels;  // `shared`: the heads that keys or values also have
   for (const int a : without(key.axes, over))
     if (!contains(heads, a)) return {};
   for (const int a : heads)
     if (contains(without(key.axes, over), a) || contains(value.axes, a)) shared.push_back(a);
   channels = without(value.axes, heads);
-  const std::vector<int> own = without(heads, shared);
+  const std::vector<int> own = without(heads, shared);  // the heads of queries alone
 
-  // Returns [batch, time, heads, channels] of a value with the axes `of` and the channels `last`.
-  const auto flat = [&](const Tensor& x, const std::vector<int>& of, const std::vector<int>& last) {
-    const std::vector<int> all = joined(of, last);
+  // Returns a value as [batch, time, heads, channels], with the axes `head_axes` and `channel_axes` made one
+  // each.
+  const auto flat = [&](const Tensor& x, const std::vector<int>& head_axes,
+                        const std::vector<int>& channel_axes) {
+    const std::vector<int> all = joined(head_axes, channel_axes);
     std::string text = aligned(x, Tensor::kTimes, all, kAtom);
     std::vector<std::string> sizes;
     for (const int a : all)
       sizes.push_back(contains(x.axes, a) ? "-1" : int_text(size_of(a).value, size_of(a).code));
     if (x.axes.size() < all.size()) text += fmt::format(".expand(-1, -1, {})", fmt::join(sizes, ", "));
-    if (of.empty()) text += ".unsqueeze(2)";
-    if (of.size() > 1) text += fmt::format(".flatten(2, {})", of.size() + 1);
-    if (last.empty()) text += ".unsqueeze(-1)";
-    if (last.size() > 1) text += fmt::format(".flatten(-{})", last.size());
+    if (head_axes.empty()) text += ".unsqueeze(2)";
+    if (head_axes.size() > 1) text += fmt::format(".flatten(2, {})", head_axes.size() + 1);
+    if (channel_axes.empty()) text += ".unsqueeze(-1)";
+    if (channel_axes.size() > 1) text += fmt::format(".flatten(-{})", channel_axes.size());
     return text;
   };
   std::string options = documents();

@@ -1,4 +1,5 @@
-// Writes what transformers needs beside a module: a configuration and a model class that wraps it.
+// Writes the Python files with which transformers loads a module: model.py with the module itself, a
+// configuration class, and a model class that wraps the module.
 #pragma once
 
 #include <string>
@@ -7,12 +8,12 @@
 
 namespace gabbro::pytorch {
 
-/// Names of the files, which config.json refers to.
+/// Names of two of the files; the `auto_map` of config.json (cli/hugging_face.cc) refers to them.
 inline constexpr const char* kConfigurationFile = "configuration_gabbro.py";
 inline constexpr const char* kModelingFile = "modeling_gabbro.py";
 
-/// Returns the text of model.py, configuration_gabbro.py and modeling_gabbro.py, which are in one folder.
-/// Parameters are named as in the module, after "model.".
+/// Return the text of model.py, configuration_gabbro.py and modeling_gabbro.py, which must be in one folder.
+/// In the model class, the names of parameters have the prefix "model." before those of the module.
 std::string model_text(const Module& module);
 std::string configuration_text(const Module& module);
 std::string modeling_text(const Module& module);

@@ -49,7 +49,8 @@ InstancePtr Writer::eval_instance(const Expr& expr) {
   return out;
 }
 
-// As in elaboration: a free hyperparameter has the value that resizing gave it, an integer one may be moved.
+// Returns the value of a hyperparameter or slot, as in elaboration: a free one has the value that resizing
+// gave it, and an integer may have another one.
 Value Writer::hyper_value(const Instance& instance, const lang::Hyper& hyper) {
   Value v;
   bool given = false;
@@ -91,7 +92,9 @@ void Writer::declare_shared(Instance& instance, const std::string& path, const s
   shared.setup = draft.setup.size();
   shared.attribute = attribute(draft, label);
   shared.module = owner().module.empty() ? shared.attribute : owner().module + "." + shared.attribute;
-  draft.setup.push_back({{"\x7f unused"}, ""});  // written once the module is known
+  // This place is filled by the first call. Until then it has a name that nothing reads, so that it is not
+  // written.
+  draft.setup.push_back({{"\x7f unused"}, ""});
   shared_modules_[path] = shared;
 }
 
@@ -99,28 +102,30 @@ Writer::Called Writer::call(const InstancePtr& instance, const std::vector<Tenso
                             const std::string& path, const std::string& module) {
   if (instance->shared_path.empty() || without_params_.contains(instance->shared_path))
     return call_at(instance, inputs, width, path, module);
-  const int first = shared_widths_.try_emplace(instance->shared_path, width).first->second;
+  const int first_width = shared_widths_.try_emplace(instance->shared_path, width).first->second;
   std::vector<Tensor> x = inputs;
-  for (Tensor& t : x) std::replace(t.axes.begin(), t.axes.end(), width, first);
+  for (Tensor& t : x) std::replace(t.axes.begin(), t.axes.end(), width, first_width);
   const bool saved = std::exchange(frame().shared, true);
   const std::size_t before = weights_.size();
   const std::string shared_module = shared_modules_.at(instance->shared_path).module;
-  Called called = call_at(instance, x, first, instance->shared_path, shared_module);
+  Called called = call_at(instance, x, first_width, instance->shared_path, shared_module);
   frame().shared = saved;
   if (failed()) return {};
   const auto shared = shared_modules_.find(instance->shared_path);
+  // Without parameters there is nothing to share: further calls have a module of their own.
   if (weights_.size() == before && shared->second.draft->setup[shared->second.setup].text.empty())
     without_params_.insert(instance->shared_path);
   Setup& setup = shared->second.draft->setup[shared->second.setup];
   if (setup.text.empty()) {
-    const std::string size =
-        shared->second.draft == owner().draft ? owner_size(first) : fmt::format("{}", axes_[first].size);
+    const std::string size = shared->second.draft == owner().draft
+                                 ? owner_size(first_width)
+                                 : fmt::format("{}", axes_[first_width].size);
     setup = {{}, fmt::format("self.{} = {}", shared->second.attribute, construct(*called.built, size))};
   }
   auto built = std::make_shared<Built>();
   built->shared = "self." + shared->second.attribute;
   called.built = built;
-  for (Tensor& t : called.results) std::replace(t.axes.begin(), t.axes.end(), first, width);
+  for (Tensor& t : called.results) std::replace(t.axes.begin(), t.axes.end(), first_width, width);
   return called;
 }
 
@@ -171,23 +176,23 @@ Writer::Called Writer::call_unit(const InstancePtr& instance, const std::vector<
     if (a != width) callee.lifted.push_back(a);
   frames_.push_back(std::move(frame_ptr));
   std::vector<std::string> names;
-  std::vector<int> type = frame().lifted;
-  type.push_back(width);
+  std::vector<int> axes = frame().lifted;  // of all inputs and results
+  axes.push_back(width);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Value v;
     v.kind = Value::Kind::kTensor;
     v.tensor.text = python_of(unit.inputs[i].name);
     v.tensor.lead = inputs[0].lead;
-    v.tensor.axes = type;
+    v.tensor.axes = axes;
     names.push_back(v.tensor.text);
     bind(unit.inputs[i].name, v);
   }
   draft.forward.like = names[0];
-  std::set<std::string> slots{"D"};
+  std::set<std::string> taken{"D"};  // parameters of __init__
   for (const lang::Hyper& hyper : unit.hypers) {
     if (hyper.kind != lang::Hyper::Kind::kSlot) continue;
     std::string& name = draft.slot_names[hyper.name] = python_name(hyper.name);
-    while (!slots.insert(name).second) name += "_";
+    while (!taken.insert(name).second) name += "_";
   }
   for (const lang::Hyper& hyper : unit.hypers) {
     Value v = hyper_value(*instance, hyper);
@@ -208,19 +213,18 @@ Writer::Called Writer::call_unit(const InstancePtr& instance, const std::vector<
   if (!failed()) {
     std::vector<std::string> texts;
     for (const Value& v : returned_) {
-      const Tensor t = arranged(numeric(tensor(v)), type);
+      const Tensor t = arranged(numeric(tensor(v)), axes);
       texts.push_back(t.text);
       Tensor result;
       result.lead = inputs[0].lead;
-      result.axes = type;
+      result.axes = axes;
       out.results.push_back(result);
     }
     Line line;
     line.is_return = true;
     line.text = fmt::format("{}", fmt::join(texts, ", "));
     draft.forward.lines.push_back(line);
-    frame().python["\x01inputs"] = fmt::format("{}", fmt::join(names, ", "));
-    out.built = finish_class(frame());
+    out.built = finish_class(frame(), fmt::format("{}", fmt::join(names, ", ")));
     out.class_id = out.built->class_id;
     out.documents = classes_[static_cast<std::size_t>(out.built->class_id)].documents;
   }
@@ -243,7 +247,7 @@ std::set<std::string> marked(std::string_view text) {
   return out;
 }
 
-// Returns text that stays a text inside of quotes, whatever a comment contains: nothing in it ends a string,
+// Returns the text for use in a Python string, whatever a comment contains: nothing in it ends the string,
 // begins an escape, or is a mark of this writer.
 std::string unquoted(const std::string& text) {
   std::string out;
@@ -257,8 +261,8 @@ std::string unquoted(const std::string& text) {
   return out;
 }
 
-std::string indented(const std::string& text, int by) {
-  std::string out, space(static_cast<std::size_t>(by), ' ');
+std::string indented(const std::string& text, int spaces) {
+  std::string out, space(static_cast<std::size_t>(spaces), ' ');
   std::size_t begin = 0;
   while (begin < text.size()) {
     std::size_t end = text.find('\n', begin);
@@ -293,7 +297,7 @@ std::string Writer::docstring(const void* item, const std::string& program, int 
   return indented(fmt::format("\"\"\"{}{}\"\"\"", text, several ? "\n" : ""), indent);
 }
 
-BuiltPtr Writer::finish_class(Frame& f) {
+BuiltPtr Writer::finish_class(Frame& f, const std::string& inputs) {
   Draft& draft = *f.draft;
   const lang::Unit& unit = *draft.unit;
   std::set<std::string> read;
@@ -309,11 +313,7 @@ BuiltPtr Writer::finish_class(Frame& f) {
   for (const Setup& s : draft.setup)
     if (s.names.empty())
       for (const std::string& name : marked(s.text)) needed.insert(name);
-  // Sizes that the needed ones are computed from, the last statements first.
-  std::set<std::string> later = needed;
-  for (const Setup& s : draft.setup)
-    if (s.names.empty())
-      for (const std::string& name : marked(s.text)) later.insert(name);
+  // Sizes that the needed ones are computed from are needed too: the last statements first.
   for (auto s = draft.setup.rbegin(); s != draft.setup.rend(); ++s)
     if (!s->names.empty() && needed.contains(s->names[0]))
       for (const std::string& name : marked(s->text)) needed.insert(name);
@@ -324,7 +324,7 @@ BuiltPtr Writer::finish_class(Frame& f) {
 
   auto built = std::make_shared<Built>();
   built->has_width = needed.contains("D");
-  std::string init, params = "self";
+  std::string init, params = "self";  // the body and the parameters of __init__
   if (built->has_width) params += ", D";
   for (const lang::Hyper& hyper : unit.hypers) {
     const auto slot = draft.slots.find(hyper.name);
@@ -333,10 +333,10 @@ BuiltPtr Writer::finish_class(Frame& f) {
     params += ", " + name;
     built->slots.emplace_back(name, slot->second);
   }
-  const auto assign = [&](const std::string& name) {
+  const auto assign_attribute = [&](const std::string& name) {
     if (in_forward.contains(name)) init += fmt::format("        self.{0} = {0}\n", name);
   };
-  if (built->has_width) assign("D");
+  if (built->has_width) assign_attribute("D");
   for (const auto& [hyper, value] : draft.numbers) {
     const Binding* bound = nullptr;
     for (const Binding& b : f.names)
@@ -344,24 +344,24 @@ BuiltPtr Writer::finish_class(Frame& f) {
     const std::set<std::string> mark = marked(bound->value.number.code.text);
     const std::string name = mark.empty() ? hyper->name : *mark.begin();
     if (!needed.contains(name)) continue;
-    std::optional<double> otherwise;
-    if (hyper->value && hyper->value->kind == Expr::Kind::kNumber) otherwise = hyper->value->number;
-    if (hyper->value && hyper->value->kind == Expr::Kind::kBool) otherwise = hyper->value->number;
-    if (hyper->value && !otherwise && hyper->value->kind == Expr::Kind::kBinary) {
+    std::optional<double> default_value;
+    if (hyper->value && hyper->value->kind == Expr::Kind::kNumber) default_value = hyper->value->number;
+    if (hyper->value && hyper->value->kind == Expr::Kind::kBool) default_value = hyper->value->number;
+    if (hyper->value && !default_value && hyper->value->kind == Expr::Kind::kBinary) {
       const Number n = eval_number(*hyper->value);
       if (marked(n.code.text).empty()) {
         params += fmt::format(", {}={}", name, n.code.text);
         if (n.value != value.value) built->args.emplace_back(name, value.code.text);
-        assign(name);
+        assign_attribute(name);
         continue;
       }
     }
-    if (otherwise)
-      params += fmt::format(", {}={}", name, literal(*otherwise).code.text);
+    if (default_value)
+      params += fmt::format(", {}={}", name, literal(*default_value).code.text);
     else
       params += fmt::format(", {}={}", name, value.code.text);
-    if (otherwise && *otherwise != value.value) built->args.emplace_back(name, value.code.text);
-    assign(name);
+    if (default_value && *default_value != value.value) built->args.emplace_back(name, value.code.text);
+    assign_attribute(name);
   }
   for (const Setup& s : draft.setup) {
     if (!s.names.empty() && !needed.contains(s.names[0])) continue;
@@ -371,18 +371,17 @@ BuiltPtr Writer::finish_class(Frame& f) {
       continue;
     }
     const std::string& name = s.names[0];
-    init += fmt::format("        {}{} = {}\n",
-                        in_setup.contains(name) || !in_forward.contains(name) ? name + " = " : "",
-                        in_forward.contains(name) ? "self." + name : "\x7f", text);
-    const std::size_t cut = init.find(" = \x7f");
-    if (cut != std::string::npos) init.erase(cut, 4);
+    std::string targets;
+    if (in_setup.contains(name) || !in_forward.contains(name)) targets += name + " = ";
+    if (in_forward.contains(name)) targets += "self." + name + " = ";
+    init += fmt::format("        {}{}\n", targets, text);
   }
   std::string text = fmt::format("class \x03\x04(nn.Module):\n{}\n",
                                  docstring(&unit, lang::print(lang::Item{unit, {}, {}}), 4));
   if (!init.empty())
     text += fmt::format("    def __init__({}):\n        super().__init__()\n{}\n", params, init);
   const bool documents = read.contains("documents");
-  text += fmt::format("    def forward(self, {}{}):\n{}", f.python["\x01inputs"],
+  text += fmt::format("    def forward(self, {}{}):\n{}", inputs,
                       documents ? ", documents=None, cache=None" : "\x05", body);
 
   const auto [known, fresh] = class_ids_.try_emplace({&unit, text}, static_cast<int>(classes_.size()));

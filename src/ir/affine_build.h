@@ -7,8 +7,9 @@
 
 namespace gabbro::ir::affine {
 
-/// Appends kAffine for `match`, whose state has type `state` and is zero before each document. Returns the
-/// values of match.reads at all positions.
-std::vector<NodeId> build(Builder& b, const Match& match, const Type& state);
+/// Appends kAffine for `match` (which is not refused) and the nodes that read it. The state has type
+/// `state_type`, without time, and must be zero before each document. Returns the values of match.reads, at
+/// all positions.
+std::vector<NodeId> build(Builder& b, const Match& match, const Type& state_type);
 
 }  // namespace gabbro::ir::affine

@@ -26,18 +26,24 @@ NodeId contract(Builder& b, NodeId x, NodeId y, const AxisList& axes) {
 
 namespace {
 
-bool meets(const Type& type, const AxisList& axes) {
+bool has_any(const Type& type, const AxisList& axes) {
   return std::any_of(axes.begin(), axes.end(), [&](AxisId axis) { return type.has(axis); });
 }
 
-// A step node expressed in terms of the state before the step.
+// A step node expressed in terms of the state S before the step.
 struct StateForm {
-  enum class Kind { kUnknown, kKnown, kState, kRead, kLate } kind = Kind::kUnknown;
-  NodeId value = kNone;  // kKnown
-  bool keeps = false;    // kState: true if it contains a multiple of S
-  Update update;         // kState
-  Read read;             // kRead
-  bool only_after = false;
+  enum class Kind {
+    kUnknown,  // it depends on another state that is not known yet
+    kKnown,    // its values at all positions are known
+    kState,    // it is an affine function of S, with the axes of S
+    kRead,     // it is a contraction of S
+    kLate      // it depends on S in another way
+  } kind = Kind::kUnknown;
+  NodeId value = kNone;     // kKnown
+  bool keeps = false;       // kState: true if it contains a multiple of S
+  Update update;            // kState
+  Read read;                // kRead
+  bool only_after = false;  // kRead: true if only the state after the step gives it
 };
 
 class Matcher {
@@ -45,6 +51,7 @@ class Matcher {
   Matcher(Builder& b, const Graph& graph, const Scan& scan, int state, const std::vector<NodeId>& known)
       : b_(b),
         step_(graph.bodies[scan.body]),
+        states_(scan.inits.size()),
         state_(state),
         known_(known),
         live_(live_nodes(graph, scan.body, step_.outputs)) {}
@@ -53,16 +60,16 @@ class Matcher {
     if (!find_axes()) return refused("it is read by no contraction");
     const AxisList values = values_;
     for (;;) {
-      mixed_ = {};
+      newly_shared_ = {};
       is_outer_ = false;
       Match out = attempt();
-      if (mixed_.empty() && !(is_outer_ && !out.refused.empty())) return out;
+      if (newly_shared_.empty() && !(is_outer_ && !out.refused.empty())) return out;
       // The form exp(rate slope) failed; try without it.
-      if (mixed_.empty()) {
-        outer_ = false;
+      if (newly_shared_.empty()) {
+        try_outer_ = false;
         values_ = values;
       }
-      for (AxisId axis : mixed_) values_.erase(values_.find(axis));
+      for (AxisId axis : newly_shared_) values_.erase(values_.find(axis));
     }
   }
 
@@ -78,7 +85,8 @@ class Matcher {
     return step_.nodes[id].op == Op::kArg && step_.nodes[id].index == state_;
   }
 
-  // Takes the contracted axes from the first contraction of a sum of multiples of the state.
+  // Takes the contracted axes from the first contraction of a sum of multiples of the state. Returns false if
+  // there is none, or if it is also over an axis that the state lacks.
   bool find_axes() {
     std::vector<bool> linear(step_.nodes.size(), false);
     for (std::size_t id = 0; id < step_.nodes.size(); ++id) {
@@ -87,9 +95,9 @@ class Matcher {
         type_ = n.type;
         linear[id] = true;
       }
-      const bool a = n.in[0] >= 0 && linear[n.in[0]], c = n.in[1] >= 0 && linear[n.in[1]];
-      if (n.op == Op::kAdd || n.op == Op::kMul) linear[id] = a || c;
-      if (!live_[id] || !(a || c) || (n.op != Op::kDot && n.op != Op::kSum)) continue;
+      const bool any = (n.in[0] >= 0 && linear[n.in[0]]) || (n.in[1] >= 0 && linear[n.in[1]]);
+      if (n.op == Op::kAdd || n.op == Op::kMul) linear[id] = any;
+      if (!live_[id] || !any || (n.op != Op::kDot && n.op != Op::kSum)) continue;
       for (AxisId axis : n.axes)
         if (!type_.has(axis)) return false;
       contracted_ = n.axes;
@@ -106,7 +114,7 @@ class Matcher {
     for (NodeId id = 0; id < static_cast<NodeId>(forms_.size()); ++id) {
       if (!live_[id]) continue;
       forms_[id] = form(id);
-      if (!mixed_.empty()) return out;
+      if (!newly_shared_.empty()) return out;
       if (forms_[id].kind != Kind::kLate && forms_[id].kind != Kind::kUnknown) continue;
       for (NodeId in : step_.nodes[id].in) {
         if (in < 0) continue;
@@ -115,8 +123,7 @@ class Matcher {
         if (forms_[in].kind == Kind::kRead) add_read(out, in);
       }
     }
-    const auto states = static_cast<std::size_t>(count_states());
-    for (std::size_t i = states; i < step_.outputs.size(); ++i) {
+    for (std::size_t i = states_; i < step_.outputs.size(); ++i) {
       const NodeId id = step_.outputs[i];
       if (forms_[id].kind == Kind::kRead) add_read(out, id);
       if (forms_[id].kind == Kind::kState) out.refused = "the state itself leaves the step";
@@ -131,8 +138,6 @@ class Matcher {
     out.update = next.update;
     return out;
   }
-
-  [[nodiscard]] int count_states() const { return static_cast<int>(step_.outputs.size()) - outputs_beyond_; }
 
   void add_read(Match& out, NodeId id) {
     for (const Read& r : out.reads)
@@ -159,22 +164,22 @@ class Matcher {
     const StateForm* x = n.in[0] >= 0 ? &forms_[n.in[0]] : nullptr;
     const StateForm* y = n.in[1] >= 0 ? &forms_[n.in[1]] : nullptr;
     if (x && y && x->kind == Kind::kKnown) std::swap(x, y);
-    const bool one = y && y->kind == Kind::kKnown;
+    const bool known_y = y && y->kind == Kind::kKnown;
     switch (n.op) {
       case Op::kSum:
         return x->kind == Kind::kState ? contraction(*x, kNone, n.axes, is_next(n.in[0])) : std::nullopt;
       case Op::kDot:
-        return x->kind == Kind::kState && one
+        return x->kind == Kind::kState && known_y
                    ? contraction(*x, y->value, n.axes, is_next(n.in[0]) || is_next(n.in[1]))
                    : std::nullopt;
       case Op::kMul:
-        if (!one) return std::nullopt;
+        if (!known_y) return std::nullopt;
         if (x->kind == Kind::kState) return scaled(*x, y->value);
         if (x->kind == Kind::kRead) return scaled_read(*x, y->value);
         return std::nullopt;
       case Op::kAdd:
-        if (x->kind == Kind::kState) return one ? plus(*x, y->value) : plus(*x, *y);
-        if (x->kind == Kind::kRead) return one ? plus_read(*x, y->value) : plus_read(*x, *y);
+        if (x->kind == Kind::kState) return known_y ? plus(*x, y->value) : plus(*x, *y);
+        if (x->kind == Kind::kRead) return known_y ? plus_read(*x, y->value) : plus_read(*x, *y);
         return std::nullopt;
       default:
         return std::nullopt;
@@ -186,19 +191,19 @@ class Matcher {
   std::optional<StateForm> scaled(StateForm x, NodeId f) {
     if (x.update.is_outer()) return std::nullopt;
     const Type type = b_.type(f);
-    const bool on_values = meets(type, values_), on_contracted = meets(type, contracted_);
+    const bool on_values = has_any(type, values_), on_contracted = has_any(type, contracted_);
     if (on_values && on_contracted) {
       if (auto decayed = outer(x, f)) return decayed;
       const Node n = b_.node(f);
-      if (n.op != Op::kMul) return mix(type);
+      if (n.op != Op::kMul) return share_axes(type);
       const auto first = scaled(std::move(x), n.in[0]);
       return first ? scaled(*first, n.in[1]) : std::nullopt;
     }
-    if (on_values && !x.update.ranks.empty()) return mix(type);
-    const auto place = [&](Product& p) -> NodeId& { return on_values ? p.v : p.k; };
-    if (x.keeps) place(x.update.decay) = times(b_, place(x.update.decay), f);
+    if (on_values && !x.update.ranks.empty()) return share_axes(type);
+    const auto part = [&](Product& p) -> NodeId& { return on_values ? p.v : p.k; };
+    if (x.keeps) part(x.update.decay) = times(b_, part(x.update.decay), f);
     for (Rank& r : x.update.ranks) r.p = times(b_, r.p, f);
-    for (Product& p : x.update.added) place(p) = times(b_, place(p), f);
+    for (Product& p : x.update.added) part(p) = times(b_, part(p), f);
     return x;
   }
 
@@ -206,12 +211,12 @@ class Matcher {
   // decay is matched with shared axes instead.
   std::optional<StateForm> outer(StateForm x, NodeId f) {
     const Update& a = x.update;
-    const bool plain =
+    const bool is_state_itself =
         x.keeps && a.decay.k == kNone && a.decay.v == kNone && a.ranks.empty() && a.added.empty();
     for (AxisId axis : values_)
       if (!b_.type(f).has(axis)) return std::nullopt;
     while (b_.node(f).op == Op::kBroadcast) f = b_.node(f).in[0];
-    if (!outer_ || !plain || b_.node(f).op != Op::kExp) return std::nullopt;
+    if (!try_outer_ || !is_state_itself || b_.node(f).op != Op::kExp) return std::nullopt;
     std::vector<NodeId> rates, slopes;
     if (!split(b_.node(f).in[0], rates, slopes)) return std::nullopt;
     for (const NodeId rate : rates) x.update.rate = times(b_, x.update.rate, rate);
@@ -220,10 +225,11 @@ class Matcher {
     return x;
   }
   // Splits g into its factors: `slopes` are the same at all positions, and `rates` have no contracted axes.
+  // Returns false if a factor is neither.
   bool split(NodeId g, std::vector<NodeId>& rates, std::vector<NodeId>& slopes) {
     const Node n = b_.node(g);
     if (!n.type.time()) return slopes.push_back(g), true;
-    if (!meets(n.type, contracted_)) return rates.push_back(g), true;
+    if (!has_any(n.type, contracted_)) return rates.push_back(g), true;
     if (n.op == Op::kBroadcast) return split(n.in[0], rates, slopes);
     return n.op == Op::kMul && split(n.in[0], rates, slopes) && split(n.in[1], rates, slopes);
   }
@@ -242,7 +248,7 @@ class Matcher {
       return std::nullopt;
     if (x.keeps && y.keeps) {
       for (const NodeId v : {x.update.decay.v, y.update.decay.v})
-        if (v != kNone) return mix(b_.type(v));
+        if (v != kNone) return share_axes(b_.type(v));
       const auto or_one = [&](NodeId id) { return id == kNone ? b_.constant(1) : id; };
       x.update.decay.k = b_.plus(or_one(x.update.decay.k), or_one(y.update.decay.k));
     } else if (y.keeps) {
@@ -253,18 +259,18 @@ class Matcher {
     x.keeps = x.keeps || y.keeps;
     for (const Rank& r : y.update.ranks) x.update.ranks.push_back(r);
     for (const Product& p : y.update.added) x.update.added.push_back(p);
-    if (!x.update.ranks.empty() && x.update.decay.v != kNone) return mix(b_.type(x.update.decay.v));
+    if (!x.update.ranks.empty() && x.update.decay.v != kNone) return share_axes(b_.type(x.update.decay.v));
     return x;
   }
 
   // Returns f as a sum of products of a value without value axes and a value without contracted axes.
   std::optional<std::vector<Product>> products(NodeId f) {
     const Type type = b_.type(f);
-    if (!meets(type, values_)) return std::vector<Product>{{f, kNone}};
-    if (!meets(type, contracted_)) return std::vector<Product>{{kNone, f}};
+    if (!has_any(type, values_)) return std::vector<Product>{{f, kNone}};
+    if (!has_any(type, contracted_)) return std::vector<Product>{{kNone, f}};
     const Node n = b_.node(f);
     if (n.op == Op::kBroadcast) return products(n.in[0]);
-    if (n.op != Op::kMul && n.op != Op::kAdd) return mix(type), std::nullopt;
+    if (n.op != Op::kMul && n.op != Op::kAdd) return share_axes(type), std::nullopt;
     auto x = products(n.in[0]), y = products(n.in[1]);
     if (!x || !y) return std::nullopt;
     if (n.op == Op::kAdd) {
@@ -283,13 +289,13 @@ class Matcher {
     return id == step_.outputs[static_cast<std::size_t>(state_)];
   }
 
-  std::optional<StateForm> contraction(const StateForm& x, NodeId f, const AxisList& over, bool of_next) {
+  std::optional<StateForm> contraction(const StateForm& x, NodeId f, const AxisList& over, bool reads_next) {
     if (!(over == contracted_)) return std::nullopt;
-    if (f != kNone && meets(b_.type(f), values_)) return mix(b_.type(f));
+    if (f != kNone && has_any(b_.type(f), values_)) return share_axes(b_.type(f));
     StateForm out{.kind = Kind::kRead};
     // With a decay per element of the state, only the state after the step can be read.
     if (x.update.is_outer()) {
-      if (!of_next) return std::nullopt;
+      if (!reads_next) return std::nullopt;
       out.read.row = out.read.after = with_axes(b_, f, contracted_);
       out.only_after = true;
       return out;
@@ -307,14 +313,14 @@ class Matcher {
       out.read.rest = out.read.rest == kNone ? part : b_.plus(out.read.rest, part);
     }
     if (out.read.row == kNone) return std::nullopt;
-    if (of_next) out.read.after = with_axes(b_, f, contracted_);
+    if (reads_next) out.read.after = with_axes(b_, f, contracted_);
     return out;
   }
 
   std::optional<StateForm> scaled_read(const StateForm& x, NodeId f) {
     const Type type = b_.type(f);
-    if (meets(type, values_)) return std::nullopt;
-    if (!meets(type, contracted_)) {
+    if (has_any(type, values_)) return std::nullopt;
+    if (!has_any(type, contracted_)) {
       StateForm out = x;
       out.read.row = b_.times(x.read.row, f);
       for (NodeId* part : {&out.read.rest, &out.read.after, &out.read.after_rest})
@@ -322,7 +328,7 @@ class Matcher {
       return out;
     }
     if (x.only_after) return std::nullopt;
-    if (x.read.scale != kNone) return mix(b_.type(x.read.scale));
+    if (x.read.scale != kNone) return share_axes(b_.type(x.read.scale));
     StateForm out{.kind = Kind::kState};
     out.update.ranks.push_back({f, x.read.row});
     if (x.read.rest != kNone) {
@@ -334,7 +340,7 @@ class Matcher {
   }
 
   std::optional<StateForm> plus_read(StateForm x, NodeId f) {
-    if (meets(b_.type(f), contracted_)) return std::nullopt;
+    if (has_any(b_.type(f), contracted_)) return std::nullopt;
     x.read.rest = plus_or(x.read.rest, f);
     if (x.read.after != kNone) x.read.after_rest = plus_or(x.read.after_rest, f);
     return x;
@@ -357,25 +363,22 @@ class Matcher {
   NodeId plus_or(NodeId x, NodeId y) { return x == kNone ? y : y == kNone ? x : b_.plus(x, y); }
 
   // Turns value axes on which a coefficient depends into shared axes at the next attempt.
-  std::nullopt_t mix(const Type& type) {
+  std::nullopt_t share_axes(const Type& type) {
     for (AxisId axis : type.axes)
-      if (values_.contains(axis) && !mixed_.contains(axis)) mixed_.push_back(axis);
+      if (values_.contains(axis) && !newly_shared_.contains(axis)) newly_shared_.push_back(axis);
     return std::nullopt;
   }
 
- public:
-  int outputs_beyond_ = 0;  // number of outputs of the step after its states
-
- private:
   Builder& b_;
-  // `outer_`: a decay may be exp(rate slope); `is_outer_`: one is.
-  bool outer_ = true, is_outer_ = false;
+  bool try_outer_ = true;  // a decay may be matched as exp(rate slope)
+  bool is_outer_ = false;  // one was, in this attempt
   const Body& step_;
-  int state_;
+  std::size_t states_;  // number of states of the scan
+  int state_;           // index of the state S
   const std::vector<NodeId>& known_;
   std::vector<bool> live_;
   Type type_;
-  AxisList contracted_, values_, mixed_;
+  AxisList contracted_, values_, newly_shared_;
   std::vector<StateForm> forms_;
 };
 
@@ -383,45 +386,38 @@ class Matcher {
 
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
                   const std::vector<NodeId>& known) {
-  Matcher matcher(b, graph, scan, state, known);
-  matcher.outputs_beyond_ = step_outputs(graph, scan);
-  return matcher.run();
+  return Matcher(b, graph, scan, state, known).run();
 }
 
-std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
-                                      const std::vector<NodeId>& known) {
+std::optional<Diagonal> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
+                                       const std::vector<NodeId>& known) {
   const Body& step = graph.bodies[scan.body];
-  struct Linear {
-    bool is = false;
-    NodeId factor = kNone, added = kNone;
-  };
-  std::vector<Linear> forms(step.nodes.size());
+  // The form of each step node, or nothing if the node is not known to have this form.
+  std::vector<std::optional<Diagonal>> forms(step.nodes.size());
   for (std::size_t id = 0; id < forms.size(); ++id) {
     const Node& n = step.nodes[id];
-    if (n.op == Op::kArg && n.index == state) forms[id].is = true;
+    if (n.op == Op::kArg && n.index == state) forms[id] = Diagonal{};
     if (n.op != Op::kAdd && n.op != Op::kMul) continue;
     NodeId x = n.in[0], y = n.in[1];
-    if (!forms[x].is) std::swap(x, y);
-    if (!forms[x].is) continue;
-    Linear out = forms[x];
+    if (!forms[x]) std::swap(x, y);
+    if (!forms[x]) continue;
+    Diagonal out = *forms[x];
     if (known[y] >= 0 && n.op == Op::kAdd) {
       out.added = out.added == kNone ? known[y] : b.plus(out.added, known[y]);
     } else if (known[y] >= 0) {
       out.factor = times(b, out.factor, known[y]);
       if (out.added != kNone) out.added = b.times(out.added, known[y]);
-    } else if (n.op == Op::kAdd && forms[y].is) {
+    } else if (n.op == Op::kAdd && forms[y]) {
       const auto or_one = [&](NodeId f) { return f == kNone ? b.constant(1) : f; };
-      out.factor = b.plus(or_one(out.factor), or_one(forms[y].factor));
-      if (forms[y].added != kNone)
-        out.added = out.added == kNone ? forms[y].added : b.plus(out.added, forms[y].added);
+      out.factor = b.plus(or_one(out.factor), or_one(forms[y]->factor));
+      if (forms[y]->added != kNone)
+        out.added = out.added == kNone ? forms[y]->added : b.plus(out.added, forms[y]->added);
     } else {
       continue;
     }
     forms[id] = out;
   }
-  const Linear& next = forms[static_cast<std::size_t>(step.outputs[static_cast<std::size_t>(state)])];
-  if (!next.is) return std::nullopt;
-  return Product{next.factor, next.added};
+  return forms[static_cast<std::size_t>(step.outputs[static_cast<std::size_t>(state)])];
 }
 
 }  // namespace gabbro::ir::affine

@@ -11,12 +11,12 @@ namespace gabbro::ir::affine {
 
 constexpr NodeId kNone = -1;  // as a factor: 1; as a summand: 0
 
-/// p (c . S); c has the contracted axes.
+/// The term p (c . S) of an update; c has the contracted axes.
 struct Rank {
   NodeId p = kNone, c = kNone;
 };
 
-/// k * v; `k` has no value axes and `v` no contracted axes.
+/// The product k * v; `k` has no value axes and `v` no contracted axes.
 struct Product {
   NodeId k = kNone, v = kNone;
 };
@@ -48,17 +48,24 @@ struct Match {
   bool waits = false;   // refused only because another state is not known yet
 };
 
+/// The update S' = factor * S + added, element by element.
+struct Diagonal {
+  NodeId factor = kNone, added = kNone;
+};
+
 /// Matches the update of state `state` of `scan`. known[n] is the node of `b`'s body that holds step node n
 /// at all positions, or -1. Appends nodes to `b`.
 Match match_state(Builder& b, const Graph& graph, const Scan& scan, int state,
                   const std::vector<NodeId>& known);
 
-/// Matches the update as factor * S + added, elementwise, for any decay. Returns nullopt if it does not have
-/// this form.
-std::optional<Product> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
-                                      const std::vector<NodeId>& known);
+/// Returns the update of state `state` in diagonal form, or nullopt if it does not have this form. Arguments
+/// as for `match_state`.
+std::optional<Diagonal> match_diagonal(Builder& b, const Graph& graph, const Scan& scan, int state,
+                                       const std::vector<NodeId>& known);
 
-/// Returns x * y; kNone stands for 1.
+// In the following functions, an operand kNone stands for 1.
+
+/// Returns x * y.
 NodeId times(Builder& b, NodeId x, NodeId y);
 /// Broadcasts x along those of `axes` that it lacks.
 NodeId with_axes(Builder& b, NodeId x, const AxisList& axes);

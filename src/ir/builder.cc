@@ -27,8 +27,8 @@ bool same(const Node& a, const Node& b) {
 // Returns true if `v` is beyond the largest float32, the type that training computes in.
 bool overflows(double v) { return std::abs(v) > std::numeric_limits<float>::max(); }
 
-// Returns true if `v` is zero or a normal float32.
-bool is_float(double v) {
+// Returns true if `v` is zero or a normal float32, so that training can compute with it.
+bool is_zero_or_normal(double v) {
   return v == 0 || (std::abs(v) >= std::numeric_limits<float>::min() && !overflows(v));
 }
 
@@ -43,8 +43,8 @@ bool Builder::is_constant(NodeId id, double value) const {
 
 NodeId Builder::intern(Node n) {
   const std::uint64_t key = key_of(n);
-  for (std::size_t at = key; !seen_.empty(); ++at) {
-    const auto& [known, id] = seen_[at & (seen_.size() - 1)];
+  for (std::size_t slot = key; !seen_.empty(); ++slot) {
+    const auto& [known, id] = seen_[slot & (seen_.size() - 1)];
     if (id < 0) break;
     if (known == key && same(node(id), n)) return id;
   }
@@ -57,17 +57,17 @@ NodeId Builder::intern(Node n) {
 }
 
 void Builder::insert(std::uint64_t key, NodeId id) {
-  constexpr std::size_t kFirst = 64;
+  constexpr std::size_t kInitialCapacity = 64;
   if (2 * ++seen_count_ > seen_.size()) {  // the table is at most half full
     auto old = std::exchange(seen_, {});
-    seen_.assign(std::max(kFirst, 2 * old.size()), {0, -1});
+    seen_.assign(std::max(kInitialCapacity, 2 * old.size()), {0, -1});
     seen_count_ = 1;
     for (const auto& [known, node] : old)
       if (node >= 0) insert(known, node);
   }
-  std::size_t at = key;
-  while (seen_[at & (seen_.size() - 1)].second >= 0) ++at;
-  seen_[at & (seen_.size() - 1)] = {key, id};
+  std::size_t slot = key;
+  while (seen_[slot & (seen_.size() - 1)].second >= 0) ++slot;
+  seen_[slot & (seen_.size() - 1)] = {key, id};
 }
 
 Result<NodeId> Builder::try_add(Node n) {
@@ -126,7 +126,7 @@ std::optional<NodeId> Builder::simplify(const Node& n) {
           const NodeId d = inner.in[i];
           if (!is_plain_constant(d)) continue;
           const double factor = node(c).value * node(d).value;
-          if (is_float(factor)) return use(times(constant(factor), inner.in[1 - i]));
+          if (is_zero_or_normal(factor)) return use(times(constant(factor), inner.in[1 - i]));
           if (std::isfinite(factor) && overflows(factor)) overflow_ = factor;
         }
       }
@@ -186,7 +186,8 @@ std::optional<NodeId> Builder::simplify(const Node& n) {
     case Op::kShift: {
       if (n.amount == 0) return use(a);
       const Node inner = inside(a);
-      constexpr std::int64_t kFarthest = 1 << 30;
+      // Shifts in opposite directions are not joined: the first sets positions to zero.
+      constexpr std::int64_t kFarthest = 1 << 30;  // `amount` has 32 bits
       const std::int64_t both = std::int64_t{inner.amount} + n.amount;
       if (inner.op == Op::kShift && (inner.amount > 0) == (n.amount > 0) && std::abs(both) <= kFarthest)
         return use(add({.op = Op::kShift, .in = {inner.in[0], -1, -1}, .amount = inner.amount + n.amount}));

@@ -23,6 +23,7 @@ class Builder {
   Result<NodeId> try_add(Node node);
   NodeId add(Node node);
 
+  /// `sym` is the index of the symbolic value in Graph::syms, or -1.
   NodeId constant(double value, std::int32_t sym = -1);
   NodeId param(int index);
   NodeId arg(int index, const Type& type);
@@ -30,7 +31,7 @@ class Builder {
   NodeId plus(NodeId a, NodeId b);
   NodeId times(NodeId a, NodeId b);
   NodeId minus(NodeId a, NodeId b) { return plus(a, scale(b, -1)); }
-  NodeId less(NodeId a, NodeId b);
+  NodeId less(NodeId a, NodeId b);  // 1 where a < b, else 0
   NodeId where(NodeId condition, NodeId a, NodeId b);
   NodeId scale(NodeId x, double factor) { return times(x, constant(factor)); }
   NodeId power(NodeId x, double exponent);
@@ -51,6 +52,7 @@ class Builder {
   [[nodiscard]] bool is_pinned(NodeId id) const {
     return std::find(pinned_.begin(), pinned_.end(), id) != pinned_.end();
   }
+  /// Sets the source line that nodes added from now on record.
   void set_line(std::int32_t line) { line_ = line; }
   /// Constants are not folded if the result overflows float32. Returns the latest such result and clears it.
   std::optional<double> take_overflow() { return std::exchange(overflow_, std::nullopt); }

@@ -16,28 +16,28 @@ namespace gabbro::ir {
 
 namespace {
 
-// Returns true if `v` is zero or a normal float32. Factors whose product is not are not joined: each of them
-// may be computed, and their product not.
-bool fits(double v) {
+// Returns true if `v` is zero or a normal float32. Factors whose product is neither are not joined: training
+// can compute with each of them, but not with their product.
+bool is_zero_or_normal(double v) {
   return v == 0 || (std::abs(v) >= std::numeric_limits<float>::min() &&
                     std::abs(v) <= std::numeric_limits<float>::max());
 }
 
-constexpr int kRounds = 3;
+constexpr int kRounds = 3;  // of the refinement of colours
 
-// Names a node of the whole program. An argument bound to a value of the enclosing body is replaced by that
-// value.
+// Identifies a node of the whole program. An argument bound to a value of the enclosing body is replaced by
+// that value.
 struct Ref {
   int body;
   NodeId id;
   friend bool operator==(const Ref&, const Ref&) = default;
 };
 
-// An operand without its constant factor, which is held separately, with bits(factor).
+// An operand, split into its constant factor and the rest.
 struct Term {
   double factor;
   Ref ref;
-  std::uint64_t code = 0;
+  std::uint64_t code = 0;  // bits(factor)
 };
 
 // The normal form of a node: products and contractions become lists of factors, sums become lists of terms,
@@ -83,14 +83,14 @@ class Canonicalizer {
 
   Hash128 run() {
     mark_live();
-    for (const Ref r : order_) forms_[at(r)] = normal_form(r);
-    // The next value of a state comes later in the order, so the factor of the state is known only now.
+    for (const Ref r : order_) forms_[slot(r)] = normal_form(r);
+    // The next value of a state comes later in the order, so its factor is known only now.
     for (const Ref r : order_)
-      if (node(r).op == Op::kArg) forms_[at(r)] = normal_form(r);
+      if (node(r).op == Op::kArg) forms_[slot(r)] = normal_form(r);
     for (Term& t : terms_) t.code = bits(t.factor);
     drop_absorbed();
     attributes_.resize(live_.size());
-    for (const Ref r : order_) attributes_[at(r)] = attributes(node(r));
+    for (const Ref r : order_) attributes_[slot(r)] = attributes(node(r));
     for (int round = 0; round < kRounds; ++round) {
       color_forward();
       color_backward();
@@ -108,11 +108,12 @@ class Canonicalizer {
     return known_syms_.emplace_back(&sym, hash64(sym.key())).second;
   }
 
-  [[nodiscard]] int at(Ref r) const { return base_[r.body] + r.id; }
+  // Returns the index of `r` in the lists that hold an entry per node of all bodies.
+  [[nodiscard]] int slot(Ref r) const { return base_[r.body] + r.id; }
   [[nodiscard]] const Node& node(Ref r) const { return g_.bodies[r.body].nodes[r.id]; }
 
-  // Replaces sequences and invariants of a scan by the values that they are bound to; states stay arguments.
-  [[nodiscard]] Ref through(Ref r) const {
+  // Returns the value that `r` is bound to if it is a sequence or an invariant of a scan, else `r`.
+  [[nodiscard]] Ref resolved(Ref r) const {
     const Node* n = &node(r);
     if (n->op != Op::kArg || r.body == 0) return r;
     const Scan& scan = g_.scans[scan_of_[r.body]];
@@ -132,14 +133,14 @@ class Canonicalizer {
       const Scan& scan = g_.scans[g_.bodies[r.body].nodes[n.in[0]].index];
       const auto& outputs = g_.bodies[scan.body].outputs;
       out.push_back(
-          through({scan.body, n.index >= 0 ? outputs[scan.inits.size() + n.index] : outputs[-1 - n.index]}));
+          resolved({scan.body, n.index >= 0 ? outputs[scan.inits.size() + n.index] : outputs[-1 - n.index]}));
     } else if (n.op == Op::kArg) {
       const Scan& scan = g_.scans[scan_of_[r.body]];
       out.push_back({0, scan.inits[n.index]});
-      out.push_back(through({r.body, g_.bodies[r.body].outputs[n.index]}));
+      out.push_back(resolved({r.body, g_.bodies[r.body].outputs[n.index]}));
     } else {
       for (NodeId in : n.in)
-        if (in >= 0) out.push_back(through({r.body, in}));
+        if (in >= 0) out.push_back(resolved({r.body, in}));
     }
   }
 
@@ -149,12 +150,12 @@ class Canonicalizer {
     while (!stack.empty()) {
       const Ref r = stack.back();
       stack.pop_back();
-      if (live_[at(r)]) continue;
-      live_[at(r)] = true;
+      if (live_[slot(r)]) continue;
+      live_[slot(r)] = true;
       order_.push_back(r);
       operands(r, ops);
       for (const Ref in : ops) {
-        ++uses_[at(in)];
+        ++uses_[slot(in)];
         stack.push_back(in);
       }
     }
@@ -162,7 +163,7 @@ class Canonicalizer {
     // before users.
     order_.clear();
     const auto add_live = [&](Ref r) {
-      if (live_[at(r)]) order_.push_back(r);
+      if (live_[slot(r)]) order_.push_back(r);
     };
     const auto& nodes = g_.bodies[0].nodes;
     for (NodeId id = 0; id < static_cast<NodeId>(nodes.size()); ++id) {
@@ -183,11 +184,11 @@ class Canonicalizer {
     while (!stack.empty()) {
       const Ref r = stack.back();
       stack.pop_back();
-      if (reached[at(r)]) continue;
-      reached[at(r)] = true;
-      for (const Term& t : terms(forms_[at(r)])) stack.push_back(t.ref);
+      if (reached[slot(r)]) continue;
+      reached[slot(r)] = true;
+      for (const Term& t : terms(forms_[slot(r)])) stack.push_back(t.ref);
     }
-    std::erase_if(order_, [&](Ref r) { return !reached[at(r)]; });
+    std::erase_if(order_, [&](Ref r) { return !reached[slot(r)]; });
   }
 
   [[nodiscard]] bool is_product(const Node& n) const { return n.op == Op::kMul || n.op == Op::kDot; }
@@ -208,21 +209,21 @@ class Canonicalizer {
       todo.clear();
       const auto expand = [&](Ref from) {
         for (NodeId in : node(from).in)
-          if (in >= 0) todo.push_back(through({from.body, in}));
+          if (in >= 0) todo.push_back(resolved({from.body, in}));
       };
       expand(r);
       for (std::size_t next = 0; next < todo.size(); ++next) {
         const Ref leaf = todo[next];
         const Node& l = node(leaf);
         const bool same_kind = n.op == Op::kAdd ? l.op == Op::kAdd : l.op == Op::kMul;
-        if (same_kind && uses_[at(leaf)] == 1 && leaf.body == r.body) {
+        if (same_kind && uses_[slot(leaf)] == 1 && leaf.body == r.body) {
           expand(leaf);
         } else if (n.op != Op::kAdd && l.op == Op::kConst && (l.index < 0 || concrete_) &&
-                   fits(form.factor * l.value)) {
+                   is_zero_or_normal(form.factor * l.value)) {
           form.factor *= l.value;
         } else {
-          const double factor = forms_[at(leaf)].factor;  // operands come first in order_
-          if (n.op == Op::kAdd || !fits(form.factor * factor)) {
+          const double factor = forms_[slot(leaf)].factor;  // operands come first in order_
+          if (n.op == Op::kAdd || !is_zero_or_normal(form.factor * factor)) {
             terms_.push_back({factor, leaf});
           } else {
             form.factor *= factor;
@@ -232,7 +233,7 @@ class Canonicalizer {
       }
     } else {
       operands(r, scratch_);
-      for (const Ref in : scratch_) terms_.push_back({forms_[at(in)].factor, in});
+      for (const Ref in : scratch_) terms_.push_back({forms_[slot(in)].factor, in});
       if (is_linear(n.op)) form.factor = std::exchange(terms_[form.first].factor, 1.0);
     }
     form.count = static_cast<std::uint32_t>(terms_.size()) - form.first;
@@ -248,9 +249,11 @@ class Canonicalizer {
     if (n.op == Op::kConst) return mix(h, n.index >= 0 && !concrete_ ? sym_hash_[n.index] : bits(n.value));
     if (n.op == Op::kPow) return mix(h, bits(n.value));
     if (n.op == Op::kInput) return mix(h, static_cast<std::uint64_t>(n.index));
+    // A final state differs from a per-step value; which one it is follows from the operand.
     if (n.op == Op::kScanOut) return mix(h, n.index >= 0 ? 1 : 2);
     if (n.op == Op::kParam) {
       const Param& p = g_.params[n.index];
+      // There are fewer than 8 kinds of initialisation.
       h = mix(h, static_cast<std::uint64_t>(p.role) * 8 + static_cast<std::uint64_t>(p.init.kind));
       // The learning rate, weight decay and initial standard deviation follow from the fan-in.
       if (concrete_) {
@@ -263,7 +266,8 @@ class Canonicalizer {
     return h;
   }
 
-  [[nodiscard]] bool ordered_axes(Op op) const {
+  // Returns true if the order of the axes that the op mentions matters.
+  [[nodiscard]] bool has_ordered_axes(Op op) const {
     return op == Op::kRename || op == Op::kSplit || op == Op::kMerge || op == Op::kSlice || op == Op::kPad;
   }
   [[nodiscard]] const AxisList& mentioned_axes(Ref r) const {
@@ -276,38 +280,38 @@ class Canonicalizer {
   void color_forward() {
     for (const Ref r : order_) {
       const Node& n = node(r);
-      const NormalForm& form = forms_[at(r)];
-      std::uint64_t h = attributes_[at(r)], axes = 0;
+      const NormalForm& form = forms_[slot(r)];
+      std::uint64_t h = attributes_[slot(r)], axes = 0;
       for (AxisId a : mentioned_axes(r))
-        axes = ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
+        axes = has_ordered_axes(n.op) ? mix(axes, axis_color_[a]) : axes + mix(1, axis_color_[a]);
       h = mix(h, axes);
       std::uint64_t operands = 0;
       for (const Term& t : terms(form)) {
-        const std::uint64_t c = mix(color_[at(t.ref)], t.code);
+        const std::uint64_t c = mix(color_[slot(t.ref)], t.code);
         operands = form.commutes ? operands + mix(2, c) : mix(operands, c);
       }
-      color_[at(r)] = mix(mix(h, operands), context_[at(r)]);
+      color_[slot(r)] = mix(mix(h, operands), context_[slot(r)]);
     }
   }
 
   void color_backward() {
     std::fill(context_.begin(), context_.end(), 0);
     std::vector<std::uint64_t> axis(axis_base_);
-    for (const NodeId id : g_.bodies[0].outputs) context_[at({0, id})] += 1;
+    for (const NodeId id : g_.bodies[0].outputs) context_[slot({0, id})] += 1;
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       const Node& n = node(*it);
-      const NormalForm& form = forms_[at(*it)];
-      const std::uint64_t here = mix(color_[at(*it)], context_[at(*it)]);
-      std::uint64_t place = 0;
-      for (const Term& t : terms(form)) context_[at(t.ref)] += mix(here, form.commutes ? 0 : ++place);
+      const NormalForm& form = forms_[slot(*it)];
+      const std::uint64_t here = mix(color_[slot(*it)], context_[slot(*it)]);
+      std::uint64_t position = 0;
+      for (const Term& t : terms(form)) context_[slot(t.ref)] += mix(here, form.commutes ? 0 : ++position);
       const AxisList& axes = mentioned_axes(*it);
       for (int i = 0; i < axes.size(); ++i)
-        axis[axes[i]] += mix(here, ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
+        axis[axes[i]] += mix(here, has_ordered_axes(n.op) ? static_cast<std::uint64_t>(i) + 1 : 0);
     }
     axis_color_ = std::move(axis);
   }
 
-  [[nodiscard]] std::uint64_t final_color(Ref r) const { return mix(color_[at(r)], context_[at(r)]); }
+  [[nodiscard]] std::uint64_t final_color(Ref r) const { return mix(color_[slot(r)], context_[slot(r)]); }
 
   // Numbers nodes, axes and parameters in pre-order from the outputs, then writes every node with the numbers
   // of its operands.
@@ -320,7 +324,7 @@ class Canonicalizer {
     int next_axis = 0;
     const auto number_axes = [&](Ref r) {
       AxisList axes = mentioned_axes(r);
-      if (!ordered_axes(node(r).op))
+      if (!has_ordered_axes(node(r).op))
         stable_sort_few(axes.begin(), axes.end(),
                         [&](AxisId a, AxisId b) { return axis_color_[a] < axis_color_[b]; });
       for (AxisId a : axes)
@@ -329,12 +333,12 @@ class Canonicalizer {
     while (!stack.empty()) {
       const Ref r = stack.back();
       stack.pop_back();
-      if (number[at(r)] >= 0) continue;
-      number[at(r)] = static_cast<int>(visit.size());
+      if (number[slot(r)] >= 0) continue;
+      number[slot(r)] = static_cast<int>(visit.size());
       visit.push_back(r);
       number_axes(r);
-      const std::span<Term> own = terms(forms_[at(r)]);
-      if (forms_[at(r)].commutes)
+      const std::span<Term> own = terms(forms_[slot(r)]);
+      if (forms_[slot(r)].commutes)
         stable_sort_few(own.begin(), own.end(), [&](const Term& a, const Term& b) {
           return std::pair(final_color(a.ref), a.code) < std::pair(final_color(b.ref), b.code);
         });
@@ -345,22 +349,22 @@ class Canonicalizer {
     out.reserve(visit.size() * 48);
     const auto word = [&](std::uint64_t v) { out.append(reinterpret_cast<const char*>(&v), sizeof v); };
     for (NodeId id : g_.bodies[0].outputs) {
-      word(static_cast<std::uint64_t>(number[at({0, id})]));
-      word(bits(forms_[at({0, id})].factor));
+      word(static_cast<std::uint64_t>(number[slot({0, id})]));
+      word(bits(forms_[slot({0, id})].factor));
     }
     std::vector<int> axes;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> operands;
     for (const Ref r : visit) {
-      const NormalForm& form = forms_[at(r)];
-      word(attributes_[at(r)]);
+      const NormalForm& form = forms_[slot(r)];
+      word(attributes_[slot(r)]);
       axes.clear();
       operands.clear();
       for (AxisId a : mentioned_axes(r)) axes.push_back(axis_number[a]);
-      if (!ordered_axes(node(r).op)) std::sort(axes.begin(), axes.end());
+      if (!has_ordered_axes(node(r).op)) std::sort(axes.begin(), axes.end());
       word(axes.size());
       for (int a : axes) word(static_cast<std::uint64_t>(a));
       word(form.count);
-      for (const Term& t : terms(form)) operands.emplace_back(number[at(t.ref)], t.code);
+      for (const Term& t : terms(form)) operands.emplace_back(number[slot(t.ref)], t.code);
       if (form.commutes) std::sort(operands.begin(), operands.end());
       for (const auto& [n, f] : operands) word(n), word(f);
     }
@@ -374,14 +378,20 @@ class Canonicalizer {
 
   const Graph& g_;
   const bool concrete_;
-  std::vector<int> scan_of_, base_, uses_;
+  std::vector<int> scan_of_;  // for each body, the scan whose step it is, or -1
+  std::vector<int> base_;     // for each body, the slot of its first node
+  std::vector<int> uses_;
   std::vector<bool> live_;
   std::vector<Ref> order_;
   std::vector<NormalForm> forms_;
   std::vector<Term> terms_;
-  std::vector<Ref> scratch_;
+  std::vector<Ref> scratch_;  // reused, to avoid allocations
   std::vector<std::pair<const Sym*, std::uint64_t>> known_syms_;
-  std::vector<std::uint64_t> attributes_, color_, context_, sym_hash_, axis_base_, axis_color_;
+  // Hashes. By slot: a node's own attributes, its colour from its operands, and the colours of its users.
+  std::vector<std::uint64_t> attributes_, color_, context_;
+  // By index in Graph::syms and Graph::axes: the formula, the size, and the size with the users of the axis.
+  // The small constants that `mix` receives first tell these kinds of values apart.
+  std::vector<std::uint64_t> sym_hash_, axis_base_, axis_color_;
 };
 
 }  // namespace

@@ -69,9 +69,9 @@ class Convolver {
   // Splits a product over pairs into its factors. Returns false if a factor belongs to no group.
   bool split(NodeId id, Product& out) const {
     // Powers of shared products double their number of factors at every level.
-    constexpr std::size_t kMost = 64;
+    constexpr std::size_t kMaxFactors = 64;
     const Node& n = node(id);
-    if (out.filter.size() + out.source.size() + out.rest.size() >= kMost) return false;
+    if (out.filter.size() + out.source.size() + out.rest.size() >= kMaxFactors) return false;
     if (!n.type.past())
       (n.type.time() ? out.rest : out.filter).push_back(id);
     else if (along(id) != Along::kOther)

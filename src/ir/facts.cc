@@ -29,10 +29,11 @@ std::vector<AxisId> first_of_size(const Graph& g) {
 
 struct Costs {
   const Graph& graph;
+  // For each node of body 0:
   std::vector<bool> live;
-  std::vector<unsigned> side;
-  std::vector<bool> once;  // values over past positions that are computed once per position or distance
-  std::vector<AxisId> like;
+  std::vector<unsigned> side;  // bits of Side
+  std::vector<bool> once;      // false for a value over past positions that is computed for every pair
+  std::vector<AxisId> like;    // for each axis, the first of the same size
 
   explicit Costs(const Graph& g)
       : graph(g),
@@ -105,6 +106,7 @@ struct Costs {
     }
   }
 
+  // Returns the largest window of the node and its operands; 0 if none is over past positions.
   [[nodiscard]] std::int32_t window(const Node& node) const {
     std::int32_t w = node.type.window;
     for (NodeId in : node.in)
@@ -113,12 +115,12 @@ struct Costs {
   }
 };
 
-struct InOrder {
+struct LexicographicLess {
   bool operator()(const AxisList& a, const AxisList& b) const {
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
   }
 };
-using Monomials = std::map<AxisList, double, InOrder>;  // product of axes -> coefficient
+using Monomials = std::map<AxisList, double, LexicographicLess>;  // product of axes -> coefficient
 
 Sym to_sym(const Graph& graph, const Monomials& monomials) {
   Sym total;
@@ -202,11 +204,11 @@ Flops count_flops(const Costs& c) {
   return out;
 }
 
-// Whose costs are counted: of the tokens of a text on average, or of its last token.
+// The tokens whose costs are counted: those of a text on average, or its last one.
 enum class Counted : std::uint8_t { kMean, kLast };
 
-// Returns how many positions of a window are seen. Those of a window longer than the text are the text's. A
-// token at t sees min(t, window) of T, counted as a continuous number; so the mean of `all` is T / 2.
+// Returns how many positions a token sees through a window. The token at t sees min(t, window) positions, as
+// a continuous number, so the mean over a text of T tokens without a bound is T / 2.
 Sym positions(std::int32_t window, Counted counted) {
   const Sym context = Sym::atom(Atom::kContext);
   const Sym last = window == kAll ? context : Sym::call(Sym::Fn::kMin, context, Sym(window));

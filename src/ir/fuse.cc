@@ -21,7 +21,7 @@ class Fuser {
   }
 
  private:
-  struct Match {
+  struct SoftmaxMatch {
     NodeId x = -1;
     AxisId axis = 0;
   };
@@ -32,14 +32,14 @@ class Fuser {
   NodeId copy(NodeId id) {
     const Node& n = node(id);
     b_.set_line(n.line);
-    if (const auto softmax = softmax_at(n))
+    if (const auto softmax = match_softmax(n))
       return b_.add({.op = Op::kSoftmax, .in = {map_[softmax->x], -1, -1}, .axes = {softmax->axis}});
     if (const auto scaled = scaled_product(n)) return *scaled;
     return copy_node(b_, n, map_);
   }
 
   // Matches e / sum(e) with e = exp(x - m), where m is the detached maximum of x along the summed axis.
-  [[nodiscard]] std::optional<Match> softmax_at(const Node& n) const {
+  [[nodiscard]] std::optional<SoftmaxMatch> match_softmax(const Node& n) const {
     if (n.op != Op::kMul) return {};
     for (int i = 0; i < 2; ++i) {
       const NodeId e = n.in[i];
@@ -51,15 +51,15 @@ class Fuser {
       if (difference.op != Op::kAdd || difference.type != n.type) continue;
       for (int k = 0; k < 2; ++k) {
         const NodeId x = difference.in[k];
-        if (is_largest(difference.in[1 - k], x, total.axes[0]) && node(x).type == n.type)
-          return Match{x, total.axes[0]};
+        if (is_negated_max(difference.in[1 - k], x, total.axes[0]) && node(x).type == n.type)
+          return SoftmaxMatch{x, total.axes[0]};
       }
     }
     return {};
   }
 
   // Returns true if node `id` is -1 * detach(max(x, over=axis)).
-  [[nodiscard]] bool is_largest(NodeId id, NodeId x, AxisId axis) const {
+  [[nodiscard]] bool is_negated_max(NodeId id, NodeId x, AxisId axis) const {
     const Node& n = node(id);
     if (n.op != Op::kMul) return false;
     for (int i = 0; i < 2; ++i) {

@@ -7,7 +7,8 @@ namespace gabbro::ir {
 
 namespace {
 
-// Returns one flag per node: true if it lies on a path from `wrt`. Only such nodes need adjoints.
+// Returns one flag per node: true if a gradient flows from it to a node of `wrt`. Only such nodes need
+// adjoints.
 std::vector<bool> influenced(const Graph& graph, int body, std::span<const NodeId> wrt) {
   const auto& nodes = graph.bodies[body].nodes;
   std::vector<bool> on(nodes.size(), false);
@@ -112,8 +113,9 @@ class Differentiator {
     for (std::size_t i = 0; i < forward.invariants.size(); ++i)
       if (needed_[forward.invariants[i]]) wanted_invariants.push_back(static_cast<NodeId>(i));
 
-    // The arguments are, in order: adjoints of the states, sums for invariants | states before the step,
-    // sequences, adjoints of outputs | invariants.
+    // The arguments of the backward step are, in order: as states, the adjoints of the states and the sums
+    // for the invariants; as sequences, the states before the step, the sequences and the adjoints of the
+    // outputs; then the invariants.
     int next = 0;
     const auto arg = [&](Type type) {
       type.remove(kTime);
@@ -123,7 +125,7 @@ class Differentiator {
         args(states + forward.sequences.size() + forward.invariants.size());
     for (NodeId init : forward.inits) {
       state_adjoints.push_back(arg(b_.type(init)));
-      backward.inits.push_back(-1);
+      backward.inits.push_back(-1);  // set below, when the adjoints of the final states are known
     }
     for (NodeId i : wanted_invariants) {
       const Type type = b_.type(forward.invariants[i]);
@@ -192,9 +194,9 @@ class Differentiator {
 
     const auto backward_index = static_cast<std::int32_t>(g.scans.size());
     g.scans.push_back(std::move(backward));
-    const NodeId made = b_.add({.op = Op::kScan, .index = backward_index});
+    const NodeId backward_scan = b_.add({.op = Op::kScan, .index = backward_index});
     const auto read = [&](std::int32_t output) {
-      return b_.add({.op = Op::kScanOut, .in = {made, -1, -1}, .index = output});
+      return b_.add({.op = Op::kScanOut, .in = {backward_scan, -1, -1}, .index = output});
     };
     auto state = static_cast<std::int32_t>(states),
          value = static_cast<std::int32_t>(wanted_sequences.size());
@@ -229,8 +231,8 @@ class Differentiator {
       return a < 0 ? b : b < 0 ? a : step.plus(a, b);
     }
     if (n.op != Op::kMul && n.op != Op::kDot) return x;
-    const auto numbers = [&](NodeId id) { return elements(step.graph(), step.type(id).axes); };
-    if (numbers(n.in[0]) + numbers(n.in[1]) >= numbers(x)) return x;
+    const auto size = [&](NodeId id) { return elements(step.graph(), step.type(id).axes); };
+    if (size(n.in[0]) + size(n.in[1]) >= size(x)) return x;
     outers.push_back({n.in[0], n.in[1], n.op == Op::kDot ? n.axes : AxisList{}});
     return -1;
   }
@@ -272,8 +274,8 @@ class Differentiator {
       adjoint.operands.push_back(seed >= 0 ? seed : b_.fit(b_.constant(0), adjoint.read_type()));
     adjoint.adjoint = true;
     b_.graph().affines.push_back(std::move(adjoint));
-    const auto made = static_cast<std::int32_t>(b_.graph().affines.size()) - 1;
-    const NodeId node = b_.add({.op = Op::kAffine, .index = made});
+    const auto adjoint_index = static_cast<std::int32_t>(b_.graph().affines.size()) - 1;
+    const NodeId node = b_.add({.op = Op::kAffine, .index = adjoint_index});
     for (std::size_t i = 0; i < operands.size(); ++i)
       if (needed_[operands[i]])
         accumulate(operands[i],

@@ -7,14 +7,14 @@
 namespace gabbro::ir {
 
 void Type::add(AxisId axis) {
-  int at = 0;
-  while (at < axes.size() && axes[at] < axis) ++at;
-  if (at < axes.size() && axes[at] == axis) return;
-  axes.insert(at, axis);
+  int i = 0;
+  while (i < axes.size() && axes[i] < axis) ++i;
+  if (i < axes.size() && axes[i] == axis) return;
+  axes.insert(i, axis);
 }
 
 void Type::remove(AxisId axis) {
-  if (const int at = axes.find(axis); at >= 0) axes.erase(at);
+  if (const int i = axes.find(axis); i >= 0) axes.erase(i);
   if (axis == kPast) window = 0;
 }
 
@@ -94,10 +94,10 @@ std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeI
 
 std::vector<bool> varying_nodes(const Graph& graph, const Scan& scan) {
   const auto& nodes = graph.bodies[scan.body].nodes;
-  const auto invariant = static_cast<std::int32_t>(scan.inits.size() + scan.sequences.size());
+  const auto first_invariant = static_cast<std::int32_t>(scan.inits.size() + scan.sequences.size());
   std::vector<bool> varies(nodes.size(), false);
   for (std::size_t id = 0; id < nodes.size(); ++id) {
-    varies[id] = nodes[id].op == Op::kArg && nodes[id].index < invariant;
+    varies[id] = nodes[id].op == Op::kArg && nodes[id].index < first_invariant;
     for_each_operand(graph, nodes[id], [&](NodeId operand) { varies[id] = varies[id] || varies[operand]; });
   }
   return varies;

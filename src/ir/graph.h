@@ -90,7 +90,7 @@ constexpr AxisId kFirstAxis = 2;
 constexpr int kMaxRank = 8;  // axes of one value, including time and past
 using AxisList = InlineVec<AxisId, kMaxRank>;
 
-/// Unlimited window.
+/// The window that holds all positions.
 constexpr std::int32_t kAll = std::numeric_limits<std::int32_t>::max();
 
 /// Set of axes in ascending order of id, and the window of the past axis if there is one. Time and past
@@ -111,7 +111,7 @@ struct Type {
 struct Axis {
   std::string name;
   std::int64_t size = 0;
-  Sym sym;
+  Sym sym;  // the size as a formula
 };
 
 /// Function of a parameter, which determines its initialisation and its width-dependent learning rate under
@@ -146,8 +146,10 @@ struct Node {
   // parameter, input, argument, scan, recurrence or result. kSlice, kPad: index of the symbolic offset, or
   // -1.
   std::int32_t index = -1;
-  std::int32_t amount = 0;  // kShift: distance; kPast, kLag: window; kSlice, kPad: offset; kTopK: k
-  std::int32_t line = 0;    // line of the source, for messages
+  // kShift: distance; kPast, kLag, kBroadcast along kPast: window; kSlice, kPad: offset; kTopK: k. kRecur: 0
+  // if it runs forward, 1 backward. kConvolve: see op.cc.
+  std::int32_t amount = 0;
+  std::int32_t line = 0;  // line of the source, for messages
 };
 
 /// The body of a recurrence step and the bindings of its arguments. The arguments of the body are, in order:
@@ -174,9 +176,10 @@ struct Affine {
   AxisList shared, contracted, values;
   Decay decay = Decay::kNone;
   bool value_decay = false;  // if set, a second factor of the decay along shared and values
-  std::int32_t ranks = 0, added = 0;
-  std::vector<bool> after;  // for each read, true if it reads S' instead of S
-  bool adjoint = false;
+  std::int32_t ranks = 0;    // number of terms p (c . S)
+  std::int32_t added = 0;    // number of terms k v
+  std::vector<bool> after;   // for each read, true if it reads S' instead of S
+  bool adjoint = false;      // true for the recurrence that computes the adjoints of another
   // All operands have time (except for the slope) and all of their axes. They are, in order: decay (kOuter:
   // rate, slope), value decay, p, c, k, v, rows. An adjoint appends the adjoints of the reads.
   std::vector<NodeId> operands;
@@ -251,7 +254,7 @@ std::vector<bool> live_nodes(const Graph& graph, int body, std::span<const NodeI
 std::vector<bool> varying_nodes(const Graph& graph, const Scan& scan);
 
 /// Returns the number of elements of a value at one position: the product of its axes other than time and
-/// past.
+/// past, or the largest int64 if the product is larger.
 std::int64_t elements(const Graph& graph, const AxisList& axes);
 
 }  // namespace gabbro::ir

@@ -11,48 +11,52 @@ namespace {
 
 // Returns the value of `sym` if it is an integer of at least `least`.
 std::optional<std::int64_t> whole(const Sym& sym, const SymEnv& env, double least) {
+  constexpr double kRounding = 1e-9;
   const double value = sym.eval(env);
-  if (!(value >= least) || std::abs(value - std::round(value)) > 1e-9) return {};
+  if (!(value >= least) || std::abs(value - std::round(value)) > kRounding) return {};
   return std::llround(value);
 }
 
 // A linear function of the indices of an axis, slope * index + offset. `slope` is 0 for a constant.
-struct Line {
+struct LinearFunction {
   AxisId axis = 0;
   double slope = 0, offset = 0;
 };
 
-std::optional<Line> sum_of(const Line& a, const Line& b) {
+std::optional<LinearFunction> sum_of(const LinearFunction& a, const LinearFunction& b) {
   if (a.slope != 0 && b.slope != 0 && a.axis != b.axis) return {};
-  return Line{a.slope != 0 ? a.axis : b.axis, a.slope + b.slope, a.offset + b.offset};
+  return LinearFunction{a.slope != 0 ? a.axis : b.axis, a.slope + b.slope, a.offset + b.offset};
 }
 
-std::optional<Line> line_of(const Node& node, const std::vector<std::optional<Line>>& lines,
-                            Constants constants) {
+// Returns `node` as a linear function, or nullopt if it is not known to be one. `functions` holds those of
+// the nodes before it.
+std::optional<LinearFunction> linear_function_of(const Node& node,
+                                                 const std::vector<std::optional<LinearFunction>>& functions,
+                                                 Constants constants) {
   const auto in = [&](int i) {
-    return lines[static_cast<std::size_t>(node.in[static_cast<std::size_t>(i)])];
+    return functions[static_cast<std::size_t>(node.in[static_cast<std::size_t>(i)])];
   };
   switch (node.op) {
     case Op::kIota:
-      return Line{node.axes[0], 1, 0};
+      return LinearFunction{node.axes[0], 1, 0};
     case Op::kConst:
       if (node.index >= 0 && constants == Constants::kComputed) return {};  // it shrinks with the axis
-      return Line{0, 0, node.value};
+      return LinearFunction{0, 0, node.value};
     case Op::kBroadcast:
     case Op::kDetach:
       return in(0);
     case Op::kRename: {
-      auto line = in(0);
-      if (line && line->axis == node.axes[0]) line->axis = node.axes[1];
-      return line;
+      auto function = in(0);
+      if (function && function->axis == node.axes[0]) function->axis = node.axes[1];
+      return function;
     }
     case Op::kAdd:
       return in(0) && in(1) ? sum_of(*in(0), *in(1)) : std::nullopt;
     case Op::kMul: {
       const auto a = in(0), b = in(1);
       if (!a || !b || (a->slope != 0 && b->slope != 0)) return {};
-      const Line &line = a->slope != 0 ? *a : *b, &factor = a->slope != 0 ? *b : *a;
-      return Line{line.axis, line.slope * factor.offset, line.offset * factor.offset};
+      const LinearFunction &function = a->slope != 0 ? *a : *b, &factor = a->slope != 0 ? *b : *a;
+      return LinearFunction{function.axis, function.slope * factor.offset, function.offset * factor.offset};
     }
     default:
       return {};
@@ -63,12 +67,12 @@ std::optional<Line> line_of(const Node& node, const std::vector<std::optional<Li
 // still has indices on both sides in `after`.
 bool keeps_sides(const Graph& before, const Graph& after, Constants constants) {
   for (const Body& body : before.bodies) {
-    std::vector<std::optional<Line>> lines;
+    std::vector<std::optional<LinearFunction>> functions;
     for (const Node& node : body.nodes) {
-      lines.push_back(line_of(node, lines, constants));
+      functions.push_back(linear_function_of(node, functions, constants));
       if (node.op != Op::kLess && node.op != Op::kMax) continue;
-      const auto &a = lines[static_cast<std::size_t>(node.in[0])],
-                 &b = lines[static_cast<std::size_t>(node.in[1])];
+      const auto &a = functions[static_cast<std::size_t>(node.in[0])],
+                 &b = functions[static_cast<std::size_t>(node.in[1])];
       if (!a || !b) continue;
       const auto difference = sum_of(*a, {b->axis, -b->slope, -b->offset});
       if (!difference || difference->slope == 0) continue;

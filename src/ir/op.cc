@@ -30,8 +30,6 @@ Reach join(Reach a, Reach b) {
 
 namespace {
 
-using Ids = AxisList;
-
 // ---- Shape rules ----
 
 const Type& operand(const Body& body, const Node& n, int i) { return body.nodes[n.in[i]].type; }
@@ -72,7 +70,7 @@ Result<Type> pointwise(const Graph& g, const Body& body, const Node& n) {
   return out;
 }
 
-Result<Type> drop(const Graph& g, Type type, const Ids& axes) {
+Result<Type> drop(const Graph& g, Type type, const AxisList& axes) {
   const Type before = type;
   for (AxisId axis : axes) {
     if (!type.has(axis))
@@ -139,7 +137,7 @@ Result<Type> rename_type(const Graph& g, const Body& body, const Node& n) {
   return replace(g, operand(body, n, 0), n.axes[0], n.axes[1]);
 }
 
-Result<Type> regroup(const Graph& g, Type type, const Ids& from, const Ids& to) {
+Result<Type> regroup(const Graph& g, Type type, const AxisList& from, const AxisList& to) {
   const Type before = type;
   if (elements(g, from) != elements(g, to))
     return fail("shape",
@@ -162,13 +160,13 @@ Result<Type> regroup(const Graph& g, Type type, const Ids& from, const Ids& to) 
 }
 
 Result<Type> split_type(const Graph& g, const Body& body, const Node& n) {
-  Ids to;
+  AxisList to;
   for (int i = 1; i < n.axes.size(); ++i) to.push_back(n.axes[i]);
   return regroup(g, operand(body, n, 0), {n.axes[0]}, to);
 }
 
 Result<Type> merge_type(const Graph& g, const Body& body, const Node& n) {
-  Ids from = n.axes;
+  AxisList from = n.axes;
   const AxisId to = from[from.size() - 1];
   from.erase(from.size() - 1);
   return regroup(g, operand(body, n, 0), from, {to});
@@ -176,18 +174,18 @@ Result<Type> merge_type(const Graph& g, const Body& body, const Node& n) {
 
 // Checks the offset of a slice or pad: a slice reads the small axis from the large one, a pad writes the
 // small axis into the large one.
-Result<Type> window_type(const Graph& g, const Type& type, const Node& n, const Axis& large,
-                         const Axis& small) {
+Result<Type> slice_or_pad_type(const Graph& g, const Type& type, const Node& n, const Axis& large,
+                               const Axis& small) {
   if (n.amount < 0 || n.amount + small.size > large.size)
     return fail("range", fmt::format("elements {} to {} (exclusive) are outside {}={}", n.amount,
                                      n.amount + small.size, large.name, large.size));
   return replace(g, type, n.axes[0], n.axes[1]);
 }
 Result<Type> slice_type(const Graph& g, const Body& body, const Node& n) {
-  return window_type(g, operand(body, n, 0), n, g.axes[n.axes[0]], g.axes[n.axes[1]]);
+  return slice_or_pad_type(g, operand(body, n, 0), n, g.axes[n.axes[0]], g.axes[n.axes[1]]);
 }
 Result<Type> pad_type(const Graph& g, const Body& body, const Node& n) {
-  return window_type(g, operand(body, n, 0), n, g.axes[n.axes[1]], g.axes[n.axes[0]]);
+  return slice_or_pad_type(g, operand(body, n, 0), n, g.axes[n.axes[1]], g.axes[n.axes[0]]);
 }
 
 Result<Type> lookup_type(const Graph& g, const Body& body, const Node& n) {
@@ -197,7 +195,7 @@ Result<Type> lookup_type(const Graph& g, const Body& body, const Node& n) {
   if (index.has(n.axes[0]))
     return fail("shape", fmt::format("the index has the looked-up axis: {}", g.type_name(index)));
   GABBRO_TRY(rest, drop(g, table, n.axes));
-  // The scatter that is the gradient of the table sums over all axes of the index.
+  // The gradient of the table is a scatter, which sums over all axes of the index: the table cannot have one.
   for (AxisId axis : index.axes)
     if (rest.has(axis))
       return fail("shape",
@@ -266,9 +264,9 @@ Result<Type> scan_type(const Graph& g, const Body& body, const Node& n) {
 }
 
 Result<Type> scan_out_type(const Graph& g, const Body& body, const Node& n) {
-  if (const Node& of = body.nodes[n.in[0]]; of.op == Op::kAffine)
-    return g.affines[of.index].result_type(n.index);
-  const Scan& scan = g.scans[body.nodes[n.in[0]].index];
+  const Node& source = body.nodes[n.in[0]];
+  if (source.op == Op::kAffine) return g.affines[source.index].result_type(n.index);
+  const Scan& scan = g.scans[source.index];
   const Body& step = g.bodies[scan.body];
   const std::size_t states = scan.inits.size();
   if (n.index < 0) return step.nodes[step.outputs[-1 - n.index]].type;
@@ -326,15 +324,13 @@ Reach recurs(const Graph&, const Node& n) {
 }
 Reach projected(const Graph& g, const Node& n) { return n.index < 0 ? everything(g, n) : Reach{0, 0}; }
 
-// ---- Gradient rules: `n` is the node, `g` the adjoint of its value ----
+// ---- Gradient rules: `n` is a copy of the node, because nodes move while a rule appends; `g` is the adjoint
+// of its value ----
 
 struct Rule {
   Builder& b;
   NodeId self;
-  // Returns a copy, because nodes move while the rule appends.
-  [[nodiscard]] Node node() const { return b.node(self); }
   [[nodiscard]] NodeId in(int i) const { return b.node(self).in[i]; }
-  [[nodiscard]] NodeId u(Op op, NodeId x) const { return b.unary(op, x); }
 };
 
 void d_add(Builder&, NodeId, NodeId g, Adjoints& out) {
@@ -432,7 +428,7 @@ void d_merge(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   axes.insert(0, to);
   out.add(0, b.add({.op = Op::kSplit, .in = {g, -1, -1}, .axes = axes}));
 }
-void d_window(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+void d_slice_or_pad(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   const Node n = b.node(self);
   out.add(0, b.add({.op = n.op == Op::kSlice ? Op::kPad : Op::kSlice,
                     .in = {g, -1, -1},
@@ -505,6 +501,7 @@ void d_convolve(Builder& b, NodeId self, NodeId g, Adjoints& out) {
 
 constexpr auto kNone = nullptr;
 
+// Columns: op, name, kind, arity, infer, reach, flops, scalar, vjp, doc, samples.
 const OpInfo kOps[] = {
     {Op::kConst, "const", Kind::kLeaf, 0, scalar_type, nothing, 0, kNone, kNone, "a number", "2.5 * x"},
     {Op::kParam, "param", Kind::kLeaf, 0, param_type, nothing, 0, kNone, kNone,
@@ -583,11 +580,11 @@ const OpInfo kOps[] = {
      "split(x, a, [b, c]): axis a as a grid of b rows by c columns", "split(x, D, [h, k]) * z"},
     {Op::kMerge, "merge", Kind::kAxes, 1, merge_type, here, 0, kNone, d_merge,
      "merge(x, [b, c], a): the reverse of split", "merge(z, [h, k], D) * x; merge(z, [k, h], D)"},
-    {Op::kSlice, "slice", Kind::kAxes, 1, slice_type, here, 0, kNone, d_window,
+    {Op::kSlice, "slice", Kind::kAxes, 1, slice_type, here, 0, kNone, d_slice_or_pad,
      "slice(x, a, start, b): the b elements of axis a from start, as axis b; take(x, a, i): element i, "
      "without the axis",
      "slice(x, D, 1, k); take(z, h, 1)"},
-    {Op::kPad, "pad", Kind::kAxes, 1, pad_type, here, 0, kNone, d_window,
+    {Op::kPad, "pad", Kind::kAxes, 1, pad_type, here, 0, kNone, d_slice_or_pad,
      "pad(x, b, start, a): the reverse of slice, zeros elsewhere; concat(x, b, y, c, a): x along b, then y "
      "along c, as axis a",
      "pad(z, k, 2, D); concat(take(z, h, 0), k, take(z, h, 1), k, D)"},

@@ -1,8 +1,8 @@
 // The op table. One row (op.cc) holds everything the system knows about an operation.
 //
-// The verifier, the causality proof, the costs, the gradients, the language reference, the grammar and the
-// random generator all read this table. A new op needs a name in graph.h, a row in op.cc and a kernel in
-// exec/reference.
+// The verifier, the causality proof, the costs, the gradients, the language reference and the tests per op
+// all read this table. A new op needs a name in graph.h, a row in op.cc and a kernel in exec/reference;
+// CONTRIBUTING.md lists the rest.
 #pragma once
 
 #include <cstdint>

@@ -75,7 +75,8 @@ std::vector<Reach> infer_reach(const Graph& graph) {
 
 namespace {
 
-// Marks the nodes from which a gradient flows to the wanted ones. On entry, `on` marks the wanted nodes.
+// Marks the nodes that a gradient of the wanted nodes reaches. On entry, `on` marks the wanted nodes of body
+// `index`. wanted_outputs[scan] marks the outputs of the step that a gradient reaches.
 void spread_gradient(const Graph& graph, int index, std::vector<bool>& on,
                      std::vector<std::vector<bool>>& wanted_outputs) {
   const Body& body = graph.bodies[index];

@@ -22,8 +22,9 @@ class Recomputer {
     map_.assign(old_.size(), -1);
     for (NodeId id = backward_; id < static_cast<NodeId>(old_.size()); ++id) {
       const Node& node = old_[static_cast<std::size_t>(id)];
-      map_[static_cast<std::size_t>(id)] = append(
-          node, [&](NodeId in) { return in >= backward_ ? map_[static_cast<std::size_t>(in)] : again(in); });
+      map_[static_cast<std::size_t>(id)] = append(node, [&](NodeId in) {
+        return in >= backward_ ? map_[static_cast<std::size_t>(in)] : recomputed(in);
+      });
       if (node.type.time()) latest_ = map_[static_cast<std::size_t>(id)];
     }
     std::vector<NodeId> out;
@@ -49,17 +50,18 @@ class Recomputer {
     for (NodeId id = 0; id < backward_; ++id)
       for_each_operand(graph_, old_[static_cast<std::size_t>(id)],
                        [&](NodeId in) { last[static_cast<std::size_t>(in)] = id; });
+    constexpr std::int64_t kNoCut = std::int64_t{1} << 40;  // a size that forbids cuts where it crosses
     const auto size = [&](NodeId id) -> std::int64_t {
       const Node& node = old_[static_cast<std::size_t>(id)];
       // Forbids a cut between a recurrence and its results.
-      constexpr std::int64_t kNoCut = std::int64_t{1} << 40;
       if (node.op == Op::kScan || node.op == Op::kAffine) return kNoCut;
       return node.op == Op::kTokens || node.op == Op::kInput ? 0 : elements(graph_, node.type.axes);
     };
-    std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), made(across.size(), 0);
+    // By place of a cut: the values that cross it, and those created before it.
+    std::vector<std::int64_t> across(static_cast<std::size_t>(backward_) + 1, 0), created(across.size(), 0);
     // Forbids cuts among pairs of positions, which are never held in memory as a whole.
     const auto held = [&](NodeId id) {
-      return old_[static_cast<std::size_t>(id)].type.past() ? std::int64_t{1} << 40 : size(id);
+      return old_[static_cast<std::size_t>(id)].type.past() ? kNoCut : size(id);
     };
     std::int64_t live = 0;
     std::vector<std::int64_t> ends(across.size(), 0);
@@ -71,17 +73,20 @@ class Recomputer {
         ends[static_cast<std::size_t>(last[at])] += held(id);
       }
       live -= ends[at];
-      made[at + 1] = made[at] + (large_[at] ? size(id) : 0);
+      created[at + 1] = created[at] + (large_[at] ? size(id) : 0);
     }
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
     for (NodeId id = 1; id < backward_; ++id)
-      if (made[static_cast<std::size_t>(id)] > 0 && across[static_cast<std::size_t>(id)] > 0)
+      if (created[static_cast<std::size_t>(id)] > 0 && across[static_cast<std::size_t>(id)] > 0)
         least = std::min(least, across[static_cast<std::size_t>(id)]);
-    // Minimum ratio of the values that a segment creates to those it keeps.
-    constexpr std::int64_t kWorth = 6;
+    // Minimum ratio of the values that a segment creates to those that are kept for it.
+    constexpr std::int64_t kMinGain = 6;
+    constexpr std::int64_t kMaxWidth = 2;  // of a cut, relative to the narrowest
     std::size_t begin = 0;
     for (std::size_t at = 1; at < static_cast<std::size_t>(backward_); ++at) {
-      if (across[at] == 0 || across[at] > 2 * least || made[at] - made[begin] < kWorth * across[at]) continue;
+      if (across[at] == 0 || across[at] > kMaxWidth * least ||
+          created[at] - created[begin] < kMinGain * across[at])
+        continue;
       starts_.push_back(static_cast<NodeId>(at));
       begin = at;
     }
@@ -94,7 +99,7 @@ class Recomputer {
 
   // Returns a forward value for the gradient. A value that is kept, is small, or comes after the last cut is
   // used as it is; any other value is recomputed.
-  NodeId again(NodeId id) {
+  NodeId recomputed(NodeId id) {
     const auto at = static_cast<std::size_t>(id);
     if (!large_[at] || kept_[at] || id >= starts_.back() || old_[at].op == Op::kTokens ||
         old_[at].op == Op::kInput)
@@ -102,7 +107,7 @@ class Recomputer {
     if (const auto found = copies_.find(id); found != copies_.end()) return found->second;
     const NodeId copy = append(old_[at], [&](NodeId in) {
       const auto from = static_cast<std::size_t>(in);
-      return large_[from] && kept_[from] && old_[from].op != Op::kTokens ? later(in) : again(in);
+      return large_[from] && kept_[from] && old_[from].op != Op::kTokens ? later(in) : recomputed(in);
     });
     copies_.emplace(id, copy);
     return copy;

@@ -12,7 +12,7 @@ namespace gabbro::ir {
 /// Chen et al. 2016, arXiv 1604.06174). The forward part is cut where few values cross, which is between the
 /// blocks of a design. What the gradient reads from a segment between two cuts is recomputed from the values
 /// at the first cut, when the gradient reaches the segment. Nodes before `backward` keep their ids. Returns
-/// `wanted` in the new numbering; the graph is unchanged if there is no place for a cut. O(nodes).
+/// the new ids of the nodes `wanted`; the graph is unchanged if there is no place for a cut. O(nodes).
 std::vector<NodeId> recompute_activations(Graph& graph, NodeId backward, std::span<const NodeId> wanted);
 
 }  // namespace gabbro::ir

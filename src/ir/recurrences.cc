@@ -45,6 +45,9 @@ class Lowering {
   }
 
  private:
+  // Treatment of states that may become affine once others are known.
+  enum class Waiting : std::uint8_t { kSkip, kInclude };
+
   static Graph emptied(const Graph& graph) {
     Graph out = graph;
     out.bodies[0] = {};
@@ -69,20 +72,21 @@ class Lowering {
     return n.op == Op::kConst && n.value == 0;
   }
 
+  // Lowers the states of the scan at node `id`. Returns false if the scan has to keep its step form.
   bool lower(NodeId id) {
     const int states = static_cast<int>(scan_->inits.size());
-    std::vector<LoweredState> fates;
-    for (int s = 0; s < states; ++s) fates.push_back({.scan = index_, .state = s});
-    const bool done = !scan_->reverse && !wants_final_states(id) && lower_states(fates);
+    std::vector<LoweredState> results;
+    for (int s = 0; s < states; ++s) results.push_back({.scan = index_, .state = s});
+    const bool done = !scan_->reverse && !wants_final_states(id) && lower_states(results);
     if (done) {
       for (std::size_t i = static_cast<std::size_t>(states); i < step().outputs.size(); ++i)
-        scan_values_[id].push_back(over_time(known_[step().outputs[i]]));
+        scan_values_[id].push_back(with_time(known_[step().outputs[i]]));
     } else {
-      for (LoweredState& fate : fates) fate.form = LoweredState::Form::kStep;
+      for (LoweredState& result : results) result.form = LoweredState::Form::kStep;
     }
-    for (LoweredState& fate : fates) {
-      if (fate.form != LoweredState::Form::kStep) fate.reason.clear();
-      out_.states.push_back(std::move(fate));
+    for (LoweredState& result : results) {
+      if (result.form != LoweredState::Form::kStep) result.reason.clear();
+      out_.states.push_back(std::move(result));
     }
     return done;
   }
@@ -93,42 +97,43 @@ class Lowering {
                        [&](const Node& n) { return n.op == Op::kScanOut && n.in[0] == id && n.index < 0; });
   }
 
-  NodeId over_time(NodeId id) { return affine::with_axes(b_, id, {kTime}); }
+  NodeId with_time(NodeId id) { return affine::with_axes(b_, id, {kTime}); }
 
   // Lowers the states of the scan in turn; sequences and invariants are known from the start. Returns false
   // if the whole scan has to keep its step form.
-  bool lower_states(std::vector<LoweredState>& fates) {
+  bool lower_states(std::vector<LoweredState>& results) {
     const Body& body = step();
     live_ = live_nodes(from_, scan_->body, body.outputs);
     known_.assign(body.nodes.size(), kNone);
-    left_.clear();
-    for (std::size_t s = 0; s < fates.size(); ++s) left_.push_back(static_cast<int>(s));
-    if (!learn()) return false;
-    while (!left_.empty()) {
-      if (!affine_one(fates) && !diagonal_one(fates, false) && !step_some(fates) &&
-          !diagonal_one(fates, true))
+    unknown_states_.clear();
+    for (std::size_t s = 0; s < results.size(); ++s) unknown_states_.push_back(static_cast<int>(s));
+    if (!copy_known_nodes()) return false;
+    // A state that may still become affine is made diagonal only if nothing else is possible.
+    while (!unknown_states_.empty()) {
+      if (!lower_one_affine(results) && !lower_one_diagonal(results, Waiting::kSkip) &&
+          !keep_group_in_step_form(results) && !lower_one_diagonal(results, Waiting::kInclude))
         return false;
-      if (!learn()) return false;
+      if (!copy_known_nodes()) return false;
     }
-    return std::all_of(body.outputs.begin() + static_cast<std::ptrdiff_t>(fates.size()), body.outputs.end(),
+    return std::all_of(body.outputs.begin() + static_cast<std::ptrdiff_t>(results.size()), body.outputs.end(),
                        [&](NodeId id) { return known_[id] != kNone; });
   }
 
   // Copies step nodes whose operands are known to the enclosing body. Returns false if one of them cannot be
   // computed for all positions at once.
-  bool learn() {
+  bool copy_known_nodes() {
     const auto states = static_cast<int>(scan_->inits.size()),
-               items = static_cast<int>(scan_->sequences.size());
+               sequences = static_cast<int>(scan_->sequences.size());
     const Body& body = step();
     for (std::size_t id = 0; id < body.nodes.size(); ++id) {
       if (!live_[id] || known_[id] != kNone) continue;
       Node n = body.nodes[id];
       if (n.op == Op::kArg) {
         if (n.index < states) continue;
-        const auto at = static_cast<std::size_t>(n.index - states);
-        known_[id] =
-            out_.map[n.index < states + items ? scan_->sequences[at]
-                                              : scan_->invariants[at - static_cast<std::size_t>(items)]];
+        const auto i = static_cast<std::size_t>(n.index - states);
+        known_[id] = out_.map[n.index < states + sequences
+                                  ? scan_->sequences[i]
+                                  : scan_->invariants[i - static_cast<std::size_t>(sequences)]];
         continue;
       }
       bool all = true;
@@ -138,42 +143,45 @@ class Lowering {
           all = all && in != kNone;
         }
       if (!all) continue;
-      const auto made = b_.try_add(n);
-      if (!made) return false;
-      known_[id] = *made;
+      const auto copy = b_.try_add(n);
+      if (!copy) return false;
+      known_[id] = *copy;
     }
     return true;
   }
 
+  // Records the values of a state before each step.
   void set_state(int state, NodeId before) {
     for (std::size_t id = 0; id < known_.size(); ++id)
       if (step().nodes[id].op == Op::kArg && step().nodes[id].index == state) known_[id] = before;
   }
-  void settle(int state) { left_.erase(std::find(left_.begin(), left_.end(), state)); }
+  void mark_known(int state) {
+    unknown_states_.erase(std::find(unknown_states_.begin(), unknown_states_.end(), state));
+  }
 
-  bool affine_one(std::vector<LoweredState>& fates) {
-    for (int s : left_) {
-      LoweredState& fate = fates[static_cast<std::size_t>(s)];
+  bool lower_one_affine(std::vector<LoweredState>& results) {
+    for (int s : unknown_states_) {
+      LoweredState& result = results[static_cast<std::size_t>(s)];
       const Type type = b_.type(init(s));
       const affine::Match match = affine::match_state(b_, from_, *scan_, s, known_);
       waits_[s] = match.waits;
-      fate.reason = match.refused;
-      if (match.refused.empty() && !is_zero(init(s))) fate.reason = "it does not start at zero";
+      result.reason = match.refused;
+      if (match.refused.empty() && !is_zero(init(s))) result.reason = "it does not start at zero";
       if (match.refused.empty() && match.update.ranks.empty() && match.values.empty())
-        fate.reason = "it has no value axes";
-      if (!fate.reason.empty()) continue;
+        result.reason = "it has no value axes";
+      if (!result.reason.empty()) continue;
       const std::vector<NodeId> values = affine::build(b_, match, type);
-      fate.form = LoweredState::Form::kAffine;
+      result.form = LoweredState::Form::kAffine;
       for (std::size_t i = 0; i < values.size(); ++i) known_[match.reads[i].node] = values[i];
-      settle(s);
+      mark_known(s);
       return true;
     }
     return false;
   }
 
-  bool diagonal_one(std::vector<LoweredState>& fates, bool even_waiting) {
-    for (int s : left_) {
-      if (waits_[s] && !even_waiting) continue;
+  bool lower_one_diagonal(std::vector<LoweredState>& results, Waiting waiting) {
+    for (int s : unknown_states_) {
+      if (waits_[s] && waiting == Waiting::kSkip) continue;
       Type type = b_.type(init(s));
       if (elements(out_.graph, type.axes) > options_.diagonal) continue;
       const auto match = affine::match_diagonal(b_, from_, *scan_, s, known_);
@@ -182,8 +190,8 @@ class Lowering {
       // The first position of a document reads the initial state.
       const NodeId first = b_.less(b_.add({.op = Op::kPosition}), b_.constant(1));
       const NodeId start = b_.where(first, init(s), b_.constant(0));
-      const NodeId factor = match->k == kNone ? b_.constant(1) : match->k;
-      NodeId added = match->v == kNone ? b_.constant(0) : match->v;
+      const NodeId factor = match->factor == kNone ? b_.constant(1) : match->factor;
+      NodeId added = match->added == kNone ? b_.constant(0) : match->added;
       const bool zero = is_zero(init(s));
       if (!zero) added = b_.plus(added, b_.where(first, b_.times(factor, init(s)), b_.constant(0)));
       const NodeId after = b_.add({.op = Op::kRecur, .in = {factor, b_.fit(added, type), -1}});
@@ -191,8 +199,8 @@ class Lowering {
       if (!zero) before = b_.plus(before, start);
       set_state(s, before);
       known_[step().outputs[static_cast<std::size_t>(s)]] = after;
-      fates[static_cast<std::size_t>(s)].form = LoweredState::Form::kDiagonal;
-      settle(s);
+      results[static_cast<std::size_t>(s)].form = LoweredState::Form::kDiagonal;
+      mark_known(s);
       return true;
     }
     return false;
@@ -201,17 +209,17 @@ class Lowering {
   // Finds the smallest set of states whose updates depend on no other unknown states. Moves it, in step form,
   // to a scan of its own that outputs the states before each step. Returns false if that set is the whole
   // scan.
-  bool step_some(std::vector<LoweredState>& fates) {
+  bool keep_group_in_step_form(std::vector<LoweredState>& results) {
     std::vector<int> group;
-    for (int s : left_) {
+    for (int s : unknown_states_) {
       const std::vector<int> needed = closure(s);
       if (group.empty() || needed.size() < group.size()) group = needed;
     }
     if (group.size() == scan_->inits.size()) return false;
     make_step_scan(group);
     for (int s : group) {
-      fates[static_cast<std::size_t>(s)].form = LoweredState::Form::kStep;
-      settle(s);
+      results[static_cast<std::size_t>(s)].form = LoweredState::Form::kStep;
+      mark_known(s);
     }
     return true;
   }
@@ -221,7 +229,7 @@ class Lowering {
     std::vector<int> out{state};
     for (std::size_t i = 0; i < out.size(); ++i) {
       const std::vector<bool> read = needed_for({out[i]});
-      for (int other : left_) {
+      for (int other : unknown_states_) {
         const bool reads = std::find(out.begin(), out.end(), other) == out.end() && reads_state(read, other);
         if (reads) out.push_back(other);
       }
@@ -253,10 +261,10 @@ class Lowering {
     Graph& g = out_.graph;
     const Body& body = step();
     const std::vector<bool> needed = needed_for(group);
-    Scan made;
-    made.body = static_cast<std::int32_t>(g.bodies.size());
+    Scan group_scan;
+    group_scan.body = static_cast<std::int32_t>(g.bodies.size());
     g.bodies.emplace_back();
-    Builder inner(g, made.body);
+    Builder inner(g, group_scan.body);
     // Known values at the boundary become sequences or invariants. The arguments of the body are, in order,
     // states, sequences, invariants.
     std::vector<NodeId> border;
@@ -267,13 +275,13 @@ class Lowering {
     std::vector<NodeId> map(body.nodes.size(), kNone);
     std::vector<NodeId> before;
     for (std::size_t i = 0; i < group.size(); ++i) {
-      made.inits.push_back(init(group[i]));
-      before.push_back(inner.arg(static_cast<int>(i), b_.type(made.inits.back())));
+      group_scan.inits.push_back(init(group[i]));
+      before.push_back(inner.arg(static_cast<int>(i), b_.type(group_scan.inits.back())));
     }
     for (std::size_t i = 0; i < border.size(); ++i) {
       const NodeId outer = known_[border[i]];
       Type type = b_.type(outer);
-      (type.time() ? made.sequences : made.invariants).push_back(outer);
+      (type.time() ? group_scan.sequences : group_scan.invariants).push_back(outer);
       type.remove(kTime);
       map[border[i]] = inner.arg(static_cast<int>(group.size() + i), type);
     }
@@ -292,9 +300,9 @@ class Lowering {
     std::vector<NodeId> outputs;
     for (int s : group) outputs.push_back(map[body.outputs[static_cast<std::size_t>(s)]]);
     outputs.insert(outputs.end(), before.begin(), before.end());
-    g.bodies[made.body].outputs = outputs;
+    g.bodies[group_scan.body].outputs = outputs;
     const auto index = static_cast<std::int32_t>(g.scans.size());
-    g.scans.push_back(std::move(made));
+    g.scans.push_back(std::move(group_scan));
     const NodeId node = b_.add({.op = Op::kScan, .index = index});
     for (std::size_t i = 0; i < group.size(); ++i)
       set_state(group[i],
@@ -310,9 +318,9 @@ class Lowering {
   const Scan* scan_ = nullptr;
   int index_ = 0;
   std::vector<bool> live_;
-  std::vector<NodeId> known_;  // for each step node, its values at all positions
-  std::vector<int> left_;      // states that are not known yet
-  std::map<int, bool> waits_;  // for each state, true if it may become affine once others are known
+  std::vector<NodeId> known_;        // for each step node, its values at all positions
+  std::vector<int> unknown_states_;  // states that are not known yet
+  std::map<int, bool> waits_;        // for each state, true if it may become affine once others are known
 };
 
 }  // namespace

@@ -175,7 +175,7 @@ Sym operator*(const Sym& a, const Sym& b) {
 }
 
 Sym operator/(const Sym& a, const Sym& b) {
-  // Divides, so that 8 / 3 and D / 3 keep exact quotients.
+  // Dividing, and not multiplying by the reciprocal, rounds the quotients of 8 / 3 and D / 3 only once.
   if (b.is_constant()) {
     Sym out = a;
     for (auto& term : out.terms_) term.coefficient /= b.constant();
@@ -240,7 +240,7 @@ std::string Sym::write(bool exact) const {
   return out;
 }
 
-std::string Sym::to_string() const { return write(false); }
-std::string Sym::key() const { return write(true); }
+std::string Sym::to_string() const { return write(/*exact=*/false); }
+std::string Sym::key() const { return write(/*exact=*/true); }
 
 }  // namespace gabbro::ir

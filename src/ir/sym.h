@@ -72,6 +72,7 @@ class Sym {
   static int compare(const Sym& a, const Sym& b);
   static Term multiply(const Term& a, const Term& b);
   void add_term(Term term);
+  // Writes the formula for hashing if `exact`, for people otherwise.
   std::string write(bool exact) const;
 
   std::vector<Term> terms_;  // sorted by factors, no zero coefficients; empty means 0

@@ -22,45 +22,50 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kTick = 50;               // milliseconds between two checks of the limits
-constexpr int kEnding = 5;              // ... and between two checks of a worker that has closed its output
-constexpr std::size_t kLine = 1 << 20;  // maximum length of a line of progress
-constexpr double kOutput = 8 << 20;     // bytes of output read per second; also the initial allowance
-constexpr double kGrace = 5;            // seconds between the request to stop at the time limit and the kill
-constexpr double kSlowLook = 1;         // seconds between two checks that are expensive
-constexpr double kLongestLook = 1;      // seconds that count as time of a worker between two checks
-constexpr std::size_t kStage = 100;     // maximum length of a stage, in characters
-constexpr std::uint64_t kWritten = 4;   // A worker may write this many times its memory limit.
+constexpr int kCheckMilliseconds = 50;          // time between two checks of the limits
+constexpr int kEndingMilliseconds = 5;          // the same for a worker that has closed its output
+constexpr std::size_t kMaxLineBytes = 1 << 20;  // of a line of progress
+constexpr double kOutputPerSecond = 8 << 20;    // bytes of output that are read; also the initial allowance
+constexpr double kGraceSeconds = 5;       // time between the request to stop at the time limit and the kill
+constexpr double kSlowCheckSeconds = 1;   // time between two checks that are expensive
+constexpr double kMaxCountedSeconds = 1;  // maximum time between two checks that counts as a worker's
+constexpr std::size_t kMaxStageBytes = 100;    // of the name of a stage
+constexpr std::uint64_t kFolderPerMemory = 4;  // A worker may write this many times its memory limit.
 
-// Returns true if the text may be shown on a terminal. A malicious worker must not be able to send control
-// characters there.
-bool is_plain(const std::string& stage) {
-  return stage.size() <= kStage && std::all_of(stage.begin(), stage.end(), [](char c) {
-           return static_cast<unsigned char>(c) >= ' ' && c != 127;
+// Returns true if the name of a stage may be shown on a terminal. A malicious worker must not be able to send
+// control characters there.
+bool is_printable(const std::string& stage) {
+  return stage.size() <= kMaxStageBytes && std::all_of(stage.begin(), stage.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
          });
 }
 
+// Returns the bytes of a regular file, or 0.
 std::uint64_t size_of(const std::string& file) {
-  struct stat about {};
-  return lstat(file.c_str(), &about) == 0 && S_ISREG(about.st_mode)
-             ? static_cast<std::uint64_t>(about.st_size)
+  struct stat status {};
+  return lstat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode)
+             ? static_cast<std::uint64_t>(status.st_size)
              : 0;
 }
 
 // Returns the bytes of the files in `folder`, each by its length or its disk usage, whichever is larger: what
-// a small file uses differs between file systems. Stops at a maximum number and depth of files, since the
-// work would otherwise be unbounded.
-std::uint64_t size_of_all(const std::string& folder) {
-  constexpr int kMost = 100'000, kDeepest = 32;  // A worker that creates more exceeds every limit.
+// a small file uses differs between file systems. Beyond a number and depth of files, returns a size that
+// exceeds every limit, since the work would otherwise be unbounded.
+std::uint64_t size_of_folder(const std::string& folder) {
+  constexpr int kMaxFiles = 100'000, kMaxDepth = 32;
+  // Half of the range, so that what was there before can be added to it.
+  constexpr std::uint64_t kBeyondLimits = std::numeric_limits<std::uint64_t>::max() / 2;
+  constexpr std::int64_t kStatBlock = 512;  // the unit of st_blocks
   std::uint64_t sum = 0;
   int seen = 0;
   std::error_code error;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (++seen > kMost || entry.depth() > kDeepest) return std::numeric_limits<std::uint64_t>::max() / 2;
-    struct stat about {};
-    if (lstat(entry->path().c_str(), &about) == 0)
-      sum += static_cast<std::uint64_t>(std::max<std::int64_t>(about.st_size, 512 * about.st_blocks));
+    if (++seen > kMaxFiles || entry.depth() > kMaxDepth) return kBeyondLimits;
+    struct stat status {};
+    if (lstat(entry->path().c_str(), &status) == 0)
+      sum +=
+          static_cast<std::uint64_t>(std::max<std::int64_t>(status.st_size, kStatBlock * status.st_blocks));
   }
   return sum;
 }
@@ -69,7 +74,7 @@ std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.2f}MB", static_cast<double>(bytes) / 1e6);
 }
 
-// A job from its start to its end.
+// A worker process from its start to its end.
 class Worker {
  public:
   Worker(Job job, Process process)
@@ -87,54 +92,58 @@ class Worker {
   }
 
   [[nodiscard]] int output() const { return process_.out; }
-  [[nodiscard]] bool is_open() const { return reading_; }
-  /// Returns true if its output is read at present. It is not read while the worker has written more than its
+  /// Returns true until the worker has closed its output.
+  [[nodiscard]] bool is_open() const { return is_open_; }
+  /// Returns true if its output is to be read now. It is not read while the worker has written more than its
   /// allowance.
-  [[nodiscard]] bool is_reading() const { return reading_ && allowance() >= 1; }
+  [[nodiscard]] bool is_reading() const { return is_open_ && allowance() >= 1; }
   void ask_to_stop() {
     stopping_ = true;
-    if (!asked_) asked_ = end_.seconds;
+    if (!stop_asked_) stop_asked_ = end_.seconds;
     ::kill(-process_.id, SIGTERM);
   }
-  void insist(double seconds) {
-    if (asked_ && end_.seconds - *asked_ > seconds) kill();
+  /// Kills the worker if it was asked to stop more than `seconds` ago.
+  void kill_if_asked_before(double seconds) {
+    if (stop_asked_ && end_.seconds - *stop_asked_ > seconds) kill();
   }
   void kill() {
     stopping_ = true;
     kill_tree(process_);
   }
 
-  /// Reads what the worker wrote into `updates`. Returns true if there was any output.
+  /// Reads some output of the worker, and appends its progress to `updates`. Returns true if there was any
+  /// output.
   bool read_some(std::vector<Update>& updates) {
     char block[1 << 14];
     const ssize_t got = read(process_.out, block, sizeof block);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) {
-      reading_ = false;
+      is_open_ = false;
       return false;
     }
-    read_ += static_cast<double>(got);
+    read_bytes_ += static_cast<double>(got);
     buffer_.append(block, static_cast<std::size_t>(got));
     std::size_t from = 0;
     for (std::size_t end; (end = buffer_.find('\n', from)) != std::string::npos; from = end + 1)
       if (auto progress = record::parse_progress(buffer_.substr(from, end - from));
-          progress && is_plain(progress->stage))
+          progress && is_printable(progress->stage))
         updates.push_back({job_.id, std::move(*progress)});
     buffer_.erase(0, from);
-    if (buffer_.size() > kLine) buffer_.clear();
+    if (buffer_.size() > kMaxLineBytes) buffer_.clear();
     return true;
   }
 
-  /// Checks the limits and the process. Returns true if it has ended; `end` is then complete.
-  bool look(std::vector<Update>& updates) {
+  /// Checks the limits and the process, and kills it if it exceeds a limit. Returns true if it has ended;
+  /// `end` is then complete.
+  bool check(std::vector<Update>& updates) {
     const double now = seconds_now();
-    // Where this process stood still in between, so did its worker, as a rule.
-    end_.seconds += std::min(now - last_look_, kLongestLook);
-    last_look_ = now;
+    // If this process stood still in between, its worker usually did so too.
+    end_.seconds += std::min(now - last_check_, kMaxCountedSeconds);
+    last_check_ = now;
     if (!has_ended(process_.id)) {
       check_limits();
       if (end_.kind == JobEnd::Kind::kResult) return false;
-    } else if (over_time_ > 0) {
+    } else if (stopped_for_time_ > 0) {
       end_.kind = JobEnd::Kind::kTimeLimit;
       end_.cause = fmt::format("the worker {} and was stopped", took_too_long());
     }
@@ -142,7 +151,8 @@ class Worker {
     status_ = reap(process_.id);
     reaped_ = true;
     // Reads the rest of the pipe. A process that still writes into it was not killed, and is not waited for.
-    for (std::size_t left = kLine / 64; left > 0 && reading_ && read_some(updates); --left) {
+    constexpr int kMaxReads = 1 << 14;
+    for (int reads = 0; reads < kMaxReads && is_open_ && read_some(updates); ++reads) {
     }
     if (end_.kind == JobEnd::Kind::kResult) take_result();
     return true;
@@ -151,55 +161,64 @@ class Worker {
 
  private:
   void check_limits() {
-    if (end_.seconds < next_look_) return;
-    next_look_ = end_.seconds + kTick / 1000.0;
+    if (end_.seconds < next_check_) return;
+    next_check_ = end_.seconds + kCheckMilliseconds / 1000.0;
     const WorkerLimits& limits = job_.limits;
     const ProcessUsage usage = usage_of(process_.id);
     end_.peak_bytes = std::max(end_.peak_bytes, usage.bytes);
-    if (limits.bytes > 0 && usage.bytes > limits.bytes)
-      over(JobEnd::Kind::kMemoryLimit, "used", "of memory", usage.bytes, limits.bytes);
-    else if (over_time_ > 0 && end_.seconds > over_time_ + kGrace)
+    if (limits.memory_bytes > 0 && usage.bytes > limits.memory_bytes)
+      kill_for_bytes(JobEnd::Kind::kMemoryLimit, "used", "of memory", usage.bytes, limits.memory_bytes);
+    else if (stopped_for_time_ > 0 && end_.seconds > stopped_for_time_ + kGraceSeconds)
       kill_for(JobEnd::Kind::kTimeLimit, took_too_long());
-    else if (limits.seconds > 0 && end_.seconds > limits.seconds && over_time_ == 0)
-      // The worker leaves a checkpoint if it has one.
-      ::kill(-process_.id, SIGTERM), over_time_ = end_.seconds;
-    else if (const std::uint64_t n = size_of(job_.result_file); n > limits.result_bytes)
-      over(JobEnd::Kind::kLimit, "wrote", "of results", n, limits.result_bytes);
-    else if (const std::uint64_t m = size_of(job_.log_file); m > log_before_ + limits.log_bytes)
-      over(JobEnd::Kind::kLimit, "wrote", "to its log", m - log_before_, limits.log_bytes);
+    else if (limits.seconds > 0 && end_.seconds > limits.seconds && stopped_for_time_ == 0)
+      // The worker may leave a checkpoint.
+      ::kill(-process_.id, SIGTERM), stopped_for_time_ = end_.seconds;
+    else if (const std::uint64_t result = size_of(job_.result_file); result > limits.result_bytes)
+      kill_for_bytes(JobEnd::Kind::kLimit, "wrote", "of results", result, limits.result_bytes);
+    else if (const std::uint64_t log = size_of(job_.log_file); log > log_before_ + limits.log_bytes)
+      kill_for_bytes(JobEnd::Kind::kLimit, "wrote", "to its log", log - log_before_, limits.log_bytes);
     else if (usage.processes > limits.processes)
-      too_many(usage.processes);
-    else if (end_.seconds >= next_slow_look_)
-      look_slowly();
+      kill_for_processes(usage.processes);
+    else if (end_.seconds >= next_slow_check_)
+      check_slow_limits();
   }
 
-  // Descendants whose parents have ended are not found by usage_of, but are still in the group.
-  void look_slowly() {
-    next_slow_look_ = end_.seconds + kSlowLook;
+  // Checks what takes long to measure. Descendants whose parents have ended are not found by usage_of, but
+  // are still in the group.
+  void check_slow_limits() {
+    next_slow_check_ = end_.seconds + kSlowCheckSeconds;
     const WorkerLimits& limits = job_.limits;
-    if (const int n = group_size(process_.id); n > limits.processes)
-      too_many(n);
-    else if (const std::uint64_t size = size_of_all(fs::path(job_.result_file).parent_path());
+    if (const int processes = group_size(process_.id); processes > limits.processes)
+      kill_for_processes(processes);
+    else if (const std::uint64_t size = size_of_folder(fs::path(job_.result_file).parent_path());
              size >= folder_before_ + limits.folder_bytes)  // The kernel holds a single file at the limit.
-      over(JobEnd::Kind::kLimit, "wrote", "to its folder", size - folder_before_, limits.folder_bytes);
+      kill_for_bytes(JobEnd::Kind::kLimit, "wrote", "to its folder", size - folder_before_,
+                     limits.folder_bytes);
   }
   [[nodiscard]] std::string took_too_long() const {
     return fmt::format("took {:.1f} s, more than the limit of {:.1f} s", end_.seconds, job_.limits.seconds);
   }
-  void too_many(int processes) {
+  void kill_for_processes(int processes) {
     kill_for(JobEnd::Kind::kLimit,
              fmt::format("has {} processes, more than the limit of {}", processes, job_.limits.processes));
   }
-  void over(JobEnd::Kind kind, const char* did, const char* what, std::uint64_t bytes, std::uint64_t most) {
-    kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", did, megabytes(bytes), what,
-                               megabytes(most)));
+  // `verb` and `where` are parts of the cause: "the worker wrote 9.00MB to its log, more than the limit ...".
+  void kill_for_bytes(JobEnd::Kind kind, const char* verb, const char* where, std::uint64_t bytes,
+                      std::uint64_t limit) {
+    kill_for(kind, fmt::format("{} {} {}, more than the limit of {}", verb, megabytes(bytes), where,
+                               megabytes(limit)));
   }
+  // Sets the reason of the kill; `check` does the kill.
   void kill_for(JobEnd::Kind kind, const std::string& what) {
     end_.kind = kind;
     end_.cause = fmt::format("the worker {} and was killed", what);
   }
-  [[nodiscard]] double allowance() const { return kOutput * (1 + seconds_now() - start_) - read_; }
+  // Returns how many bytes of output may be read now.
+  [[nodiscard]] double allowance() const {
+    return kOutputPerSecond * (1 + seconds_now() - start_) - read_bytes_;
+  }
 
+  // Reads the result file into `end_`, or finds the reason why there is no result.
   void take_result() {
     const auto read = read_untrusted_file(job_.result_file, job_.limits.result_bytes);
     std::error_code none;
@@ -222,22 +241,25 @@ class Worker {
 
   Job job_;
   Process process_;
-  double start_, last_look_ = start_, next_look_ = 0, next_slow_look_ = kSlowLook;
-  double read_ = 0;              // bytes of output read so far
-  std::optional<double> asked_;  // seconds (as in `end_`) at which it was asked to stop
-  // Its seconds when it was asked to stop at its time limit. 0: not asked.
-  double over_time_ = 0;
+  double start_, last_check_ = start_;  // by seconds_now()
+  // Times of the next checks, and of requests to stop, as in `end_.seconds`.
+  double next_check_ = 0, next_slow_check_ = kSlowCheckSeconds;
+  std::optional<double> stop_asked_;  // by the caller
+  double stopped_for_time_ = 0;       // at the time limit; 0: not yet
+  double read_bytes_ = 0;             // output read so far
+  // Sizes at the start, which do not count.
   std::uint64_t log_before_ = size_of(job_.log_file);
-  std::uint64_t folder_before_ = size_of_all(fs::path(job_.result_file).parent_path());
+  std::uint64_t folder_before_ = size_of_folder(fs::path(job_.result_file).parent_path());
   JobEnd end_;
   std::string buffer_;  // an incomplete line
-  int status_ = 0;
-  bool reading_ = true, reaped_ = false, stopping_ = false;
+  int status_ = 0;      // as of waitpid, once reaped
+  bool is_open_ = true, reaped_ = false;
+  bool stopping_ = false;  // The caller asked it to stop, or killed it.
 };
 
-class Local : public Executor {
+class LocalExecutor : public Executor {
  public:
-  explicit Local(LocalOptions options)
+  explicit LocalExecutor(LocalOptions options)
       : options_(std::move(options)),
         machine_(options_.machine.value_or(sandbox::machine())),
         programs_(sandbox::library_folders(options_.worker)) {
@@ -249,11 +271,11 @@ class Local : public Executor {
   [[nodiscard]] int slots() const override { return options_.slots; }
   [[nodiscard]] int running() const override { return static_cast<int>(workers_.size()); }
 
-  Result<bool> start(const Job& given) override {
-    Job job = given;
+  Result<bool> start(const Job& requested) override {
+    Job job = requested;
     // The files that a worker writes are weights and checkpoints, whose size is proportional to its memory.
-    if (job.limits.bytes > 0)
-      job.limits.folder_bytes = std::min(job.limits.folder_bytes, kWritten * job.limits.bytes);
+    if (job.limits.memory_bytes > 0)
+      job.limits.folder_bytes = std::min(job.limits.folder_bytes, kFolderPerMemory * job.limits.memory_bytes);
     if (running() >= slots())
       return fail("jobs", fmt::format("no free slot: {} jobs are running", running()));
     std::error_code error;
@@ -266,8 +288,8 @@ class Local : public Executor {
     rules.writes = {folder};
     rules.file_bytes = job.limits.folder_bytes;
     rules.devices = job.devices;
-    rules.shared_bytes = job.limits.bytes;
-    rules.loopback = job.team;
+    rules.shared_bytes = job.limits.memory_bytes;
+    rules.loopback = job.multi_process;
     PythonSetup python;
     if (job.python) {
       GABBRO_TRY(found, find_python());
@@ -275,7 +297,9 @@ class Local : public Executor {
       rules.programs.insert(rules.programs.end(), python.folders.begin(), python.folders.end());
     }
     GABBRO_TRY(confined, sandbox::Sandbox::prepare(rules, machine_));
-    Launch launch{{options_.worker, job.spec_file, job.result_file}, job.log_file, options_.hidden};
+    Launch launch{.command = {options_.worker, job.spec_file, job.result_file},
+                  .log = job.log_file,
+                  .hidden = options_.hidden};
     launch.variables = {"HOME=" + folder, "TMPDIR=" + folder, "GABBRO_BORDERS=" + machine_.text()};
     launch.variables.insert(launch.variables.end(), python.variables.begin(), python.variables.end());
     launch.sandbox = &confined;
@@ -286,14 +310,14 @@ class Local : public Executor {
 
   JobEvents wait(double seconds) override {
     const double until = seconds_now() + seconds;
-    JobEvents news;
+    JobEvents events;
     for (bool interrupted = false; !workers_.empty();) {
-      const double left = until - seconds_now();
-      interrupted = !poll_outputs(left);
-      look(news);
-      if (!news.updates.empty() || !news.ended.empty() || left <= 0 || interrupted) break;
+      const double remaining = until - seconds_now();
+      interrupted = !poll_outputs(remaining);
+      check_workers(events);
+      if (!events.updates.empty() || !events.ended.empty() || remaining <= 0 || interrupted) break;
     }
-    return news;
+    return events;
   }
 
   void stop() override {
@@ -304,26 +328,27 @@ class Local : public Executor {
   }
 
  private:
-  // Waits until there is output, a tick has passed, or `seconds` have passed. Returns false if a signal
+  // Waits until there is output, the next check is due, or `seconds` have passed. Returns false if a signal
   // arrived.
   bool poll_outputs(double seconds) const {
     std::vector<pollfd> outputs;
-    int most = kTick;
+    int longest = kCheckMilliseconds;
     for (const auto& worker : workers_)
       if (worker->is_reading())
         outputs.push_back({worker->output(), POLLIN, 0});
       else if (!worker->is_open())
-        most = kEnding;
-    const int milliseconds = std::clamp(static_cast<int>(std::min(seconds, 1.0) * 1000), 0, most);
+        longest = kEndingMilliseconds;
+    const int milliseconds = std::clamp(static_cast<int>(std::min(seconds, 1.0) * 1000), 0, longest);
     return poll(outputs.data(), outputs.size(), milliseconds) >= 0 || errno != EINTR;
   }
 
-  void look(JobEvents& news) {
+  // Reads output, checks limits, and removes the workers that have ended.
+  void check_workers(JobEvents& events) {
     for (auto& worker : workers_) {
-      if (worker->is_reading()) worker->read_some(news.updates);
-      worker->insist(options_.stop_seconds);
-      if (!worker->look(news.updates)) continue;
-      news.ended.push_back(worker->end());
+      if (worker->is_reading()) worker->read_some(events.updates);
+      worker->kill_if_asked_before(options_.stop_seconds);
+      if (!worker->check(events.updates)) continue;
+      events.ended.push_back(worker->end());
       worker.reset();
     }
     std::erase(workers_, nullptr);
@@ -353,7 +378,7 @@ Result<std::unique_ptr<Executor>> local_executor(const LocalOptions& options) {
   if (error || !fs::exists(filled.worker, error))
     return fail("jobs", fmt::format("{} not found", filled.worker),
                 "build it with the torch backend: ./dev build");
-  return std::make_unique<Local>(std::move(filled));
+  return std::make_unique<LocalExecutor>(std::move(filled));
 }
 
 }  // namespace gabbro::jobs

@@ -29,10 +29,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kNoSandbox = 125;  // exit code if the sandbox cannot be entered
-// Repeats the kill for processes that fork in the meantime.
+// Exit codes of a child that could not become the program.
+constexpr int kNoSandbox = 125, kNotExecuted = 127;
+// kill_tree repeats its kills for up to 0.2 s, since processes may fork in the meantime.
 constexpr int kKillRounds = 100, kKillMicroseconds = 2000;
 
+// Returns an error that ends with the text of errno.
 tl::unexpected<Error> failed(const std::string& what) {
   return fail("jobs", fmt::format("{}: {}", what, std::strerror(errno)));
 }
@@ -69,18 +71,19 @@ struct Birth {
   char* const* envp;
   int in, out, log;
   pid_t parent;
-  int on_death;
+  int parent_death_signal;
   sandbox::Sandbox* sandbox;
 };
 
-// Closes all other descriptors on exec. The new process must not inherit files and sockets that the starter
-// of this program left open.
+// Marks all other descriptors as close-on-exec, since the new process must not inherit files and sockets that
+// this program itself inherited.
 void close_others() {
   constexpr unsigned kFirst = STDERR_FILENO + 1;
 #ifdef SYS_close_range
   constexpr unsigned kOnExec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
   if (syscall(SYS_close_range, kFirst, ~0U, kOnExec) == 0) return;
 #endif
+  // The system's limit may be in the billions; descriptors beyond a million are not expected.
   const long most = std::min(sysconf(_SC_OPEN_MAX), 1L << 20);
   for (int file = kFirst; file < most; ++file) fcntl(file, F_SETFD, FD_CLOEXEC);
 }
@@ -89,8 +92,9 @@ void close_others() {
 // lock at the fork.
 [[noreturn]] void become(const Birth& b) {
   setpgid(0, 0);
-  if (b.on_death != 0) prctl(PR_SET_PDEATHSIG, b.on_death);
-  // A pending signal must have its default effect. The handler of this program would swallow it.
+  if (b.parent_death_signal != 0) prctl(PR_SET_PDEATHSIG, b.parent_death_signal);
+  // Handlers of this program must not swallow a pending signal, and what it ignores must not stay ignored
+  // after exec.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -100,22 +104,25 @@ void close_others() {
   if (b.log >= 0) dup2(b.log, STDERR_FILENO);
   close_others();
   if (b.sandbox)
-    if (const char* step = b.sandbox->enter(b.on_death)) {
+    // The sandbox sets the signal again, since the kernel clears it when credentials change.
+    if (const char* step = b.sandbox->enter(b.parent_death_signal)) {
       constexpr char kFailed[] = "cannot enter the sandbox: ";
       for (const char* text : {kFailed, step, "\n"})
         if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
       _exit(kNoSandbox);
     }
-  if (b.on_death != 0 && getppid() != b.parent) _exit(127);
+  // If the parent ended before prctl, no signal comes.
+  if (b.parent_death_signal != 0 && getppid() != b.parent) _exit(kNotExecuted);
   execve(b.argv[0], b.argv, b.envp);
-  _exit(127);
+  _exit(kNotExecuted);
 }
 
+// Adds the resident pages of a process and its descendants to `pages`, and their number to `processes`.
 void add_family(pid_t id, std::uint64_t& pages, int& processes) {
   std::uint64_t size = 0, resident = 0;
-  std::ifstream(fmt::format("/proc/{}/statm", id)) >> size >> resident;
+  if (!(std::ifstream(fmt::format("/proc/{}/statm", id)) >> size >> resident)) return;  // It is gone.
   pages += resident;
-  // A worker with more processes is killed anyway, and counting all of them would be unbounded work.
+  // A worker with this many processes exceeds its limit anyway, and counting more would be unbounded work.
   constexpr int kMost = 10'000;
   if (++processes > kMost) return;
   std::error_code error;
@@ -140,12 +147,9 @@ void for_each_process(const F& f) {
 std::vector<pid_t> marked(const std::string& mark) {
   std::vector<pid_t> out;
   for_each_process([&](pid_t id) {
-    const std::string text = read_file(fmt::format("/proc/{}/environ", id)).value_or("");
-    for (std::size_t at = 0; at < text.size(); at = text.find('\0', at) + 1)
-      if (text.compare(at, mark.size() + 1, mark.c_str(), mark.size() + 1) == 0) {
-        out.push_back(id);
-        break;
-      }
+    // A process can overwrite its environment, so that the last variable has no NUL at its end.
+    const std::string text = '\0' + read_file(fmt::format("/proc/{}/environ", id)).value_or("") + '\0';
+    if (text.find('\0' + mark + '\0') != std::string::npos) out.push_back(id);
   });
   return out;
 }
@@ -160,15 +164,23 @@ Result<Process> start_process(const Launch& launch) {
   const std::vector<char*> argv = pointers(words), envp = pointers(variables);
   int log = -1;
   if (!launch.log.empty()) {
-    // The log must not be opened through a link that an earlier worker may have left there.
+    // The log must not be opened through a link that an earlier worker may have left there. Nor may the call
+    // wait, as it would for the reader of a named pipe.
     log = open(launch.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (log < 0) return failed(launch.log);
     fcntl(log, F_SETFL, O_APPEND);
   }
   int outs[2] = {-1, -1}, ins[2] = {-1, -1};
   const bool piped = pipe2(outs, O_CLOEXEC) == 0 && (!launch.has_input || pipe2(ins, O_CLOEXEC) == 0);
-  const Birth birth{argv.data(), envp.data(), ins[0],          outs[1],
-                    log,         getpid(),    launch.on_death, launch.sandbox};
+  const Birth birth{.argv = argv.data(),
+                    .envp = envp.data(),
+                    .in = ins[0],
+                    .out = outs[1],
+                    .log = log,
+                    .parent = getpid(),
+                    .parent_death_signal = launch.parent_death_signal,
+                    .sandbox = launch.sandbox};
+  // No handler of this program may run in the child before `become` resets them.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -204,6 +216,7 @@ int group_size(pid_t id) {
   for_each_process([&](pid_t other) {
     std::string text;
     std::getline(std::ifstream(fmt::format("/proc/{}/stat", other)), text);
+    // The name of the program may itself contain parentheses.
     const std::size_t name_end = text.rfind(')');
     if (name_end == std::string::npos) return;
     char state = 0;
@@ -232,6 +245,7 @@ void kill_tree(const Process& process) {
   kill(-process.id, SIGKILL);
   for (int round = 0; round < kKillRounds; ++round) {
     const std::vector<pid_t> left = marked(process.mark);
+    // kill also succeeds if only zombies are left, which group_size does not count.
     const bool grouped = kill(-process.id, SIGKILL) == 0 && group_size(process.id) > 0;
     if (left.empty() && !grouped) return;
     for (const pid_t id : left) kill(id, SIGKILL);

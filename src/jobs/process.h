@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,8 +15,8 @@ namespace gabbro::jobs {
 
 struct Process {
   pid_t id = 0;
-  int out = -1;  // Reads its standard output. The owner closes it.
-  int in = -1;   // Writes its standard input, if it has one. The owner closes it.
+  int out = -1;  // Descriptor that reads its standard output. The owner closes it.
+  int in = -1;   // Descriptor that writes its standard input, if it has one. The owner closes it.
   // A variable in the environment of the process. Its descendants inherit it, so they can be found wherever
   // they are.
   std::string mark;
@@ -29,8 +30,8 @@ struct Launch {
   std::vector<std::string> variables = {};  // additional variables, as "NAME=value"
   sandbox::Sandbox* sandbox = nullptr;      // Entered before the program begins. Null: none.
   bool has_input = false;                   // Standard input is a pipe; otherwise it is empty.
-  // The signal (default SIGTERM) that the process gets when the thread that started it ends. 0: none.
-  int on_death = 15;
+  // The signal that the process gets when the thread that started it ends. 0: none.
+  int parent_death_signal = SIGTERM;
 };
 
 /// Starts a process in its own process group, with standard output as a pipe. Its threads do not spin while
@@ -47,11 +48,10 @@ struct ProcessUsage {
   int processes = 0;
 };
 ProcessUsage usage_of(pid_t id);
-/// Returns the number of processes in the group of `id`, including those whose parents are gone. Reads all
-/// processes of the machine.
+/// Returns the number of processes in the group of `id`, including those whose parents are gone, without
+/// zombies. Reads all processes of the machine.
 int group_size(pid_t id);
-/// Returns the processor time that a process used itself, in seconds. The result is negative if the process
-/// is gone.
+/// Returns the processor time that a process itself used, in seconds; negative if the process is gone.
 double processor_seconds(pid_t id);
 
 /// Returns true if the process has ended. It stays a zombie until `reap`, so that its process id and group id

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Prints the folders that Python reads, then the packages that are missing.
-constexpr const char* kAsk = R"(
+// Prints the folders that Python reads, one a line, then an empty line, then the packages that are missing.
+constexpr const char* kListFolders = R"(
 import importlib.util, os, sys
 folders = [sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable)), *sys.path]
 for folder in dict.fromkeys(map(os.path.realpath, filter(None, folders))):
@@ -29,13 +29,14 @@ for name in ('torch', 'gabbro_torch'):
         print(name)
 )";
 
+// Returns the folder of this program.
 fs::path own_folder() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path();
 }
 
-std::string interpreter() {
-  if (const char* known = std::getenv("GABBRO_PYTHON")) return known;
+std::string find_interpreter() {
+  if (const char* chosen = std::getenv("GABBRO_PYTHON")) return chosen;
   std::error_code error;
   const fs::path own = own_folder().parent_path() / ".venv/bin/python";
   if (fs::exists(own, error)) return own;
@@ -52,10 +53,10 @@ std::string interpreter() {
 // Runs a program to its end and returns what it printed.
 Result<std::string> output_of(const std::vector<std::string>& command,
                               const std::vector<std::string>& variables) {
-  Launch launch{command, "/dev/null"};
+  Launch launch{.command = command, .log = "/dev/null"};
   launch.variables = variables;
   GABBRO_TRY(process, start_process(launch));
-  fcntl(process.out, F_SETFL, 0);
+  fcntl(process.out, F_SETFL, 0);  // Reads wait for output.
   std::string out;
   char block[1 << 12];
   for (ssize_t got; (got = read(process.out, block, sizeof block)) > 0 || (got < 0 && errno == EINTR);)
@@ -71,23 +72,23 @@ Result<std::string> output_of(const std::vector<std::string>& command,
 Result<PythonSetup> find_python() {
   const std::string hint = "install PyTorch with ./dev setup, or set GABBRO_PYTHON to a Python that has it";
   PythonSetup out;
-  out.program = interpreter();
+  out.program = find_interpreter();
   // The package is next to the folder of this program in a source tree, else it is installed for Python.
   const fs::path package = own_folder().parent_path() / "python";
   std::error_code error;
   if (fs::exists(package / "gabbro_torch", error)) out.variables.push_back("PYTHONPATH=" + package.string());
   out.variables.push_back("GABBRO_PYTHON=" + out.program);
   out.variables.emplace_back("PYTHONDONTWRITEBYTECODE=1");
-  auto text = output_of({out.program, "-c", kAsk}, out.variables);
+  auto text = output_of({out.program, "-c", kListFolders}, out.variables);
   if (!text) return fail("python", "cannot run Python: " + text.error().message, hint);
   std::vector<std::string> missing;
-  bool folders = true;
+  bool in_folders = true;
   for (std::size_t at = 0, end; (end = text->find('\n', at)) != std::string::npos; at = end + 1) {
     const std::string line = text->substr(at, end - at);
     if (line.empty())
-      folders = false;
+      in_folders = false;
     else
-      (folders ? out.folders : missing).push_back(line);
+      (in_folders ? out.folders : missing).push_back(line);
   }
   if (missing.empty()) return out;
   return fail("python", fmt::format("{} does not have the package {}", out.program, missing[0]), hint);

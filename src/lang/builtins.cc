@@ -36,7 +36,7 @@ std::string_view causal_hint(std::string_view what) {
 std::string_view time_name(AxisId axis) { return axis == ir::kTime ? "t" : "s"; }
 
 // Returns the axes of over=, each of which `type` must have. Without over=, returns every visible axis except
-// t and s.
+// t and s. `what` names the function in messages.
 std::optional<AxisList> over_axes(Elaborator& e, const Expr& call, const ir::Type& type,
                                   std::string_view what) {
   const Expr* given = keyword(call, "over");
@@ -103,10 +103,10 @@ Value run_dot(Elaborator& e, const Expr& call) {
   if (a < 0 || b < 0) return {};
   const Expr* given = keyword(call, "over");
   if (!given) return e.error(call.at, "call", "dot needs over=", "dot(a, b, over=k)");
-  const auto left = over_axes(e, call, e.builder().type(a), "dot");
-  if (!left) return {};
-  const auto right = over_axes(e, call, e.builder().type(b), "dot");
-  return right ? e.emit(call.at, {.op = Op::kDot, .in = {a, b, -1}, .axes = *right}) : Value{};
+  // Both values must have the axes.
+  if (!over_axes(e, call, e.builder().type(a), "dot")) return {};
+  const auto over = over_axes(e, call, e.builder().type(b), "dot");
+  return over ? e.emit(call.at, {.op = Op::kDot, .in = {a, b, -1}, .axes = *over}) : Value{};
 }
 
 Value run_top_k(Elaborator& e, const Expr& call) {
@@ -155,8 +155,8 @@ Value extremum(Elaborator& e, const Expr& call, bool larger) {
   const Value v = e.emit(call.at, {.op = Op::kMax, .in = {x, y, -1}});
   return v.poison() ? v : e.make(e.builder().scale(v.node, -1));
 }
-Value run_maximum(Elaborator& e, const Expr& call) { return extremum(e, call, true); }
-Value run_minimum(Elaborator& e, const Expr& call) { return extremum(e, call, false); }
+Value run_maximum(Elaborator& e, const Expr& call) { return extremum(e, call, /*larger=*/true); }
+Value run_minimum(Elaborator& e, const Expr& call) { return extremum(e, call, /*larger=*/false); }
 
 // Pointwise functions of one argument come from the op table. Applied to a number, they return a number.
 template <Op op>
@@ -205,7 +205,7 @@ Value run_broadcast(Elaborator& e, const Expr& call) {
   return e.emit(call.at, {.op = Op::kBroadcast, .in = {x, -1, -1}, .axes = *axes});
 }
 
-// Returns axes other than t and s, which alone can be rearranged.
+// Returns the axes that `expr` names. Reports an error for t and s: only other axes can be rearranged.
 std::optional<AxisList> size_axes(Elaborator& e, const Expr& expr, std::string_view what) {
   const auto axes = e.eval_axes(expr, what);
   if (!axes) return {};
@@ -232,7 +232,7 @@ std::optional<AxisId> size_axis(Elaborator& e, const Expr& expr, std::string_vie
   return {};
 }
 
-// Returns true if `x` has each of the axes that `expr` names; reports an error otherwise.
+// Returns true if `x` has each of `axes`, which `expr` names; reports an error otherwise.
 bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes) {
   const ir::Type type = e.builder().type(x);
   for (AxisId a : axes)
@@ -246,7 +246,8 @@ bool has_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, 
   return true;
 }
 
-// Returns true if `x` lacks the axes that `expr` names, once `from` are replaced; reports an error otherwise.
+// Returns true if `x` without the axes `from`, which are replaced, has none of `axes`, which `expr` names;
+// reports an error otherwise.
 bool lacks_axes(Elaborator& e, const Expr& expr, std::string_view what, NodeId x, const AxisList& axes,
                 const AxisList& from) {
   const ir::Type type = e.builder().type(x);
@@ -292,12 +293,13 @@ Value run_merge(Elaborator& e, const Expr& call) {
   return e.emit(call.at, {.op = Op::kMerge, .in = {x, -1, -1}, .axes = *from});
 }
 
-// Returns true if `n` is a valid offset. Offsets keep their symbolic dependence on the width, for the
-// structural hash.
+// Returns true if `n` is a whole number that can be an offset in an axis.
 bool is_offset(const Static& n) {
-  return n.value >= 0 && n.value <= (1 << 24) && n.value == std::floor(n.value);
+  constexpr double kLargest = 1 << 24;  // the largest size of an axis
+  return n.value >= 0 && n.value <= kLargest && n.value == std::floor(n.value);
 }
 
+// Offsets of slices and pads keep their symbolic dependence on the width, for the structural hash.
 Value slice(Elaborator& e, const Expr& call, NodeId x, AxisId from, const Static& start, AxisId to) {
   if (!is_offset(start))
     return e.error(call.at, "range", fmt::format("{} cannot start at {}", call.text, start.value),
@@ -396,7 +398,8 @@ Value run_shift(Elaborator& e, const Expr& call) {
     return e.error(call.args[1].at, "future",
                    fmt::format("shift by {} would read {} position{} ahead", *n, -*n, *n == -1 ? "" : "s"),
                    fmt::format("n >= 0 looks back: shift(x, {})", -*n));
-  if (*n > (1 << 20))
+  constexpr std::int64_t kFarthest = 1 << 20;
+  if (*n > kFarthest)
     return e.error(call.args[1].at, "range", fmt::format("shift by {} is too far", *n),
                    "at most 2^20 positions");
   return e.emit(call.at, {.op = Op::kShift, .in = {x, -1, -1}, .amount = static_cast<std::int32_t>(*n)});
@@ -427,7 +430,7 @@ Value run_cumsum(Elaborator& e, const Expr& call) {
   return past.poison() ? past : e.make(e.builder().sum(past.node, {ir::kPast}));
 }
 
-// Adds a leaf to the model body; a scan captures it if it uses it.
+// Adds a leaf to the body of the model. A scan in which it is used captures it.
 Value leaf(Elaborator& e, Position at, ir::Node node) {
   Value v;
   v.kind = Value::Kind::kTensor;
@@ -453,7 +456,8 @@ Value run_iota(Elaborator& e, const Expr& call) {
 
 Value run_position(Elaborator& e, const Expr& call) { return leaf(e, call.at, {.op = Op::kPosition}); }
 
-// Parses init = 0.5, normal(0.02) or uniform(-1, 1).
+// Returns the initialisation that `expr` describes: 0.5, normal(0.02) or uniform(-1, 1). Without `expr`, it
+// is `fallback`.
 std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallback) {
   if (!expr) return fallback;
   const auto numbers = [&](std::size_t n) -> std::optional<std::array<double, 2>> {
@@ -474,7 +478,7 @@ std::optional<ir::Init> init_of(Elaborator& e, const Expr* expr, ir::Init fallba
   if (expr->kind == Expr::Kind::kCall && expr->text == "normal") {
     const auto v = numbers(1);
     if (!v) return std::nullopt;
-    // As the deviation of a distribution, 0 stands for the default.
+    // In ir::Init, a normal distribution with standard deviation 0 stands for the default one.
     return (*v)[0] == 0 ? ir::Init{ir::Init::Kind::kConstant, 0, 0}
                         : ir::Init{ir::Init::Kind::kNormal, (*v)[0], 0};
   }
@@ -516,7 +520,7 @@ Value run_linear(Elaborator& e, const Expr& call) {
     if (out_expr.kind == Expr::Kind::kName && v.poison()) return {};
     if (v.kind == Value::Kind::kStatic) {
       const AxisId axis = e.new_axis(out_expr.text, v.number, out_expr.at);
-      if (axis == 0) return {};
+      if (axis == 0) return {};  // an error
       out.push_back(axis);
     } else {
       const auto axes = e.eval_axes(out_expr, "the result of linear");
@@ -639,6 +643,7 @@ Value run_axes(Elaborator& e, const Expr& call) {
   return v;
 }
 
+// Columns: name, min_args, max_args, keywords, doc, run.
 const Builtin kBuiltins[] = {
     {"linear", 2, 2, "over per bias init",
      "linear(x, out, over=all axes of x, per=[], bias=false, init=normal(1/sqrt(fan-in))): x times a new "
@@ -725,6 +730,7 @@ constexpr std::string_view kGroups =
 constexpr std::string_view kReorders = "positions cannot be reordered";
 constexpr std::string_view kUseShift = "shift(x, n) looks back n positions";
 
+// Columns: name, code, message, hint.
 const Absent kAbsent[] = {
     {"fft", "future", kWholeSequence, kLongConv},
     {"ifft", "future", kWholeSequence, kLongConv},

@@ -17,10 +17,11 @@ struct Builtin {
   std::string_view keywords;
   // Signature and meaning, for the language reference. Empty if the documentation of the op is used.
   std::string_view doc;
-  Value (*run)(Elaborator&, const Expr& call);
+  Value (*run)(Elaborator&, const Expr& call);  // returns poison after an error
 };
 
 std::span<const Builtin> builtins();
+/// Returns the function called `name`, or null.
 const Builtin* find_builtin(std::string_view name);
 
 /// Returns the signature and meaning of `builtin`: its own text, or that of the op of the same name.
@@ -32,10 +33,11 @@ const Expr* keyword(const Expr& call, std::string_view keyword);
 /// A name that other frameworks have and Gab omits on purpose, with the reason and the causal alternative.
 struct Absent {
   std::string_view name;
-  std::string_view code;
+  std::string_view code;  // of the error
   std::string_view message;
   std::string_view hint;
 };
+/// Returns the row of `name`, or null.
 const Absent* find_absent(std::string_view name);
 
 /// Returns the hint for a library function `name` called over t: its counterpart over past positions. Empty

@@ -13,6 +13,7 @@ namespace gabbro::lang {
 
 namespace {
 
+// Returns the line that created the parameter, or no position if none did.
 Position param_position(const ir::Graph& graph, int param) {
   for (const ir::Node& node : graph.bodies[0].nodes)
     if (node.op == ir::Op::kParam && node.index == param) return {node.line, 1};
@@ -46,7 +47,7 @@ void complete(Subject& subject) {
 CheckReport check(std::string_view text, const Library& base, const ElaborateOptions& options) {
   ParseResult parsed = parse(text);
   if (parsed.errors.empty()) return check(std::move(parsed.program), base, options);
-  return {std::move(parsed.program), {}, std::move(parsed.errors)};
+  return {.program = std::move(parsed.program), .errors = std::move(parsed.errors)};
 }
 
 CheckReport check(Program program, const Library& base, const ElaborateOptions& options) {
@@ -104,7 +105,8 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     // The moves belong to the design: sizes of a unit at other widths need not divide by them.
     unit_options.moves.clear();
     unit_options.free_scale = 1;
-    Subject subject{unit->name, false, elaborate(library, instance, unit_options), {}, {}};
+    Subject subject{
+        .name = unit->name, .is_design = false, .elaboration = elaborate(library, instance, unit_options)};
     count(subject.elaboration);
     if (subject.elaboration.ok() && !has_design) complete(subject);
     take_errors(subject.elaboration);
@@ -114,7 +116,8 @@ CheckReport check(Program program, const Library& base, const ElaborateOptions& 
     const Design* design = std::get_if<Design>(&item.value);
     if (!design || !report.errors.empty()) continue;
     if (exhausted(item.at)) break;
-    Subject subject{design->name, true, elaborate(library, *design, options), {}, {}};
+    Subject subject{
+        .name = design->name, .is_design = true, .elaboration = elaborate(library, *design, options)};
     count(subject.elaboration);
     if (subject.elaboration.ok()) complete(subject);
     take_errors(subject.elaboration);

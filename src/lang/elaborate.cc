@@ -23,6 +23,8 @@ Elaborator::Elaborator(const Library& library, const ElaborateOptions& options, 
 
 namespace {
 
+// Returns the size given by an option if it is set, or else the one written in the design, or else
+// `fallback`.
 std::int64_t choose(std::int64_t option, std::optional<std::int64_t> written, std::int64_t fallback) {
   return option > 0 ? option : written.value_or(fallback);
 }

@@ -39,8 +39,8 @@ struct ElaborateOptions {
   double free_scale = 1;
   // At most one per value of a hyperparameter; set by resizing.
   std::vector<Move> moves = {};
-  bool record_names = false;
-  Survey* survey = nullptr;  // filled when a single unit is elaborated
+  bool record_names = false;  // fills Elaboration::names
+  Survey* survey = nullptr;   // filled when a single unit is elaborated
   // Maximum number of operations. Evaluation steps, which need not create operations, are limited to
   // kStepsPerNode times as many.
   std::size_t max_nodes = 200'000;
@@ -52,8 +52,10 @@ struct InstanceInfo {
   std::string path;  // "stack.3.mixer"
   std::string unit;
   std::string hypers;  // "heads=4, window=64"
-  int depth = 0;
-  std::int64_t params = 0;  // new parameters created inside, including those of children
+  int depth = 0;       // number of units and functions around it
+  // Number of parameters (elements) that it creates, including those of its children. A shared instance
+  // counts where it is used first.
+  std::int64_t params = 0;
 };
 
 /// A named value of a unit, for `gabbro show`.
@@ -72,8 +74,7 @@ struct FreeHyper {
   double high = 0;
 };
 
-/// An integer hyperparameter that is not `free`; stands for all instances of its unit in which it has one
-/// value.
+/// An integer hyperparameter that is not `free`, in all instances of its unit in which it has this value.
 struct IntHyper {
   std::string unit, hyper;
   double value = 0;
@@ -84,31 +85,31 @@ struct IntHyper {
 struct Elaboration {
   ir::Graph graph;                  // complete only when `errors` is empty
   std::vector<ir::NodeId> outputs;  // a design: the logits [t, V]; a unit: its results
-  ir::AxisId width = 0;
-  ir::AxisId vocab = 0;
+  ir::AxisId width = 0;             // the axis D
+  ir::AxisId vocab = 0;             // the axis V; 0 for a unit
   std::vector<InstanceInfo> instances;
   std::vector<NamedValue> names;
   std::vector<FreeHyper> free_hypers;
   std::vector<IntHyper> int_hypers;  // of those with a range and a finite value, the first kMostIntHypers
-  std::vector<Move> moves;           // as they were asked for
+  std::vector<Move> moves;           // as given in the options
   std::size_t steps = 0;             // statements and expressions that were evaluated
   std::vector<Error> errors;
   static constexpr std::size_t kMostIntHypers = 64;
   [[nodiscard]] bool ok() const { return errors.empty(); }
 };
 
-/// The model that `design` describes: tokens to logits. O(nodes of the result).
+/// Returns the model that `design` describes: tokens to logits. O(nodes of the result).
 Elaboration elaborate(const Library& library, const Design& design, const ElaborateOptions& options = {});
 
-/// One unit on external inputs [t, D] (kInput 0, 1, ...), with its default hyperparameters or those in
-/// `instance` (an instance expression such as "GLA(heads=2)"). Slots without default are filled with
-/// sums of their inputs, each scaled by a parameter per channel.
+/// Returns one unit on external inputs [t, D] (kInput 0, 1, ...), with its default hyperparameters or those
+/// in `instance` (an instance expression such as "GLA(heads=2)"). Slots without default are filled with sums
+/// of their inputs, each scaled by a parameter per channel.
 Elaboration elaborate(const Library& library, const Expr& instance, const ElaborateOptions& options = {});
 
-/// Names given so far within one unit, and how often each was asked for.
+/// Names given so far within one unit, and how often each was requested.
 using Labels = std::vector<std::pair<std::string, int>>;
-/// Returns `label`, or with a number behind it if it was given before ("q", "q_2"), and remembers it.
-/// Parameters are named so, which exports repeat. O(labels).
+/// Returns `label`, with a number behind it if it was given before ("q", "q_2"), and remembers it. Parameters
+/// get such names, and exports repeat them. O(labels).
 std::string unique_label(Labels& labels, std::string_view label);
 
 }  // namespace gabbro::lang

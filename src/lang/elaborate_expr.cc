@@ -111,7 +111,7 @@ static bool is_number(const Value& v) {
 std::int32_t Elaborator::symbol(const ir::Sym& sym) {
   if (sym.is_constant()) return -1;
   auto& syms = graph().syms;
-  steps_ += syms.size() / 4;  // the next statement reports the limit if there are too many
+  steps_ += syms.size() / kFormulasPerStep;  // the next statement reports the limit if there are too many
   const auto known = std::find(syms.begin(), syms.end(), sym);
   const auto index = static_cast<std::int32_t>(known - syms.begin());
   if (known == syms.end()) syms.push_back(sym);
@@ -146,18 +146,18 @@ NodeId Elaborator::tensor(const Value& value, Position at) {
   return -1;
 }
 
-// Names of a body are unique. An entry of the index is valid only if the name is still at that place.
+// Names of a body are unique. Entries of the index may be outdated, so the name at the index is compared.
 Binding* Frame::binding(std::string_view wanted) {
   constexpr std::size_t kFew = 32;
   if (wanted == "_") return nullptr;
-  const auto is = [&](const Binding& b) { return b.name == wanted && b.family_key.empty(); };
+  const auto matches = [&](const Binding& b) { return b.name == wanted && b.family_key.empty(); };
   if (names.size() <= kFew) {
-    const auto at = std::find_if(names.begin(), names.end(), is);
+    const auto at = std::find_if(names.begin(), names.end(), matches);
     return at == names.end() ? nullptr : &*at;
   }
-  for (; placed < names.size(); ++placed) places[names[placed].name] = placed;
-  const auto at = places.find(wanted);
-  if (at == places.end() || at->second >= names.size() || !is(names[at->second])) return nullptr;
+  for (; indexed < names.size(); ++indexed) index[names[indexed].name] = indexed;
+  const auto at = index.find(wanted);
+  if (at == index.end() || at->second >= names.size() || !matches(names[at->second])) return nullptr;
   return &names[at->second];
 }
 
@@ -194,7 +194,7 @@ Value Elaborator::eval_name(const Expr& expr) {
   if (expr.text == "D") return axis(frame().width);
   if (expr.text == "t") return axis(ir::kTime);
   if (expr.text == "s") return axis(ir::kPast);
-  return unknown_name(expr, false);
+  return unknown_name(expr, /*is_call=*/false);
 }
 
 Value Elaborator::eval(const Expr& expr) {
@@ -233,21 +233,21 @@ Value Elaborator::eval_kind(const Expr& expr) {
       const auto condition = eval_static(expr.args[1], "the condition of if");
       if (!condition) return {};
       if (!condition->sym.is_constant()) graph().width_bound = true;
-      const bool yes = condition->value != 0;
-      const Expr& skipped = expr.args[yes ? 2 : 0];
+      const bool is_true = condition->value != 0;
+      const Expr& skipped = expr.args[is_true ? 2 : 0];
       // Names in the branch not taken count as read, because another value of the hyperparameter uses them.
-      const auto touch = [&](const Expr& e, const auto& self) -> void {
+      const auto mark_read = [&](const Expr& e, const auto& self) -> void {
         if (e.kind == Expr::Kind::kName || e.kind == Expr::Kind::kCall) find(e.text);
         for (const Expr& arg : e.args) self(arg, self);
       };
-      touch(skipped, touch);
-      return eval(expr.args[yes ? 0 : 2]);
+      mark_read(skipped, mark_read);
+      return eval(expr.args[is_true ? 0 : 2]);
     }
     case Expr::Kind::kIndex: {
       const auto index = eval_int(expr.args[0], "the index");
       if (!index) return {};
       const std::string key = fmt::format("{}[{}]", expr.text, *index);
-      if (!spend(frame().names.size() / 16, expr.at)) return {};
+      if (!spend(frame().names.size() / kNamesPerStep, expr.at)) return {};
       for (Binding& b : frame().names)
         if (b.family_key == key) {
           b.read = true;
@@ -291,8 +291,39 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
   return {truth ? 1.0 : 0.0, truth ? 1.0 : 0.0};
 }
 
-// Powers of two. A divisor that depends on a width counts as none, so that a program is the same at all
-// widths.
+// Returns true if all elements are whole numbers by the ops that compute them.
+bool is_whole(const ir::Builder& b, NodeId id, int depth = 0) {
+  constexpr int kMaxDepth = 12;
+  const ir::Node& n = b.node(id);
+  const auto operand = [&](int i) { return is_whole(b, n.in[i], depth + 1); };
+  switch (n.op) {
+    case Op::kConst:
+      return n.value == std::floor(n.value) && std::isfinite(n.value);
+    case Op::kPosition:
+    case Op::kLag:
+    case Op::kIota:
+    case Op::kLess:
+    case Op::kFloor:
+      return true;
+    case Op::kAdd:
+    case Op::kMul:
+    case Op::kMax:
+      return depth < kMaxDepth && operand(0) && operand(1);
+    case Op::kWhere:
+      return depth < kMaxDepth && operand(1) && operand(2);
+    case Op::kDetach:
+    case Op::kBroadcast:
+    case Op::kRename:
+    case Op::kShift:
+    case Op::kPast:
+      return depth < kMaxDepth && operand(0);
+    default:
+      return false;
+  }
+}
+
+// Returns true if y is a power of two or the negative of one. A divisor that depends on a width never counts,
+// so that a program has the same structure at all widths.
 bool has_exact_reciprocal(const Static& y) {
   int exponent = 0;
   return y.sym.is_constant() && std::abs(std::frexp(y.value, &exponent)) == 0.5;
@@ -347,35 +378,46 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
     return error(at.at, "range", "division by zero", std::string(kNoZero));
   const NodeId x = tensor(a, at.at), y = tensor(b, at.at);
   if (x < 0 || y < 0) return {};
-  const auto both = [&](Op o, NodeId p, NodeId q) { return emit(at.at, {.op = o, .in = {p, q, -1}}); };
+  const auto emit_binary = [&](Op o, NodeId p, NodeId q) { return emit(at.at, {.op = o, .in = {p, q, -1}}); };
+  // Returns f of the node of `v`, or poison.
   const auto then = [&](const Value& v, const auto& f) { return v.poison() ? v : f(v.node); };
-  if (op == "+") return both(Op::kAdd, x, y);
-  if (op == "*") return both(Op::kMul, x, y);
+  if (op == "+") return emit_binary(Op::kAdd, x, y);
+  if (op == "*") return emit_binary(Op::kMul, x, y);
   if (op == "-")
-    return then(both(Op::kMul, builder().constant(-1), y),
-                [&](NodeId minus) { return both(Op::kAdd, x, minus); });
-  if (op == "<") return both(Op::kLess, x, y);
-  if (op == ">") return both(Op::kLess, y, x);
-  // Computes the negation of the opposite, or neither less nor greater.
+    return then(emit_binary(Op::kMul, builder().constant(-1), y),
+                [&](NodeId minus) { return emit_binary(Op::kAdd, x, minus); });
+  if (op == "<") return emit_binary(Op::kLess, x, y);
+  if (op == ">") return emit_binary(Op::kLess, y, x);
+  // a <= b is not (b < a), a >= b is not (a < b), and a == b is neither (a < b) nor (b < a).
   if (op == "<=" || op == ">=" || op == "==") {
     const auto negate = [&](NodeId n) { return make(builder().minus(builder().constant(1), n)); };
-    if (op == "<=") return then(both(Op::kLess, y, x), negate);
-    if (op == ">=") return then(both(Op::kLess, x, y), negate);
-    const Value less = both(Op::kLess, x, y), more = both(Op::kLess, y, x);
+    if (op == "<=") return then(emit_binary(Op::kLess, y, x), negate);
+    if (op == ">=") return then(emit_binary(Op::kLess, x, y), negate);
+    const Value less = emit_binary(Op::kLess, x, y), more = emit_binary(Op::kLess, y, x);
     return less.poison() || more.poison() ? Value{} : negate(builder().plus(less.node, more.node));
   }
+  // For whole numbers such as positions, a quotient that is a whole number is exact: its floor is the index
+  // of a table, or it is compared. The exponents of frequencies, of which no table depends on time, stay as
+  // they are.
+  const bool depends_on_width = is_number(b) && !as_static(*this, b).sym.is_constant();
+  const bool has_time = builder().type(x).time() || builder().type(y).time();
+  const bool is_rounded = !is_number(b) || !has_exact_reciprocal(as_static(*this, b));
+  const bool is_ratio_of_whole =
+      (has_time || !depends_on_width) && is_whole(builder(), x) && is_whole(builder(), y);
   const auto quotient = [&] {
     return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}),
-                [&](NodeId r) { return both(Op::kMul, x, r); });
+                [&](NodeId r) { return emit_binary(Op::kMul, x, r); });
   };
-  if (op == "/") return quotient();
+  if (op == "/" && !(is_rounded && is_ratio_of_whole)) return quotient();
   const Value floored = then(quotient(), [&](NodeId q) {
     return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}});
   });
   if (floored.poison()) return floored;
-  const bool exact = is_number(b) && has_exact_reciprocal(as_static(*this, b));
-  const NodeId whole = exact ? floored.node : whole_quotient(builder(), x, y, floored.node);
-  return make(op == "//" ? whole : builder().minus(x, builder().times(y, whole)));
+  const NodeId whole = is_rounded ? whole_quotient(builder(), x, y, floored.node) : floored.node;
+  if (op == "//") return make(whole);
+  const NodeId rest = builder().minus(x, builder().times(y, whole));
+  if (op == "%") return make(rest);
+  return make(builder().plus(whole, builder().times(rest, builder().unary(Op::kRecip, y))));
 }
 
 std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view what) {
@@ -398,7 +440,8 @@ std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view
 std::optional<std::int64_t> Elaborator::eval_int(const Expr& expr, std::string_view what) {
   const auto n = eval_static(expr, what);
   if (!n) return {};
-  if (n->value != std::floor(n->value) || std::abs(n->value) > 1e15) {
+  constexpr double kLargest = 1e15;
+  if (n->value != std::floor(n->value) || std::abs(n->value) > kLargest) {
     if (std::isinf(n->value) && n->value > 0) return ir::kAll;
     error(expr.at, "range", fmt::format("{} must be a whole number, got {}", what, n->value));
     return {};

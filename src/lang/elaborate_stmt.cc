@@ -13,7 +13,7 @@ namespace gabbro::lang {
 using ir::Op;
 
 void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
-  if (is_kept(name)) {
+  if (is_builtin_name(name)) {
     error(at, "reserved", fmt::format("{} is a reserved name", name), "choose another name");
     return;
   }
@@ -117,7 +117,8 @@ AxisId Elaborator::new_axis(std::string name, const Static& size, Position at) {
                 : "sizes are whole numbers: choose hyperparameters that divide the width, or use //");
     return 0;
   }
-  if (graph().axes.size() > 60'000) {
+  constexpr std::size_t kMostAxes = 60'000;  // AxisId has 16 bits
+  if (graph().axes.size() > kMostAxes) {
     gave_up_ = true;
     error(at, "limit", "the design has more than 60000 axes", "use fewer repetitions");
     return 0;
@@ -158,8 +159,8 @@ void Elaborator::run_assign(const Stmt& stmt) {
     values.push_back(eval(source));
   if (surveying() && values.size() == 1) survey(source, values[0]);
   if (values.size() != stmt.targets.size()) {
-    const bool wrong = values.empty() || values[0].poison();
-    if (!wrong)
+    const bool is_reported = values.empty() || values[0].poison();
+    if (!is_reported)
       error(stmt.at, "type",
             fmt::format("{} names cannot take {} results", stmt.targets.size(), values.size()),
             "name every result, or _ for one that is not wanted");
@@ -171,7 +172,7 @@ void Elaborator::run_assign(const Stmt& stmt) {
       const auto index = eval_int(target.args[0], "the index");
       if (!index) continue;
       std::string key = fmt::format("{}[{}]", target.text, *index);
-      if (!spend(frame().names.size() / 16, target.at)) return;
+      if (!spend(frame().names.size() / kNamesPerStep, target.at)) return;
       for (const Binding& b : frame().names)
         if (b.family_key == key) {
           error(target.at, "duplicate", fmt::format("{} already has a value, from line {}", key, b.at.line),
@@ -214,8 +215,8 @@ void Elaborator::run_for(const Stmt& stmt) {
     Value index;
     index.kind = Value::Kind::kStatic;
     index.number = {static_cast<double>(i), static_cast<double>(i)};
-    if (!spend(1 + frame().names.size() / 64, stmt.at)) break;
-    bind(stmt.names[0], index, stmt.at, true);
+    if (!spend(1 + frame().names.size() / kMovedNamesPerStep, stmt.at)) break;
+    bind(stmt.names[0], index, stmt.at, /*may_ignore=*/true);
     run_block(stmt.body);
     if (has_returned_) {
       error(stmt.at, "type", "return is used inside a loop",
@@ -230,7 +231,7 @@ void Elaborator::run_for(const Stmt& stmt) {
         std::make_move_iterator(names.begin() + static_cast<std::ptrdiff_t>(carried_end)),
         std::make_move_iterator(names.end()));
     names.resize(carried_end);
-    frame().placed = std::min(frame().placed, carried_end);
+    frame().indexed = std::min(frame().indexed, carried_end);
     for (Binding& b : locals) {
       if (!b.family_key.empty())
         families.push_back(std::move(b));
@@ -350,7 +351,7 @@ void Elaborator::run_scan(const Stmt& stmt) {
 
   std::vector<NodeId> inits;
   for (const State& state : states) inits.push_back(state.init);
-  check_states_held(*this, contexts_.back(), stmt.names, inits);
+  reject_gradients_through_states(*this, contexts_.back(), stmt.names, inits);
   BodyContext done = std::move(contexts_.back());
   contexts_.pop_back();
   finished_operations_ += step.nodes.size();
@@ -364,9 +365,9 @@ void Elaborator::run_scan(const Stmt& stmt) {
   int next = static_cast<int>(states.size());
   for (NodeId id : done.sequence_args) nodes[id].index = next++;
   for (NodeId id : done.invariant_args) nodes[id].index = next++;
-  const Value made = emit(stmt.at, {.op = Op::kScan, .index = scan_index});
-  if (made.poison()) return;
-  scans_[body] = made.node;
+  const Value scan_value = emit(stmt.at, {.op = Op::kScan, .index = scan_index});
+  if (scan_value.poison()) return;
+  scans_[body] = scan_value.node;
 }
 
 NodeId Elaborator::use(const Value& value, Position at) {
@@ -375,11 +376,11 @@ NodeId Elaborator::use(const Value& value, Position at) {
   NodeId outer = value.node;
   // A value created by an earlier scan is read out, one value per position.
   if (value.body != 0) {
-    const auto made = scans_.find(value.body);
-    if (made == scans_.end()) return -1;
+    const auto scan_node = scans_.find(value.body);
+    if (scan_node == scans_.end()) return -1;
     ir::Body& step = graph().bodies[value.body];
     ir::Builder& parent = *contexts_.front().builder;
-    ir::Scan& scan = graph().scans[parent.node(made->second).index];
+    ir::Scan& scan = graph().scans[parent.node(scan_node->second).index];
     const auto states = static_cast<std::ptrdiff_t>(scan.inits.size());
     auto known = std::find(step.outputs.begin() + states, step.outputs.end(), value.node);
     if (known == step.outputs.end()) {
@@ -387,7 +388,7 @@ NodeId Elaborator::use(const Value& value, Position at) {
       known = step.outputs.end() - 1;
     }
     const auto index = static_cast<std::int32_t>(known - step.outputs.begin() - states);
-    auto projected = parent.try_add({.op = Op::kScanOut, .in = {made->second, -1, -1}, .index = index});
+    auto projected = parent.try_add({.op = Op::kScanOut, .in = {scan_node->second, -1, -1}, .index = index});
     if (!projected) {
       error(at, projected.error());
       return -1;

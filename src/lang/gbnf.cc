@@ -12,12 +12,13 @@ namespace gabbro::lang {
 
 namespace {
 
+// Characters of a name: its first, and all others.
 constexpr std::string_view kFirst = "a-zA-Z_";
 constexpr std::string_view kRest = "a-zA-Z0-9_";
 
 struct Trie {
   std::map<char, std::unique_ptr<Trie>> next;
-  bool word = false;
+  bool ends_word = false;
 };
 
 // Returns the members of a character class such as "a-z_" except those in `without`, spelled out.
@@ -36,7 +37,7 @@ std::string class_without(std::string_view members, const Trie& without) {
   return out;
 }
 
-// Writes rules for every identifier that is not a reserved word. They follow the trie of reserved words and
+// Writes rules for every name that is not a word of the trie. They follow the trie and
 // leave it as soon as a letter differs.
 void name_rules(const Trie& node, const std::string& rule, bool root, std::string& out) {
   std::string alternatives = fmt::format("[{}] [{}]*", class_without(root ? kFirst : kRest, node), kRest);
@@ -46,7 +47,7 @@ void name_rules(const Trie& node, const std::string& rule, bool root, std::strin
     alternatives += fmt::format(" | \"{}\" {}", letter, name);
     name_rules(*child, name, false, children);
   }
-  if (!root && !node.word) alternatives += " | \"\"";
+  if (!root && !node.ends_word) alternatives += " | \"\"";
   out += fmt::format("{} ::= {}\n", rule, alternatives) + children;
 }
 
@@ -95,7 +96,7 @@ void add_word(Trie& words, std::string_view word) {
     if (!next) next = std::make_unique<Trie>();
     at = next.get();
   }
-  at->word = true;
+  at->ends_word = true;
 }
 
 std::string grammar(const std::string& root) {
@@ -106,7 +107,7 @@ std::string grammar(const std::string& root) {
     // The parser rejects these words and suggests what was meant.
     for (const char* habit : {"True", "False", "None", "null", "range"}) add_word(*words, habit);
   }
-  for (const std::string_view name : kept_names()) add_word(taken, name);
+  for (const std::string_view name : builtin_names()) add_word(taken, name);
   constexpr int kDeepest = 3;
   std::string g = "root ::= " + root + R"gbnf(
 item ::= comment0* (fn | interface | unit | design)

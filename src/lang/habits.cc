@@ -165,6 +165,7 @@ std::string look_up(std::span<const Habit> table, std::string_view text) {
 }  // namespace
 
 std::string habit_hint(const Token& before, const Token& found) {
+  // These words are names in Gab, so it is the token after them that is unexpected.
   const bool after_name = before.kind == Token::Kind::kName;
   if (after_name && (before.text == "lambda" || before.text == "not" || before.text == "self")) {
     return look_up(kValues, before.text);

@@ -15,6 +15,7 @@ using ir::Op;
 
 namespace {
 
+// Collects the names that are the second argument of a call of grad.
 void collect(const Expr& expr, std::vector<std::string>& out) {
   if (expr.kind == Expr::Kind::kCall && expr.text == "grad" && expr.args.size() > 1 &&
       expr.args[1].kind == Expr::Kind::kName)
@@ -22,7 +23,8 @@ void collect(const Expr& expr, std::vector<std::string>& out) {
   for (const Expr& arg : expr.args) collect(arg, out);
 }
 
-std::string shown(const Expr& expr, const char* otherwise) {
+// Returns the name that `expr` is, or `otherwise` for another expression.
+std::string name_or(const Expr& expr, const char* otherwise) {
   return expr.kind == Expr::Kind::kName ? expr.text : otherwise;
 }
 
@@ -72,22 +74,23 @@ std::size_t steps_of(Elaborator& e, const BodyContext& step) {
 }
 
 // Returns a value from before the scan that the loss reads and that was computed from `outer`, or -1 if there
-// is none.
-NodeId other_way(Elaborator& e, NodeId loss, NodeId outer) {
+// is none. `outer` is a value from before the scan too.
+NodeId indirect_operand(Elaborator& e, NodeId loss, NodeId outer) {
   const BodyContext& step = e.contexts_.back();
   const std::vector<bool> read = ir::gradient_nodes(e.graph(), step.body, std::array{loss});
   std::vector<NodeId> others;
   for (const auto& [from, arg] : step.captured)
     if (read[arg] && from != outer) others.push_back(from);
   std::sort(others.begin(), others.end());
-  const auto reach = [&](std::size_t count) -> bool {  // of the first `count` of them
+  // Returns true if one of the first `count` of them was computed from `outer`.
+  const auto any_depends = [&](std::size_t count) -> bool {
     return ir::gradient_nodes(e.graph(), 0, std::span(others).first(count))[outer];
   };
-  if (!reach(others.size())) return -1;
+  if (!any_depends(others.size())) return -1;
   std::size_t without = 0, with = others.size();
   while (with - without > 1) {
     const std::size_t middle = (without + with) / 2;
-    (reach(middle) ? with : without) = middle;
+    (any_depends(middle) ? with : without) = middle;
   }
   return others[with - 1];
 }
@@ -112,7 +115,8 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const NodeId loss = e.eval_tensor(call.args[0]), wrt = e.eval_tensor(call.args[1]);
   if (loss < 0 || wrt < 0) return {};
   BodyContext& step = e.contexts_.back();
-  const std::string of = shown(call.args[0], "the loss"), by = shown(call.args[1], "the value");
+  const std::string loss_name = name_or(call.args[0], "the loss"),
+                    wrt_name = name_or(call.args[1], "the value");
   const Op op = e.builder().node(wrt).op;
   if (op == Op::kConst)
     return e.error(call.args[1].at, "grad", "grad cannot be taken with respect to a number",
@@ -123,17 +127,18 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const NodeId outer = outer_of(step, wrt);
   if (!e.spend(steps_of(e, step), call.at)) return {};
   if (outer >= 0)
-    if (const NodeId through = other_way(e, loss, outer); through >= 0) {
-      const std::string name = name_of(e, through);
-      const bool is_loss = outer_of(step, loss) == through;
-      return e.error(
-          call.at, "grad",
-          is_loss ? fmt::format("{} is computed from {} before the scan, which grad does not see", of, by)
-                  : fmt::format("{} reads {} through {}, which is computed before the scan: grad does "
-                                "not see that",
-                                of, by, name),
-          is_loss ? "compute it in the scan"
-                  : fmt::format("compute {0} in the scan, or hold it fixed: detach({0})", name));
+    if (const NodeId indirect = indirect_operand(e, loss, outer); indirect >= 0) {
+      const std::string name = name_of(e, indirect);
+      const bool is_loss = outer_of(step, loss) == indirect;
+      return e.error(call.at, "grad",
+                     is_loss
+                         ? fmt::format("{} is computed from {} before the scan, which grad does not see",
+                                       loss_name, wrt_name)
+                         : fmt::format("{} reads {} through {}, which is computed before the scan: grad does "
+                                       "not see that",
+                                       loss_name, wrt_name, name),
+                     is_loss ? "compute it in the scan"
+                             : fmt::format("compute {0} in the scan, or hold it fixed: detach({0})", name));
     }
   const std::array<NodeId, 1> losses{loss}, targets{wrt};
   const NodeId one = e.builder().fit(e.builder().constant(1), e.builder().type(loss));
@@ -141,20 +146,22 @@ Value run_grad(Elaborator& e, const Expr& call) {
   const NodeId gradient = ir::differentiate(e.builder(), losses, seeds, targets)[0];
   if (is_zero(e.builder(), gradient)) {
     const bool reads = ir::live_nodes(e.graph(), step.body, losses)[wrt];
-    return e.error(call.at, "grad",
-                   reads ? fmt::format("{} reads {} only where no gradient passes: grad is 0", of, by)
-                         : fmt::format("{} does not depend on {}: grad is 0", of, by),
-                   reads ? "no gradient passes through detach, floor, //, comparisons, top_k, the condition "
-                           "of where, the index of lookup"
-                         : fmt::format("compute the loss from {} as it is at this line", by));
+    return e.error(
+        call.at, "grad",
+        reads ? fmt::format("{} reads {} only where no gradient passes: grad is 0", loss_name, wrt_name)
+              : fmt::format("{} does not depend on {}: grad is 0", loss_name, wrt_name),
+        reads ? "no gradient passes through detach, floor, //, comparisons, top_k, the condition "
+                "of where, the index of lookup"
+              : fmt::format("compute the loss from {} as it is at this line", wrt_name));
   }
   if (outer >= 0 && !e.graph().node(0, outer).type.time())
-    step.gradients.push_back({e.frame().own ? call.at : e.frame().call_site, of, by, loss, wrt});
+    step.gradients.push_back({e.frame().own ? call.at : e.frame().call_site, loss_name, wrt_name, loss, wrt});
   return e.make(gradient);
 }
 
-void check_states_held(Elaborator& e, const BodyContext& step, const std::vector<std::string>& states,
-                       const std::vector<NodeId>& inits) {
+void reject_gradients_through_states(Elaborator& e, const BodyContext& step,
+                                     const std::vector<std::string>& states,
+                                     const std::vector<NodeId>& inits) {
   if (step.gradients.empty() || !e.spend(states.size() * steps_of(e, step), step.gradients[0].at)) return;
   const ir::Graph& graph = e.graph();
   // For each state, the nodes that its update reads in the step, and the nodes of the model's body from which
@@ -170,19 +177,19 @@ void check_states_held(Elaborator& e, const BodyContext& step, const std::vector
   for (const InnerGradient& g : step.gradients) {
     if (!e.spend(states.size() * states.size() + steps_of(e, step), g.at)) return;
     const NodeId outer = outer_of(step, g.wrt);
-    // States that were computed from `outer`.
-    std::vector<bool> made(states.size());
-    for (std::size_t i = 0; i < states.size(); ++i) made[i] = started[i][outer];
+    // For each state, true if it was computed from `outer`.
+    std::vector<bool> depends(states.size());
+    for (std::size_t i = 0; i < states.size(); ++i) depends[i] = started[i][outer];
     for (bool grown = true; grown;) {
       grown = false;
       for (std::size_t i = 0; i < states.size(); ++i)
-        for (std::size_t j = 0; j < states.size() && !made[i]; ++j)
+        for (std::size_t j = 0; j < states.size() && !depends[i]; ++j)
           // The first nodes of a step are its states.
-          if (made[j] && read[i][j]) made[i] = grown = true;
+          if (depends[j] && read[i][j]) depends[i] = grown = true;
     }
-    const std::vector<bool> lossy = ir::gradient_nodes(graph, step.body, std::array{g.loss});
+    const std::vector<bool> read_by_loss = ir::gradient_nodes(graph, step.body, std::array{g.loss});
     for (std::size_t i = 0; i < states.size(); ++i)
-      if (made[i] && lossy[i]) {
+      if (depends[i] && read_by_loss[i]) {
         e.error(g.at, "grad",
                 fmt::format("{} reads {} through the state {}, which is initialised from it or was computed "
                             "from it at earlier positions: grad does not see that",

@@ -20,9 +20,11 @@ std::vector<std::string> differentiated_names(const std::vector<Stmt>& block);
 /// Evaluates a call of grad. Errors: "grad", "type", "future" (outside a scan).
 Value run_grad(Elaborator& e, const Expr& call);
 
-/// Rejects the gradients of the step `body` with respect to values on which its states depend. The outputs of
-/// the step must be complete. `states` are the names of the states, `inits` their initial values.
-void check_states_held(Elaborator& e, const BodyContext& step, const std::vector<std::string>& states,
-                       const std::vector<NodeId>& inits);
+/// Rejects gradients in `step` of losses that read a state which depends on the value differentiated with
+/// respect to. The outputs of the step must be complete. `states` are the names of the states, `inits` their
+/// initial values.
+void reject_gradients_through_states(Elaborator& e, const BodyContext& step,
+                                     const std::vector<std::string>& states,
+                                     const std::vector<NodeId>& inits);
 
 }  // namespace gabbro::lang

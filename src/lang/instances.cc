@@ -18,9 +18,9 @@ const Interface& unit_interface() {
   return kUnit;
 }
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;  // of calls
 
-std::string show(double value) { return std::isinf(value) ? "all" : fmt::format("{:.6g}", value); }
+std::string text_of_number(double value) { return std::isinf(value) ? "all" : fmt::format("{:.6g}", value); }
 
 std::string signature(std::size_t inputs, const std::vector<Port>& outputs) {
   std::string out = fmt::format("{} input{}, results (first", inputs, inputs == 1 ? "" : "s");
@@ -109,7 +109,7 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
     }
     out->unit = library_.unit(expr.text, frame().own);
     if (!out->unit) {
-      unknown_name(expr, true);
+      unknown_name(expr, /*is_call=*/true);
       return nullptr;
     }
     for (std::size_t i = 0; i < expr.args.size(); ++i) {
@@ -163,11 +163,11 @@ InstancePtr Elaborator::eval_instance(const Expr& expr, const Interface* want) {
 bool Elaborator::check_range(const Hyper& hyper, const Value& value, Position at) {
   const double v = value.number.value;
   if (hyper.kind == Hyper::Kind::kInt && v != std::floor(v)) {
-    error(at, "range", fmt::format("{} = {} is not a whole number", hyper.name, show(v)));
+    error(at, "range", fmt::format("{} = {} is not a whole number", hyper.name, text_of_number(v)));
     return false;
   }
   if (hyper.kind == Hyper::Kind::kBool && v != 0 && v != 1) {
-    error(at, "range", fmt::format("{} = {} is neither true nor false", hyper.name, show(v)));
+    error(at, "range", fmt::format("{} = {} is neither true nor false", hyper.name, text_of_number(v)));
     return false;
   }
   if (hyper.range.empty()) return true;
@@ -177,16 +177,17 @@ bool Elaborator::check_range(const Hyper& hyper, const Value& value, Position at
     if (!low || !high) return false;
     if (v >= low->value && v <= high->value) return true;
     if (!allowed.empty()) allowed += ", ";
-    allowed += low->value == high->value ? show(low->value) : show(low->value) + " .. " + show(high->value);
+    allowed += low->value == high->value ? text_of_number(low->value)
+                                         : text_of_number(low->value) + " .. " + text_of_number(high->value);
   }
-  error(at, "range", fmt::format("{} = {} is not in {{{}}}", hyper.name, show(v), allowed),
+  error(at, "range", fmt::format("{} = {} is not in {{{}}}", hyper.name, text_of_number(v), allowed),
         "choose one of the allowed values, or widen the range in the signature");
   return false;
 }
 
 // Multiplies a hyperparameter marked `free` by the common factor that resizing has chosen, within its range.
 void Elaborator::scale_free(const Hyper& hyper, Value& value) {
-  FreeHyper record{frame().path + "." + hyper.name, value.number.value, 0, 0};
+  FreeHyper record{.path = frame().path + "." + hyper.name, .value = value.number.value};
   bool first = true;
   for (const RangeEntry& entry : hyper.range) {
     const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
@@ -217,7 +218,7 @@ void Elaborator::move_int(const Instance& instance, const Hyper& hyper, Value& v
   if (out_.int_hypers.size() < Elaboration::kMostIntHypers &&
       std::none_of(out_.int_hypers.begin(), out_.int_hypers.end(),
                    [&](const IntHyper& known) { return is_this(known, known.value); })) {
-    IntHyper record{unit, hyper.name, written, {}};
+    IntHyper record{.unit = unit, .hyper = hyper.name, .value = written};
     for (const RangeEntry& entry : hyper.range) {
       const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
       if (!low || !high) return;
@@ -280,8 +281,8 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
         move_int(instance, hyper, v);
       if (!description.empty()) description += ", ";
       description += hyper.name + "=";
-      description +=
-          hyper.kind == Hyper::Kind::kBool ? (v.number.value != 0 ? "true" : "false") : show(v.number.value);
+      description += hyper.kind == Hyper::Kind::kBool ? (v.number.value != 0 ? "true" : "false")
+                                                      : text_of_number(v.number.value);
     }
     bind(hyper.name, std::move(v), hyper.at);
   }
@@ -290,7 +291,7 @@ std::string Elaborator::bind_hypers(const Instance& instance) {
 
 // ---- Calls ----
 
-// Returns the hint for PyTorch's dim, which counts axes; axes have names in Gab.
+// Returns the hint for an unknown keyword: `usage`, or another one for PyTorch's dim, which numbers axes.
 static std::string argument_hint(std::string_view function, std::string_view keyword,
                                  std::string_view usage) {
   if (keyword != "dim" && keyword != "dims" && keyword != "axes") return std::string(usage);
@@ -335,7 +336,7 @@ std::vector<Value> Elaborator::call_expr(const Expr& expr) {
   }
   if (const Function* function = library_.function(expr.text, frame().own))
     return call_function(*function, expr);
-  if (!library_.unit(expr.text, frame().own)) return {unknown_name(expr, true)};
+  if (!library_.unit(expr.text, frame().own)) return {unknown_name(expr, /*is_call=*/true)};
   const InstancePtr instance = eval_instance(expr, nullptr);
   return instance ? call_instance_expr(instance, expr) : std::vector<Value>{};
 }
@@ -481,7 +482,7 @@ std::vector<Value> Elaborator::call_at(const InstancePtr& instance, const std::v
 std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std::vector<Value>& inputs,
                                          AxisId width, const std::string& path, Position at) {
   const Unit& unit = *instance->unit;
-  if (!spend(1 + path.size() / 64, at)) return {};
+  if (!spend(1 + path.size() / kCharactersPerStep, at)) return {};
   if (inputs.size() != unit.inputs.size()) {
     error(at, "call",
           fmt::format("{} takes {} input{}, got {}", unit.name, unit.inputs.size(),
@@ -525,7 +526,7 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
     if (a >= ir::kFirstAxis && a != width) callee.lifted.push_back(a);
 
   const std::size_t slot = out_.instances.size();
-  out_.instances.push_back({path, unit.name, "", static_cast<int>(frames_.size()) - 1, 0});
+  out_.instances.push_back({.path = path, .unit = unit.name, .depth = static_cast<int>(frames_.size()) - 1});
   const std::size_t params_before = graph().params.size();
   const std::size_t errors_before = out_.errors.size();
   frames_.push_back(std::move(frame_ptr));
@@ -547,11 +548,11 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
   frame_ptr->contexts = contexts_.size();
   frames_.push_back(std::move(frame_ptr));
   std::vector<Value> saved = std::exchange(returned_, {});
-  const bool saved_flag = std::exchange(has_returned_, false);
+  const bool saved_has_returned = std::exchange(has_returned_, false);
   const std::size_t errors_before = out_.errors.size();
   run_block(body);
   std::vector<Value> results = std::exchange(returned_, std::move(saved));
-  const bool returned = std::exchange(has_returned_, saved_flag);
+  const bool returned = std::exchange(has_returned_, saved_has_returned);
   const Position end = body.empty() ? Position{} : body.back().at;
   if (!returned && out_.errors.size() == errors_before)
     error(end, "missing", fmt::format("{} returns nothing", frame().name), "end the body with return");
@@ -590,7 +591,6 @@ std::vector<Value> Elaborator::call_hole(const Instance& instance, const std::ve
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const std::string name = fmt::format("{}.{}.{}", path, r, i);
       graph().params.push_back({name, {width}, {}, ir::Role::kVector, {ir::Init::Kind::kConstant, 1, 0}});
-      contexts_.front().builder->param(static_cast<int>(graph().params.size()) - 1);
       Value weight;
       weight.kind = Value::Kind::kTensor;
       weight.node = contexts_.front().builder->param(static_cast<int>(graph().params.size()) - 1);
@@ -699,7 +699,7 @@ std::string unique_label(Labels& labels, std::string_view label) {
 
 std::string Elaborator::unique_label(std::string_view label) {
   // The next statement reports the limit if there are too many labels.
-  steps_ += owner().labels.size() / 16;
+  steps_ += owner().labels.size() / kNamesPerStep;
   return lang::unique_label(owner().labels, label);
 }
 
@@ -716,7 +716,7 @@ NodeId Elaborator::new_param(Position at, const std::string& label, const AxisLi
                              const AxisList& fan_in, ir::Role role, ir::Init init) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 40;  // keeps the sum over all parameters exact
   const std::string name = owner().path + "." + unique_label(label);
-  if (!spend(name.size() / 64, at)) return -1;
+  if (!spend(name.size() / kCharactersPerStep, at)) return -1;
   if (const std::int64_t size = ir::elements(graph(), axes); size > kLargest) {
     gave_up_ = true;
     error(at, "limit", fmt::format("parameter {} would have more than 2^40 elements", name),

@@ -7,14 +7,14 @@
 #include <charconv>
 
 #include "base/utf8.h"
-#include "lang/utf8.h"
+#include "lang/ascii_hint.h"
 
 namespace gabbro::lang {
 namespace {
 
 using Kind = Token::Kind;
 
-constexpr std::array<std::string_view, 6> kKeptNames{"t", "s", "D", "V", "all", "Unit"};
+constexpr std::array<std::string_view, 6> kBuiltinNames{"t", "s", "D", "V", "all", "Unit"};
 constexpr std::array<std::string_view, 19> kKeywords{
     "fn",     "interface", "unit", "design", "axis",  "share", "scan", "for",  "in",  "with",
     "return", "if",        "else", "true",   "false", "int",   "real", "bool", "free"};
@@ -78,7 +78,7 @@ class Lexer {
   Position position(std::size_t at) const { return {line_, static_cast<int>(at - line_start_) + 1}; }
 
   Token& push(Kind kind, std::size_t bytes) {
-    out_.tokens.push_back({kind, -1, position(at_), text_.substr(at_, bytes), 0});
+    out_.tokens.push_back({.kind = kind, .at = position(at_), .text = text_.substr(at_, bytes)});
     at_ += bytes;
     line_has_tokens_ = true;
     return out_.tokens.back();
@@ -128,7 +128,7 @@ class Lexer {
     return binding && from - start <= indents_.back();
   }
 
-  // Measures the indentation of a new line, unless the line holds no code.
+  // Measures the indentation of a new line, unless the line holds no code. A tab counts as one level.
   void start_line() {
     const std::size_t start = at_;
     std::size_t tab = std::string_view::npos;
@@ -289,17 +289,17 @@ class Lexer {
   std::size_t line_start_ = 0;
   bool line_has_tokens_ = false;
   bool tab_seen_ = false;
-  std::vector<char> open_;
-  std::vector<std::size_t> indents_{0};
+  std::vector<char> open_;               // brackets
+  std::vector<std::size_t> indents_{0};  // of the open blocks
   Tokens out_;
 };
 
 }  // namespace
 
 Tokens lex(std::string_view text, bool flat) {
-  Tokens tokens = Lexer(text, flat, false).run();
+  Tokens tokens = Lexer(text, flat, /*recover=*/false).run();
   if (flat || tokens.brackets_match) return tokens;
-  return Lexer(text, flat, true).run();
+  return Lexer(text, flat, /*recover=*/true).run();
 }
 
 std::optional<Error> check_encoding(std::string_view text) {
@@ -319,13 +319,13 @@ std::optional<Error> check_encoding(std::string_view text) {
 }
 
 std::span<const std::string_view> reserved_words() { return kKeywords; }
-std::span<const std::string_view> kept_names() { return kKeptNames; }
+std::span<const std::string_view> builtin_names() { return kBuiltinNames; }
 
 bool is_keyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }
-bool is_kept(std::string_view word) {
-  return std::find(kKeptNames.begin(), kKeptNames.end(), word) != kKeptNames.end();
+bool is_builtin_name(std::string_view word) {
+  return std::find(kBuiltinNames.begin(), kBuiltinNames.end(), word) != kBuiltinNames.end();
 }
 
 }  // namespace gabbro::lang

@@ -32,14 +32,14 @@ struct Token {
 struct Comment {
   std::string text;  // after '#', without one leading space and without trailing ones
   std::size_t before = 0;
-  bool own_line = false;
+  bool own_line = false;  // no token is before it on its line
 };
 
 struct Tokens {
   std::vector<Token> tokens;  // ends in kEnd
   std::vector<Comment> comments;
   std::vector<Error> errors;
-  bool brackets_match = true;
+  bool brackets_match = true;  // each bracket is closed by one of its kind
 };
 
 /// Returns the tokens of `text`, which must be valid UTF-8 and outlive them. With `flat`, the text is one
@@ -52,12 +52,12 @@ std::optional<Error> check_encoding(std::string_view text);
 /// Returns all reserved words.
 std::span<const std::string_view> reserved_words();
 
-/// Returns the built-in names, which no program may redefine: time and the past, the width, the vocabulary.
-std::span<const std::string_view> kept_names();
+/// Returns the built-in names, which no program may redefine: t, s, D, V, all and Unit.
+std::span<const std::string_view> builtin_names();
 
-/// Returns true if `word` is a reserved word (is_keyword) or a built-in name (is_kept). Neither can be given
-/// to anything.
+/// Returns true if `word` is a reserved word (is_keyword) or a built-in name (is_builtin_name). Neither can
+/// be given to anything.
 bool is_keyword(std::string_view word);
-bool is_kept(std::string_view word);
+bool is_builtin_name(std::string_view word);
 
 }  // namespace gabbro::lang

@@ -151,7 +151,7 @@ std::vector<Error> Library::add(const Program& program) {
   std::unordered_map<std::string, Definition> definitions;
   for (const Item& item : program.items) {
     const std::string& name = item_name(item);
-    if (is_kept(name) || find_builtin(name)) {
+    if (is_builtin_name(name) || find_builtin(name)) {
       errors.push_back(
           {"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
       continue;
@@ -174,21 +174,21 @@ std::vector<Error> Library::add(const Program& program) {
   }
   find_cycles(definitions, errors);
   if (!errors.empty()) return errors;
-  if (!mine_.functions.empty() || !mine_.interfaces.empty() || !mine_.units.empty()) {
+  if (!own_names_.functions.empty() || !own_names_.interfaces.empty() || !own_names_.units.empty()) {
     Names all = *base_;
-    for (const auto& [name, item] : mine_.functions) replace(all.functions, name, item);
-    for (const auto& [name, item] : mine_.interfaces) replace(all.interfaces, name, item);
-    for (const auto& [name, item] : mine_.units) replace(all.units, name, item);
+    for (const auto& [name, item] : own_names_.functions) replace(all.functions, name, item);
+    for (const auto& [name, item] : own_names_.interfaces) replace(all.interfaces, name, item);
+    for (const auto& [name, item] : own_names_.units) replace(all.units, name, item);
     base_ = std::make_shared<const Names>(std::move(all));
   }
-  mine_ = {};
-  own_.clear();
+  own_names_ = {};
+  own_items_.clear();
   for (const Item& item : program.items) {
-    std::visit([&](const auto& value) { own_.insert(&value); }, item.value);
-    if (const auto* fn = std::get_if<Function>(&item.value)) mine_.functions[fn->name] = fn;
+    std::visit([&](const auto& value) { own_items_.insert(&value); }, item.value);
+    if (const auto* fn = std::get_if<Function>(&item.value)) own_names_.functions[fn->name] = fn;
     if (const auto* interface = std::get_if<Interface>(&item.value))
-      mine_.interfaces[interface->name] = interface;
-    if (const auto* unit = std::get_if<Unit>(&item.value)) mine_.units[unit->name] = unit;
+      own_names_.interfaces[interface->name] = interface;
+    if (const auto* unit = std::get_if<Unit>(&item.value)) own_names_.units[unit->name] = unit;
   }
   return errors;
 }
@@ -205,18 +205,18 @@ auto lookup(const Table& mine, const Table& base, std::string_view name, bool ow
 }  // namespace
 
 const Function* Library::function(std::string_view name, bool own) const {
-  return lookup(mine_.functions, base_->functions, name, own);
+  return lookup(own_names_.functions, base_->functions, name, own);
 }
 const Interface* Library::interface(std::string_view name, bool own) const {
-  return lookup(mine_.interfaces, base_->interfaces, name, own);
+  return lookup(own_names_.interfaces, base_->interfaces, name, own);
 }
 const Unit* Library::unit(std::string_view name, bool own) const {
-  return lookup(mine_.units, base_->units, name, own);
+  return lookup(own_names_.units, base_->units, name, own);
 }
 
 std::vector<std::string> Library::unit_names() const {
   std::vector<std::string> names;
-  for (const auto* table : {&mine_.units, &base_->units})
+  for (const auto* table : {&own_names_.units, &base_->units})
     for (const auto& [name, unit] : *table) names.emplace_back(name);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -225,7 +225,7 @@ std::vector<std::string> Library::unit_names() const {
 
 std::string Library::suggest(std::string_view name) const {
   std::vector<std::string> known = unit_names();
-  for (const auto* table : {&mine_.functions, &base_->functions})
+  for (const auto* table : {&own_names_.functions, &base_->functions})
     for (const auto& entry : *table) known.emplace_back(entry.first);
   for (const Builtin& b : builtins()) known.emplace_back(b.name);
   std::sort(known.begin(), known.end());

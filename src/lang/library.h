@@ -18,18 +18,19 @@ namespace gabbro::lang {
 /// the library's. Copying is O(names of the program added last).
 class Library {
  public:
-  /// Adds all items of `program`. Errors: "duplicate" (two items of the same name in this program),
-  /// "reserved" (a built-in name), "recursion" (units or functions that contain themselves, with the cycle).
+  /// Adds all items of `program`, or none if there are errors: "duplicate" (two items, or two results of a
+  /// unit, have the same name), "reserved" (a built-in name), "type" (an input or result with other axes than
+  /// [t, D]), "recursion" (units or functions that contain themselves, with the cycle).
   std::vector<Error> add(const Program& program);
 
-  /// Return the item called `name` as the checked program (`own`) or a library item sees it; null if there is
-  /// none.
+  /// Return the item called `name`, or null if there is none, as the checked program sees it if `own`, and as
+  /// a library item does otherwise.
   [[nodiscard]] const Function* function(std::string_view name, bool own = true) const;
   [[nodiscard]] const Interface* interface(std::string_view name, bool own = true) const;
   [[nodiscard]] const Unit* unit(std::string_view name, bool own = true) const;
   /// Returns true if `item` (a Unit or a Function) belongs to the program being checked, which is the one
   /// added last.
-  [[nodiscard]] bool is_own(const void* item) const { return own_.contains(item); }
+  [[nodiscard]] bool is_own(const void* item) const { return own_items_.contains(item); }
   /// Returns the names of all units, sorted.
   [[nodiscard]] std::vector<std::string> unit_names() const;
   /// Returns the known name closest to `name` (at most two edits), or "".
@@ -44,8 +45,9 @@ class Library {
     Table<Unit> units;
   };
   std::shared_ptr<const Names> base_ = std::make_shared<const Names>();  // shared by copies, never changed
-  Names mine_;
-  std::unordered_set<const void*> own_;
+  // These belong to the program added last.
+  Names own_names_;
+  std::unordered_set<const void*> own_items_;
 };
 
 /// Returns the word among `known` closest to `name`, or "" if none is close.

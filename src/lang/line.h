@@ -31,7 +31,7 @@ class Line {
   }
   /// Adds a possible break after an operator of binding strength `level` or after a comma (0).
   void may_break(int level) {
-    if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * 8 + level});
+    if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * kLevels + level});
   }
   /// Treats brackets opened until `unprotect` as more deeply nested, so that short lists stay in one piece.
   void protect() { ++depth_; }
@@ -40,9 +40,9 @@ class Line {
   std::size_t size() const { return text_.size(); }
   const std::string& flat() const { return text_; }
 
-  /// Returns the text indented by `indent`, with continuation lines indented by `deeper`; no newline at the
-  /// end.
-  std::string layout(std::size_t indent, std::size_t deeper) const {
+  /// Returns the text indented by `indent`, with continuation lines indented by `continuation_indent`; no
+  /// newline at the end.
+  std::string layout(std::size_t indent, std::size_t continuation_indent) const {
     std::string out(indent, ' ');
     std::size_t from = 0;
     std::size_t first = 0;
@@ -52,15 +52,16 @@ class Line {
       if (to == text_.size()) break;
       append_trimmed(out, from, to);
       out += '\n';
-      out.append(deeper, ' ');
+      out.append(continuation_indent, ' ');
       from = to;
-      room = deeper < kColumns ? kColumns - deeper : 1;
+      room = continuation_indent < kColumns ? kColumns - continuation_indent : 1;
     }
     return out.append(text_, from);
   }
 
  private:
-  static constexpr int kOpening = 7;
+  static constexpr int kOpening = 7;  // above the binding strengths
+  static constexpr int kLevels = 8;   // so that nesting outweighs binding strength
 
   struct Break {
     std::size_t at;

@@ -1,4 +1,4 @@
-// The cursor of the parser, its errors, and statements.
+// Implements the cursor of the parser, its errors, its recovery from errors, statements and entry points.
 #include "lang/parser.h"
 
 #include <fmt/core.h>
@@ -32,6 +32,7 @@ std::string describe(const Token& token) {
 
 std::string_view closer_of(std::string_view open) { return open == "(" ? ")" : open == "[" ? "]" : "}"; }
 
+// Returns an error if the text is too long or is not UTF-8.
 std::optional<Error> check_text(std::string_view text, const ParseLimits& limits) {
   if (text.size() > limits.bytes) {
     return Error{"limit",
@@ -69,7 +70,8 @@ bool Parser::accept(std::string_view text) {
 
 // ---- Errors ----
 
-// Returns the error for the current token, where the grammar expects `expected`.
+// Returns the error for the current token, where the grammar expects `expected`. A token that the lexer
+// refused has an error of its own. If a line ends inside brackets, the error is that of the open bracket.
 tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hint) const {
   const Token& found = peek();
   if (found.kind == Kind::kBad) return tl::unexpected(tokens_.errors[static_cast<std::size_t>(found.error)]);
@@ -78,8 +80,9 @@ tl::unexpected<Error> Parser::mismatch(std::string_view expected, std::string hi
               found.at);
 }
 
-// Does the same, but a hint for a known habit overrides `hint`.
+// Does the same as mismatch, but a hint for syntax of another language (lang/habits.h) replaces `hint`.
 tl::unexpected<Error> Parser::unexpected(std::string_view expected, std::string hint) const {
+  // For self.x, habit_hint has a better hint than method_hint.
   std::string habit =
       is(".") && previous().text != "self" ? method_hint(peek(1).text) : habit_hint(previous(), peek());
   if (habit.empty() && hint.empty() && is(Kind::kKeyword))
@@ -94,6 +97,7 @@ tl::unexpected<Error> Parser::unclosed() const {
               open.at);
 }
 
+// Adds an error, unless the previous one has the same position. After kMaxErrors errors, parsing ends.
 void Parser::report(Error error) {
   const bool repeated = !errors_.empty() && errors_.back().at == error.at;
   if (!repeated && errors_.size() < kMaxErrors) errors_.push_back(std::move(error));
@@ -144,6 +148,8 @@ Result<Token> Parser::end_of_line(std::string_view expected) {
 // Reads the comma before a further element; call it only if the current token is not `close`.
 Result<Token> Parser::list_separator(std::string_view close) {
   if (accept(",")) return previous();
+  // If brackets do not match and a new line begins here, this one was probably never closed. A bad token has
+  // an error of its own.
   const bool new_line = peek().at.line > previous().at.line && !is(Kind::kBad);
   if (new_line && !tokens_.brackets_match) return unclosed();
   if (is("=")) return unexpected(fmt::format("',' or '{}'", close), std::string(kEquality));
@@ -159,8 +165,8 @@ void Parser::take_comments(std::size_t last, std::vector<std::string>& out) {
   }
 }
 
-// Takes the comments of the header just read, whose kNewline is the previous token. The last comment on its
-// line becomes `trailing`; those inside its brackets move above it.
+// Takes the comments of the first line just read, whose kNewline is the previous token. A comment at the end
+// of the line becomes `trailing`; comments inside its brackets move above the statement.
 void Parser::header_comments(Stmt& stmt) {
   const std::size_t taken = next_comment_;
   take_comments(pos_ - 1, stmt.comments);
@@ -173,7 +179,8 @@ void Parser::header_comments(Stmt& stmt) {
 
 // ---- Statements ----
 
-// Reads the statements up to the end of the block.
+// Reads the statements up to the end of the block. `outermost` is true for the body of a unit or fn, in which
+// return is allowed.
 std::vector<Stmt> Parser::statements(bool outermost) {
   std::vector<Stmt> out;
   while (!at_end() && !is(Kind::kDedent)) {
@@ -198,10 +205,11 @@ std::vector<Stmt> Parser::statements(bool outermost) {
 void Parser::recover_statement(std::size_t start) {
   open_.clear();
   const std::string_view first = tokens_.tokens[start].text;
-  if (is(Kind::kIndent)) return skip_block();
+  if (is(Kind::kIndent)) return skip_block();  // It is indented without a header above it.
   skip_line();
   if (!is(Kind::kIndent)) return;
   const bool loop = first == "for" || first == "scan";
+  // `block` would report one that is nested too deep as a further error.
   if (!loop || block_depth_ >= limits_.depth) return skip_block();
   block(false);
 }
@@ -225,10 +233,10 @@ std::vector<Stmt> Parser::block(bool outermost) {
 }
 
 Result<Stmt> Parser::statement(bool outermost) {
-  Stmt head;
-  take_comments(pos_, head.comments);
+  std::vector<std::string> comments;
+  take_comments(pos_, comments);
   GABBRO_TRY(stmt, statement_header(outermost));
-  stmt.comments = std::move(head.comments);
+  stmt.comments = std::move(comments);
   header_comments(stmt);
   if (stmt.kind == Stmt::Kind::kScan || stmt.kind == Stmt::Kind::kFor) stmt.body = block(false);
   return stmt;
@@ -256,6 +264,8 @@ Result<Token> Parser::bind(Stmt& stmt) {
   return previous();
 }
 
+// Each of the following functions reads the rest of a statement after its keyword, up to the end of its line.
+// `stmt` has its position.
 Result<Stmt> Parser::axis(Stmt stmt) {
   stmt.kind = Stmt::Kind::kAxis;
   do {
@@ -354,7 +364,7 @@ Result<Stmt> Parser::return_values(Stmt stmt, bool outermost) {
 // Returns the error for a line that does not start like a statement.
 tl::unexpected<Error> Parser::no_statement() const {
   std::string hint = statement_hint(peek().text);
-  if (is("@")) return mismatch("a statement", "there are no decorators");
+  if (is("@")) return mismatch("a statement", "there are no decorators");  // habit_hint has @ as an operator
   if (is(Kind::kIndent)) hint = "indent it like the line above: blocks follow a ':' only";
   if (hint.empty())
     hint = "a statement binds a name, y = expression, or starts with axis, share, scan, for or return";
@@ -363,9 +373,9 @@ tl::unexpected<Error> Parser::no_statement() const {
 
 // Reads name or name[expression].
 Result<Expr> Parser::target() {
-  const bool family = peek_is(1, "[");
+  const bool indexed = peek_is(1, "[");
   if (!is(Kind::kName)) return unexpected("a name to assign to", statement_hint(peek().text));
-  if (family) {
+  if (indexed) {
     GABBRO_TRY(node, index());
     return std::move(node.expr);
   }
@@ -379,6 +389,7 @@ Result<Expr> Parser::target() {
 Result<Stmt> Parser::assign(Stmt stmt) {
   const bool binds = peek_is(1, "=") || peek_is(1, ",") || peek_is(1, "[");
   if (!is(Kind::kName)) return no_statement();
+  // Words such as `while` and `let` are names in Gab. They get a hint only if no binding follows.
   if (!binds && !statement_hint(peek().text).empty()) return no_statement();
   do {
     GABBRO_TRY(bound, target());
@@ -411,7 +422,7 @@ ParseResult parse(std::string_view text, const ParseLimits& limits) {
 
 Result<Expr> parse_expression(std::string_view text, const ParseLimits& limits) {
   if (auto error = check_text(text, limits)) return tl::unexpected(std::move(*error));
-  return Parser(lex(without_byte_order_mark(text), true), limits).lone_expression();
+  return Parser(lex(without_byte_order_mark(text), /*flat=*/true), limits).lone_expression();
 }
 
 }  // namespace gabbro::lang

@@ -8,10 +8,10 @@
 
 namespace gabbro::lang {
 
-/// Limits that keep hostile input cheap. Parsing beyond them ends with an error that names the limit.
+/// Limits that keep hostile input cheap. A text that exceeds one gets the error "limit", with its value.
 struct ParseLimits {
-  std::size_t bytes = 1 << 20;
-  int depth = 64;  // nesting of expressions and blocks
+  std::size_t bytes = 1 << 20;  // size of the text; a longer one is not parsed at all
+  int depth = 64;               // nesting of an expression, and of blocks
 };
 
 struct ParseResult {

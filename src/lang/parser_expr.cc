@@ -198,8 +198,9 @@ Result<Parser::Node> Parser::named() {
   if (peek_is(1, "(")) return call();
   if (peek_is(1, "[")) return index();
   const Token& token = peek();
-  const bool bound_elsewhere = token.text != "lambda" && token.text != "not" && token.text != "self";
-  if (bound_elsewhere) {
+  // The hint for these words is given with the token after them (habit_hint).
+  const bool hint_follows = token.text == "lambda" || token.text == "not" || token.text == "self";
+  if (!hint_follows) {
     if (std::string hint = value_hint(token.text); !hint.empty())
       return mismatch("an expression", std::move(hint));
   }
@@ -254,12 +255,12 @@ Result<Parser::Node> Parser::index() {
   const Token token = next();
   open_.push_back(next());
   if (is(":") || is("]") || is("...")) return mismatch("one index", std::string(kNoSlices));
-  GABBRO_TRY(place, expression());
+  GABBRO_TRY(subscript, expression());
   if (is(":") || is(",")) return unexpected("']'", std::string(kNoSlices));
   if (!is("]")) GABBRO_REQUIRE(list_separator("]"));
   next();
   open_.pop_back();
-  std::vector<Node> parts{std::move(place)};
+  std::vector<Node> parts{std::move(subscript)};
   GABBRO_TRY(node, build(Expr::Kind::kIndex, token, std::move(parts)));
   node.expr.text = token.text;
   return node;

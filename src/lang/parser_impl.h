@@ -38,6 +38,7 @@ class Parser {
     Expr expr;
     int height = 1;
   };
+  // Decrements a depth at the end of the scope in which it was incremented.
   struct Restore {
     int& value;
     ~Restore() { --value; }
@@ -53,12 +54,13 @@ class Parser {
     return peek(ahead).text == text && is_code(peek(ahead));
   }
   bool at_end() const { return is(Kind::kEnd); }
-  bool accept(std::string_view text);
+  bool accept(std::string_view text);  // consumes the token if it is `text`
   static bool is_code(const Token& token) {
     return token.kind == Kind::kPunct || token.kind == Kind::kKeyword;
   }
 
-  // Errors.
+  // Errors. The first two say that `expected` was expected in place of the current token; in the first, the
+  // hint for a known habit overrides `hint`.
   tl::unexpected<Error> unexpected(std::string_view expected, std::string hint = {}) const;
   tl::unexpected<Error> mismatch(std::string_view expected, std::string hint) const;
   tl::unexpected<Error> unclosed() const;
@@ -101,7 +103,7 @@ class Parser {
   Result<Expr> expr();
   bool at_comparison() const;
 
-  // Statements.
+  // Statements. `outermost` is true in the body of a unit or fn itself, where return may stand.
   Result<Stmt> statement(bool outermost);
   Result<Stmt> statement_header(bool outermost);
   Result<Stmt> axis(Stmt stmt);
@@ -136,8 +138,6 @@ class Parser {
   Result<Token> range(Hyper& hyper);
   Result<Token> range_entry(Hyper& hyper);
   void unit_body(Item& item);
-  void check_return(const std::vector<Stmt>& body, std::string_view what, const std::string& name,
-                    std::size_t errors);
   void design_body(Item& item);
   Result<Token> design_entry(Design& design);
   Result<Token> design_value(Design& design);
@@ -145,8 +145,8 @@ class Parser {
 
   Tokens tokens_;
   ParseLimits limits_;
-  std::size_t pos_ = 0;
-  std::size_t next_comment_ = 0;
+  std::size_t pos_ = 0;           // index of the current token
+  std::size_t next_comment_ = 0;  // index of the first comment that was not taken
   int expression_depth_ = 0;
   int block_depth_ = 0;
   std::vector<Token> open_;  // open brackets of the current statement

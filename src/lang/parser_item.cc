@@ -65,7 +65,7 @@ void Parser::recover_item(std::size_t start) {
   skip_line();
   const bool has_statements = first == "fn" || first == "unit" || first == "def";
   if (!has_statements || !is(Kind::kIndent)) return skip_block();
-  block(true);
+  block(/*outermost=*/true);
 }
 
 // Reads an item up to the end of its first line, which it consumes.
@@ -215,8 +215,8 @@ Result<Hyper> Parser::hyper(std::string called, Position at) {
 
 Result<Token> Parser::hyper_type(Hyper& hyper) {
   constexpr std::string_view kTypes = "int, real, bool or the name of an interface";
-  const bool plain = is("int") || is("real") || (is("bool") && !hyper.free);
-  if (plain) {
+  const bool is_number_type = is("int") || is("real") || (is("bool") && !hyper.free);
+  if (is_number_type) {
     hyper.kind = is("int") ? Hyper::Kind::kInt : is("real") ? Hyper::Kind::kReal : Hyper::Kind::kBool;
     return next();
   }
@@ -259,11 +259,11 @@ Result<Token> Parser::range_entry(Hyper& hyper) {
 // Reads the block of a unit or fn, which must end in return. A block with errors may have lost its return, so
 // a missing return is not reported then.
 void Parser::unit_body(Item& item) {
-  const std::size_t errors = errors_.size();
+  const std::size_t errors_before = errors_.size();
   auto* unit = std::get_if<Unit>(&item.value);
   std::vector<Stmt>& body = unit != nullptr ? unit->body : std::get<Function>(item.value).body;
-  body = block(true);
-  if (errors_.size() > errors || body.empty() || body.back().kind == Stmt::Kind::kReturn) return;
+  body = block(/*outermost=*/true);
+  if (errors_.size() > errors_before || body.empty() || body.back().kind == Stmt::Kind::kReturn) return;
   report({"syntax",
           fmt::format("{} '{}' does not end in return", unit != nullptr ? "unit" : "fn", item_name(item)),
           "end the block with return y", body.back().at});
@@ -280,10 +280,10 @@ Result<Design> Parser::design() {
 // Reads the entries of a design. Their comments move to the item, because the printer writes the entries in a
 // fixed order.
 void Parser::design_body(Item& item) {
-  const std::size_t errors = errors_.size();
+  const std::size_t errors_before = errors_.size();
   auto& design = std::get<Design>(item.value);
   if (!is(Kind::kIndent)) {
-    block(false);  // reports that the block is missing
+    block(/*outermost=*/false);  // reports that the block is missing
     return;
   }
   next();
@@ -298,7 +298,8 @@ void Parser::design_body(Item& item) {
     }
   }
   if (is(Kind::kDedent)) next();
-  if (design.stack.at.line > 0 || errors_.size() > errors) return;
+  // Only a stack that was written has a line.
+  if (design.stack.at.line > 0 || errors_.size() > errors_before) return;
   report({"syntax", fmt::format("design '{}' has no stack", design.name),
           "add stack = Instance, e.g. stack = 12 * Block", item.at});
 }

@@ -46,8 +46,8 @@ Level level_of(const Expr& expr) {
 std::string number_text(double value) {
   char buffer[64];
   const double size = std::fabs(value);
-  const bool plain = value == 0 || (size >= 1e-4 && size < 1e15);
-  const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
+  const bool is_fixed = value == 0 || (size >= 1e-4 && size < 1e15);
+  const auto format = is_fixed ? std::chars_format::fixed : std::chars_format::scientific;
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, format).ptr;
   std::string text(buffer, end);
   const std::size_t exponent = text.find('e');
@@ -60,7 +60,7 @@ std::string number_text(double value) {
 
 // Calls `write` on each element, with commas between them.
 template <class Range, class Write>
-void separated(Line& line, const Range& range, Write write) {
+void write_separated(Line& line, const Range& range, Write write) {
   bool first = true;
   for (const auto& element : range) {
     if (!first) line.comma();
@@ -69,10 +69,11 @@ void separated(Line& line, const Range& range, Write write) {
   }
 }
 
+// Writes `expr`, in parentheses if it binds less tightly than `least`.
 void write(Line& line, const Expr& expr, int least = kConditional);
 
 void write_all(Line& line, std::span<const Expr> exprs) {
-  separated(line, exprs, [&](const Expr& expr) { write(line, expr); });
+  write_separated(line, exprs, [&](const Expr& expr) { write(line, expr); });
 }
 
 void write_list(Line& line, const Expr& expr) {
@@ -95,12 +96,12 @@ void write_call(Line& line, const Expr& expr) {
 
 void write_binary(Line& line, const Expr& expr) {
   const Level level = level_of_operator(expr.text);
-  const bool right = level == kPower;        // ** is right-associative, and its base is an atom
+  const bool is_power = level == kPower;     // ** is right-associative, and its base is an atom
   const bool chains = level != kComparison;  // a < b < c is not in the language
-  write(line, expr.args[0], right ? kAtom : chains ? level : level + 1);
+  write(line, expr.args[0], is_power ? kAtom : chains ? level : level + 1);
   line.text(" " + expr.text + " ");
   line.may_break(level);
-  write(line, expr.args[1], right ? static_cast<int>(kNegation) : level + 1);
+  write(line, expr.args[1], is_power ? static_cast<int>(kNegation) : level + 1);
 }
 
 void write_if(Line& line, const Expr& expr) {
@@ -113,6 +114,7 @@ void write_if(Line& line, const Expr& expr) {
   write(line, expr.args[2], kConditional);
 }
 
+// Writes `expr` without parentheses around it.
 void write_bare(Line& line, const Expr& expr) {
   switch (expr.kind) {
     case Expr::Kind::kNumber:
@@ -153,7 +155,8 @@ void write(Line& line, const Expr& expr, int least) {
 
 // ---- Statements ----
 
-void write_pairs(Line& line, const Stmt& stmt, std::size_t from) {
+// Writes the names from index `from` on, each with its type, if it has one, and its value.
+void write_bindings(Line& line, const Stmt& stmt, std::size_t from) {
   for (std::size_t i = from; i < stmt.names.size(); ++i) {
     if (i > from) line.comma();
     line.text(stmt.names[i]);
@@ -168,7 +171,7 @@ void write_for(Line& line, const Stmt& stmt) {
   write(line, stmt.values[0]);
   if (stmt.names.size() > 1) {
     line.text(" with ");
-    write_pairs(line, stmt, 1);
+    write_bindings(line, stmt, 1);
   }
   line.text(":");
 }
@@ -180,17 +183,18 @@ void write_values(Line& line, const Stmt& stmt, bool wrapped) {
   write_all(line, stmt.values);
 }
 
+// Returns the statement without its block.
 Line header(const Stmt& stmt, bool wrapped) {
   Line line;
   switch (stmt.kind) {
     case Stmt::Kind::kAxis:
-      line.text("axis "), write_pairs(line, stmt, 0);
+      line.text("axis "), write_bindings(line, stmt, 0);
       break;
     case Stmt::Kind::kShare:
-      line.text("share "), write_pairs(line, stmt, 0);
+      line.text("share "), write_bindings(line, stmt, 0);
       break;
     case Stmt::Kind::kScan:
-      line.text("scan "), write_pairs(line, stmt, 0), line.text(":");
+      line.text("scan "), write_bindings(line, stmt, 0), line.text(":");
       break;
     case Stmt::Kind::kFor:
       write_for(line, stmt);
@@ -227,8 +231,8 @@ void print_comments(std::string& out, const std::vector<std::string>& comments, 
 
 void print_stmt(std::string& out, const Stmt& stmt, std::size_t indent) {
   print_comments(out, stmt.comments, indent);
-  Line line = header(stmt, false);
-  if (needs_wrapping(stmt, line, indent)) line = header(stmt, true);
+  Line line = header(stmt, /*wrapped=*/false);
+  if (needs_wrapping(stmt, line, indent)) line = header(stmt, /*wrapped=*/true);
   out += line.layout(indent, indent + (has_block(stmt) ? 2 * kIndent : kIndent));
   if (!stmt.trailing.empty()) out += "  " + comment_text(stmt.trailing);
   out += '\n';
@@ -245,14 +249,14 @@ void write_port(Line& line, const Port& port) {
   if (!port.name.empty()) line.text(port.name + ": ");
   line.protect();
   line.open('[');
-  separated(line, port.axes, [&](const std::string& axis) { line.text(axis); });
+  write_separated(line, port.axes, [&](const std::string& axis) { line.text(axis); });
   line.close(']');
   line.unprotect();
 }
 
 void write_outputs(Line& line, const std::vector<Port>& outputs) {
   line.text(" -> ");
-  separated(line, outputs, [&](const Port& port) { write_port(line, port); });
+  write_separated(line, outputs, [&](const Port& port) { write_port(line, port); });
 }
 
 std::string_view type_name(const Hyper& hyper) {
@@ -282,7 +286,7 @@ void write_hyper(Line& line, const Hyper& hyper) {
   if (!hyper.range.empty()) {
     line.text(" in ");
     line.open('{');
-    separated(line, hyper.range, [&](const RangeEntry& entry) { write_entry(line, entry); });
+    write_separated(line, hyper.range, [&](const RangeEntry& entry) { write_entry(line, entry); });
     line.close('}');
   }
   if (!hyper.value) return;
@@ -296,7 +300,7 @@ void print_value(std::string& out, const Function& function) {
   Line line;
   line.text("fn " + function.name);
   line.open('(');
-  separated(line, function.params, [&](const Function::Param& param) {
+  write_separated(line, function.params, [&](const Function::Param& param) {
     line.text(param.name);
     if (param.value) line.text("="), write(line, *param.value);
   });
@@ -310,7 +314,7 @@ void print_value(std::string& out, const Interface& interface) {
   Line line;
   line.text("interface " + interface.name);
   line.open('(');
-  separated(line, interface.inputs, [&](const Port& port) { write_port(line, port); });
+  write_separated(line, interface.inputs, [&](const Port& port) { write_port(line, port); });
   line.close(')');
   write_outputs(line, interface.outputs);
   print_header(out, line);
@@ -320,9 +324,9 @@ void print_value(std::string& out, const Unit& unit) {
   Line line;
   line.text("unit " + unit.name);
   line.open('(');
-  separated(line, unit.inputs, [&](const Port& port) { write_port(line, port); });
+  write_separated(line, unit.inputs, [&](const Port& port) { write_port(line, port); });
   if (!unit.inputs.empty() && !unit.hypers.empty()) line.comma();
-  separated(line, unit.hypers, [&](const Hyper& hyper) { write_hyper(line, hyper); });
+  write_separated(line, unit.hypers, [&](const Hyper& hyper) { write_hyper(line, hyper); });
   line.close(')');
   write_outputs(line, unit.outputs);
   line.text(":");

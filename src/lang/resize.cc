@@ -49,8 +49,8 @@ class Search {
                                   double nearest);
   std::optional<Resized> by_moves(const Shape& written);
   struct Multiples {
-    bool divide = false;
-    std::optional<Resized> size;
+    bool divide = false;          // all sizes are integers at the multiples that were tried
+    std::optional<Resized> size;  // the multiple that fits, if one does
   };
   std::optional<Resized> by_multiples(const Shape& written);
   Multiples by_multiples(std::int64_t width, const Moves& moves, double step);
@@ -63,8 +63,8 @@ class Search {
   const Library& library_;
   const Design& design_;
   std::int64_t want_, vocab_;
-  Elaboration last_;
-  std::size_t work_ = 0;
+  Elaboration last_;      // the latest
+  std::size_t work_ = 0;  // operations of all elaborations so far
   bool has_free_ = false;
   std::vector<double> free_;  // distinct values of the free hyperparameters as written
   std::vector<IntHyper> hypers_;
@@ -75,7 +75,7 @@ class Search {
 // Returns the number of parameters at one size, or nullopt if sizes do not divide or too much work was done.
 std::optional<std::int64_t> Search::params(std::int64_t width, double scale, const Moves& moves) {
   if (work_ >= kMostWork) return {};
-  ElaborateOptions options = options_at({width, scale, moves}, vocab_);
+  ElaborateOptions options = options_at({.width = width, .free_scale = scale, .moves = moves}, vocab_);
   options.max_nodes = std::min(options.max_nodes, kMostWork - work_);
   last_ = elaborate(library_, design_, options);
   for (const ir::Body& body : last_.graph.bodies) work_ += body.nodes.size();
@@ -86,6 +86,7 @@ std::optional<std::int64_t> Search::params(std::int64_t width, double scale, con
 
 // Elaborates the design at some width that it allows, so that its sizes are known as formulas in D.
 std::optional<Shape> Search::shape(double scale, const Moves& moves) {
+  // 0 is the width in the design; the others have many divisors.
   std::vector<std::int64_t> widths{0, 256, 384, 768, 960, 1920, 5040, 13440};
   if (!widths_.empty()) widths.insert(widths.begin(), widths_.front());
   for (const std::int64_t width : widths)
@@ -99,7 +100,7 @@ std::optional<Resized> Search::by_width(const Shape& written) {
   for (const std::int64_t width : widths_) {
     params_.push_back(params(width, 1, {}));
     if (const auto got = params_.back(); got && fits(static_cast<double>(*got)))
-      return Resized{width, 1, {}, *got};
+      return Resized{.width = width, .params = *got};
   }
   return {};
 }
@@ -115,19 +116,21 @@ std::optional<Resized> Search::by_scale() {
   return best;
 }
 
-// Bisects on the logarithm of the scale, with which the number of parameters grows. Stops when no scale
-// nearer to 1 than `nearest` can result. If the first steps all go in one direction, the extreme scale in
-// that direction is tried, because even that may not suffice.
+// Bisects on the logarithm of the scale, with which the number of parameters grows. `at_one` is that number
+// at scale 1. Stops when no scale nearer to 1 than `nearest` (the absolute value of a logarithm) can result.
+// If the first steps all go in one direction, the extreme scale in that direction is tried, because even that
+// may not suffice.
 std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
                                         std::optional<std::int64_t> at_one, double nearest) {
   double low = std::log(kLeastScale), high = std::log(kMostScale);
   std::optional<Resized> best;
-  constexpr int kOneWay = 4;
+  constexpr int kOneWay = 4, kMostSteps = 24;
+  // Returns false if not even the scale `end` gives a number beyond the budget.
   const auto reaches = [&](double end) {
     const auto got = params(width, end, moves);
     return !got || fits(static_cast<double>(*got)) || (*got > want_) == (end > 1);
   };
-  for (int step = 0; step < 24; ++step) {
+  for (int step = 0; step < kMostSteps; ++step) {
     if (step == kOneWay && high == std::log(kMostScale) && !reaches(kMostScale)) break;
     if (step == kOneWay && low == std::log(kLeastScale) && !reaches(kLeastScale)) break;
     const double scale = std::exp((low + high) / 2);
@@ -135,8 +138,8 @@ std::optional<Resized> Search::by_scale(std::int64_t width, const Moves& moves,
     if (!got) break;
     const double error = size_error(static_cast<double>(*got), want_);
     if (!best || error < size_error(static_cast<double>(best->params), want_))
-      best = Resized{width, scale, moves, *got};
-    if (error < kSizeTolerance / 10) break;
+      best = Resized{.width = width, .free_scale = scale, .moves = moves, .params = *got};
+    if (error < kSizeTolerance / 10) break;  // near enough
     (*got < want_ ? low : high) = std::log(scale);
     const double later = low * high > 0 ? std::min(std::abs(low), std::abs(high)) : 0;
     if (std::min(later, std::abs(std::log(best->free_scale))) >= nearest) return {};
@@ -225,16 +228,18 @@ std::optional<Resized> Search::by_multiples(const Shape& written) {
 Search::Multiples Search::by_multiples(std::int64_t width, const Moves& moves, double step) {
   // Keeps floor from falling below the integer that a product stands for.
   constexpr double kAbove = 1 + 1e-12;
-  const auto at = [&](std::int64_t count) { return static_cast<double>(count) * step * kAbove; };
+  const auto scale_of = [&](std::int64_t count) { return static_cast<double>(count) * step * kAbove; };
   auto low = static_cast<std::int64_t>(std::ceil(kLeastScale / step)),
        high = static_cast<std::int64_t>(std::floor(kMostScale / step));
   if (low > high) return {};
-  if (!params(width, at(std::clamp<std::int64_t>(std::llround(1 / step) + 1, low, high)), moves)) return {};
+  if (!params(width, scale_of(std::clamp<std::int64_t>(std::llround(1 / step) + 1, low, high)), moves))
+    return {};
   while (low <= high) {
     const std::int64_t middle = (low + high) / 2;
-    const auto got = params(width, at(middle), moves);
+    const auto got = params(width, scale_of(middle), moves);
     if (!got) return {};
-    if (fits(static_cast<double>(*got))) return {true, Resized{width, at(middle), moves, *got}};
+    if (fits(static_cast<double>(*got)))
+      return {true, Resized{.width = width, .free_scale = scale_of(middle), .moves = moves, .params = *got}};
     if (*got < want_)
       low = middle + 1;
     else
@@ -254,21 +259,24 @@ std::optional<Resized> Search::by_moves(const Shape& written) {
   model.search([&](const SizeModel::Guess& g) {
     const auto got = params(g.width, 1, g.moves);
     if (!got) return false;
-    return accept(g.scaled ? by_scale(g.width, g.moves, got, INFINITY) : Resized{g.width, 1, g.moves, *got});
+    return accept(g.scaled ? by_scale(g.width, g.moves, got, INFINITY)
+                           : Resized{.width = g.width, .moves = g.moves, .params = *got});
   });
   if (found) return found;
   for (const Moves& moves : model.within_units())
     if (const auto both = shape(1, moves); both && both->same_structure(written))
       for (const std::int64_t width : both->widths(want_, 2))
         if (fits(both->params(width)))
-          if (const auto got = params(width, 1, moves); got && accept(Resized{width, 1, moves, *got}))
+          if (const auto got = params(width, 1, moves);
+              got && accept(Resized{.width = width, .moves = moves, .params = *got}))
             return found;
   return {};
 }
 
 Error Search::error() const {
+  constexpr std::size_t kLongEnough = 120;
   std::string tried;
-  for (std::size_t w = 0; w < params_.size() && tried.size() < 120; ++w)
+  for (std::size_t w = 0; w < params_.size() && tried.size() < kLongEnough; ++w)
     if (params_[w])
       tried +=
           fmt::format("{}D = {} gives {} ({:+.1f} %)", tried.empty() ? "" : ", ", widths_[w], *params_[w],

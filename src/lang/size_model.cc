@@ -11,8 +11,8 @@ namespace gabbro::lang {
 
 namespace {
 
-constexpr std::int64_t kWidest = 1 << 16;
-constexpr double kFarthest = 64;  // the largest factor by which a hyperparameter moves
+constexpr std::int64_t kWidest = 1 << 16;  // the largest width tried
+constexpr double kFarthest = 64;           // the largest factor by which a hyperparameter moves
 
 // Returns the other values that `hyper` may take, the nearest first. Large values are 1 % apart, because
 // finer steps change the size by less than the tolerance.
@@ -89,6 +89,7 @@ std::vector<std::int64_t> Shape::widths(std::int64_t want, std::size_t count) co
     return std::all_of(sizes_.begin(), sizes_.end(),
                        [&](const ir::Sym& size) { return size.is_constant() || is_size(size, env_, width); });
   };
+  // Limits of the distance from the budget's width, and of the sizes evaluated on each side of it.
   constexpr std::int64_t kFar = 4096, kMostSizes = 1 << 20;
   const std::int64_t far = std::min(kFar, kMostSizes / (1 + static_cast<std::int64_t>(sizes_.size())));
   std::vector<std::int64_t> out;
@@ -120,34 +121,37 @@ SizeModel::SizeModel(const Shape& written, const std::vector<IntHyper>& hypers, 
 }
 
 std::vector<std::size_t> SizeModel::sets_of(const Shape& shape) {
-  std::vector<std::size_t> places, out;
+  std::vector<std::size_t> set_of_size, out;
   for (const ir::Sym& sym : shape.sizes()) {
     const ir::Sym size = sym.is_constant() ? ir::Sym(1) : sym;  // constants allow every width
     const auto known =
         std::find_if(sets_.begin(), sets_.end(), [&](const auto& s) { return s.first == size; });
-    places.push_back(static_cast<std::size_t>(known - sets_.begin()));
+    set_of_size.push_back(static_cast<std::size_t>(known - sets_.begin()));
     if (known != sets_.end()) continue;
     Widths widths;
     for (std::size_t w = 0; w < kSpan; ++w)
       widths[w] = is_size(size, env_, first_ + static_cast<std::int64_t>(w));
     sets_.emplace_back(size, widths);
   }
-  for (const std::size_t a : shape.axes()) out.push_back(places[a]);
+  for (const std::size_t a : shape.axes()) out.push_back(set_of_size[a]);
   return out;
 }
 
 void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& elaborate) {
-  constexpr std::size_t kMostElaborated = 8, kTogether = 8;
+  constexpr std::size_t kMostElaborated = 8, kCoarse = 8;  // values that are elaborated; coarse values
   const std::vector<double> values = values_of(hyper);
   const auto move_to = [&](double value) { return Move{hyper.unit, hyper.hyper, hyper.value, value}; };
   // The elaborated value from which other effects follow in proportion.
-  std::optional<double> unit;
+  std::optional<double> reference;
   for (std::size_t v = 0; v < values.size(); ++v) {
     const double distance = std::abs(std::log(values[v] / hyper.value));
-    if (unit) {
-      choices_.push_back({index, move_to(values[v]), distance, effects_.size() - 1,
-                          (values[v] - hyper.value) / (*unit - hyper.value),
-                          v % (1 + values.size() / kTogether) == 0});
+    if (reference) {
+      choices_.push_back({.hyper = index,
+                          .move = move_to(values[v]),
+                          .distance = distance,
+                          .effect = effects_.size() - 1,
+                          .share = (values[v] - hyper.value) / (*reference - hyper.value),
+                          .coarse = v % (1 + values.size() / kCoarse) == 0});
       continue;
     }
     if (v >= kMostElaborated) return;
@@ -160,14 +164,18 @@ void SizeModel::add(std::size_t index, const IntHyper& hyper, const Elaborate& e
       effect.axes = axes_;
     }
     bool changes = effect.axes != axes_;
-    if (!changes) unit = values[v];
+    if (!changes) reference = values[v];
     for (std::size_t w = 0; w < kSpan; ++w) {
       effect.params.push_back(shape->params(first_ + static_cast<std::int64_t>(w)) - written_[w]);
       changes = changes || effect.params.back() != 0;
     }
     if (!changes) return;  // no size depends on it
     effects_.push_back(std::move(effect));
-    choices_.push_back({index, move_to(values[v]), distance, effects_.size() - 1, 1, true});
+    choices_.push_back({.hyper = index,
+                        .move = move_to(values[v]),
+                        .distance = distance,
+                        .effect = effects_.size() - 1,
+                        .coarse = true});
   }
 }
 

@@ -76,7 +76,7 @@ class SizeModel {
   [[nodiscard]] std::vector<std::vector<Move>> within_units() const;
 
  private:
-  static constexpr std::size_t kSpan = 256;
+  static constexpr std::size_t kSpan = 256;  // number of widths considered, around the budget's
   using Widths = std::bitset<kSpan>;
   // Effect of a move: the change of the parameters at each width, and the sizes of the axes (indices into
   // sets_).
@@ -87,16 +87,17 @@ class SizeModel {
   struct Choice {
     std::size_t hyper = 0;
     Move move;
-    double distance = 0;  // on the logarithm
-    std::size_t effect = 0;
-    double share = 1;  // share of the effect
-    // One of those that are tried together with others.
-    bool coarse = false;
+    double distance = 0;     // |log(to / from)|
+    std::size_t effect = 0;  // index in effects_
+    double share = 1;        // of the effect
+    bool coarse = false;     // true if it is also tried together with others
   };
 
   void add(std::size_t index, const IntHyper& hyper, const Elaborate& elaborate);
+  /// Returns the index in sets_ of each axis of `shape`, and adds the sets that are missing.
   std::vector<std::size_t> sets_of(const Shape& shape);
   [[nodiscard]] std::optional<Guess> guess(std::span<const Choice* const> choices) const;
+  /// Calls `accept` with the best groups that seem to fit. Returns true if it accepted one.
   bool offer(std::vector<std::vector<const Choice*>>& groups,
              const std::function<bool(const Guess&)>& accept) const;
 
@@ -105,7 +106,7 @@ class SizeModel {
   std::int64_t want_, first_;  // first_: the first width of the span
   // written_: parameters as written; least_, most_: changes by the smallest and the largest scale.
   std::vector<double> written_, least_, most_;
-  std::vector<std::size_t> axes_;
+  std::vector<std::size_t> axes_;                 // sets_of the design as written
   std::vector<std::pair<ir::Sym, Widths>> sets_;  // widths that a size allows
   std::vector<Effect> effects_;
   std::vector<Choice> choices_;

@@ -6,6 +6,7 @@
 
 namespace gabbro::lang {
 
+// Returns nullopt for a value that is no tensor, or has an axis without a name in scope.
 std::optional<NamedType> Elaborator::name_type(const Value& value) {
   if (value.kind != Value::Kind::kTensor || value.node < 0) return {};
   const ir::Type type = graph().node(value.body, value.node).type;

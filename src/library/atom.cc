@@ -13,12 +13,12 @@ namespace gabbro::library {
 
 namespace {
 
-bool is(const xmlNode* node, std::string_view name) {
+bool is_element(const xmlNode* node, std::string_view name) {
   return node->type == XML_ELEMENT_NODE && reinterpret_cast<const char*>(node->name) == name;
 }
 
 // Returns the text of an element; runs of white space become one space.
-std::string content(xmlNode* node) {
+std::string content_of(xmlNode* node) {
   const std::unique_ptr<xmlChar, void (*)(void*)> text(xmlNodeGetContent(node), xmlFree);
   if (text == nullptr) return {};
   std::string out;
@@ -31,10 +31,11 @@ std::string content(xmlNode* node) {
   return out;
 }
 
-std::string author_of(xmlNode* author) {
+// Returns the surname in an element <author>.
+std::string surname_of(xmlNode* author) {
   for (xmlNode* node = author->children; node != nullptr; node = node->next)
-    if (is(node, "name")) {
-      const std::string name = content(node);
+    if (is_element(node, "name")) {
+      const std::string name = content_of(node);
       const auto space = name.rfind(' ');
       return space == std::string::npos ? name : name.substr(space + 1);
     }
@@ -43,26 +44,29 @@ std::string author_of(xmlNode* author) {
 
 struct Entry {
   Paper paper;
-  std::string id;
+  std::string id;  // a URL: of the abstract, or of an error
 };
 
 Entry read_entry(xmlNode* entry) {
   Entry e;
   std::size_t authors = 0;
   for (xmlNode* node = entry->children; node != nullptr; node = node->next) {
-    if (is(node, "id")) e.id = content(node);
-    if (is(node, "title")) e.paper.title = content(node);
-    if (is(node, "summary")) e.paper.text = content(node);
-    if (is(node, "published")) {
-      const std::string date = content(node);
+    if (is_element(node, "id")) e.id = content_of(node);
+    if (is_element(node, "title")) e.paper.title = content_of(node);
+    if (is_element(node, "summary")) e.paper.text = content_of(node);
+    if (is_element(node, "published")) {
+      const std::string date = content_of(node);
       if (date.size() >= 4 && date.find_first_not_of("0123456789") >= 4)
         e.paper.year = std::stoi(date.substr(0, 4));
     }
-    if (!is(node, "author")) continue;
-    const std::string name = author_of(node);
-    if (!name.empty() && ++authors <= 6) e.paper.authors += (e.paper.authors.empty() ? "" : ", ") + name;
-    if (authors == 7) e.paper.authors += " et al.";
-    if (authors == 7) ++authors;
+    if (!is_element(node, "author")) continue;
+    const std::string name = surname_of(node);
+    if (!name.empty() && ++authors <= kMaxAuthors)
+      e.paper.authors += (e.paper.authors.empty() ? "" : ", ") + name;
+    if (authors == kMaxAuthors + 1) {
+      e.paper.authors += " et al.";
+      ++authors;  // It is added once, even if the next author has no name.
+    }
   }
   e.paper.arxiv = arxiv_id(e.id);
   e.paper.id = e.paper.arxiv;
@@ -70,6 +74,7 @@ Entry read_entry(xmlNode* entry) {
   return e;
 }
 
+// Replaces libxml2's handlers, which write errors and warnings to standard error.
 void ignore(void*, const char*, ...) {}
 
 }  // namespace
@@ -88,12 +93,13 @@ Result<std::vector<Paper>> parse_atom(std::string_view body) {
       xmlFreeDoc);
   xmlNode* root = doc == nullptr ? nullptr : xmlDocGetRootElement(doc.get());
   if (root == nullptr) return fail("library", "the response is not well-formed XML");
-  if (!is(root, "feed")) return fail("library", "the response is XML, but not an Atom feed");
+  if (!is_element(root, "feed")) return fail("library", "the response is XML, but not an Atom feed");
   std::vector<Paper> out;
   for (xmlNode* node = root->children; node != nullptr; node = node->next) {
-    if (!is(node, "entry")) continue;
+    if (!is_element(node, "entry")) continue;
     Entry e = read_entry(node);
-    if (e.id.find("/api/errors") != std::string::npos) return fail("library", excerpt(e.paper.text, 200));
+    if (e.id.find("/api/errors") != std::string::npos)
+      return fail("library", excerpt(e.paper.text, kMaxMessageBytes));
     if (!e.paper.title.empty() && !e.paper.arxiv.empty()) out.push_back(std::move(e.paper));
   }
   return out;

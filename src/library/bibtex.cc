@@ -17,24 +17,29 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-struct Broken {};
+// Thrown by Scanner where an entry does not follow the syntax.
+struct InvalidEntry {};
 
+// Reads the parts of BibTeX entries, one after the other, from a position that it advances.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
+  // Goes behind the next "@". Returns false at the end of the text.
   bool next_entry() {
     at_ = std::min(text_.find('@', at_), text_.size());
     if (at_ == text_.size()) return false;
     start_ = at_++;
     return true;
   }
+  // Returns the line of the current entry, from 1.
   [[nodiscard]] std::size_t line() const {
     return 1 + static_cast<std::size_t>(
                    std::count(text_.begin(), text_.begin() + static_cast<long>(start_), '\n'));
   }
+  // Reads a word: a key, or the name of a kind, field or string; "" if none follows.
   std::string word() {
-    space();
+    skip_space();
     const std::size_t from = at_;
     while (at_ < text_.size() &&
            std::string_view(" \t\r\n{}(),=#\"").find(text_[at_]) == std::string_view::npos)
@@ -42,19 +47,20 @@ class Scanner {
     return std::string(text_.substr(from, at_ - from));
   }
   bool take(char c) {
-    space();
+    skip_space();
     if (at_ >= text_.size() || text_[at_] != c) return false;
     ++at_;
     return true;
   }
-  void need(char c) {
-    if (!take(c)) throw Broken();
+  // Reads `c`. Throws InvalidEntry if another character follows.
+  void expect(char c) {
+    if (!take(c)) throw InvalidEntry();
   }
   // Reads a value: {braced}, "quoted", a number, or the name of a string, several of them joined by #.
   std::string value() {
     std::string out;
     do {
-      space();
+      skip_space();
       if (at_ < text_.size() && text_[at_] == '{')
         out += enclosed('}');
       else if (at_ < text_.size() && text_[at_] == '"')
@@ -66,10 +72,11 @@ class Scanner {
   }
 
  private:
-  void space() {
+  void skip_space() {
     while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
       ++at_;
   }
+  // Reads the text up to `end` at the outermost level of braces, without either delimiter.
   std::string enclosed(char end) {
     const std::size_t from = ++at_;
     int depth = 0;
@@ -85,24 +92,25 @@ class Scanner {
         break;
       }
     }
-    throw Broken();
+    throw InvalidEntry();
   }
 
   std::string_view text_;
-  std::size_t at_ = 0, start_ = 0;
+  std::size_t at_ = 0, start_ = 0;  // the position, and that of the current entry
 };
 
 // Removes TeX markup: braces are dropped, accents leave their letter, and other commands leave their
 // argument.
-std::string plain(std::string_view text) {
+std::string without_tex(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '\\' && i + 1 < text.size()) {
       const char mark = text[++i];
-      const bool letter = (mark >= 'a' && mark <= 'z') || (mark >= 'A' && mark <= 'Z');
+      const bool is_letter = (mark >= 'a' && mark <= 'z') || (mark >= 'A' && mark <= 'Z');
       if (std::string_view("&%$#_").find(mark) != std::string_view::npos) out += mark;
-      while (letter && i + 1 < text.size() && ((text[i + 1] | 32) >= 'a' && (text[i + 1] | 32) <= 'z')) ++i;
+      while (is_letter && i + 1 < text.size() && ((text[i + 1] | 32) >= 'a' && (text[i + 1] | 32) <= 'z'))
+        ++i;
     } else if (c == '~' || c == '\n' || c == '\t' || c == '\r' || c == ' ') {
       if (!out.empty() && out.back() != ' ') out += ' ';
     } else if (c != '{' && c != '}') {
@@ -113,21 +121,22 @@ std::string plain(std::string_view text) {
   return out;
 }
 
-// Converts "Yang, Songlin and Bailin Wang and others" to "Yang, Wang et al."
+// Converts "Yang, Songlin and Bailin Wang and others" to "Yang, Wang et al.", with at most kMaxAuthors names.
 std::string surnames(const std::string& authors) {
+  constexpr std::string_view kAnd = " and ";
   std::string out;
-  int count = 0;
-  for (std::size_t at = 0; at <= authors.size();) {
-    const auto end = std::min(authors.find(" and ", at), authors.size());
-    std::string name = authors.substr(at, end - at);
-    at = end + 5;
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin <= authors.size();) {
+    const auto end = std::min(authors.find(kAnd, begin), authors.size());
+    std::string name = authors.substr(begin, end - begin);
+    begin = end + kAnd.size();
     const bool others = name == "others";
     if (const auto comma = name.find(','); comma != std::string::npos)
       name.resize(comma);
     else if (const auto space = name.rfind(' '); space != std::string::npos)
       name.erase(0, space + 1);
     if (name.empty()) continue;
-    if (others || ++count > 6) return out + " et al.";
+    if (others || ++count > kMaxAuthors) return out + " et al.";
     out += (out.empty() ? "" : ", ") + name;
   }
   return out;
@@ -136,7 +145,7 @@ std::string surnames(const std::string& authors) {
 Paper paper_of(const std::string& key, const std::map<std::string, std::string>& fields) {
   const auto field = [&](const char* name) {
     const auto found = fields.find(name);
-    return found == fields.end() ? std::string() : plain(found->second);
+    return found == fields.end() ? std::string() : without_tex(found->second);
   };
   Paper p;
   p.id = key;
@@ -157,8 +166,8 @@ Paper paper_of(const std::string& key, const std::map<std::string, std::string>&
 
 }  // namespace
 
-ReadPaper read_bibtex(std::string_view text, const std::string& name) {
-  ReadPaper out;
+FilePapers read_bibtex(std::string_view text, const std::string& file_name) {
+  FilePapers out;
   Scanner s(text);
   while (s.next_entry()) {
     const std::string kind = lower(s.word());
@@ -168,23 +177,23 @@ ReadPaper read_bibtex(std::string_view text, const std::string& name) {
         (void)s.value();  // Skips the content, including entries inside it.
         continue;
       }
-      if (!s.take('{')) s.need('(');
+      if (!s.take('{')) s.expect('(');
       const std::string key = s.word();
       std::map<std::string, std::string> fields;
       while (s.take(',')) {
         const std::string field = lower(s.word());
         if (field.empty()) break;
-        s.need('=');
+        s.expect('=');
         fields[field] = s.value();
       }
-      if (!s.take('}')) s.need(')');
+      if (!s.take('}')) s.expect(')');
       Paper p = paper_of(key, fields);
       if (key.empty() || p.title.empty())
-        out.notes.push_back(fmt::format("{}:{}: skipped an entry without key or title", name, s.line()));
+        out.notes.push_back(fmt::format("{}:{}: skipped an entry without key or title", file_name, s.line()));
       else
         out.papers.push_back(std::move(p));
-    } catch (const Broken&) {
-      out.notes.push_back(fmt::format("{}:{}: skipped an invalid entry", name, s.line()));
+    } catch (const InvalidEntry&) {
+      out.notes.push_back(fmt::format("{}:{}: skipped an invalid entry", file_name, s.line()));
     }
   }
   return out;

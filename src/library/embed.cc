@@ -15,8 +15,11 @@ namespace {
 
 using nlohmann::json;
 
-// Reads a vector and normalises it to length one. Returns false if a value is missing or not finite, or all
-// are zero.
+constexpr std::size_t kMaxResponseBytes = std::size_t{256} << 20;
+constexpr std::size_t kMaxMessageBytes = 200;  // of a server's message in an error
+
+// Reads the vector of `item` into `out` and normalises it to length one. Returns false if there is none, a
+// value is not a finite number, or all are zero.
 bool read_vector(const json& item, std::vector<float>& out) {
   const auto list = item.find("embedding");
   if (list == item.end() || !list->is_array()) return false;
@@ -39,7 +42,7 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   net::HttpRequest request;
   request.url = endpoint.url + "/embeddings";
   request.seconds = endpoint.seconds;
-  request.most_bytes = std::size_t{256} << 20;
+  request.max_response_bytes = kMaxResponseBytes;
   request.headers["Content-Type"] = "application/json";
   if (!endpoint.key_env.empty()) {
     const char* key = std::getenv(endpoint.key_env.c_str());
@@ -53,7 +56,7 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   GABBRO_TRY(response, net::exchange(request, stop));
   if (response.status >= 400)
     return fail("library", fmt::format("{}: status {}: {}", request.url, response.status,
-                                       excerpt(clean(response.body), 200)));
+                                       excerpt(clean(response.body), kMaxMessageBytes)));
   const json parsed = json::parse(response.body, nullptr, false);
   const auto data = parsed.is_object() ? parsed.find("data") : parsed.end();
   if (!parsed.is_object() || data == parsed.end() || !data->is_array() || data->size() != texts.size())
@@ -64,8 +67,9 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
     const json& item = (*data)[i];
     const auto index = item.is_object() ? item.find("index") : item.end();
     const bool has_index = item.is_object() && index != item.end() && index->is_number_unsigned();
-    const std::size_t at = has_index ? index->get<std::size_t>() : i;
-    if (!item.is_object() || at >= out.size() || !out[at].empty() || !read_vector(item, out[at]))
+    // A server may return the vectors in another order, each with the index of its text.
+    const std::size_t text = has_index ? index->get<std::size_t>() : i;
+    if (!item.is_object() || text >= out.size() || !out[text].empty() || !read_vector(item, out[text]))
       return fail("library", fmt::format("{}: vector {} is invalid", request.url, i));
   }
   return out;

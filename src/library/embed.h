@@ -10,10 +10,10 @@
 namespace gabbro::library {
 
 struct EmbeddingEndpoint {
-  std::string url;      // "http://127.0.0.1:8080/v1"; empty: no endpoint
+  std::string url;      // base URL: "http://127.0.0.1:8080/v1"; empty: no endpoint
   std::string model;    // name of the model, sent unchanged
   std::string key_env;  // environment variable that holds the key; empty: no key
-  double seconds = 60;  // time-out of one request
+  double seconds = 60;  // time-out of one request in seconds
 };
 
 /// Returns one vector of length one per text, in the order of the texts; makes one request. Errors: those of

@@ -12,12 +12,12 @@ namespace gabbro::library {
 
 namespace {
 
-constexpr std::size_t kPassageBytes = 1600;
+constexpr std::size_t kMaxPassageBytes = 1600;
 
 // `application_id` distinguishes a library from other SQLite files; `user_version` is the version of its
 // schema.
-constexpr std::int64_t kApplication = 0x67626c62;
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kApplicationId = 0x67626c62;  // "gblb" in ASCII
+constexpr std::int64_t kSchemaVersion = 1;
 
 constexpr const char* kTables = R"sql(
 BEGIN IMMEDIATE;
@@ -33,11 +33,12 @@ PRAGMA application_id = 1734503522;
 PRAGMA user_version = 1;
 COMMIT;
 )sql";
-static_assert(kApplication == 1734503522);
+static_assert(kApplicationId == 1734503522);
 
-std::string to_text(const std::vector<float>& numbers) {
+// Returns the bits of each number as 8 hex digits, so that they are stored exactly.
+std::string to_text(const std::vector<float>& vector) {
   std::string out;
-  for (const float x : numbers) {
+  for (const float x : vector) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &x, sizeof bits);
     out += fmt::format("{:08x}", bits);
@@ -46,9 +47,11 @@ std::string to_text(const std::vector<float>& numbers) {
 }
 
 std::vector<float> from_text(const std::string& text) {
+  constexpr std::size_t kDigits = 8;
   std::vector<float> out;
-  for (std::size_t at = 0; at + 8 <= text.size(); at += 8) {
-    const auto bits = static_cast<std::uint32_t>(std::strtoul(text.substr(at, 8).c_str(), nullptr, 16));
+  for (std::size_t begin = 0; begin + kDigits <= text.size(); begin += kDigits) {
+    const auto bits =
+        static_cast<std::uint32_t>(std::strtoul(text.substr(begin, kDigits).c_str(), nullptr, 16));
     float x = 0;
     std::memcpy(&x, &bits, sizeof x);
     out.push_back(x);
@@ -61,6 +64,7 @@ std::string hash_of(const Paper& p) {
       hash128(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", p.title, p.authors, p.year, p.arxiv, p.venue, p.text)));
 }
 
+// Reads a paper from the columns id, title, authors, year, arxiv, venue, text, origin.
 Paper paper_at(const sqlite::Rows& row) {
   Paper p;
   p.id = row.text(0);
@@ -76,20 +80,20 @@ Paper paper_at(const sqlite::Rows& row) {
 
 }  // namespace
 
-Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
+Result<std::unique_ptr<LibraryFile>> LibraryFile::open(const std::string& path, bool create) {
   std::error_code code;
-  const bool there = std::filesystem::exists(path, code);
-  if (!there && !create) return std::unique_ptr<File>();
+  const bool exists = std::filesystem::exists(path, code);
+  if (!exists && !create) return std::unique_ptr<LibraryFile>();
   const auto folder = std::filesystem::path(path).parent_path();
-  if (!there && !folder.empty()) std::filesystem::create_directories(folder, code);
+  if (!exists && !folder.empty()) std::filesystem::create_directories(folder, code);
   if (code) return fail("io", fmt::format("{}: {}", folder.string(), code.message()));
   using Mode = sqlite::Connection::Mode;
   // The file is opened for writing even for a search, so that an unfinished transaction of a killed process
   // is rolled back. A file without write permission is opened for reading.
   GABBRO_TRY(db, sqlite::Connection::open(path, Mode::kWrite));
-  std::unique_ptr<File> out(new File(std::move(db)));
-  if (there) {
-    // A damaged file is reported here; a later read of it would end the process.
+  std::unique_ptr<LibraryFile> out(new LibraryFile(std::move(db)));
+  if (exists) {
+    // A damaged file is reported here; a later read of it would throw Damaged.
     if (auto ok = out->db_->script("PRAGMA quick_check(1)"); !ok)
       return fail("library", fmt::format("{}: {}", path, ok.error().message),
                   "move the file away, and add your documents again");
@@ -98,11 +102,11 @@ Result<std::unique_ptr<File>> File::open(const std::string& path, bool create) {
       return fail("library", fmt::format("{} is damaged: {}", path, check.text(0)),
                   "move the file away, and add your documents again");
   }
-  if (auto ok = out->prepare(path); !ok) return tl::unexpected(ok.error());
+  if (auto ok = out->check_or_create_schema(path); !ok) return tl::unexpected(ok.error());
   return out;
 }
 
-Result<bool> File::prepare(const std::string& path) {
+Result<bool> LibraryFile::check_or_create_schema(const std::string& path) {
   std::int64_t application = 0, version = 0, tables = 0;
   {
     sqlite::Rows a = db_->rows("PRAGMA application_id");
@@ -112,27 +116,28 @@ Result<bool> File::prepare(const std::string& path) {
     sqlite::Rows t = db_->rows("SELECT count(*) FROM sqlite_master");
     if (t.next()) tables = t.integer(0);
   }
-  if (application == kApplication && version == kVersion) return true;
-  if (application == kApplication)
-    return fail("library",
-                fmt::format("{}: unknown version {}; this program reads version {}", path, version, kVersion),
-                "use the version of gabbro that wrote it");
+  if (application == kApplicationId && version == kSchemaVersion) return true;
+  if (application == kApplicationId)
+    return fail(
+        "library",
+        fmt::format("{}: unknown version {}; this program reads version {}", path, version, kSchemaVersion),
+        "use the version of gabbro that wrote it");
   if (tables != 0 || application != 0)
     return fail("library", fmt::format("{} is a database, but not a library", path),
                 "choose another --library FILE");
   return db_->script(kTables);
 }
 
-std::string File::free_id(const std::string& wish) {
-  std::string id = wish;
+std::string LibraryFile::free_id(const std::string& preferred) {
+  std::string id = preferred;
   for (int n = 2;; ++n) {
     sqlite::Rows taken = db_->rows("SELECT 1 FROM document WHERE id = ?", id);
     if (!taken.next()) return id;
-    id = fmt::format("{}-{}", wish, n);
+    id = fmt::format("{}-{}", preferred, n);
   }
 }
 
-Result<bool> File::put_document(const std::string& source, const std::string& hash, const Paper& p) {
+Result<bool> LibraryFile::put_document(const std::string& source, const std::string& hash, const Paper& p) {
   const std::string id = free_id(p.id);
   if (auto ok = db_->run(
           "INSERT INTO document(id, source, hash, title, authors, year, arxiv, venue, text, origin) VALUES "
@@ -142,8 +147,8 @@ Result<bool> File::put_document(const std::string& source, const std::string& ha
       !ok)
     return ok;
   const std::int64_t number = db_->last_id();
-  std::vector<std::string> pieces = passages(p.text, kPassageBytes);
-  if (pieces.empty()) pieces.emplace_back();
+  std::vector<std::string> pieces = passages(p.text, kMaxPassageBytes);
+  if (pieces.empty()) pieces.emplace_back();  // A document without text is found by its title.
   const std::string title = p.title + " " + p.authors + " " + id;
   for (const std::string& piece : pieces)
     if (auto ok =
@@ -153,7 +158,7 @@ Result<bool> File::put_document(const std::string& source, const std::string& ha
   return true;
 }
 
-Result<File::Outcome> File::put(const std::string& source, const std::vector<Paper>& papers) {
+Result<LibraryFile::Outcome> LibraryFile::put(const std::string& source, const std::vector<Paper>& papers) {
   std::string hashes;
   for (const Paper& p : papers) hashes += hash_of(p);
   const std::string hash = to_hex(hash128(hashes));
@@ -181,7 +186,7 @@ Result<File::Outcome> File::put(const std::string& source, const std::vector<Pap
   return outcome;
 }
 
-std::vector<Passage> File::match(const std::string& expression, std::size_t limit) {
+std::vector<Passage> LibraryFile::match(const std::string& expression, std::size_t limit) {
   std::vector<Passage> out;
   std::set<std::int64_t> seen;
   sqlite::Rows rows = db_->rows(
@@ -192,14 +197,14 @@ std::vector<Passage> File::match(const std::string& expression, std::size_t limi
   return out;
 }
 
-std::optional<Paper> File::document(std::int64_t number) {
+std::optional<Paper> LibraryFile::document(std::int64_t number) {
   sqlite::Rows row = db_->rows(
       "SELECT id, title, authors, year, arxiv, venue, text, origin FROM document WHERE number = ?", number);
   if (!row.next()) return std::nullopt;
   return paper_at(row);
 }
 
-std::optional<Paper> File::find(const std::string& id) {
+std::optional<Paper> LibraryFile::find(const std::string& id) {
   sqlite::Rows row = db_->rows(
       "SELECT id, title, authors, year, arxiv, venue, text, origin FROM document WHERE id = ?1 OR (arxiv != "
       "'' AND arxiv = ?2) "
@@ -209,66 +214,66 @@ std::optional<Paper> File::find(const std::string& id) {
   return paper_at(row);
 }
 
-std::vector<std::string> File::ids() {
+std::vector<std::string> LibraryFile::ids() {
   std::vector<std::string> out;
   sqlite::Rows rows = db_->rows("SELECT id FROM document ORDER BY number");
   while (rows.next()) out.push_back(rows.text(0));
   return out;
 }
 
-std::int64_t File::size() {
+std::int64_t LibraryFile::size() {
   sqlite::Rows row = db_->rows("SELECT count(*) FROM document");
   return row.next() ? row.integer(0) : 0;
 }
 
-Result<bool> File::put_vectors(const std::string& model,
-                               const std::map<std::string, std::vector<float>>& vectors) {
+Result<bool> LibraryFile::put_vectors(const std::string& model,
+                                      const std::map<std::string, std::vector<float>>& vectors) {
   return sqlite::in_transaction(*db_, [&]() -> Result<bool> {
-    for (const auto& [hash, numbers] : vectors)
-      if (auto ok = db_->run("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", model, hash, to_text(numbers));
+    for (const auto& [hash, vector] : vectors)
+      if (auto ok = db_->run("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", model, hash, to_text(vector));
           !ok)
         return ok;
     return true;
   });
 }
 
-std::vector<std::pair<std::string, std::vector<float>>> File::vectors(const std::string& model) {
+std::vector<std::pair<std::string, std::vector<float>>> LibraryFile::vectors(const std::string& model) {
   std::vector<std::pair<std::string, std::vector<float>>> out;
   sqlite::Rows rows = db_->rows("SELECT hash, numbers FROM vector WHERE model = ?", model);
   while (rows.next()) out.emplace_back(rows.text(0), from_text(rows.text(1)));
   return out;
 }
 
-std::set<std::string> File::vector_hashes(const std::string& model) {
+std::set<std::string> LibraryFile::vector_hashes(const std::string& model) {
   std::set<std::string> out;
   sqlite::Rows rows = db_->rows("SELECT hash FROM vector WHERE model = ?", model);
   while (rows.next()) out.insert(rows.text(0));
   return out;
 }
 
-std::vector<Passage> File::all_passages() {
+std::vector<Passage> LibraryFile::all_passages() {
   std::vector<Passage> out;
   sqlite::Rows rows = db_->rows("SELECT document, body FROM passage ORDER BY rowid");
   while (rows.next()) out.push_back({rows.integer(0), rows.text(1)});
   return out;
 }
 
-std::string File::answer(const std::string& url, double now, double seconds) {
+std::string LibraryFile::response(const std::string& url, double now, double max_age) {
   sqlite::Rows row =
-      db_->rows("SELECT body FROM answer WHERE url = ? AND at > ? AND at <= ?", url, now - seconds, now);
+      db_->rows("SELECT body FROM answer WHERE url = ? AND at > ? AND at <= ?", url, now - max_age, now);
   return row.next() ? row.text(0) : "";
 }
 
-Result<bool> File::put_answer(const std::string& url, const std::string& body, double now) {
+Result<bool> LibraryFile::put_response(const std::string& url, const std::string& body, double now) {
   return db_->run("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", url, now, body);
 }
 
-double File::last_asked(const std::string& connector) {
+double LibraryFile::last_request(const std::string& connector) {
   sqlite::Rows row = db_->rows("SELECT at FROM asked WHERE connector = ?", connector);
   return row.next() ? row.real(0) : 0;
 }
 
-Result<bool> File::put_asked(const std::string& connector, double now) {
+Result<bool> LibraryFile::set_last_request(const std::string& connector, double now) {
   return db_->run("INSERT OR REPLACE INTO asked VALUES (?, ?)", connector, now);
 }
 

@@ -14,14 +14,16 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kIdDigits = 12;  // of an id of Semantic Scholar, which has 40
+
 // Only words are sent, each searched in all fields, since some words have a meaning in arXiv's query language
 // (AND, OR, au:).
 std::string arxiv_url(const std::string& base, const std::string& query, std::size_t limit) {
   std::string words, word;
   for (const char c : query + " ") {
-    const bool part = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      static_cast<unsigned char>(c) >= 0x80;
-    if (part) {
+    const bool is_word_byte = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                              static_cast<unsigned char>(c) >= 0x80;
+    if (is_word_byte) {
       word += c;
     } else if (!word.empty()) {
       if (word.size() > 1) words += (words.empty() ? "all:" : "+AND+all:") + net::escaped(word);
@@ -38,10 +40,16 @@ std::string semantic_scholar_url(const std::string& base, const std::string& que
       net::escaped(query), limit);
 }
 
-constexpr std::array<Connector, 2> kConnectors{
-    Connector{"arXiv", "https://export.arxiv.org", 3, arxiv_url, parse_atom},
-    Connector{"Semantic Scholar", "https://api.semanticscholar.org", 1, semantic_scholar_url,
-              parse_semantic_scholar}};
+constexpr std::array<Connector, 2> kConnectors{Connector{.name = "arXiv",
+                                                         .address = "https://export.arxiv.org",
+                                                         .pause = 3,
+                                                         .url = arxiv_url,
+                                                         .parse = parse_atom},
+                                               Connector{.name = "Semantic Scholar",
+                                                         .address = "https://api.semanticscholar.org",
+                                                         .pause = 1,
+                                                         .url = semantic_scholar_url,
+                                                         .parse = parse_semantic_scholar}};
 
 // Returns the text of a field; empty if it is missing, null or of another type.
 std::string text_at(const json& object, const char* key) {
@@ -68,14 +76,14 @@ Paper paper_of(const json& item) {
     for (const json& author : *authors) {
       const std::string name = surname(text_at(author, "name"));
       if (name.empty()) continue;
-      if (++count > 6) {
+      if (++count > kMaxAuthors) {
         p.authors += " et al.";
         break;
       }
       p.authors += (p.authors.empty() ? "" : ", ") + name;
     }
   }
-  p.id = p.arxiv.empty() ? "s2-" + text_at(item, "paperId").substr(0, 12) : p.arxiv;
+  p.id = p.arxiv.empty() ? "s2-" + text_at(item, "paperId").substr(0, kIdDigits) : p.arxiv;
   p.source = "Semantic Scholar";
   return p;
 }
@@ -88,8 +96,8 @@ Result<std::vector<Paper>> parse_semantic_scholar(std::string_view body) {
   const json parsed = json::parse(body, nullptr, false);
   if (!parsed.is_object()) return fail("library", "the response is not a JSON object");
   for (const char* key : {"error", "message"})
-    if (const std::string words = text_at(parsed, key); !words.empty())
-      return fail("library", excerpt(words, 200));
+    if (const std::string message = text_at(parsed, key); !message.empty())
+      return fail("library", excerpt(message, kMaxMessageBytes));
   const auto data = parsed.find("data");
   if (data == parsed.end())  // A response without results has no list.
     return parsed.contains("total") ? Result<std::vector<Paper>>(std::vector<Paper>())

@@ -12,15 +12,18 @@
 
 namespace gabbro::library {
 
+/// Maximum length of a server's message in an error.
+inline constexpr std::size_t kMaxMessageBytes = 200;
+
 struct Connector {
   const char* name;     // "arXiv"
-  const char* address;  // public base URL
-  double pause;         // seconds between two requests that its terms of use require
-  /// Returns the URL of a query, relative to `base`.
+  const char* address;  // public base URL (LibraryOptions has the one that is used)
+  double pause;         // seconds between two requests, as its terms of use require
+  /// Returns the URL of a query for at most `limit` results, below the URL `base`.
   std::string (*url)(const std::string& base, const std::string& query, std::size_t limit);
-  /// Returns the papers of a response. The id is the arXiv id if there is one, else "s2-" and the paper's id
-  /// there. Entries without a title are skipped. Errors, "library": invalid format, or an error reported by
-  /// the server.
+  /// Returns the papers of a response. The id is the arXiv id if there is one, else "s2-" and the beginning
+  /// of the paper's id there. Entries without a title or an id are skipped. Errors, "library": invalid
+  /// format, or an error reported by the server.
   Result<std::vector<Paper>> (*parse)(std::string_view body);
 };
 std::span<const Connector> connectors();

@@ -24,6 +24,7 @@ std::string joined_lines(std::string_view text) {
   return out;
 }
 
+// Returns the parts between commas; empty ones are left out.
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
@@ -34,24 +35,27 @@ std::vector<std::string> split(std::string_view text) {
   return out;
 }
 
-class Reader {
- public:
-  Reader(const toml::table& table, Error& error) : table_(table), error_(error) {}
+enum class Presence { kRequired, kOptional };
 
-  void text(const char* key, std::string& value, bool required) {
+// Reads the fields of a [[paper]]. The first error is stored in `error`.
+class PaperReader {
+ public:
+  PaperReader(const toml::table& table, Error& error) : table_(table), error_(error) {}
+
+  void text(const char* key, std::string& value, Presence presence) {
     const toml::node* node = table_.get(key);
     if (node == nullptr) {
-      if (required) wrong(table_, fmt::format("a paper has no {}", key));
+      if (presence == Presence::kRequired) refuse(table_, fmt::format("a paper has no {}", key));
       return;
     }
     const auto found = node->value_exact<std::string>();
     value = joined_lines(found.value_or(""));
-    if (value.empty()) wrong(*node, fmt::format("{} must be a non-empty string", key));
+    if (value.empty()) refuse(*node, fmt::format("{} must be a non-empty string", key));
   }
   void year(int& value) {
     const auto found = table_["year"].value_exact<std::int64_t>();
     if (!found || *found < 1900 || *found > 2100)
-      wrong(table_, "a paper has no year, or one outside 1900 to 2100");
+      refuse(table_, "a paper has no year, or one outside 1900 to 2100");
     else
       value = static_cast<int>(*found);
   }
@@ -63,18 +67,18 @@ class Reader {
     else if (const toml::array* list = node->as_array())
       for (const toml::node& item : *list) files.push_back(item.value_or(std::string()));
     else
-      wrong(*node, "zoo must be a string or a list of strings");
+      refuse(*node, "zoo must be a string or a list of strings");
   }
-  void known(std::span<const std::string_view> keys) {
+  void check_keys(std::span<const std::string_view> keys) {
     for (const auto& [key, node] : table_)
       if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-        wrong(node, fmt::format("unknown key '{}'", key.str()));
+        refuse(node, fmt::format("unknown key '{}'", key.str()));
   }
 
  private:
-  void wrong(const toml::node& at, std::string message) {
+  void refuse(const toml::node& node, std::string message) {
     if (!error_.code.empty()) return;
-    const auto begin = at.source().begin;
+    const auto begin = node.source().begin;
     error_ = {"library",
               std::move(message),
               "see docs/library.md for the keys of a paper",
@@ -90,24 +94,25 @@ constexpr std::array<std::string_view, 11> kKeys{"key",       "title",   "author
 
 Paper read_paper(const toml::table& table, const std::string& family, Error& error) {
   Paper p;
-  Reader r(table, error);
+  PaperReader r(table, error);
   std::string tags;
-  r.known(kKeys);
-  r.text("key", p.id, true);
-  r.text("title", p.title, true);
-  r.text("authors", p.authors, true);
+  r.check_keys(kKeys);
+  r.text("key", p.id, Presence::kRequired);
+  r.text("title", p.title, Presence::kRequired);
+  r.text("authors", p.authors, Presence::kRequired);
   r.year(p.year);
-  r.text("arxiv", p.arxiv, false);
-  r.text("venue", p.venue, p.arxiv.empty());
-  r.text("mechanism", p.mechanism, true);
-  r.text("formula", p.formula, false);
-  r.text("improves", p.improves, true);
-  r.text("tags", tags, true);
+  r.text("arxiv", p.arxiv, Presence::kOptional);
+  r.text("venue", p.venue, p.arxiv.empty() ? Presence::kRequired : Presence::kOptional);
+  r.text("mechanism", p.mechanism, Presence::kRequired);
+  r.text("formula", p.formula, Presence::kOptional);
+  r.text("improves", p.improves, Presence::kRequired);
+  r.text("tags", tags, Presence::kRequired);
   r.zoo(p.zoo);
   p.tags = split(tags);
-  std::string shelf = family;
-  std::replace(shelf.begin(), shelf.end(), '_', ' ');
-  if (std::find(p.tags.begin(), p.tags.end(), shelf) == p.tags.end()) p.tags.insert(p.tags.begin(), shelf);
+  std::string family_tag = family;
+  std::replace(family_tag.begin(), family_tag.end(), '_', ' ');
+  if (std::find(p.tags.begin(), p.tags.end(), family_tag) == p.tags.end())
+    p.tags.insert(p.tags.begin(), family_tag);
   p.source = "built-in";
   return p;
 }
@@ -156,15 +161,18 @@ const std::vector<Paper>& built_in() {
 }
 
 std::string arxiv_id(std::string_view text) {
-  const auto digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
-  for (std::size_t i = 0; i + 9 <= text.size(); ++i) {
-    if ((i > 0 && (digit(i - 1) || text[i - 1] == '.')) || !digit(i)) continue;
-    std::size_t n = 0;
-    while (n < 4 && digit(i + n)) ++n;
-    if (n != 4 || digit(i + 4) || text[i + 4] != '.') continue;
-    while (n < 9 && digit(i + n + 1)) ++n;
+  const auto is_digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
+  constexpr std::size_t kShortest = 9;  // YYMM.NNNN
+  for (std::size_t i = 0; i + kShortest <= text.size(); ++i) {
+    // An id does not begin within a longer number.
+    if ((i > 0 && (is_digit(i - 1) || text[i - 1] == '.')) || !is_digit(i)) continue;
+    std::size_t n = 0;  // digits read
+    while (n < 4 && is_digit(i + n)) ++n;
+    if (n != 4 || is_digit(i + 4) || text[i + 4] != '.') continue;
+    while (n < 9 && is_digit(i + n + 1)) ++n;
     const int month = 10 * (text[i + 2] - '0') + text[i + 3] - '0';
-    if (n >= 8 && !digit(i + n + 1) && month >= 1 && month <= 12) return std::string(text.substr(i, n + 1));
+    if (n >= 8 && !is_digit(i + n + 1) && month >= 1 && month <= 12)
+      return std::string(text.substr(i, n + 1));
   }
   return {};
 }

@@ -13,9 +13,12 @@
 
 namespace gabbro::library {
 
+/// The number of authors that are named; "et al." stands for the others.
+inline constexpr std::size_t kMaxAuthors = 6;
+
 /// A built-in paper, a document of the user, or a result of a connector. Unknown fields are empty or 0.
 struct Paper {
-  std::string id;  // "gla"; a document's name; or the arXiv id of a connector's result
+  std::string id;  // "gla"; a BibTeX key or the name of a document's file; or the id of a connector's result
   std::string title;
   std::string authors;  // surnames: "Yang, Wang, Shen et al."
   int year = 0;
@@ -26,7 +29,7 @@ struct Paper {
   std::string text;                          // abstract or full text; not of built-in papers
   std::string source;                        // "built-in", "arXiv", "Semantic Scholar", or a path
 
-  /// Returns all the text of the paper, in paragraphs.
+  /// Returns mechanism, formula, improvement and text, in paragraphs.
   [[nodiscard]] std::string body() const;
 };
 
@@ -36,16 +39,17 @@ struct Shelf {
 };
 std::span<const Shelf> shelves();
 
-/// Parses the papers of one file. Errors, "library", with the line: invalid TOML, an unknown key, a key that
-/// is missing or of another type, an empty text.
+/// Parses the papers of one file of library/; `family` is its name, which becomes the first tag. Errors,
+/// "library", with the line: invalid TOML, an unknown key, a key that is missing or of another type, an empty
+/// text, a year outside 1900 to 2100.
 Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string& family);
 
 /// Returns all built-in papers, ordered by file and by position in the file. They are parsed at the first
 /// call (some milliseconds). An error in them is an internal error.
 const std::vector<Paper>& built_in();
 
-/// Returns "2312.06635" for "arXiv:2312.06635v3" or a URL of arxiv.org; "" if the text contains no such
-/// number.
+/// Returns the first arXiv id (YYMM.NNNN or YYMM.NNNNN) in a text: "2312.06635" for "arXiv:2312.06635v3" or a
+/// URL of arxiv.org; "" if there is none.
 std::string arxiv_id(std::string_view text);
 
 }  // namespace gabbro::library

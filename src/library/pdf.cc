@@ -19,25 +19,25 @@ namespace gabbro::library {
 
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{64} << 20;
-constexpr std::chrono::seconds kMostTime{120};
+constexpr std::size_t kMaxOutputBytes = std::size_t{64} << 20;
+constexpr std::chrono::seconds kMaxTime{120};
 
-// Reads the output of the child process until it ends. `whole` is false if that took too long or the output
-// is too long.
-std::string read_all(int from, bool& whole) {
+// Reads the output of the child process until it ends. `complete` is false if that took too long or the
+// output is too long.
+std::string read_all(int file, bool& complete) {
   std::string out;
   std::array<char, 65536> buffer{};
-  const auto until = std::chrono::steady_clock::now() + kMostTime;
-  whole = false;
-  while (out.size() <= kMostBytes) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-    pollfd event{from, POLLIN, 0};
-    if (left.count() <= 0 || poll(&event, 1, static_cast<int>(left.count())) <= 0) return out;
-    const ssize_t n = read(from, buffer.data(), buffer.size());
+  const auto deadline = std::chrono::steady_clock::now() + kMaxTime;
+  complete = false;
+  while (out.size() <= kMaxOutputBytes) {
+    const auto remaining =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd event{file, POLLIN, 0};
+    if (remaining.count() <= 0 || poll(&event, 1, static_cast<int>(remaining.count())) <= 0) return out;
+    const ssize_t n = read(file, buffer.data(), buffer.size());
     if (n < 0) return out;
     if (n == 0) {
-      whole = true;
+      complete = true;
       return out;
     }
     out.append(buffer.data(), static_cast<std::size_t>(n));
@@ -67,13 +67,13 @@ Result<std::string> pdf_text(const std::string& path) {
   if (program.empty())
     return fail("pdf", fmt::format("{}: cannot read PDF: pdftotext is not on the PATH", path),
                 "install poppler-utils, or convert the file to .txt");
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: cannot create a pipe", path));
+  int pipe_ends[2];  // for reading, for writing
+  if (pipe2(pipe_ends, O_CLOEXEC) != 0) return fail("pdf", fmt::format("{}: cannot create a pipe", path));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   // The path is absolute, so that no file name can be taken for an option.
   const std::string file = std::filesystem::absolute(path).string();
   std::array<const char*, 7> arguments{"pdftotext", "-q", "-enc", "UTF-8", file.c_str(), "-", nullptr};
@@ -81,16 +81,16 @@ Result<std::string> pdf_text(const std::string& path) {
   const int code = posix_spawn(&child, program.c_str(), &actions, nullptr,
                                const_cast<char* const*>(arguments.data()), environ);
   posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  bool whole = false;
-  std::string text = code == 0 ? read_all(ends[0], whole) : "";
-  close(ends[0]);
+  close(pipe_ends[1]);
+  bool complete = false;
+  std::string text = code == 0 ? read_all(pipe_ends[0], complete) : "";
+  close(pipe_ends[0]);
   if (code != 0) return fail("pdf", fmt::format("{}: cannot start {}", path, program));
-  if (!whole) kill(child, SIGKILL);
+  if (!complete) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!whole) return fail("pdf", fmt::format("{}: pdftotext took too long or wrote too much", path));
+  if (!complete) return fail("pdf", fmt::format("{}: pdftotext took too long or wrote too much", path));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return fail("pdf", fmt::format("{}: pdftotext cannot read it", path),
                 "check that it is a PDF and not encrypted");

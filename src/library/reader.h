@@ -11,8 +11,8 @@
 namespace gabbro::library {
 
 /// The papers of one file: one per entry of a .bib file, else one. `notes` lists what could not be used:
-/// "refs.bib:12: an entry that does not end".
-struct ReadPaper {
+/// "refs.bib:12: skipped an invalid entry".
+struct FilePapers {
   std::vector<Paper> papers;
   std::vector<std::string> notes;
 };
@@ -20,14 +20,14 @@ struct ReadPaper {
 /// Returns true if `read_file` knows the file's extension.
 bool is_readable(const std::filesystem::path& path);
 
-/// Reads a file by its extension: .bib, .md, .txt or .pdf. Ids are BibTeX keys, or the file's name without
-/// extension. Texts are cleaned (text.h). Errors: "io" (the system's message, or a file above 64 MiB), "pdf"
-/// (pdftotext is not on the PATH, with a hint; it failed or took more than two minutes), "library" (unknown
-/// extension).
-Result<ReadPaper> read_file(const std::filesystem::path& path);
+/// Reads a file by its extension, in any case: .bib, .md, .txt or .pdf. Ids are BibTeX keys, or the file's
+/// name without extension. Texts are cleaned (text.h). Errors: "io" (the system's message, or a file above 64
+/// MiB), those of pdf_text, "library" (unknown extension).
+Result<FilePapers> read_file(const std::filesystem::path& path);
 
-/// Returns the entries of a BibTeX file; @comment, @string and @preamble are skipped.
-ReadPaper read_bibtex(std::string_view text, const std::string& name);
+/// Returns the entries of a BibTeX file; @comment, @string and @preamble are skipped. `file_name` begins the
+/// notes.
+FilePapers read_bibtex(std::string_view text, const std::string& file_name);
 
 /// Returns the readable files below `path`, sorted; hidden files and links to folders are skipped. For a
 /// file, returns the file itself. Errors: "io".

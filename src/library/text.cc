@@ -10,7 +10,8 @@ namespace gabbro::library {
 
 namespace {
 
-constexpr std::size_t kMostWords = 48;
+constexpr std::size_t kMaxWords = 48;
+constexpr std::size_t kMinPrefixBytes = 3;  // shorter words match only as a whole
 
 // Stop words: frequent words of questions and sentences, which are useless in a search for papers.
 constexpr std::array<std::string_view, 42> kStopWords{
@@ -20,7 +21,7 @@ constexpr std::array<std::string_view, 42> kStopWords{
     "we",   "i",     "me",   "this", "these", "why",   "not", "than", "papers"};
 
 // Returns true for letters in lower case, digits and all bytes of characters beyond ASCII.
-bool is_word(char c) {
+bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
@@ -30,7 +31,7 @@ std::vector<std::string> words_of(std::string_view text) {
   for (std::size_t i = 0; i <= text.size(); ++i) {
     char c = i < text.size() ? text[i] : ' ';
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (is_word(c)) {
+    if (is_word_byte(c)) {
       word += c;
     } else if (!word.empty()) {
       out.push_back(std::move(word));
@@ -67,9 +68,9 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 // Returns the position of a cut that leaves at most `size` bytes: after the last separator in the second
 // half, or else between characters.
 std::size_t cut_at(std::string_view text, std::size_t size) {
-  for (const std::string_view mark : {"\n\n", "\n", ". ", " "}) {
-    const auto at = text.rfind(mark, size - mark.size());
-    if (at != std::string_view::npos && at >= size / 2) return at + mark.size();
+  for (const std::string_view separator : {"\n\n", "\n", ". ", " "}) {
+    const auto at = text.rfind(separator, size - separator.size());
+    if (at != std::string_view::npos && at >= size / 2) return at + separator.size();
   }
   // Bytes of the form 10xxxxxx continue a character of UTF-8.
   while (size > 1 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
@@ -89,13 +90,13 @@ std::string match_expression(std::string_view query) {
   std::vector<std::string> kept;
   for (const std::string& w : words)
     if (std::find(kStopWords.begin(), kStopWords.end(), w) == kStopWords.end()) kept.push_back(w);
-  if (!kept.empty()) words = std::move(kept);
-  if (words.size() > kMostWords) words.resize(kMostWords);
+  if (!kept.empty()) words = std::move(kept);  // A query of stop words only is searched as it is.
+  if (words.size() > kMaxWords) words.resize(kMaxWords);
   std::string out;
   const auto add = [&](const std::string& term) { out += (out.empty() ? "" : " OR ") + term; };
   for (std::size_t i = 0; i < words.size(); ++i) {
     add("\"" + words[i] + "\"");
-    if (words[i].size() >= 3) add("\"" + words[i] + "\"*");
+    if (words[i].size() >= kMinPrefixBytes) add("\"" + words[i] + "\"*");
     if (const std::string other = other_spelling(words[i]); !other.empty()) add("\"" + other + "\"");
     if (i + 1 < words.size()) add("\"" + words[i] + " " + words[i + 1] + "\"");
   }
@@ -140,7 +141,7 @@ std::string fenced(std::string_view label, std::string_view text) {
   for (std::size_t i = 0; i < body.size();) {
     std::size_t end = i;
     while (end < body.size() && (body[end] == '`' || body[end] == '~')) ++end;
-    if (end - i >= 3)
+    if (end - i >= 3)  // Three such characters are a fence.
       std::fill(body.begin() + static_cast<long>(i), body.begin() + static_cast<long>(end), '\'');
     i = end + 1;
   }

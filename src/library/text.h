@@ -7,9 +7,9 @@
 
 namespace gabbro::library {
 
-/// Converts any text to an FTS5 expression without syntax errors. Words are quoted, words of three letters or
-/// more also match as prefixes, neighbours also match as phrases, and all are joined by OR. Stop words are
-/// left out if other words remain; at most 48 words count. Returns "" if there are no words.
+/// Converts any text to an expression of SQLite's FTS5 without syntax errors. Words are quoted, words of
+/// three bytes or more also match as prefixes, neighbours also match as phrases, and all are joined by OR.
+/// Stop words are left out if other words remain; at most 48 words count. Returns "" if there are no words.
 std::string match_expression(std::string_view query);
 
 /// Returns valid UTF-8 without control characters except line ends and tabs; invalid bytes are replaced.
@@ -19,7 +19,7 @@ std::string clean(std::string_view text);
 /// or words.
 std::vector<std::string> passages(std::string_view text, std::size_t size);
 
-/// Returns at most `size` bytes of `text`, cut between words, with " ..." where text is missing.
+/// Returns `text`, or its first `size` bytes at most, cut between words and followed by " ...".
 std::string excerpt(std::string_view text, std::size_t size);
 
 /// Returns `text` as a fenced block for a prompt that nothing in the text can close. Runs of fence characters

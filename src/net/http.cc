@@ -19,9 +19,10 @@ struct Exchange {
   bool too_large = false;
 };
 
-std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
-  auto& x = *static_cast<Exchange*>(to);
-  if (x.response.body.size() + size * count > x.request.most_bytes) {
+// libcurl passes `size * count` bytes.
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* exchange) {
+  auto& x = *static_cast<Exchange*>(exchange);
+  if (x.response.body.size() + size * count > x.request.max_response_bytes) {
     x.too_large = true;
     return 0;  // Makes libcurl end the exchange.
   }
@@ -35,8 +36,8 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1));
 }
 
-std::size_t take_header(char* data, std::size_t size, std::size_t count, void* to) {
-  auto& x = *static_cast<Exchange*>(to);
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* exchange) {
+  auto& x = *static_cast<Exchange*>(exchange);
   const std::string_view line(data, size * count);
   // Drops the headers of a response before a redirection.
   if (line.starts_with("HTTP/")) x.response.headers.clear();
@@ -50,8 +51,8 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* t
 }
 
 // Makes libcurl end the exchange by returning 1. The sizes and progress that libcurl passes are not needed.
-int is_stopped(void* from, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto* stop = static_cast<Exchange*>(from)->stop;
+int is_stopped(void* exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto* stop = static_cast<Exchange*>(exchange)->stop;
   return stop != nullptr && stop->load() ? 1 : 0;
 }
 
@@ -63,7 +64,7 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (curl == nullptr) return fail("net", "cannot initialise libcurl");
   CURL* c = curl.get();
-  Exchange x{request, stop, {}, false};
+  Exchange x{.request = request, .stop = stop, .response = {}};
   curl_slist* lines = nullptr;
   for (const auto& [name, value] : request.headers)
     lines = curl_slist_append(lines, fmt::format("{}: {}", name, value).c_str());
@@ -76,7 +77,7 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");  // accepts all encodings that libcurl can decode
   curl_easy_setopt(c, CURLOPT_USERAGENT, "gabbro");
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);  // There are several threads, so libcurl must not use signals.
-  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
+  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(1000 * request.seconds));
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(1000 * request.connect_seconds));
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error_text);
@@ -95,14 +96,14 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   if (code == CURLE_ABORTED_BY_CALLBACK) return fail("stopped", "stopped while waiting for " + request.url);
   curl_off_t before_sending = 0;
   curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &before_sending);
-  const bool sent = before_sending > 0;
+  const bool sent = before_sending > 0;  // libcurl was ready to send, so the server may have the request
   if (code == CURLE_OPERATION_TIMEDOUT)
     return fail(sent ? "net time" : "net connect",
                 fmt::format("{}: no response within {:g} s", request.url,
                             sent ? request.seconds : std::min(request.seconds, request.connect_seconds)));
   if (x.too_large)
-    return fail("net",
-                fmt::format("{}: the response is larger than {} bytes", request.url, request.most_bytes));
+    return fail("net", fmt::format("{}: the response is larger than {} bytes", request.url,
+                                   request.max_response_bytes));
   if (code != CURLE_OK)
     return fail(sent ? "net" : "net connect",
                 fmt::format("{}: {}", request.url, *error_text != 0 ? error_text : curl_easy_strerror(code)));

@@ -13,11 +13,11 @@ namespace gabbro::net {
 struct HttpRequest {
   std::string url;
   std::string body;                            // if not empty, the method is POST
-  std::map<std::string, std::string> headers;  // "Authorization" and others
+  std::map<std::string, std::string> headers;  // values by name, such as "Authorization"
   double seconds = 120;                        // time-out of the whole exchange
-  double connect_seconds = 10;
-  std::size_t most_bytes = 16 << 20;  // maximum size of the response's body
-  bool follow = false;                // follows redirections; never set it with keys in headers
+  double connect_seconds = 10;                 // time-out of connecting
+  std::size_t max_response_bytes = 16 << 20;   // maximum size of the response's body
+  bool follow_redirects = false;               // follows redirections; never set it with keys in headers
 };
 
 struct HttpResponse {
@@ -27,10 +27,10 @@ struct HttpResponse {
 };
 
 /// Sends a request and blocks until the response arrives. May be called from several threads. A status of 400
-/// or above is a response, not an error. If `stop` is given and becomes true, the exchange ends within a
-/// fraction of a second. Errors: "net connect" (unknown host, connection refused or not made in time; nothing
-/// was sent), "net" (broken off or too large, with libcurl's message), "net time" (took longer than
-/// `seconds`), "stopped".
+/// or above is a response, not an error. If `stop` is given and becomes true, the exchange ends within about
+/// a second. Errors: "net connect" (unknown host, connection refused or not made in time; nothing was sent),
+/// "net" (broken off, too large, or libcurl cannot be used), "net time" (took longer than `seconds`),
+/// "stopped".
 Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop = nullptr);
 
 /// Percent-encodes a text for a query.

@@ -1,4 +1,4 @@
-// A named check with its outcome and numbers.
+// The outcome of a named check.
 #pragma once
 
 #include <string>
@@ -7,13 +7,15 @@
 
 namespace gabbro::record {
 
-/// A check that must hold for a result to count.
+/// The outcome of a sanity check: an anchor, which must hold for a training result to count
+/// (docs/verdict.md), or a check of the probe.
 struct Anchor {
-  std::string name;
+  std::string name;  // in a training result one of kAnchors (record/trial.h)
   bool holds = false;
-  std::string detail;  // includes the numbers
+  std::string detail;  // for people: why it holds or not, with the numbers
 };
 
+/// Lists the fields for JSON (record/fields.h).
 template <class Io, Is<Anchor> A>
 void fields(Io& io, A& a) {
   io("name", a.name);

@@ -50,7 +50,7 @@ void fields(Io& io, R& r) {
 
 std::string to_json(const BenchSpec& spec) { return write_record(spec); }
 std::string to_json(const BenchResult& result) { return write_record(result); }
-std::string to_line(const BenchResult& result) { return write_record(result, false); }
+std::string to_line(const BenchResult& result) { return write_record(result, /*indented=*/false); }
 Result<BenchResult> parse_bench_result(const std::string& json) { return read_result<BenchResult>(json); }
 
 Result<BenchSpec> parse_bench_spec(const std::string& json) {
@@ -58,9 +58,9 @@ Result<BenchSpec> parse_bench_spec(const std::string& json) {
   const std::tuple<const char*, std::int64_t, std::int64_t> ranges[] = {
       {"params", spec.params, 0}, {"vocab", spec.vocab, 0}, {"sequences", spec.sequences, 1},
       {"length", spec.length, 2}, {"steps", spec.steps, 1}, {"decode", spec.decode, 0}};
-  for (const auto& [name, value, least] : ranges)
-    if (value < least)
-      return fail("spec", fmt::format("{} is {}, but must be at least {}", name, value, least));
+  for (const auto& [name, value, minimum] : ranges)
+    if (value < minimum)
+      return fail("spec", fmt::format("{} is {}, but must be at least {}", name, value, minimum));
   return spec;
 }
 

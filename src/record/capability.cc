@@ -24,7 +24,7 @@ void fields(Io& io, S& s) {
   io("accuracy", s.accuracy);
   io("error", s.error);
   io("chance", s.chance);
-  io("asked", s.asked);
+  io("asked", s.answers);
 }
 
 template <class Io, Is<CapabilityTask> T>
@@ -57,7 +57,7 @@ void fields(Io& io, R& r) {
 
 std::string to_json(const CapabilitySpec& spec) { return write_record(spec); }
 std::string to_json(const CapabilityResult& result) { return write_record(result); }
-std::string to_line(const CapabilityResult& result) { return write_record(result, false); }
+std::string to_line(const CapabilityResult& result) { return write_record(result, /*indented=*/false); }
 Result<CapabilityResult> parse_capability_result(const std::string& json) {
   return read_result<CapabilityResult>(json);
 }

@@ -1,5 +1,5 @@
-// The job "capabilities": measures what a design learns on synthetic tasks (capability/task.h), at tiny size,
-// in seconds.
+// The job "capabilities": measures what a design, reduced to a tiny size, learns on synthetic tasks
+// (capability/task.h), in a few minutes.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ namespace gabbro::record {
 struct CapabilitySpec {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "capabilities";
-  std::string file;                // name for the report
+  std::string file;                // file of the program, for messages and the result
   std::string program;             // source text; its last design is trained
   std::vector<std::string> tasks;  // task names; none: all tasks
-  std::uint64_t seed = 1;
-  // Maximum number of steps of a training; it ends earlier once it has solved its task.
+  std::uint64_t seed = 1;          // of weights and sequences
+  // Maximum number of steps of a training run; a run that has solved its task ends earlier.
   std::int64_t steps = 600;
   int threads = 1;
   std::int64_t memory = 0;  // bytes that the worker may hold; 0: all that the machine has left
@@ -28,22 +28,22 @@ struct CapabilitySpec {
 /// the learning rate used.
 struct CapabilityScore {
   std::string task;
-  std::int64_t length = 0;  // tokens of a sequence
-  double accuracy = 0;      // share of correct answers
-  double error = 0;         // standard error of `accuracy` over sequences
-  double chance = 0;        // accuracy of guessing
-  std::int64_t asked = 0;   // number of answers
+  std::int64_t length = 0;   // tokens of a sequence
+  double accuracy = 0;       // share of correct answers
+  double error = 0;          // standard error of `accuracy` over sequences
+  double chance = 0;         // accuracy of the best guess without the context
+  std::int64_t answers = 0;  // number of questions in all sequences
 };
 
-/// The result of one task: the training whose answers are scored, and the effort to find it.
+/// The result of one task: the training run whose answers are scored, and the cost of all runs.
 struct CapabilityTask {
   std::string task;
   CapabilityOutcome outcome = CapabilityOutcome::kFailed;
   std::string cause;                             // empty if done
-  std::int64_t params = 0;                       // includes the vocabulary of the task
-  double rate = 0;                               // the best learning rate, at fan-in 256
-  double loss = 0;                               // mean loss of the last steps, nats per answer
-  std::int64_t runs = 0, steps = 0, tokens = 0;  // of all trainings of this task
+  std::int64_t params = 0;                       // of the tiny design with the vocabulary of the task
+  double rate = 0;                               // the chosen peak rate; matrices get rate * 256 / fan-in
+  double loss = 0;                               // running mean of the loss at the end, nats per answer
+  std::int64_t runs = 0, steps = 0, tokens = 0;  // totals of all training runs of this task
   double seconds = 0;
   std::vector<CapabilityScore> scores;  // the first is at the training length
 };
@@ -63,9 +63,9 @@ struct CapabilityResult {
 
 std::string to_json(const CapabilitySpec& spec);
 std::string to_json(const CapabilityResult& result);
-/// Returns the result on one line.
+/// Returns the result as JSON on one line.
 std::string to_line(const CapabilityResult& result);
-/// Errors: as in record/trial.h; also "spec" for numbers out of range.
+/// Parse a spec and a result. Errors: those of parse_spec and parse_result in record/trial.h.
 Result<CapabilitySpec> parse_capability_spec(const std::string& json);
 Result<CapabilityResult> parse_capability_result(const std::string& json);
 

@@ -18,17 +18,18 @@ struct Metric {
   std::uint64_t items = 0;
 };
 
-/// Counts of the lines of a task's file that were left out, and of items that are not as they should be.
+/// Counts of the lines of a task's file that were left out, and of unusual items that were scored.
 struct ItemCounts {
-  std::uint64_t training = 0;  // left out: of a training split
-  std::uint64_t single = 0;    // left out: there are no two different choices
-  std::uint64_t equal = 0;     // Some of their choices are equal, and count as one choice.
-  std::uint64_t repeated = 0;  // They are in the file before, and count again.
+  std::uint64_t training = 0;  // left out, since they are of a training split
+  std::uint64_t single = 0;    // left out, since they have no two different choices
+  std::uint64_t equal = 0;     // scored; some of their choices are equal, and count as one choice
+  std::uint64_t repeated = 0;  // scored again, although the same item occurs earlier in the file
 };
 
+/// The score of a run on a benchmark task. `kind` is the format of the task (eval/task.h).
 struct TaskScore {
   std::string name, kind, file;
-  std::uint64_t items = 0;
+  std::uint64_t items = 0;  // items that were scored
   ItemCounts counts;
   std::uint64_t truncated = 0;  // texts whose context lost its beginning, since the model reads fewer tokens
   std::uint64_t windowed = 0;  // texts whose answer is longer than the model reads, scored in several windows
@@ -39,10 +40,10 @@ struct TaskScore {
 struct EvalSpec {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "eval";
-  std::string run;                    // folder of a run
-  std::string corpus;                 // empty: the run's corpus
-  bool held_out = true;               // compute bits per byte on held-out documents
-  bool whole = false;                 // score whole held-out documents; otherwise as in the run's own score
+  std::string run;       // folder of a run
+  std::string corpus;    // empty: the run's corpus
+  bool held_out = true;  // compute bits per byte on held-out documents
+  bool whole = false;    // score whole documents; otherwise as many tokens as `document_tokens` says
   std::uint64_t valid_documents = 0;  // 0: as many as the run was scored on
   std::uint64_t document_tokens = 0;  // leading tokens of each document; 0: as the run was scored
   std::vector<std::string> tasks;     // "FILE" or "NAME=FILE"
@@ -66,8 +67,9 @@ struct EvalResult {
   std::int64_t params = 0, length = 0;
   std::string weights_hash;  // computed from the weights that were scored
   std::string corpus;
-  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // 0: not requested
-  double valid_loss = 0;
+  // Held-out bits per byte, with the 95 % interval and the standard error; 0: not requested.
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;
+  double valid_loss = 0;  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::uint64_t document_tokens = 0;  // maximum number of tokens read of each document; 0: all
   std::string held_out_hash;          // as in TrialResult
@@ -76,9 +78,9 @@ struct EvalResult {
   std::string engine;  // as in TrialResult
 };
 
-/// Returns why these cannot be the scores of the benchmarks asked for ("FILE" or "NAME=FILE"), in their
-/// order; "": they can.
-std::string misfit(const std::vector<std::string>& asked, const std::vector<TaskScore>& scores);
+/// Returns why these cannot be the scores of the benchmarks that were requested ("FILE" or "NAME=FILE"), in
+/// that order; "": they can.
+std::string misfit(const std::vector<std::string>& requested, const std::vector<TaskScore>& scores);
 /// Returns why a worker's result cannot be one of this job; "": it can.
 std::string misfit(const EvalSpec& spec, const EvalResult& result);
 

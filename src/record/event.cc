@@ -19,7 +19,7 @@ template <class Io, Is<Session> E>
 void fields(Io& io, E& e) {
   io("begins", e.begins);
   io("end", e.end);
-  io.later("sandbox", e.sandbox);
+  io.optional("sandbox", e.sandbox);
 }
 
 template <class Io, Is<Provenance> P>
@@ -46,11 +46,11 @@ void fields(Io& io, E& e) {
   io("train_flops", e.train_flops);
   io("decode_flops", e.decode_flops);
   io("state_bytes", e.state_bytes);
-  io.later("task", e.task);
-  io.later("trained", e.trained);
-  io.later("undecided", e.undecided);
-  io.later("sized", e.sized);
-  io.later("rate", e.rate);
+  io.optional("task", e.task);
+  io.optional("trained", e.trained);
+  io.optional("undecided", e.undecided);
+  io.optional("sized", e.sized);
+  io.optional("rate", e.rate);
 }
 
 template <class Io, Is<Refused> E>
@@ -62,7 +62,7 @@ void fields(Io& io, E& e) {
   io("cause", e.cause);
   io("detail", e.detail);
   io("parent", e.parent);
-  io.later("task", e.task);
+  io.optional("task", e.task);
 }
 
 template <class Io, Is<TrialBegun> E>
@@ -72,7 +72,7 @@ void fields(Io& io, E& e) {
   io("rung", e.rung);
   io("seed", e.seed);
   io("purpose", e.purpose);
-  io.later("rate", e.rate);
+  io.optional("rate", e.rate);
 }
 
 template <class Io, Is<TrialEnded> E>
@@ -163,7 +163,7 @@ std::string kind_of(const Event& event) {
 std::string to_json(const Event& event) {
   Writer io;
   std::visit([&](const auto& e) { fields(io, e); }, event);
-  std::string line = io.text(false);
+  std::string line = io.text(/*indented=*/false);
   line.pop_back();  // the line end
   return line;
 }

@@ -23,7 +23,7 @@ struct CampaignBegun {
   std::string version;  // version of the program
 };
 
-/// A process starts to work on the campaign (`begins`), or has ended its work in order.
+/// A process starts to work on the campaign (`begins`), or has ended its work properly.
 struct Session {
   static constexpr const char* kKind = "session";
   bool begins = true;
@@ -45,18 +45,18 @@ struct DesignCreated {
   std::int64_t id = 0;
   std::int64_t attempt = 0;  // number of the draw that it came from; 0: none
   std::string name, program;
-  std::string hash, fingerprint;  // hashes of its structure and of its first updates
+  std::string hash, fingerprint;  // hashes of its structure, and of its first updates when run small
   Origin origin = Origin::kSearch;
   std::string strategy;  // the strategy that drew it; "" for other origins
   Provenance provenance;
   std::int64_t parent = 0, second_parent = 0;  // ids of designs; 0: none
   std::string species;                         // how it mixes tokens: "attention", "recurrence + shift" ...
-  double train_flops =
-      0;  // per token, at the size, batch size and context of the first rung (ir::token_costs)
-  double decode_flops = 0, state_bytes = 0;
-  std::int64_t task = 0;  // task of the agents that wrote it; 0: none
-  double rate = 1;        // initial learning rate, as a factor on the rungs' rates
-  // Identity at the sizes of all rungs (evolve/identity.h); "" in older records.
+  // FLOPs per token, at the size, batch size and context of the first rung (ir::token_costs).
+  double train_flops = 0, decode_flops = 0;
+  double state_bytes = 0;  // state of decoding
+  std::int64_t task = 0;   // task of the agents that wrote it; 0: none
+  double rate = 1;         // initial learning rate, as a factor on the rungs' rates
+  // Hashes of what is trained at each rung, joined (evolve::trained_identity); "" in older records.
   std::string trained;
   // A design of the same fingerprint that could not be compared with it within the bounds of work; 0: none.
   std::int64_t undecided = 0;
@@ -68,13 +68,13 @@ struct DesignCreated {
 /// A draw that led to no design.
 struct Refused {
   static constexpr const char* kKind = "refusal";
-  std::int64_t attempt = 0;
+  std::int64_t attempt = 0;  // number of the draw
   std::string strategy;
   Provenance provenance;
   Cause cause = Cause::kNone;
-  std::string detail;
-  std::int64_t parent = 0;
-  std::int64_t task = 0;
+  std::string detail;       // the reason, with its numbers
+  std::int64_t parent = 0;  // id of a design; 0: none
+  std::int64_t task = 0;    // task of the agents that wrote it; 0: none
   // Origin that the design would have had; an ablation has no strategy.
   Origin origin = Origin::kSearch;
 };
@@ -90,8 +90,8 @@ struct TrialBegun {
   double rate = 1;  // learning rate, as a factor on the rung's
 };
 
-/// A training run ended. `end` says how the worker ended ("limit" is one on processes or files). `result` is
-/// its TrialResult as JSON, made from the cause if the worker left none.
+/// A training run ended. `end` says how the worker ended. `result` is its TrialResult as JSON; if the worker
+/// left none, it is a failure with the cause (record::failure).
 struct TrialEnded {
   static constexpr const char* kKind = "result";
   std::int64_t id = 0;
@@ -132,8 +132,8 @@ struct Steered {
   static constexpr const char* kKind = "steering";
   std::string key;
   Steering what = Steering::kDirection;
-  std::string text;
-  std::int64_t design = 0;
+  std::string text;         // of a direction, or the reason of a veto
+  std::int64_t design = 0;  // the design of a veto; otherwise 0
 };
 
 /// A leader will be compared with the known designs on `seeds` seeds, starting at `seed`, which no run has
@@ -152,8 +152,8 @@ struct ComparisonBegun {
 };
 
 /// The capabilities of a design before it reads any text (record/capability.h): the worker's CapabilityResult
-/// as JSON, made from the cause if it left none. There is at most one for each design. It does not influence
-/// the search.
+/// as JSON; if it left none, a failure with the cause. There is at most one for each design. It does not
+/// influence the search.
 struct Profiled {
   static constexpr const char* kKind = "profile";
   std::int64_t design = 0;
@@ -164,6 +164,7 @@ struct Profiled {
 using Event = std::variant<CampaignBegun, Session, DesignCreated, Refused, TrialBegun, TrialEnded, Promoted,
                            TaskBegun, TaskEnded, Steered, ComparisonBegun, Profiled>;
 
+/// Returns the name of the event's type, as in the record (kKind).
 std::string kind_of(const Event& event);
 /// Returns the event as JSON on one line.
 std::string to_json(const Event& event);

@@ -14,9 +14,9 @@ using nlohmann::ordered_json;
 
 namespace {
 
-// Returns the noun with its article: "a result", "an event".
-std::string one(const std::string& what) {
-  return (std::string("aeiou").find(what.front()) == std::string::npos ? "a " : "an ") + what;
+// Returns a noun with its article: "a result", "an event".
+std::string with_article(const std::string& noun) {
+  return (std::string("aeiou").find(noun.front()) == std::string::npos ? "a " : "an ") + noun;
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ std::string Writer::text(bool indented) const {
 }
 
 struct Reader::Json {
-  nlohmann::json value;  // lookup by name takes time that does not grow with the number of names
+  nlohmann::json value;  // not ordered_json, whose lookups take time proportional to the number of names
 };
 
 Reader::Reader(Json* json, std::string what) : json_(json), what_(std::move(what)) {}
@@ -62,15 +62,17 @@ Reader::Reader(Reader&&) noexcept = default;
 Reader::~Reader() = default;
 
 Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
-  if (nesting(text) > kDeepest)
-    return fail(what, fmt::format("{} must not be nested more than {} levels deep", one(what), kDeepest));
+  if (nesting_depth(text) > kMaxNesting)
+    return fail(
+        what, fmt::format("{} must not be nested more than {} levels deep", with_article(what), kMaxNesting));
   auto json = std::make_unique<Json>();
   try {
     json->value = nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& e) {
-    return fail(what, fmt::format("{} is not valid JSON: error at byte {}", one(what), e.byte));
+    return fail(what, fmt::format("{} is not valid JSON: error at byte {}", with_article(what), e.byte));
   }
-  if (!json->value.is_object()) return fail(what, fmt::format("{} must be a JSON object", one(what)));
+  if (!json->value.is_object())
+    return fail(what, fmt::format("{} must be a JSON object", with_article(what)));
   return Reader(json.release(), what);
 }
 
@@ -78,17 +80,17 @@ bool Reader::has(const char* name) const { return json_->value.contains(name); }
 
 template <class T>
 void Reader::get(const char* name, T& value) {
-  if (!error_.code.empty() || (missing_ && !has(name))) return;
+  if (!error_.code.empty() || (may_miss_ && !has(name))) return;
   try {
     json_->value.at(name).get_to(value);
   } catch (const nlohmann::json::exception& e) {
-    error_ = {what_, fmt::format("not {}, field {}: {}", one(what_), name, e.what()), "", {}};
+    set_error(name, e.what());
   }
 }
 
-void Reader::unknown(const char* name, const std::string& why) {
+void Reader::set_error(const char* name, const std::string& why) {
   if (error_.code.empty())
-    error_ = {what_, fmt::format("not {}, field {}: {}", one(what_), name, why), "", {}};
+    error_ = {what_, fmt::format("not {}, field {}: {}", with_article(what_), name, why), "", {}};
 }
 
 void Reader::operator()(const char* name, std::string& value) { get(name, value); }
@@ -109,7 +111,7 @@ void Reader::objects(const char* name, const std::function<void(Reader&)>& read)
   get(name, list);
   if (!error_.code.empty()) return;
   if (!list.is_array()) {
-    error_ = {what_, fmt::format("not {}, field {}: not a list", one(what_), name), "", {}};
+    set_error(name, "not a list");
     return;
   }
   for (nlohmann::json& value : list) {

@@ -23,6 +23,7 @@ namespace gabbro::record {
 template <class X, class T>
 concept Is = std::same_as<std::remove_const_t<X>, T>;
 
+/// Writes fields into a JSON object.
 class Writer {
  public:
   Writer();
@@ -39,7 +40,7 @@ class Writer {
   void operator()(const char* name, E value) {
     (*this)(name, std::string(word_of(value)));
   }
-  /// Writes nothing as "".
+  /// Writes "" if there is no value.
   template <Spelled E>
   void operator()(const char* name, const std::optional<E>& value) {
     (*this)(name, value ? std::string(word_of(*value)) : std::string());
@@ -48,10 +49,10 @@ class Writer {
   void list(const char* name, const std::vector<T>& items) {
     objects(name, items.size(), [&](std::size_t i, Writer& io) { fields(io, items[i]); });
   }
-  /// Writes a field that was added later. Records without it keep the default.
-  void later(const char* name, const auto& value) { (*this)(name, value); }
+  /// Writes a field that may be missing when it is read, as in older records.
+  void optional(const char* name, const auto& value) { (*this)(name, value); }
   template <class T>
-  void later_list(const char* name, const std::vector<T>& items) {
+  void optional_list(const char* name, const std::vector<T>& items) {
     list(name, items);
   }
   /// Returns the JSON on one line or indented, ending in a newline.
@@ -63,12 +64,12 @@ class Writer {
   std::unique_ptr<Json> json_;
 };
 
-/// Reads fields. The first field that is missing or of another type is kept as the error. What is read after
-/// an error is not to be used.
+/// Reads fields. The first field that is missing or of another type is kept as the error; values that are
+/// read after an error must not be used.
 class Reader {
  public:
-  /// Parses an object. `what` names the kind of object in errors and is their code. Errors: invalid JSON, not
-  /// an object.
+  /// Parses an object. `what` names the kind of object in errors ("spec", "result" ...) and is their code.
+  /// Errors: invalid JSON, not an object, nested too deep.
   static Result<Reader> parse(const std::string& text, const std::string& what);
   Reader(Reader&&) noexcept;
   ~Reader();
@@ -86,31 +87,32 @@ class Reader {
     if (const auto parsed = parse_word<E>(word))
       value = *parsed;
     else
-      unknown(name, unknown_word<E>(word));
+      set_error(name, unknown_word<E>(word));
   }
   template <Spelled E>
   void operator()(const char* name, std::optional<E>& value) {
     std::string word;
     (*this)(name, word);
     value = parse_word<E>(word);
-    if (!value && !word.empty()) unknown(name, unknown_word<E>(word));
+    if (!value && !word.empty()) set_error(name, unknown_word<E>(word));
   }
   template <class T>
   void list(const char* name, std::vector<T>& items) {
     items.clear();
     objects(name, [&](Reader& io) { fields(io, items.emplace_back()); });
   }
-  void later(const char* name, auto& value) {
+  /// Reads a field that may be missing; it then keeps its value.
+  void optional(const char* name, auto& value) {
     if (has(name)) (*this)(name, value);
   }
   template <class T>
-  void later_list(const char* name, std::vector<T>& items) {
+  void optional_list(const char* name, std::vector<T>& items) {
     if (has(name)) list(name, items);
   }
   [[nodiscard]] bool has(const char* name) const;
-  /// From here on, missing numbers and strings of this object keep their values. It does not hold for objects
-  /// in lists.
-  void allow_missing() { missing_ = true; }
+  /// From here on, fields of this object may be missing and keep their values. The fields of objects in its
+  /// lists may not.
+  void allow_missing() { may_miss_ = true; }
   /// Returns the first error; its code is empty if there is none.
   [[nodiscard]] const Error& error() const { return error_; }
 
@@ -120,20 +122,21 @@ class Reader {
   void objects(const char* name, const std::function<void(Reader&)>& read);
   template <class T>
   void get(const char* name, T& value);
-  void unknown(const char* name, const std::string& why);
+  // Stores an error about a field if it is the first error.
+  void set_error(const char* name, const std::string& why);
   std::unique_ptr<Json> json_;
   std::string what_;
   Error error_;
-  bool missing_ = false;
+  bool may_miss_ = false;
 };
 
-/// Returns `x` as JSON with its version and job, indented or on one line.
+/// Returns a spec or result as JSON with its version and job, indented or on one line.
 template <class T>
-std::string write_record(const T& x, bool indented = true) {
+std::string write_record(const T& value, bool indented = true) {
   Writer io;
   io("version", T::kVersion);
   io("job", T::kJob);
-  fields(io, x);
+  fields(io, value);
   return io.text(indented);
 }
 

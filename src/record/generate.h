@@ -18,7 +18,7 @@ struct GenerateSpec {
   std::int64_t tokens = 200;  // maximum number of tokens
   double temperature = 0.8;   // 0: the most likely token
   std::int64_t top_k = 0;     // 0: all tokens
-  double top_p = 1;
+  double top_p = 1;           // share of probability to choose from; 1: all tokens
   std::uint64_t seed = 1;
   int threads = 1;
 };
@@ -28,10 +28,10 @@ struct GenerateResult {
   static constexpr const char* kJob = "generate";
   Status status = Status::kFailed;  // "done", "stopped" (with the text so far), "failed"
   std::string cause;
-  std::string text;    // without the prompt
-  bool ended = false;  // by the end-of-text token
-  std::int64_t prompt_tokens = 0, tokens = 0;
-  double seconds = 0, tokens_per_second = 0;  // of decoding, including the prompt
+  std::string text;                            // without the prompt
+  bool ended = false;                          // The text ended by the end-of-text token.
+  std::int64_t prompt_tokens = 0, tokens = 0;  // tokens of the prompt, and generated ones
+  double seconds = 0, tokens_per_second = 0;   // of decoding, including the prompt
   std::string weights_hash;
 };
 

@@ -17,18 +17,19 @@ Result<std::string> job_of(const std::string& spec) {
 Result<JobEngine> engine_of(const std::string& spec) {
   GABBRO_TRY(io, Reader::parse(spec, "spec"));
   JobEngine out;
-  io.later("engine", out.engine);
-  io.later("device", out.device);
-  io.later("gpus", out.gpus);
+  io.optional("engine", out.engine);
+  io.optional("device", out.device);
+  io.optional("gpus", out.gpus);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   return out;
 }
 
-Result<bool> check_engine(const JobEngine& e) {
-  if (e.engine == Engine::kPyTorch || (e.device == "cpu" && e.gpus == 1)) return true;
+Result<bool> check_engine(const JobEngine& engine) {
+  if (engine.engine == Engine::kPyTorch || (engine.device == "cpu" && engine.gpus == 1)) return true;
   return fail("device",
-              e.device != "cpu" ? fmt::format("the cpu engine does not run on the device '{}'", e.device)
-                                : fmt::format("the cpu engine runs in one process, not in {}", e.gpus),
+              engine.device != "cpu"
+                  ? fmt::format("the cpu engine does not run on the device '{}'", engine.device)
+                  : fmt::format("the cpu engine runs in one process, not in {}", engine.gpus),
               "choose the pytorch engine for it (--engine pytorch)");
 }
 
@@ -48,7 +49,7 @@ std::string failure(const std::string& job, const std::string& cause, Cause erro
   io("status", Status::kFailed);
   io("cause", cause);
   io("error", error);
-  return io.text(true);
+  return io.text(/*indented=*/true);
 }
 
 std::string failure(const std::string& job, const std::string& file, const Error& error) {

@@ -20,9 +20,9 @@ struct JobEngine {
   std::string device = "cpu";
   int gpus = 1;
 };
-/// Returns true unless a device or processes are asked for that only the engine pytorch has. Errors: "spec".
+/// Checks that the engine has this device and runs in so many processes. Errors: "device".
 Result<bool> check_engine(const JobEngine& engine);
-/// Reads these fields; jobs without engines have the default. Errors: "spec".
+/// Reads these fields of a spec; jobs without engines have the default. Errors: "spec".
 Result<JobEngine> engine_of(const std::string& spec);
 
 /// The common fields of a result of any job.
@@ -30,10 +30,11 @@ struct JobOutcome {
   Status status = Status::kFailed;
   std::string cause;
 };
-/// Reads these fields. Errors: "result".
+/// Reads these fields of a result. Errors: "result".
 Result<JobOutcome> outcome_of(const std::string& result);
 
-/// Returns a result which only says that the job failed, and why. Readers of every kind of result accept it.
+/// Returns a result, as JSON, which only says that the job failed, and why: `cause` in words, and the code of
+/// the error. Readers of every kind of result accept it.
 std::string failure(const std::string& job, const std::string& cause, Cause error);
 /// The same for an error in `file`.
 std::string failure(const std::string& job, const std::string& file, const Error& error);

@@ -39,7 +39,7 @@ std::string misfit(const ProbeSpec& spec, const ProbeResult& result) {
   if (result.status == Status::kStopped) return "";
   if (result.reports.size() != spec.files.size())
     return fmt::format("{} reports for {} files", result.reports.size(), spec.files.size());
-  bool all = true;
+  bool all_hold = true;
   for (std::size_t i = 0; i < spec.files.size(); ++i) {
     const ProbeReport& r = result.reports[i];
     const bool holds = !r.checks.empty() &&
@@ -47,9 +47,9 @@ std::string misfit(const ProbeSpec& spec, const ProbeResult& result) {
     if (r.file != spec.files[i] || r.holds != holds)
       return fmt::format("report of {} with {} checks, {}", r.file, r.checks.size(),
                          r.holds ? "all of which hold" : "not all of which hold");
-    all = all && r.holds;
+    all_hold = all_hold && r.holds;
   }
-  return all == (result.status == Status::kDone) ? "" : "its status does not match its checks";
+  return all_hold == (result.status == Status::kDone) ? "" : "its status does not match its checks";
 }
 
 std::string to_json(const ProbeSpec& spec) { return write_record(spec); }

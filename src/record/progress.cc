@@ -23,7 +23,7 @@ void fields(Io& io, P& p) {
 std::string to_line(const Progress& progress) {
   Writer io;
   fields(io, progress);
-  return io.text(false);
+  return io.text(/*indented=*/false);
 }
 
 Result<Progress> parse_progress(const std::string& line) {

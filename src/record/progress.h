@@ -11,8 +11,9 @@ namespace gabbro::record {
 
 /// The progress of a job. Numbers that a stage does not have are 0.
 struct Progress {
-  std::string stage;  // "training", "scoring", the name of a task, "generating"
-  std::int64_t step = 0, steps = 0, tokens = 0;
+  std::string stage;                 // "training", "scoring", the name of a task, "generating"
+  std::int64_t step = 0, steps = 0;  // steps done, and all steps
+  std::int64_t tokens = 0;           // tokens processed so far
   double loss = 0, tokens_per_second = 0;
   double share = 0;  // completed share of the stage, in [0, 1]
   std::string text;  // text generated since the last line

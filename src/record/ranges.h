@@ -10,12 +10,14 @@ namespace gabbro::record {
 /// Keeps an error about the first number that is out of range. NaN is always out of range.
 class Ranges {
  public:
+  /// Checks that a number is in [low, high].
   template <class T>
   void operator()(const char* name, T value, T low, T high) {
     if (error_.code.empty() && !(value >= low && value <= high))
       error_ = {
           "spec", fmt::format("{} is {}", name, value), fmt::format("it must be {} to {}", low, high), {}};
   }
+  /// Errors: "spec".
   [[nodiscard]] Result<bool> result() const {
     if (error_.code.empty()) return true;
     return tl::unexpected(error_);
@@ -27,6 +29,6 @@ class Ranges {
 
 // Limits of lengths (tokens), numbers of sequences, threads and GPUs. They are more than any machine holds,
 // yet a product of two is far below the limit of 64 bits.
-constexpr std::int64_t kMostLength = 1 << 24, kMostThreads = 1024, kMostGpus = 64;
+constexpr std::int64_t kMaxLength = 1 << 24, kMaxThreads = 1024, kMaxGpus = 64;
 
 }  // namespace gabbro::record

@@ -23,22 +23,22 @@ void fields(Io& io, R& r) {
   io("flops", r.flops);
   io("bits_per_byte", r.bits);
   io.list("documents", r.documents);
-  io.later("text_hash", r.text_hash);
-  io.later("held_out_hash", r.held_out_hash);
-  io.later("hash", r.hash);
-  io.later("unread_bits", r.unread_bits);
-  io.later("unread_tokens", r.unread_tokens);
+  io.optional("text_hash", r.text_hash);
+  io.optional("held_out_hash", r.held_out_hash);
+  io.optional("hash", r.hash);
+  io.optional("unread_bits", r.unread_bits);
+  io.optional("unread_tokens", r.unread_tokens);
 }
 
 template <class Io, Is<ScaleStudy> S>
 void fields(Io& io, S& s) {
-  io.later("seeds", s.seeds);
+  io.optional("seeds", s.seeds);
   io("status", s.status);
   io("cause", s.cause);
   io("designs", s.designs);
   io("sizes", s.sizes);
   io("tokens", s.tokens);
-  io.later("corpus_hash", s.corpus_hash);
+  io.optional("corpus_hash", s.corpus_hash);
   io.list("searches", s.searches);
   io.list("runs", s.runs);
 }

@@ -13,13 +13,13 @@ namespace gabbro::record {
 
 /// One finished run, with or without a score.
 struct ScaleRun {
-  std::int64_t design = 0, size = 0;  // indices in the study's lists
+  std::int64_t design = 0, size = 0;  // indices in `designs` and `sizes` of the study
   std::uint64_t seed = 0;
-  double rate = 0;
+  double rate = 0;  // base learning rate
   Status status = Status::kFailed;
   std::string cause;  // as in TrialResult
   double params = 0, tokens = 0;
-  double flops = 0;  // of the whole training
+  double flops = 0;  // FLOPs of the whole training
   double bits = 0;   // held-out bits per byte, if done
   std::vector<DocumentScore> documents;
   std::string text_hash, held_out_hash;  // as in TrialResult

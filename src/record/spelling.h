@@ -20,12 +20,14 @@ namespace gabbro::record {
 template <class E>
 struct Spelling;
 
+/// An enum with a Spelling.
 template <class E>
 concept Spelled = requires {
   { Spelling<E>::kWhat } -> std::convertible_to<std::string_view>;
   Spelling<E>::kWords.size();
 };
 
+/// Returns the spelling of a value.
 template <Spelled E>
 constexpr std::string_view word_of(E e) {
   return Spelling<E>::kWords[static_cast<std::size_t>(e)];
@@ -37,7 +39,7 @@ std::vector<std::string> words() {
   return {Spelling<E>::kWords.begin(), Spelling<E>::kWords.end()};
 }
 
-/// Returns the value with this spelling; nothing if there is none.
+/// Returns the value with this spelling; nullopt if there is none.
 template <Spelled E>
 constexpr std::optional<E> parse_word(std::string_view word) {
   const auto& words = Spelling<E>::kWords;
@@ -46,7 +48,7 @@ constexpr std::optional<E> parse_word(std::string_view word) {
   return static_cast<E>(at - words.begin());
 }
 
-/// Returns what is wrong with a word that is no spelling of the enum.
+/// Returns an error message for a word that is not a spelling of the enum.
 template <Spelled E>
 std::string unknown_word(std::string_view word) {
   return fmt::format("unknown {} '{:.80}' (use {})", Spelling<E>::kWhat, word,
@@ -121,7 +123,13 @@ struct Spelling<Purpose> {
 };
 
 /// The way a worker's run ended.
-enum class RunEnd : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit };
+enum class RunEnd : std::uint8_t {
+  kResult,
+  kCrash,
+  kTimeLimit,
+  kMemoryLimit,
+  kLimit,  // a limit on processes or files
+};
 template <>
 struct Spelling<RunEnd> {
   static constexpr std::string_view kWhat = "end of a run";
@@ -144,7 +152,7 @@ struct Spelling<SessionEnd> {
 
 /// The edit by which a strategy makes an offspring (edit/vary.h).
 enum class Operator : std::uint8_t {
-  kReplaceSubtree,  // replaces a place by another unit of the book
+  kReplaceSubtree,  // replaces a place by another unit of the catalogue
   kCrossover,       // replaces a place by a subtree of the second parent
   kWrap,            // moves a unit into a slot of another unit
   kInsert,          // adds an element to the stack

@@ -54,7 +54,7 @@ void fields(Io& io, X& x) {
 std::string to_json(const TaskReport& report) {
   Writer io;
   fields(io, report);
-  return io.text(false);
+  return io.text(/*indented=*/false);
 }
 
 Result<TaskReport> parse_task_report(const std::string& json) {

@@ -16,7 +16,7 @@ namespace gabbro::record {
 struct Review {
   std::string model;
   double probability = 0.5;
-  int rating = 0;  // 1 to 5; a proposal passes from the bar of the agents' settings on
+  int rating = 0;  // 1 to 5; the mean of a proposal's ratings must reach a minimum (agents/settings.h)
   std::string text;
 };
 
@@ -39,27 +39,28 @@ struct Spelling<Property> {
 /// A property that the proposal promised, and the checker's finding.
 struct Promise {
   Property property = Property::kReach;
-  std::string said, found;
+  std::string said, found;  // what was promised, and what the checker found
   bool kept = false;
 };
 
+/// Says how agents made a design, or why they failed.
 struct TaskReport {
   TaskOutcome outcome = TaskOutcome::kFailed;
   /// The cause of a failure: the stage that gave up ("brief", "proposal", "duplicate", "review", "plan",
   /// "unit", "assembly", "observation"), the code of an error of chat ("stopped", "cap", "chat down" ...), or
   /// that of Brief::admit.
   Cause cause = Cause::kNone;
-  std::string detail;
+  std::string detail;  // the reason of a failure, in words
   Mode mode = Mode::kMutation;
   std::string prompts;          // version: hash of the prompt files
   std::string title, proposal;  // of the accepted proposal
   std::vector<Promise> promises;
   std::vector<Review> reviews;  // of the accepted proposal
   std::vector<WrittenUnit> units;
-  int attempts = 0;     // number of proposals
-  int observation = 0;  // the observer's rating, 1 to 5
-  std::string observed;
-  std::string program;  // the design, if there is one
+  int attempts = 0;      // number of proposals
+  int observation = 0;   // the observer's rating, 1 to 5
+  std::string observed;  // the observer's text
+  std::string program;   // the design, if there is one
   std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;
   double cost = 0, seconds = 0;
 };

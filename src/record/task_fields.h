@@ -1,5 +1,4 @@
-// Fields of task scores, which are part of the results of "eval" and "train". A field given to `later` is
-// missing in records of earlier versions.
+// Fields of task scores, which are part of the results of "eval" and "train".
 #pragma once
 
 #include "record/eval.h"
@@ -22,12 +21,12 @@ void fields(Io& io, T& t) {
   io("kind", t.kind);
   io("file", t.file);
   io("items", t.items);
-  io.later("training_items", t.counts.training);
-  io.later("single_choice_items", t.counts.single);
-  io.later("equal_choice_items", t.counts.equal);
-  io.later("repeated_items", t.counts.repeated);
+  io.optional("training_items", t.counts.training);
+  io.optional("single_choice_items", t.counts.single);
+  io.optional("equal_choice_items", t.counts.equal);
+  io.optional("repeated_items", t.counts.repeated);
   io("truncated", t.truncated);
-  io.later("windowed", t.windowed);
+  io.optional("windowed", t.windowed);
   io("seconds", t.seconds);
   io.list("metrics", t.metrics);
 }

@@ -33,7 +33,7 @@ void fields(Io& io, P& p) {
   io("loss", p.loss);
   io("gradient_norm", p.gradient_norm);
   io("rate", p.rate);
-  io.later("recent", p.recent);
+  io.optional("recent", p.recent);
 }
 
 template <class Io, Is<ValidPoint> V>
@@ -67,24 +67,24 @@ void fields(Io& io, S& s) {
   io("threads", s.threads);
   io("rows", s.rows);
   io("valid_documents", s.valid_documents);
-  io.later("document_tokens", s.document_tokens);
-  io.later("dtype", s.dtype);
-  io.later("memory", s.memory);
-  io.later("tasks", s.tasks);
-  io.later("checkpoint_seconds", s.checkpoint_seconds);
-  io.later("text_hash", s.text_hash);
-  io.later("start", s.start);
-  io.later("input_rate", s.input_rate);
-  io.later("output_rate", s.output_rate);
-  io.later_list("hurdles", s.hurdles);
-  io.later("thorough", s.thorough);
-  io.later("unread_tokens", s.unread_tokens);
-  io.later("corpus_hash", s.corpus_hash);
-  io.later("optimizer", s.optimizer);
-  io.later("valid_points", s.valid_points);
-  io.later("engine", s.engine);
-  io.later("gpus", s.gpus);
-  io.later("compile", s.compile);
+  io.optional("document_tokens", s.document_tokens);
+  io.optional("dtype", s.dtype);
+  io.optional("memory", s.memory);
+  io.optional("tasks", s.tasks);
+  io.optional("checkpoint_seconds", s.checkpoint_seconds);
+  io.optional("text_hash", s.text_hash);
+  io.optional("start", s.start);
+  io.optional("input_rate", s.input_rate);
+  io.optional("output_rate", s.output_rate);
+  io.optional_list("hurdles", s.hurdles);
+  io.optional("thorough", s.thorough);
+  io.optional("unread_tokens", s.unread_tokens);
+  io.optional("corpus_hash", s.corpus_hash);
+  io.optional("optimizer", s.optimizer);
+  io.optional("valid_points", s.valid_points);
+  io.optional("engine", s.engine);
+  io.optional("gpus", s.gpus);
+  io.optional("compile", s.compile);
 }
 
 template <class Io, Is<TrialResult> R>
@@ -113,26 +113,27 @@ void fields(Io& io, R& r) {
   io("decode_flops_per_token", r.decode_flops_per_token);
   io("state_bytes", r.state_bytes);
   io("weights_hash", r.weights_hash);
-  io.later_list("tasks", r.tasks);
-  io.later_list("documents", r.documents);
-  io.later("text_hash", r.text_hash);
-  io.later("held_out_hash", r.held_out_hash);
-  io.later("sandbox", r.sandbox);
+  io.optional_list("tasks", r.tasks);
+  io.optional_list("documents", r.documents);
+  io.optional("text_hash", r.text_hash);
+  io.optional("held_out_hash", r.held_out_hash);
+  io.optional("sandbox", r.sandbox);
   io.list("anchors", r.anchors);
   io.list("curve", r.curve);
-  io.later("memory_expected", r.memory_expected);
-  io.later("memory_seen", r.memory_seen);
-  io.later("recomputed", r.recomputed);
-  io.later("moved", r.moved);
-  io.later_list("context", r.context);
-  io.later("rate", r.rate);
-  io.later("input_rate", r.input_rate);
-  io.later("output_rate", r.output_rate);
-  io.later("unread_loss", r.unread_loss);
-  io.later("unread_tokens", r.unread_tokens);
-  io.later("optimizer", r.optimizer);
-  io.later_list("valid_curve", r.valid_curve);
-  io.later("engine", r.engine);
+  io.optional("memory_expected", r.memory_expected);
+  io.optional("memory_seen", r.memory_seen);
+  io.optional("recomputed", r.recomputed);
+  io.optional("moved", r.moved);
+  io.optional_list("context", r.context);
+  io.optional("rate", r.rate);
+  io.optional("input_rate", r.input_rate);
+  io.optional("output_rate", r.output_rate);
+  io.optional("unread_loss", r.unread_loss);
+  io.optional("unread_tokens", r.unread_tokens);
+  io.optional("optimizer", r.optimizer);
+  io.optional_list("valid_curve", r.valid_curve);
+  io.optional("engine", r.engine);
+  io.optional("build", r.build);
 }
 
 double nats_per_bit(const TrialResult& r) {
@@ -154,16 +155,19 @@ bool speaks_of_design(const TrialResult& r) {
 namespace {
 
 bool is_positive(double v) { return std::isfinite(v) && v > 0; }
-bool is_no_less(double v, double least) { return std::isfinite(v) && v >= least; }
+bool is_at_least(double v, double minimum) { return std::isfinite(v) && v >= minimum; }
 
 // Checks the curve, from which hurdles of later runs are computed.
 std::string curve_misfit(const TrialResult& r) {
-  constexpr double kLeastLoss = 1e-3;  // nats per token; no text can be predicted so well
+  // Nats per token. A single batch may be predicted perfectly, but not all batches of late: hurdles are
+  // computed from these.
+  constexpr double kMinRecent = 1e-6;
+  // Losses of failed and refused runs may be infinite or NaN.
   const bool is_finite = r.status == Status::kDone || r.status == Status::kHurdle;
   std::int64_t step = -1, tokens = 0;
-  const auto can_be = [&](double v) { return std::isfinite(v) ? v > kLeastLoss : !is_finite; };
+  const auto can_be = [&](double v, double least) { return std::isfinite(v) ? v >= least : !is_finite; };
   for (const Point& p : r.curve) {
-    if (p.step <= step || p.tokens <= tokens || !can_be(p.loss) || !can_be(p.recent))
+    if (p.step <= step || p.tokens <= tokens || !can_be(p.loss, 0) || !can_be(p.recent, kMinRecent))
       return fmt::format("curve with loss {} at step {}, after step {}", p.loss, p.step, step);
     step = p.step, tokens = p.tokens;
   }
@@ -173,7 +177,7 @@ std::string curve_misfit(const TrialResult& r) {
 }
 
 std::string documents_misfit(const TrialResult& r) {
-  constexpr double kRounding = 1e-6;
+  constexpr double kRounding = 1e-6;  // relative error of the sum
   double bits = 0, bytes = 0;
   for (const DocumentScore& d : r.documents) {
     if (!is_positive(d.bits_per_byte) || d.bytes < 1)
@@ -200,17 +204,17 @@ std::string anchors_misfit(const TrialResult& r) {
 
 // Checks the values that are reported beside the score.
 std::string report_misfit(const TrialResult& r) {
-  constexpr double kMostBits = 64;
-  if (!is_positive(r.first_loss) || !is_positive(r.last_loss) || !is_no_less(r.decode_flops_per_token, 0) ||
-      !is_no_less(r.state_bytes, 0) || r.bits_error < 0)
+  constexpr double kMaxBits = 64;
+  if (!is_positive(r.first_loss) || !is_positive(r.last_loss) || !is_at_least(r.decode_flops_per_token, 0) ||
+      !is_at_least(r.state_bytes, 0) || r.bits_error < 0)
     return fmt::format("losses of {} to {}, {} FLOPs and {} bytes of state per token, error {}", r.first_loss,
                        r.last_loss, r.decode_flops_per_token, r.state_bytes, r.bits_error);
   for (const ContextGain& g : r.context)
-    if (!(std::abs(g.gain) < kMostBits) || g.error < 0)
+    if (!(std::abs(g.gain) < kMaxBits) || g.error < 0)
       return fmt::format("gain of context {} ± {} bits per byte", g.gain, g.error);
   std::int64_t tokens = 0;
   for (const ValidPoint& v : r.valid_curve) {
-    if (v.tokens <= tokens || v.tokens > r.tokens || !(v.bits_per_byte >= 0 && v.bits_per_byte < kMostBits))
+    if (v.tokens <= tokens || v.tokens > r.tokens || !(v.bits_per_byte >= 0 && v.bits_per_byte < kMaxBits))
       return fmt::format("{} bits per byte after {} tokens", v.bits_per_byte, v.tokens);
     tokens = v.tokens;
   }
@@ -230,14 +234,14 @@ bool same_documents(const std::vector<DocumentScore>& a, const std::vector<Docum
 }
 
 std::string misfit(const TrialResult& r) {
-  constexpr double kLeastBits = 0.01, kMostBits = 64;
+  constexpr double kMinBits = 1e-3, kMaxBits = 64;
   if (r.status == Status::kStopped) return "";
   if (std::string why = curve_misfit(r); !why.empty()) return why;
   if (r.status == Status::kFailed) return "";
-  if (!is_no_less(r.train_flops_per_token, 0) || !is_no_less(r.train_seconds, 0))
+  if (!is_at_least(r.train_flops_per_token, 0) || !is_at_least(r.train_seconds, 0))
     return fmt::format("{} FLOPs per token in {} s", r.train_flops_per_token, r.train_seconds);
   if (r.status != Status::kDone) return "";
-  if (!(r.bits_per_byte > kLeastBits && r.bits_per_byte < kMostBits))
+  if (!(r.bits_per_byte > kMinBits && r.bits_per_byte < kMaxBits))
     return fmt::format("{} bits per byte", r.bits_per_byte);
   const bool has_interval = r.documents.size() > 1;
   if (has_interval ? !(r.bits_low <= r.bits_per_byte && r.bits_per_byte <= r.bits_high)
@@ -249,8 +253,8 @@ std::string misfit(const TrialResult& r) {
         "held-out loss {}, bigrams {}, D = {}, {} parameters, weights {}, text {}, held-out text {}",
         r.valid_loss, r.bigram_bits_per_byte, r.width, r.params, r.weights_hash, r.text_hash,
         r.held_out_hash);
-  for (const auto& of : {anchors_misfit, documents_misfit, report_misfit})
-    if (std::string why = of(r); !why.empty()) return why;
+  for (const auto& find_misfit : {anchors_misfit, documents_misfit, report_misfit})
+    if (std::string why = find_misfit(r); !why.empty()) return why;
   return "";
 }
 
@@ -271,7 +275,7 @@ bool is_lost_for_numbers(const TrialResult& r) {
 }
 
 std::string misfit(const TrialSpec& spec, const TrialResult& r) {
-  constexpr double kSize = 0.02;  // relative tolerance of the number of parameters
+  constexpr double kSizeTolerance = 0.02;  // relative tolerance of the number of parameters
   if (std::string why = misfit(r); !why.empty() || r.status == Status::kStopped) return why;
   if (r.tokens < 0 || r.tokens >= spec.tokens + spec.sequences * spec.length)
     return fmt::format("{} tokens instead of {}", r.tokens, spec.tokens);
@@ -281,7 +285,7 @@ std::string misfit(const TrialSpec& spec, const TrialResult& r) {
     return fmt::format("scored on {} documents instead of {}", r.valid_documents, spec.valid_documents);
   if (r.tokens < spec.tokens) return fmt::format("{} tokens instead of {}", r.tokens, spec.tokens);
   if (spec.params > 0 &&
-      std::abs(static_cast<double>(r.params) / static_cast<double>(spec.params) - 1) > kSize)
+      std::abs(static_cast<double>(r.params) / static_cast<double>(spec.params) - 1) > kSizeTolerance)
     return fmt::format("{} parameters instead of {}", r.params, spec.params);
   if (r.rate != spec.rate || r.input_rate != spec.input_rate || r.output_rate != spec.output_rate)
     return fmt::format("trained with the learning rates {}, {} and {} instead of {}, {} and {}", r.rate,
@@ -307,30 +311,31 @@ std::string misfit(const TrialSpec& spec, const std::string& hash, const TrialRe
 std::string to_json(const TrialSpec& spec) { return write_record(spec); }
 std::string to_json(const TrialResult& result) { return write_record(result); }
 Result<TrialSpec> parse_spec(const std::string& json) {
-  constexpr std::int64_t kMostParams = std::int64_t{1} << 50, kMostBytes = std::int64_t{1} << 60;
-  constexpr std::int64_t kMostValidPoints = 1000;
-  constexpr double kMostRate = 1e6;
+  constexpr std::int64_t kMaxParams = std::int64_t{1} << 50, kMaxBytes = std::int64_t{1} << 60;
+  constexpr std::int64_t kMaxValidPoints = 1000;
+  constexpr double kMaxRate = 1e6, kMaxSeconds = 1e12;
   GABBRO_TRY(s, read_spec<TrialSpec>(json));
-  Ranges in;
-  in("params", s.params, std::int64_t{0}, kMostParams);
-  in("tokens", s.tokens, std::int64_t{1}, kMostParams);
-  in("sequences", s.sequences, std::int64_t{1}, kMostLength);
-  in("length", s.length, std::int64_t{1}, kMostLength);
-  in("rate", s.rate, 0.0, kMostRate);
-  in("input_rate", s.input_rate, 0.0, kMostRate);
-  in("output_rate", s.output_rate, 0.0, kMostRate);
-  in("decay", s.decay, 0.0, kMostRate);
-  in("valid_points", std::int64_t{s.valid_points}, std::int64_t{0}, kMostValidPoints);
-  in("threads", std::int64_t{s.threads}, std::int64_t{1}, kMostThreads);
-  in("rows", s.rows, std::int64_t{0}, kMostLength);
-  in("valid_documents", s.valid_documents, std::uint64_t{0}, std::uint64_t{kMostParams});
-  in("document_tokens", s.document_tokens, std::uint64_t{0}, std::uint64_t{kMostParams});
-  in("memory", s.memory, std::int64_t{0}, kMostBytes);
-  in("checkpoint_seconds", s.checkpoint_seconds, 0.0, 1e12);
-  in("gpus", std::int64_t{s.gpus}, std::int64_t{1}, kMostGpus);
-  for (const Hurdle& h : s.hurdles) in("tokens of a hurdle", h.tokens, std::int64_t{0}, kMostParams);
-  if (const auto ok = in.result(); !ok) return tl::unexpected(ok.error());
-  if (const auto ok = check_engine({s.engine, s.device, s.gpus}); !ok) return tl::unexpected(ok.error());
+  Ranges check;
+  check("params", s.params, std::int64_t{0}, kMaxParams);
+  check("tokens", s.tokens, std::int64_t{1}, kMaxParams);
+  check("sequences", s.sequences, std::int64_t{1}, kMaxLength);
+  check("length", s.length, std::int64_t{1}, kMaxLength);
+  check("rate", s.rate, 0.0, kMaxRate);
+  check("input_rate", s.input_rate, 0.0, kMaxRate);
+  check("output_rate", s.output_rate, 0.0, kMaxRate);
+  check("decay", s.decay, 0.0, kMaxRate);
+  check("valid_points", std::int64_t{s.valid_points}, std::int64_t{0}, kMaxValidPoints);
+  check("threads", std::int64_t{s.threads}, std::int64_t{1}, kMaxThreads);
+  check("rows", s.rows, std::int64_t{0}, kMaxLength);
+  check("valid_documents", s.valid_documents, std::uint64_t{0}, std::uint64_t{kMaxParams});
+  check("document_tokens", s.document_tokens, std::uint64_t{0}, std::uint64_t{kMaxParams});
+  check("memory", s.memory, std::int64_t{0}, kMaxBytes);
+  check("checkpoint_seconds", s.checkpoint_seconds, 0.0, kMaxSeconds);
+  check("gpus", std::int64_t{s.gpus}, std::int64_t{1}, kMaxGpus);
+  for (const Hurdle& h : s.hurdles) check("tokens of a hurdle", h.tokens, std::int64_t{0}, kMaxParams);
+  if (const auto ok = check.result(); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_engine({.engine = s.engine, .device = s.device, .gpus = s.gpus}); !ok)
+    return tl::unexpected(ok.error());
   return s;
 }
 Result<TrialResult> parse_result(const std::string& json) { return read_result<TrialResult>(json); }

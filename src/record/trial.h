@@ -22,7 +22,8 @@ struct Hurdle {
   double loss = 0;          // maximum of Point::recent at that point
 };
 
-/// A trial: a design, its size, the text and the budget. `kVersion` changes when a field changes its meaning.
+/// The spec of a trial: a design, its size, the text and the budget. `kVersion` changes when a field changes
+/// its meaning.
 struct TrialSpec {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "train";
@@ -32,12 +33,12 @@ struct TrialSpec {
   std::string folder;       // folder of the run: checkpoint, weights, curve
   std::int64_t params = 0;  // number of parameters to resize to; 0: as written
   std::int64_t tokens = 5'000'000;
-  std::int64_t sequences = 16, length = 256;
+  std::int64_t sequences = 16, length = 256;  // batch size, and tokens of a sequence
   Optimizer optimizer = Optimizer::kAdamW;
-  double rate = 3e-3;
+  double rate = 3e-3;  // base learning rate; matrices get it times 256 / fan-in (muP)
   // Learning rates of token tables, as factors on those that muP gives.
   double input_rate = 1, output_rate = 1;
-  double decay = 0.1;
+  double decay = 0.1;  // weight decay
   RateSchedule schedule = RateSchedule::kCosine;
   std::uint64_t seed = 1;   // of the initialisation and the data order
   std::uint64_t start = 0;  // of the initialisation alone; 0: `seed`
@@ -60,15 +61,16 @@ struct TrialSpec {
   // Number of equal parts of the training after each of which the held-out text is scored; 0: only at the
   // end.
   int valid_points = 0;
-  // The checks of the trained weights cover the whole training length, whatever they cost.
+  // The anchors of the trained weights cover the whole training length, whatever they cost.
   bool thorough = false;
 };
 
 /// A point of the learning curve. Runs with the same budget and batch size have their points at the same
 /// steps, except the last point.
 struct Point {
-  std::int64_t step = 0, tokens = 0;
-  double loss = 0, gradient_norm = 0, rate = 0;
+  std::int64_t step = 0, tokens = 0;  // `tokens` includes those of this step
+  double loss = 0;                    // loss of the step, nats per token
+  double gradient_norm = 0, rate = 0;
   // Mean loss of the last tenth of the steps so far, including this one (rounded up to whole steps).
   double recent = 0;
 };
@@ -98,8 +100,8 @@ inline constexpr std::array<std::string_view, 16> kAnchors{
 /// positive if they use it (eval/context.h).
 struct ContextGain {
   std::int64_t tokens = 0;
-  double gain = 0, error = 0;
-  std::int64_t positions = 0;
+  double gain = 0, error = 0;  // `error` is the standard error
+  std::int64_t positions = 0;  // number of positions compared
 };
 
 struct TrialResult {
@@ -111,17 +113,19 @@ struct TrialResult {
   /// memory).
   Status status = Status::kFailed;
   std::string cause;
-  Cause error = Cause::kNone;  // code of the error that `cause` describes; none: its losses, or an anchor
-  std::string design;          // name of the design
-  std::string hash;            // canonical hash
+  // Code of the error that `cause` describes; kNone: the run ended for its losses or an anchor.
+  Cause error = Cause::kNone;
+  std::string design;  // name of the design
+  std::string hash;    // canonical hash
   std::int64_t width = 0, params = 0, tokens = 0;
   // Hyperparameters that resizing changed (lang::text_of), such as "Mamba2.state 16 to 21".
   std::string moved;
-  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;  // held-out, with the 95 % interval
-  double valid_loss = 0;                                                  // nats per token
+  // Held-out bits per byte, with the 95 % interval and the standard error.
+  double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;
+  double valid_loss = 0;  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::vector<DocumentScore> documents;  // their mean weighted by bytes is bits_per_byte
-  double bigram_bits_per_byte = 0;
+  double bigram_bits_per_byte = 0;       // of the bigram model on the same documents
   /// Mean loss on `unread_tokens` tokens of training text that the run has not read, in nats per token. A
   /// lead on the held-out text alone may come from a program that contains this text; no program contains a
   /// whole training text.
@@ -131,11 +135,12 @@ struct TrialResult {
   // As it was trained (TrialSpec); a rate of 0: not recorded.
   Optimizer optimizer = Optimizer::kAdamW;
   double rate = 0, input_rate = 1, output_rate = 1;
-  double first_loss = 0, last_loss = 0;
+  double first_loss = 0, last_loss = 0;  // nats per token, in training
   double train_seconds = 0, tokens_per_second = 0;
   std::string engine;   // what ran where (exec::Model::description); empty: the engine cpu
+  std::string build;    // program and processor that computed it (base/build_id.h); empty: not recorded
   std::string sandbox;  // sandbox around the worker (sandbox::Machine::text); empty: not known
-  // From the static facts, at the batch size and length of the spec (ir::token_costs).
+  // Predicted from the program, at the batch size and length of the spec (ir::token_costs).
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;
   // Maximum bytes that the worker holds while training: predicted before the first step, and measured.
   // `recomputed`: activations were recomputed for the gradient, to save memory.
@@ -152,8 +157,8 @@ struct TrialResult {
   std::vector<ValidPoint> valid_curve;  // TrialSpec::valid_points; its last point is bits_per_byte
 };
 
-/// Returns the loss on unread text in bits per byte, at the held-out text's tokens per byte; 0 if it is not
-/// known.
+/// Returns the loss on unread text in bits per byte, as if it had as many tokens per byte as the held-out
+/// text; 0 if it is not known.
 double unread_bits(const TrialResult& result);
 /// Returns nats per token divided by bits per byte of the held-out score, which depends on its text alone; 0
 /// if there is no score.

@@ -23,6 +23,7 @@ constexpr std::uint32_t kProcessor = AUDIT_ARCH_AARCH64;
 constexpr std::uint32_t kProcessor = 0;
 #endif
 
+// Results of refused calls: "not permitted", and "no such call".
 constexpr std::uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
 constexpr std::uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
 
@@ -52,7 +53,7 @@ constexpr int kNewer[] = {424 /* pidfd_send_signal */,
 constexpr int kClone3 = 435;
 
 // Without `socket`, these only apply to descriptors that were left open.
-constexpr int kOfSockets[] = {SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect};
+constexpr int kSocketCalls[] = {SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect};
 
 constexpr int kForbidden[] = {
     // Other processes. Of the calls that take the id of one, these are not needed for the process itself.
@@ -155,27 +156,30 @@ constexpr int kForbidden[] = {
 #endif
 };
 
+// Writes a filter, which checks the processor first.
 class Assembler {
  public:
   Assembler() {
     add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch));
     add(BPF_JMP | BPF_JEQ | BPF_K, kProcessor, 1, 0);
     answer(SECCOMP_RET_KILL_PROCESS);
-    number();
+    load_number();
 #if defined(__x86_64__)
     // Refuses the x32 interface, which offers all calls a second time.
-    add(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
+    constexpr std::uint32_t kX32 = 0x40000000;  // added to the number of a call
+    add(BPF_JMP | BPF_JGE | BPF_K, kX32, 0, 1);
     answer(kUnknown);
 #endif
   }
 
-  void refuse(int call, std::uint32_t with = kRefused) {
+  /// Refuses the call, whatever its arguments.
+  void refuse(int call, std::uint32_t result = kRefused) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1);
-    answer(with);
+    answer(result);
   }
-  /// Decides on `call` by the value of its argument `i`.
+  /// Loads argument `i` of `call` (counted from 0); `decide` then adds instructions that end in an answer.
   template <class Decide>
-  void look_at(int call, int i, const Decide& decide) {
+  void decide_by_argument(int call, int i, const Decide& decide) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 0);
     const std::size_t jump = out.code.size() - 1;
     load(i);
@@ -184,7 +188,7 @@ class Assembler {
   }
   /// Refuses the call if the argument is one of `values`, otherwise allows it.
   void refuse_values(int call, int i, std::initializer_list<std::uint32_t> values) {
-    look_at(call, i, [&] {
+    decide_by_argument(call, i, [&] {
       for (const std::uint32_t v : values) {
         add(BPF_JMP | BPF_JEQ | BPF_K, v, 0, 1);
         answer(kRefused);
@@ -192,12 +196,16 @@ class Assembler {
       answer(SECCOMP_RET_ALLOW);
     });
   }
-  /// Allows the call only if the argument is the process itself, 0 (if `zero`), or its group (if `group`).
-  void only_itself(int call, int i, bool zero, bool group) {
-    look_at(call, i, [&] {
-      if (zero) allow_value(0);
-      out.own_id.push_back(allow_value(0));
-      if (group) out.own_group.push_back(allow_value(0));
+  struct Targets {
+    bool zero = false, group = false;
+  };
+  /// Allows the call only if the argument is the id of the process itself, or, if `targets` says so, 0 or the
+  /// negative id of its group.
+  void only_itself(int call, int i, Targets targets) {
+    decide_by_argument(call, i, [&] {
+      if (targets.zero) allow_value(0);
+      out.own_id.push_back(allow_value(0));  // 0 is replaced when the id is known.
+      if (targets.group) out.own_group.push_back(allow_value(0));
       answer(kRefused);
     });
   }
@@ -206,9 +214,10 @@ class Assembler {
   };
   /// Allows a call that makes sockets only for sockets of these kinds.
   void only_sockets(int call, std::initializer_list<SocketKind> kinds) {
-    look_at(call, 0, [&] {
+    decide_by_argument(call, 0, [&] {
       for (const SocketKind& kind : kinds) {
         load(0);
+        // A comparison that fails jumps to the next kind.
         add(BPF_JMP | BPF_JEQ | BPF_K, kind.family, 0, 6);
         load(1);
         add(BPF_ALU | BPF_AND | BPF_K, 0xF);  // without SOCK_CLOEXEC and SOCK_NONBLOCK
@@ -219,38 +228,43 @@ class Assembler {
       answer(kRefused);
     });
   }
-  /// Refuses the call if any bit of `mask` is set.
+  /// Refuses the call if any bit of `mask` is set in the argument.
   void refuse_bits(int call, int i, std::uint32_t mask) {
-    look_at(call, i, [&] {
+    decide_by_argument(call, i, [&] {
       add(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1);
       answer(kRefused);
       answer(SECCOMP_RET_ALLOW);
     });
   }
-  /// Refuses the call unless all of `bits` are set.
-  void want_bits(int call, int i, std::uint32_t bits) {
-    look_at(call, i, [&] {
-      add(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0);
+  /// Refuses the call unless `bit` is set in the argument.
+  void require_bit(int call, int i, std::uint32_t bit) {
+    decide_by_argument(call, i, [&] {
+      add(BPF_JMP | BPF_JSET | BPF_K, bit, 1, 0);
       answer(kRefused);
       answer(SECCOMP_RET_ALLOW);
     });
   }
+  /// Allows the call if the loaded argument has this value. Returns the index of the instruction that
+  /// compares.
   std::size_t allow_value(std::uint32_t value) {
     add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
     answer(SECCOMP_RET_ALLOW);
     return out.code.size() - 2;
   }
+  /// Ends the filter with this result for the call.
   void answer(std::uint32_t value) { add(BPF_RET | BPF_K, value); }
 
   FilterProgram out;
 
  private:
-  // Loads the lower half of an argument. Both processors are little-endian.
+  // Loads the lower half of argument `i`. Both processors are little-endian.
   void load(int i) {
     add(BPF_LD | BPF_W | BPF_ABS,
         static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * static_cast<std::size_t>(i)));
   }
-  void number() { add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)); }
+  // Loads the number of the call.
+  void load_number() { add(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)); }
+  // Adds an instruction. A jump skips `when` instructions if its condition holds, and otherwise `unless`.
   void add(int code, std::uint32_t value, int when = 0, int unless = 0) {
     out.code.push_back({static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(when),
                         static_cast<std::uint8_t>(unless), value});
@@ -281,21 +295,21 @@ FilterProgram outer_filter(Sockets sockets) {
                                 {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}});
   } else {
     a.refuse(SYS_socket);
-    for (const int call : kOfSockets) a.refuse(call);
+    for (const int call : kSocketCalls) a.refuse(call);
   }
   // Datagrams of a pair could be sent to other addresses.
   if (sockets == Sockets::kNone)
     a.refuse(SYS_socketpair);
   else
     a.only_sockets(SYS_socketpair, {{AF_UNIX, SOCK_STREAM, 0}, {AF_UNIX, SOCK_SEQPACKET, 0}});
-  a.only_itself(SYS_kill, 0, true, true);
-  a.only_itself(SYS_tgkill, 0, false, false);
-  a.only_itself(SYS_prlimit64, 0, true, false);
-  a.only_itself(SYS_sched_setaffinity, 0, true, false);
+  a.only_itself(SYS_kill, 0, {.zero = true, .group = true});
+  a.only_itself(SYS_tgkill, 0, {});
+  a.only_itself(SYS_prlimit64, 0, {.zero = true});
+  a.only_itself(SYS_sched_setaffinity, 0, {.zero = true});
   // Values: PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_SCHED_CORE,
   // PR_SET_PTRACER.
   a.refuse_values(SYS_prctl, 0, {1, 4, 35, 36, 62, 0x59616d61});
-  // F_SETOWN, F_SETSIG, F_SETOWN_EX would send signals to other processes.
+  // Values: F_SETOWN, F_SETSIG, F_SETOWN_EX, by which a descriptor would signal other processes.
   a.refuse_values(SYS_fcntl, 1, {8, 10, 15});
   // Values: TIOCSPGRP, TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP.
   a.refuse_values(SYS_ioctl, 1, {0x5410, 0x5412, 0x541C, 0x8901, 0x8902});
@@ -310,7 +324,7 @@ FilterProgram sealing_filter() {
   for (const int call : {SYS_fork, SYS_vfork}) a.refuse(call);
 #endif
   a.refuse(kClone3, kUnknown);
-  a.want_bits(SYS_clone, 0, kThread);
+  a.require_bit(SYS_clone, 0, kThread);
   a.answer(SECCOMP_RET_ALLOW);
   return std::move(a.out);
 }

@@ -18,6 +18,7 @@ namespace {
 
 // Returns the loader of a 64-bit ELF program, or "" if it has none.
 std::string loader_of(const std::string& program) {
+  constexpr std::size_t kMaxPath = 4096;
   std::ifstream file(program, std::ios::binary);
   Elf64_Ehdr header{};
   if (!file.read(reinterpret_cast<char*>(&header), sizeof header) ||
@@ -27,7 +28,7 @@ std::string loader_of(const std::string& program) {
     Elf64_Phdr part{};
     file.seekg(static_cast<std::streamoff>(header.e_phoff) + i * header.e_phentsize);
     if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return "";
-    if (part.p_type != PT_INTERP || part.p_filesz > 4096) continue;
+    if (part.p_type != PT_INTERP || part.p_filesz > kMaxPath) continue;
     std::string out(part.p_filesz, '\0');
     file.seekg(static_cast<std::streamoff>(part.p_offset));
     if (!file.read(out.data(), static_cast<std::streamsize>(out.size()))) return "";
@@ -36,7 +37,8 @@ std::string loader_of(const std::string& program) {
   return "";
 }
 
-std::string output_of(const std::string& loader, const std::string& program) {
+// Returns what the loader prints about the libraries of `program`, or "".
+std::string list_libraries(const std::string& loader, const std::string& program) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return "";
   const pid_t id = fork();
@@ -63,8 +65,8 @@ std::vector<std::string> library_folders(const std::string& program) {
   const std::string loader = loader_of(program);
   if (loader.empty()) return {};
   std::vector<std::string> out;
-  std::istringstream lines(output_of(loader, program));
-  // "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)"
+  std::istringstream lines(list_libraries(loader, program));
+  // A line is "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)".
   for (std::string line; std::getline(lines, line);) {
     const std::size_t from = line.find("=> /"), to = line.rfind(" (0x");
     if (from == std::string::npos || to == std::string::npos || to < from) continue;

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -36,55 +37,66 @@ namespace {
 // These numbers are the same on all processors. They are defined here because the headers of the oldest
 // supported system lack them.
 constexpr int kCreateRuleset = 444, kAddRule = 445, kRestrictSelf = 446;
+constexpr unsigned kGetVersion = 1;      // LANDLOCK_CREATE_RULESET_VERSION
+constexpr unsigned kPathBeneath = 1;     // LANDLOCK_RULE_PATH_BENEATH
+constexpr std::uint64_t kAllTcp = 3;     // to bind and to connect
+constexpr std::uint64_t kAllScopes = 3;  // abstract sockets, and signals
 
+// The rights that a ruleset handles: what no rule allows is refused.
 struct RulesetAttributes {
   std::uint64_t files = 0, network = 0, scopes = 0;
 };
 struct __attribute__((packed)) PathRule {
   std::uint64_t allowed;
-  std::int32_t folder;
+  std::int32_t path;  // descriptor of a folder, with all below it, or of a file
 };
 
 constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadFolder = 1 << 3,
                         kRemoveFolder = 1 << 4, kRemoveFile = 1 << 5, kMakeFolder = 1 << 7,
                         kMakeFile = 1 << 8, kRefer = 1 << 13, kTruncate = 1 << 14, kDevice = 1 << 15;
+// Rights that a rule for a file may have; the others are those of folders.
 constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate | kDevice;
 constexpr std::uint64_t kReading = kReadFile | kReadFolder;
 constexpr std::uint64_t kWriting =
     kReading | kWriteFile | kRemoveFolder | kRemoveFile | kMakeFolder | kMakeFile | kRefer | kTruncate;
 
 int landlock_version() {
-  const long version = syscall(kCreateRuleset, nullptr, 0, 1);
+  const long version = syscall(kCreateRuleset, nullptr, 0, kGetVersion);
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
+// Returns all rights on files that a version of Landlock knows.
 std::uint64_t handled_files(int version) {
-  std::uint64_t all = (1 << 13) - 1;
+  std::uint64_t all = (1 << 13) - 1;  // those of version 1
   if (version >= 2) all |= kRefer;
   if (version >= 3) all |= kTruncate;
   if (version >= 5) all |= kDevice;
   return all;
 }
 
+// Returns the descriptor of a new ruleset, or a negative number. With `loopback`, TCP is not restricted.
 int create_ruleset(int version, bool loopback = false) {
   RulesetAttributes a;
   a.files = handled_files(version);
-  if (version >= 4 && !loopback) a.network = 3;  // bind and connect of TCP
-  if (version >= 6) a.scopes = 3;                // abstract sockets, signals
-  const std::size_t size = version >= 6 ? sizeof a : version >= 4 ? 16 : 8;
+  if (version >= 4 && !loopback) a.network = kAllTcp;
+  if (version >= 6) a.scopes = kAllScopes;
+  // Older versions know only the first fields.
+  const std::size_t size = version >= 6   ? sizeof a
+                           : version >= 4 ? offsetof(RulesetAttributes, scopes)
+                                          : offsetof(RulesetAttributes, network);
   return static_cast<int>(syscall(kCreateRuleset, &a, size, 0));
 }
 
-// Returns true if the path exists and was allowed.
+// Adds a rule. Returns true if the path exists and was allowed.
 bool allow(int ruleset, int version, const char* path, std::uint64_t rights) {
   PathRule rule{};
-  rule.folder = open(path, O_PATH | O_CLOEXEC);
-  if (rule.folder < 0) return false;
-  struct stat about {};
+  rule.path = open(path, O_PATH | O_CLOEXEC);
+  if (rule.path < 0) return false;
+  struct stat status {};
   rule.allowed = rights & handled_files(version);
-  if (fstat(rule.folder, &about) == 0 && !S_ISDIR(about.st_mode)) rule.allowed &= kOfFiles;
-  const bool added = rule.allowed != 0 && syscall(kAddRule, ruleset, 1, &rule, 0) == 0;
-  close(rule.folder);
+  if (fstat(rule.path, &status) == 0 && !S_ISDIR(status.st_mode)) rule.allowed &= kOfFiles;
+  const bool added = rule.allowed != 0 && syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) == 0;
+  close(rule.path);
   return added;
 }
 
@@ -101,7 +113,8 @@ constexpr const char* kDevices[] = {"/dev/nvidia0",    "/dev/nvidia1",     "/dev
                                     "/dev/nvidia-uvm", "/dev/nvidia-caps", "/dev/nvidia-uvm-tools"};
 constexpr const char* kSharedMemory = "/dev/shm";
 
-void allow_folder(int ruleset, int version, const std::string& path) {
+// Allows to read a file or folder, and the targets of links directly in the folder.
+void allow_reading(int ruleset, int version, const std::string& path) {
   allow(ruleset, version, path.c_str(), kReading);
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
@@ -111,6 +124,7 @@ void allow_folder(int ruleset, int version, const std::string& path) {
 
 // ---- Steps between fork and exec ----
 
+// Writes a file of the kernel in one call.
 bool write_all(const char* path, const char* text, std::size_t size) {
   const int file = open(path, O_WRONLY | O_CLOEXEC);
   if (file < 0) return false;
@@ -119,6 +133,8 @@ bool write_all(const char* path, const char* text, std::size_t size) {
   return written;
 }
 
+// Enters new namespaces of the network and of System V IPC, in a user namespace with these id maps if
+// `with_user`, and of mounts if `with_mounts`.
 bool enter_namespaces(bool with_user, const std::string& users, const std::string& groups, bool with_mounts) {
   if (unshare((with_user ? CLONE_NEWUSER : 0) | (with_mounts ? CLONE_NEWNS : 0) | CLONE_NEWNET |
               CLONE_NEWIPC) != 0)
@@ -135,32 +151,35 @@ bool mount_shared_memory(const std::string& options) {
          mount("tmpfs", kSharedMemory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) == 0;
 }
 
-// The number of files is limited too, since their names and entries do not count as size.
-std::string shared_memory_of(std::uint64_t bytes) {
+// Returns the mount options of a /dev/shm of this size. The number of files is limited too, since their names
+// and entries do not count as size.
+std::string shared_memory_options(std::uint64_t bytes) {
   return fmt::format("mode=700,nr_inodes=4096,size={}", bytes > 0 ? std::to_string(bytes) : "50%");
 }
 
 // Switches the loopback of a new network namespace on.
 bool raise_loopback() {
-  const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (any < 0) return false;
+  const int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (control < 0) return false;
   ifreq request{};
   std::memcpy(request.ifr_name, "lo", sizeof "lo");
   request.ifr_flags = IFF_UP;
-  const bool up = ioctl(any, SIOCSIFFLAGS, &request) == 0;
-  close(any);
+  const bool up = ioctl(control, SIOCSIFFLAGS, &request) == 0;
+  close(control);
   return up;
 }
 
 bool drop_capabilities() {
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  for (int c = 0; c < 64; ++c)
+  constexpr int kCapabilities = 64;  // more than the kernel has
+  for (int c = 0; c < kCapabilities; ++c)
     if (prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2]{};
   return syscall(SYS_capset, &header, none) == 0;
 }
 
+// Installs a filter of `count` instructions.
 bool install(void* code, std::size_t count, unsigned flags) {
   sock_fprog program{static_cast<unsigned short>(count), static_cast<sock_filter*>(code)};
   // Without SPEC_ALLOW, older kernels slow the whole process down. Kernels that do not know the flag get the
@@ -170,17 +189,19 @@ bool install(void* code, std::size_t count, unsigned flags) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
 }
 
-void limit(int what, std::uint64_t most) {
-  rlimit now{};
-  if (getrlimit(static_cast<__rlimit_resource>(what), &now) != 0) return;
-  now.rlim_max = std::min<rlim_t>(now.rlim_max, most);
-  now.rlim_cur = std::min<rlim_t>(now.rlim_cur, most);
-  setrlimit(static_cast<__rlimit_resource>(what), &now);
+// Lowers a limit to `maximum`; a lower one stays.
+void lower_limit(int resource, std::uint64_t maximum) {
+  rlimit limit{};
+  if (getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return;
+  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, maximum);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_cur, maximum);
+  setrlimit(static_cast<__rlimit_resource>(resource), &limit);
 }
 
+// Returns the map of a user namespace in which an id stays as it is.
 std::string map_of(unsigned id) { return fmt::format("{0} {0} 1", id); }
 
-// Tries `step` in a separate process.
+// Returns true if `step` succeeds in a separate process.
 template <class Step>
 bool works(const Step& step) {
   const pid_t id = fork();
@@ -191,7 +212,8 @@ bool works(const Step& step) {
   return id > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-Machine try_out() {
+// Tries all borders.
+Machine try_borders() {
   Machine m;
   if (const char* off = std::getenv("GABBRO_SANDBOX"); off && std::string_view(off) == "off") {
     m.switched_off = true;
@@ -210,12 +232,14 @@ Machine try_out() {
     if (ruleset >= 0) close(ruleset);
   }
   const std::string users = map_of(geteuid()), groups = map_of(getegid());
-  m.network = works([&] { return enter_namespaces(false, "", "", false); });
+  m.network = works([&] { return enter_namespaces(/*with_user=*/false, "", "", /*with_mounts=*/false); });
   if (!m.network)
-    m.network = m.needs_user = works([&] { return enter_namespaces(true, users, groups, false); });
-  const std::string shared = shared_memory_of(1 << 20);
+    m.network = m.needs_user =
+        works([&] { return enter_namespaces(/*with_user=*/true, users, groups, /*with_mounts=*/false); });
+  const std::string shared = shared_memory_options(1 << 20);
   m.mounts = m.network && works([&] {
-               return enter_namespaces(m.needs_user, users, groups, true) && mount_shared_memory(shared);
+               return enter_namespaces(m.needs_user, users, groups, /*with_mounts=*/true) &&
+                      mount_shared_memory(shared);
              });
   return m;
 }
@@ -239,31 +263,32 @@ std::string Machine::missing() const {
   };
   add(filter, "no system-call filter: a worker can signal other processes of this user and open sockets");
   add(landlock > 0, "no Landlock: a worker can read and write whatever this user can");
+  // A filter refuses sockets without a namespace, too.
   add(network || filter, "no network namespace: a worker can use the network of this machine");
   return out;
 }
 
 const Machine& machine() {
-  static const Machine found = try_out();
+  static const Machine found = try_borders();
   return found;
 }
 
-Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
+Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& borders) {
   Sandbox out;
-  out.on_ = on;
+  out.borders_ = borders;
   out.file_bytes_ = rules.file_bytes;
   out.address_bytes_ = rules.address_bytes;
-  if (on.switched_off) return out;
+  if (borders.switched_off) return out;
   out.loopback_ = rules.loopback;
-  if (rules.loopback && (!on.network || (rules.devices && !on.mounts)))
+  if (rules.loopback && (!borders.network || (rules.devices && !borders.mounts)))
     return fail("sandbox",
                 fmt::format("several processes of a run need a {} namespace, which this machine lacks",
-                            on.network ? "mount" : "network"),
+                            borders.network ? "mount" : "network"),
                 "use one process (gpus = 1), or switch the sandbox off with GABBRO_SANDBOX=off");
-  if (rules.devices && on.mounts) out.shared_ = shared_memory_of(rules.shared_bytes);
+  if (rules.devices && borders.mounts) out.shared_ = shared_memory_options(rules.shared_bytes);
   out.users_ = map_of(geteuid());
   out.groups_ = map_of(getegid());
-  if (on.filter) {
+  if (borders.filter) {
     FilterProgram filter = outer_filter(rules.loopback  ? Sockets::kLoopback
                                         : rules.devices ? Sockets::kPairs
                                                         : Sockets::kNone);
@@ -271,29 +296,30 @@ Result<Sandbox> Sandbox::prepare(const Rules& rules, const Machine& on) {
     out.own_id_ = std::move(filter.own_id);
     out.own_group_ = std::move(filter.own_group);
   }
-  if (on.landlock <= 0) return out;
-  const int r = out.ruleset_ = create_ruleset(on.landlock, rules.loopback);
+  if (borders.landlock <= 0) return out;
+  const int r = out.ruleset_ = create_ruleset(borders.landlock, rules.loopback);
   if (r < 0)
     return fail("sandbox", fmt::format("cannot create a Landlock ruleset: {}", std::strerror(errno)));
   fcntl(r, F_SETFD, FD_CLOEXEC);
-  for (const char* path : kSystem) allow(r, on.landlock, path, kReading | kExecute);
-  for (const char* path : kDescriptions) allow(r, on.landlock, path, kReading);
+  for (const char* path : kSystem) allow(r, borders.landlock, path, kReading | kExecute);
+  for (const char* path : kDescriptions) allow(r, borders.landlock, path, kReading);
   for (const char* path : {"/dev/null", "/dev/full"})
-    allow(r, on.landlock, path, kReadFile | kWriteFile | kTruncate);
+    allow(r, borders.landlock, path, kReadFile | kWriteFile | kTruncate);
   if (rules.devices)
-    for (const char* path : kDevices) allow(r, on.landlock, path, kWriting | kDevice);
+    for (const char* path : kDevices) allow(r, borders.landlock, path, kWriting | kDevice);
   // gloo (torch.distributed) lists these devices, and fails if it cannot.
-  if (rules.loopback) allow_folder(r, on.landlock, "/sys/bus/pci/devices");
-  for (const std::string& path : rules.programs) allow(r, on.landlock, path.c_str(), kReading | kExecute);
-  for (const std::string& path : rules.reads) allow_folder(r, on.landlock, path);
+  if (rules.loopback) allow_reading(r, borders.landlock, "/sys/bus/pci/devices");
+  for (const std::string& path : rules.programs)
+    allow(r, borders.landlock, path.c_str(), kReading | kExecute);
+  for (const std::string& path : rules.reads) allow_reading(r, borders.landlock, path);
   for (const std::string& path : rules.writes)
-    if (!allow(r, on.landlock, path.c_str(), kWriting))
+    if (!allow(r, borders.landlock, path.c_str(), kWriting))
       return fail("sandbox", fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   return out;
 }
 
 Sandbox::Sandbox(Sandbox&& other) noexcept
-    : on_(other.on_),
+    : borders_(other.borders_),
       loopback_(other.loopback_),
       file_bytes_(other.file_bytes_),
       address_bytes_(other.address_bytes_),
@@ -309,32 +335,34 @@ Sandbox::~Sandbox() {
   if (ruleset_ >= 0) close(ruleset_);
 }
 
-const char* Sandbox::enter(int on_death) {
+const char* Sandbox::enter(int parent_death_signal) {
   static_assert(sizeof(Instruction) == sizeof(sock_filter));
   constexpr std::uint64_t kOpenFiles = 4096;
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_NOFILE, kOpenFiles);
-  if (file_bytes_ > 0) limit(RLIMIT_FSIZE, file_bytes_);
+  lower_limit(RLIMIT_CORE, 0);
+  lower_limit(RLIMIT_NOFILE, kOpenFiles);
+  if (file_bytes_ > 0) lower_limit(RLIMIT_FSIZE, file_bytes_);
 #if !defined(__SANITIZE_ADDRESS__)  // AddressSanitizer reserves terabytes.
-  if (address_bytes_ > 0) limit(RLIMIT_AS, address_bytes_);
+  if (address_bytes_ > 0) lower_limit(RLIMIT_AS, address_bytes_);
 #endif
   // If memory is short, the kernel should kill this process before the one that started it.
   write_all("/proc/self/oom_score_adj", "500", 3);
-  if (on_.switched_off) return nullptr;
+  if (borders_.switched_off) return nullptr;
   const bool shares = !shared_.empty();
-  if (on_.network && !enter_namespaces(on_.needs_user, users_, groups_, shares)) return "namespaces";
+  if (borders_.network && !enter_namespaces(borders_.needs_user, users_, groups_, shares))
+    return "namespaces";
   if (shares && !mount_shared_memory(shared_)) return "shared memory";
-  // Rules follow files, not their paths, so this one cannot be made before.
-  if (shares && ruleset_ >= 0 && !allow(ruleset_, on_.landlock, kSharedMemory, kWriting))
+  // Rules hold for files, not for their paths, so this one cannot be made before the mount.
+  if (shares && ruleset_ >= 0 && !allow(ruleset_, borders_.landlock, kSharedMemory, kWriting))
     return "shared memory";
   if (loopback_ && !raise_loopback()) return "loopback";
   if (!drop_capabilities()) return "capabilities";
   // The kernel resets this signal when a process changes its credentials, for example by entering a user
   // namespace.
-  if (on_death != 0) prctl(PR_SET_PDEATHSIG, on_death, 0, 0, 0);
-  // In a user namespace, the kernel counts these processes separately from the user's others.
+  if (parent_death_signal != 0) prctl(PR_SET_PDEATHSIG, parent_death_signal, 0, 0, 0);
+  // In a user namespace, the kernel counts these processes separately from the user's others. Threads count
+  // too.
   constexpr std::uint64_t kTasks = 4096;
-  if (on_.network && on_.needs_user) limit(RLIMIT_NPROC, kTasks);
+  if (borders_.network && borders_.needs_user) lower_limit(RLIMIT_NPROC, kTasks);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no new privileges";
   if (ruleset_ >= 0 && syscall(kRestrictSelf, ruleset_, 0) != 0) return "Landlock";
   if (filter_.empty()) return nullptr;
@@ -351,7 +379,7 @@ bool seal() {
 }
 
 bool passes(std::string_view variable) {
-  constexpr std::string_view kWhole[] = {"PATH",
+  constexpr std::string_view kNames[] = {"PATH",
                                          "LANG",
                                          "LANGUAGE",
                                          "TZ",
@@ -364,16 +392,17 @@ bool passes(std::string_view variable) {
                                          "UBSAN_OPTIONS",
                                          "LSAN_OPTIONS"};
   // A process may set the processors of its first thread alone, so OpenMP cannot bind its threads.
-  constexpr std::string_view kBinding[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"};
-  constexpr std::string_view kBegins[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
-                                          "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
-                                          "PYTORCH_",  "MALLOC_", "NVIDIA_"};
+  constexpr std::string_view kThreadBinding[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"};
+  constexpr std::string_view kPrefixes[] = {"LC_",       "OMP_",    "GOMP_",   "KMP_",  "MKL_",
+                                            "OPENBLAS_", "DNNL_",   "ONEDNN_", "ATEN_", "TORCH_",
+                                            "PYTORCH_",  "MALLOC_", "NVIDIA_"};
   const auto is_in = [&](const auto& names) {
     return std::find(std::begin(names), std::end(names), variable) != std::end(names);
   };
-  return is_in(kWhole) ||
-         (!is_in(kBinding) && std::any_of(std::begin(kBegins), std::end(kBegins),
-                                          [&](std::string_view b) { return variable.starts_with(b); }));
+  return is_in(kNames) || (!is_in(kThreadBinding) && std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                                                                 [&](std::string_view prefix) {
+                                                                   return variable.starts_with(prefix);
+                                                                 }));
 }
 
 }  // namespace gabbro::sandbox

@@ -22,15 +22,15 @@ namespace gabbro::sandbox {
 struct Machine {
   bool filter = false;        // seccomp, on this processor
   int landlock = 0;           // version of the Landlock interface; 0: none
-  bool network = false;       // supports its own network namespace
-  bool needs_user = false;    // ... inside its own user namespace
-  bool mounts = false;        // ... and its own mounts, and thus a /dev/shm
+  bool network = false;       // A process can have its own network namespace ...
+  bool needs_user = false;    // ... but only inside of its own user namespace.
+  bool mounts = false;        // A process can also have its own mounts, and thus a /dev/shm.
   bool switched_off = false;  // by GABBRO_SANDBOX=off
 
   /// Lists the borders in use: "no new privileges, no capabilities, system calls filtered, files by Landlock
   /// 7, no network"; "none" if they are switched off.
   [[nodiscard]] std::string text() const;
-  /// Lists the missing borders and the consequences; empty if nothing is missing.
+  /// Lists the missing borders and the consequences; "" if nothing is missing.
   [[nodiscard]] std::string missing() const;
 };
 
@@ -50,23 +50,24 @@ struct Rules {
   // without mount namespaces has none for it.
   bool devices = false;
   std::uint64_t shared_bytes = 0;  // maximum size of that /dev/shm; 0: half of the machine's memory
-  bool loopback = false;           // allows TCP among its own processes, in a network namespace of their own
+  bool loopback = false;  // Allows TCP between its own processes, in a network namespace of their own.
 };
 
 /// A sandbox is prepared before the fork and entered after it. Entering uses only system calls.
 class Sandbox {
  public:
-  /// Errors: "sandbox" (the kernel refuses a border that it supported in `machine`; a loopback is asked for,
-  /// but there are no network namespaces, or GPUs for it and no mount namespaces).
-  static Result<Sandbox> prepare(const Rules& rules, const Machine& on);
+  /// Prepares a sandbox with the borders in `borders`. Errors: "sandbox" (the kernel refuses a border; a
+  /// loopback needs a network namespace that is missing, or, together with GPUs, a mount namespace).
+  static Result<Sandbox> prepare(const Rules& rules, const Machine& borders);
   Sandbox(Sandbox&& other) noexcept;
   Sandbox& operator=(Sandbox&&) = delete;
   ~Sandbox();
 
   /// Confines the calling process and all its future descendants. Must be called by a single-threaded process
   /// before exec. Returns null, or the name of the step that failed (a literal); the process must then end.
-  /// `on_death` is the signal that the process gets when its parent ends (0: none). Async-signal-safe.
-  [[nodiscard]] const char* enter(int on_death);
+  /// `parent_death_signal` is the signal that the process gets when its parent ends (0: none).
+  /// Async-signal-safe.
+  [[nodiscard]] const char* enter(int parent_death_signal);
 
  private:
   struct Instruction {  // An instruction of the filter, equivalent to a struct sock_filter.
@@ -76,7 +77,7 @@ class Sandbox {
   };
   Sandbox() = default;
 
-  Machine on_;
+  Machine borders_;
   bool loopback_ = false;
   std::uint64_t file_bytes_ = 0, address_bytes_ = 0;
   int ruleset_ = -1;
@@ -84,11 +85,11 @@ class Sandbox {
   // Indices of the instructions that compare with the id of the process, and with its negative.
   std::vector<std::size_t> own_id_, own_group_;
   std::string users_, groups_;  // id maps of the user namespace
-  std::string shared_;          // options of its /dev/shm; empty: it has none
+  std::string shared_;          // mount options of its /dev/shm; empty: it has none
 };
 
-/// From here on, prevents this process from starting processes and executing programs. Returns false if there
-/// is no filter.
+/// From here on, prevents this process from starting processes and executing programs; threads are allowed.
+/// Returns false if there is no filter.
 bool seal();
 
 /// Returns the folders of the shared libraries that `program` is linked with, as the loader finds them. Empty

@@ -17,12 +17,16 @@ namespace {
 // Another connection may be recovering the file or checkpointing its write-ahead log.
 constexpr int kBusyMilliseconds = 10'000;
 
+// The bits of an extended result code that give its kind.
+constexpr int kPrimaryCode = 0xff;
+
 constexpr const char* kDamaged =
     "the file is damaged: restore a copy, or save what can be read with `sqlite3 FILE .recover`";
 
-[[noreturn]] void unreadable(sqlite3* handle) {
+// Throws the last error of a query.
+[[noreturn]] void throw_damaged(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
-  const int kind = sqlite3_errcode(handle) & 0xff;
+  const int kind = sqlite3_errcode(handle) & kPrimaryCode;
   const bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
   throw Damaged({"store",
                  fmt::format("{}: {}", path == nullptr ? "database" : path, sqlite3_errmsg(handle)),
@@ -33,9 +37,9 @@ constexpr const char* kDamaged =
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
-  // For a pipe SQLite would wait for a writer, and a device it would read without end.
+  // SQLite would wait for the writer of a pipe, and read a device without end.
   if (std::error_code error; std::filesystem::exists(path, error))
-    if (const auto ok = is_plain_file(path); !ok)
+    if (const auto ok = check_regular_file(path); !ok)
       return fail("store", ok.error().message, "give a regular file: an SQLite database is one");
   sqlite3* handle = nullptr;
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
@@ -53,13 +57,12 @@ Connection::~Connection() {
 }
 
 tl::unexpected<Error> Connection::error(int code) const {
-  const int kind = (code == SQLITE_OK ? sqlite3_errcode(handle_) : code) & 0xff;
+  const int kind = (code == SQLITE_OK ? sqlite3_errcode(handle_) : code) & kPrimaryCode;
   std::string hint;
   if (kind == SQLITE_FULL || kind == SQLITE_IOERR)
     hint =
         "check that the disk is not full and that `ulimit -f` allows a larger file; what was recorded before "
-        "is "
-        "safe, so free some space and continue";
+        "is safe, so free some space and continue";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
@@ -85,21 +88,23 @@ sqlite3_stmt* Connection::prepare(const char* sql) {
 
 sqlite3_stmt* Connection::query(const char* sql) {
   sqlite3_stmt* statement = prepare(sql);
-  if (statement == nullptr) unreadable(handle_);
+  if (statement == nullptr) throw_damaged(handle_);
   return statement;
 }
 
 std::int64_t Connection::last_id() const { return sqlite3_last_insert_rowid(handle_); }
 
-void bind(sqlite3_stmt* statement, int at, std::int64_t value) { sqlite3_bind_int64(statement, at, value); }
-void bind(sqlite3_stmt* statement, int at, double value) {
-  if (std::isfinite(value))
-    sqlite3_bind_double(statement, at, value);
-  else
-    sqlite3_bind_null(statement, at);
+void bind(sqlite3_stmt* statement, int index, std::int64_t value) {
+  sqlite3_bind_int64(statement, index, value);
 }
-void bind(sqlite3_stmt* statement, int at, const std::string& value) {
-  sqlite3_bind_text(statement, at, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+void bind(sqlite3_stmt* statement, int index, double value) {
+  if (std::isfinite(value))
+    sqlite3_bind_double(statement, index, value);
+  else
+    sqlite3_bind_null(statement, index);
+}
+void bind(sqlite3_stmt* statement, int index, const std::string& value) {
+  sqlite3_bind_text(statement, index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
 }
 
 int finish(sqlite3_stmt* statement) {
@@ -115,7 +120,7 @@ Rows::~Rows() { sqlite3_reset(statement_); }
 
 bool Rows::next() {
   const int code = sqlite3_step(statement_);
-  if (code != SQLITE_ROW && code != SQLITE_DONE) unreadable(sqlite3_db_handle(statement_));
+  if (code != SQLITE_ROW && code != SQLITE_DONE) throw_damaged(sqlite3_db_handle(statement_));
   return code == SQLITE_ROW;
 }
 

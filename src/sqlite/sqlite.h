@@ -22,7 +22,8 @@ class Connection {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };
 
-  /// Opens a file. Errors, "store": not a plain file; those of SQLite, with the path.
+  /// Opens a file; kWrite creates it if it does not exist. Errors, "store": not a regular file; those of
+  /// SQLite, with the path.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -38,32 +39,38 @@ class Connection {
   /// and `next` throw Damaged with SQLite's message.
   template <class... A>
   Rows rows(const char* sql, const A&... values);
+  /// Returns the row id of the last row inserted.
   [[nodiscard]] std::int64_t last_id() const;
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
   sqlite3_stmt* prepare(const char* sql);  // null on error
-  sqlite3_stmt* query(const char* sql);
+  sqlite3_stmt* query(const char* sql);    // throws Damaged on error
+  // `code` is a result code of SQLite; 0: that of the last call.
   [[nodiscard]] tl::unexpected<Error> error(int code) const;
   sqlite3* handle_;
   std::string path_;
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 
-void bind(sqlite3_stmt* statement, int at, std::int64_t value);
-inline void bind(sqlite3_stmt* s, int at, int value) { bind(s, at, static_cast<std::int64_t>(value)); }
-void bind(sqlite3_stmt* statement, int at, double value);
-void bind(sqlite3_stmt* statement, int at, const std::string& value);
+/// Binds the value of a placeholder; `index` counts from 1.
+void bind(sqlite3_stmt* statement, int index, std::int64_t value);
+inline void bind(sqlite3_stmt* statement, int index, int value) {
+  bind(statement, index, static_cast<std::int64_t>(value));
+}
+void bind(sqlite3_stmt* statement, int index, double value);
+void bind(sqlite3_stmt* statement, int index, const std::string& value);
 
-/// The rows of one statement: `while (rows.next()) ... rows.text(0)`. The destructor makes the statement
-/// available again.
+/// The rows of one statement: `while (rows.next()) ... rows.text(0)`. Columns count from 0. The destructor
+/// makes the statement available again.
 class Rows {
  public:
   explicit Rows(sqlite3_stmt* statement) : statement_(statement) {}
   Rows(const Rows&) = delete;
   Rows& operator=(const Rows&) = delete;
   ~Rows();
+  /// Goes to the next row, or first to the first one. Returns false at the end. Throws Damaged.
   bool next();
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
@@ -76,8 +83,8 @@ class Rows {
 template <class... A>
 Rows Connection::rows(const char* sql, const A&... values) {
   sqlite3_stmt* statement = query(sql);
-  int at = 0;
-  (bind(statement, ++at, values), ...);
+  int index = 0;
+  (bind(statement, ++index, values), ...);
   return Rows(statement);
 }
 
@@ -90,8 +97,8 @@ template <class... A>
 Result<bool> Connection::run(const char* sql, const A&... values) {
   sqlite3_stmt* statement = prepare(sql);
   if (statement == nullptr) return error(0);
-  int at = 0;
-  (bind(statement, ++at, values), ...);
+  int index = 0;
+  (bind(statement, ++index, values), ...);
   if (const int code = finish(statement); code != 0) return error(code);
   return changed(statement) > 0;
 }

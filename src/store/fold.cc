@@ -72,49 +72,54 @@ std::string text_of(const std::optional<E>& e) {
   return e ? text_of(*e) : "";
 }
 
-// The event that is applied, by its position and time, and the tables that it changes.
+// The tables that an event changes, and its row in the table of events.
 struct EventContext {
   Connection& db;
-  std::int64_t at;
-  double time;
+  std::int64_t event_id;
+  double time;  // seconds since 1970
 };
 
+// Returns the error of an event that does not follow from the previous ones.
 tl::unexpected<Error> does_not_follow(std::string message) {
   return fail("store", std::move(message), "nothing was recorded");
 }
 
-Result<bool> is_known(Connection& db, const char* what, std::int64_t design) {
+// Checks that a design is recorded. `what` precedes "unknown design" in the error: "trial of".
+Result<bool> check_design(Connection& db, const char* what, std::int64_t design) {
   if (db.rows("SELECT 1 FROM design WHERE id = ?", design).next()) return true;
   return does_not_follow(fmt::format("{} unknown design {}", what, design));
 }
 
 // Checks that a parent is recorded; 0 means no parent.
-Result<bool> is_parent(Connection& db, std::int64_t design) {
-  return design == 0 ? true : is_known(db, "child of", design);
+Result<bool> check_parent(Connection& db, std::int64_t design) {
+  return design == 0 ? true : check_design(db, "child of", design);
 }
 
-// Checks that an id is the next one; ids count from 1 without gaps.
-Result<bool> is_next(Connection& db, const char* what, const char* last, std::int64_t id) {
-  Rows rows = db.rows(last);
+// Checks that an id is the next one; ids count from 1 without gaps. `last_id` is SQL that returns the last
+// one.
+Result<bool> check_next_id(Connection& db, const char* what, const char* last_id, std::int64_t id) {
+  Rows rows = db.rows(last_id);
   rows.next();
   const std::int64_t next = rows.integer(0) + 1;
   if (id == next) return true;
   return does_not_follow(fmt::format("{} {} is out of order: expected {}", what, id, next));
 }
 
-Result<bool> attempted(Connection& db, std::int64_t attempt) {
+Result<bool> record_attempt(Connection& db, std::int64_t attempt) {
   return db.run("UPDATE progress SET last_attempt = max(last_attempt, ?)", attempt);
 }
 
 Result<bool> apply(const EventContext& c, const CampaignBegun&) {
-  if (c.at == 1) return true;
+  if (c.event_id == 1) return true;
   return does_not_follow("the campaign has already started");
 }
 
 Result<bool> apply(const EventContext&, const Session&) { return true; }
 
-// Records the outcome of a task's design. A task of 0 means that no agents wrote the design.
-Result<bool> deliver(const EventContext& c, std::int64_t task, std::int64_t design, record::Cause refused) {
+// Records that the design of a task was created, or refused for `refused`. A task of 0 means that no agents
+// wrote the design.
+Result<bool> record_outcome(const EventContext& c, std::int64_t task, std::int64_t design,
+                            record::Cause refused) {
   if (task == 0) return true;
   if (!c.db.rows("SELECT 1 FROM task WHERE id = ? AND ended > 0 AND design = 0 AND refused = ''", task)
            .next())
@@ -123,32 +128,33 @@ Result<bool> deliver(const EventContext& c, std::int64_t task, std::int64_t desi
 }
 
 Result<bool> apply(const EventContext& c, const DesignCreated& e) {
-  if (auto ok = is_next(c.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
+  if (auto ok = check_next_id(c.db, "design", "SELECT ifnull(max(id), 0) FROM design", e.id); !ok) return ok;
   for (const std::int64_t parent : {e.parent, e.second_parent})
-    if (auto ok = is_parent(c.db, parent); !ok) return ok;
-  if (auto ok = attempted(c.db, e.attempt); !ok) return ok;
-  if (auto ok = deliver(c, e.task, e.id, record::Cause::kNone); !ok) return ok;
+    if (auto ok = check_parent(c.db, parent); !ok) return ok;
+  if (auto ok = record_attempt(c.db, e.attempt); !ok) return ok;
+  if (auto ok = record_outcome(c, e.task, e.id, record::Cause::kNone); !ok) return ok;
   return c.db.run(
       "INSERT INTO design (id, event, time, attempt, name, hash, fingerprint, origin, strategy, op, mode, "
       "description, parent, second_parent, species, train_flops, decode_flops, state_bytes) "
       "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      e.id, c.at, c.time, e.attempt, e.name, e.hash, e.fingerprint, std::string(record::word_of(e.origin)),
-      e.strategy, text_of(e.provenance.op), text_of(e.provenance.mode), e.provenance.description, e.parent,
-      e.second_parent, e.species, e.train_flops, e.decode_flops, e.state_bytes);
+      e.id, c.event_id, c.time, e.attempt, e.name, e.hash, e.fingerprint,
+      std::string(record::word_of(e.origin)), e.strategy, text_of(e.provenance.op),
+      text_of(e.provenance.mode), e.provenance.description, e.parent, e.second_parent, e.species,
+      e.train_flops, e.decode_flops, e.state_bytes);
 }
 
 Result<bool> apply(const EventContext& c, const Refused& e) {
-  if (auto ok = is_parent(c.db, e.parent); !ok) return ok;
-  if (auto ok = attempted(c.db, e.attempt); !ok) return ok;
-  if (auto ok = deliver(c, e.task, 0, e.cause); !ok) return ok;
+  if (auto ok = check_parent(c.db, e.parent); !ok) return ok;
+  if (auto ok = record_attempt(c.db, e.attempt); !ok) return ok;
+  if (auto ok = record_outcome(c, e.task, 0, e.cause); !ok) return ok;
   return c.db.run(
       "INSERT INTO refusal VALUES (?, ?, 1) ON CONFLICT (source, cause) DO UPDATE SET count = count + 1",
       e.origin == record::Origin::kSearch ? e.strategy : std::string(record::word_of(e.origin)),
       text_of(e.cause));
 }
 
-// Begins a trial again that was lost with its process. Any other trial under a recorded id is an error.
-Result<bool> begin_again(const EventContext& c, const TrialBegun& e) {
+// Restarts a trial that was lost with its process. Any other trial under a recorded id is an error.
+Result<bool> restart_trial(const EventContext& c, const TrialBegun& e) {
   Rows rows = c.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
   if (rows.text(0) != "running")
@@ -163,24 +169,25 @@ Result<bool> begin_again(const EventContext& c, const TrialBegun& e) {
 }
 
 Result<bool> apply(const EventContext& c, const TrialBegun& e) {
-  if (c.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return begin_again(c, e);
-  if (auto ok = is_next(c.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
-  if (auto ok = is_known(c.db, "trial of", e.design); !ok) return ok;
+  if (c.db.rows("SELECT 1 FROM trial WHERE id = ?", e.id).next()) return restart_trial(c, e);
+  if (auto ok = check_next_id(c.db, "trial", "SELECT ifnull(max(id), 0) FROM trial", e.id); !ok) return ok;
+  if (auto ok = check_design(c.db, "trial of", e.design); !ok) return ok;
   if (auto ok = c.db.run(
           "INSERT INTO trial (id, design, rung, seed, purpose, rate, time_begun) VALUES (?,?,?,?,?,?,?)",
           e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, c.time);
       !ok)
     return ok;
-  GABBRO_TRY(first, c.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                             e.design, e.rung));
+  GABBRO_TRY(is_first, c.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                                e.design, e.rung));
   return c.db.run(
       "INSERT INTO rung (rung, designs, running) VALUES (?, ?, 1) "
       "ON CONFLICT (rung) DO UPDATE SET designs = designs + excluded.designs, running = running + 1",
-      e.rung, first ? 1 : 0);
+      e.rung, is_first ? 1 : 0);
 }
 
-// Updates the mean score of a design. Numbers that are not finite are skipped, since they cannot be ranked.
-Result<bool> score(Connection& db, std::int64_t design, std::int64_t rung, double bits) {
+// Adds a score to the mean of a design at a rung. A score that is not finite is skipped, since it cannot be
+// ranked.
+Result<bool> add_score(Connection& db, std::int64_t design, std::int64_t rung, double bits) {
   if (!std::isfinite(bits)) return true;
   if (auto ok = db.run("UPDATE score SET done = done + 1, sum = sum + ?1, bits = (sum + ?1) / (done + 1) "
                        "WHERE design = ?2 AND rung = ?3",
@@ -213,8 +220,8 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
           "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
           "tokens = ? WHERE id = ?",
-          c.at, text_of(r.status), text_of(e.end), r.cause, c.time, e.seconds, r.bits_per_byte, r.bits_low,
-          r.bits_high, r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
+          c.event_id, text_of(r.status), text_of(e.end), r.cause, c.time, e.seconds, r.bits_per_byte,
+          r.bits_low, r.bits_high, r.last_loss, r.tokens_per_second, r.params, r.tokens, e.id);
       !ok)
     return ok;
   if (auto ok = c.db.run(
@@ -225,30 +232,30 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
           text_of(r.status), e.seconds, static_cast<double>(r.tokens), rung);
       !ok)
     return ok;
-  if (done) return score(c.db, design, rung, r.bits_per_byte);
+  if (done) return add_score(c.db, design, rung, r.bits_per_byte);
   return c.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
       text_of(r.status), group_of(r));
 }
 
 Result<bool> apply(const EventContext& c, const Promoted& e) {
-  if (auto ok = is_known(c.db, "promotion of", e.design); !ok) return ok;
-  GABBRO_TRY(first, c.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
-                             e.rung, c.at));
-  if (!first)
+  if (auto ok = check_design(c.db, "promotion of", e.design); !ok) return ok;
+  GABBRO_TRY(is_first, c.db.run("INSERT INTO promotion VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.design,
+                                e.rung, c.event_id));
+  if (!is_first)
     return does_not_follow(fmt::format("design {} was already promoted to rung {}", e.design, e.rung));
   return true;
 }
 
 Result<bool> apply(const EventContext& c, const TaskBegun& e) {
   for (const std::int64_t parent : {e.parent, e.second_parent})
-    if (auto ok = is_parent(c.db, parent); !ok) return ok;
+    if (auto ok = check_parent(c.db, parent); !ok) return ok;
   if (Rows rows = c.db.rows("SELECT ended FROM task WHERE id = ?", e.id); rows.next()) {
     if (rows.integer(0) == 0) return true;  // lost with its process, and begun again
     return does_not_follow(fmt::format("task {} has already ended", e.id));
   }
-  if (auto ok = is_next(c.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
-  return c.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, c.at, c.time);
+  if (auto ok = check_next_id(c.db, "task", "SELECT ifnull(max(id), 0) FROM task", e.id); !ok) return ok;
+  return c.db.run("INSERT INTO task (id, begun, time_begun) VALUES (?, ?, ?)", e.id, c.event_id, c.time);
 }
 
 Result<bool> apply(const EventContext& c, const TaskEnded& e) {
@@ -256,51 +263,55 @@ Result<bool> apply(const EventContext& c, const TaskEnded& e) {
     return does_not_follow(fmt::format("report of task {}, which is not in progress", e.id));
   if (const auto report = parse_task_report(e.report); !report)
     return does_not_follow(fmt::format("task {}: {}", e.id, report.error().message));
-  return c.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", c.at, c.time, e.id);
+  return c.db.run("UPDATE task SET ended = ?, time_ended = ? WHERE id = ?", c.event_id, c.time, e.id);
 }
 
 Result<bool> apply(const EventContext& c, const Steered& e) {
   if (e.what == record::Steering::kVeto)
-    if (auto ok = is_known(c.db, "veto of", e.design); !ok) return ok;
-  GABBRO_TRY(first, c.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, c.at));
-  if (!first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
+    if (auto ok = check_design(c.db, "veto of", e.design); !ok) return ok;
+  GABBRO_TRY(is_first,
+             c.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, c.event_id));
+  if (!is_first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
   return true;
 }
 
 Result<bool> apply(const EventContext& c, const ComparisonBegun& e) {
-  if (auto ok = is_known(c.db, "comparison of", e.design); !ok) return ok;
-  if (auto ok = is_next(c.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
+  if (auto ok = check_design(c.db, "comparison of", e.design); !ok) return ok;
+  if (auto ok = check_next_id(c.db, "comparison", "SELECT ifnull(max(id), 0) FROM comparison", e.id); !ok)
     return ok;
-  return c.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, c.at);
+  return c.db.run("INSERT INTO comparison VALUES (?, ?)", e.id, c.event_id);
 }
 
 Result<bool> apply(const EventContext& c, const Profiled& e) {
-  if (auto ok = is_known(c.db, "capability profile of", e.design); !ok) return ok;
+  if (auto ok = check_design(c.db, "capability profile of", e.design); !ok) return ok;
   if (const auto result = parse_capability_result(e.result); !result)
     return does_not_follow(
         fmt::format("capability profile of design {}: {}", e.design, result.error().message));
-  GABBRO_TRY(first, c.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, c.at));
-  if (!first) return does_not_follow(fmt::format("second capability profile of design {}", e.design));
+  GABBRO_TRY(is_first,
+             c.db.run("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", e.design, c.event_id));
+  if (!is_first) return does_not_follow(fmt::format("second capability profile of design {}", e.design));
   return true;
 }
 
 }  // namespace
 
-Result<bool> fold(Connection& db, std::int64_t at, double time, const Event& event) {
-  if (at == 1 && !std::holds_alternative<CampaignBegun>(event))
+Result<bool> fold(Connection& db, std::int64_t event_id, double time, const Event& event) {
+  if (event_id == 1 && !std::holds_alternative<CampaignBegun>(event))
     return does_not_follow(
         fmt::format("a record must start with its campaign, not with a {}", kind_of(event)));
-  return std::visit([&](const auto& e) { return apply(EventContext{db, at, time}, e); }, event);
+  return std::visit(
+      [&](const auto& e) { return apply(EventContext{.db = db, .event_id = event_id, .time = time}, e); },
+      event);
 }
 
 std::string group_of(const TrialResult& result) {
   // An error is identified by its code, since its position differs in every design.
   if (result.error != Cause::kNone && result.error != Cause::kWorker) return text_of(result.error);
   const std::string& cause = result.cause;
-  const auto number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
-  const auto filler = [&](char c) { return number(c) || c == '.' || c == ' '; };
-  const auto first = std::find_if_not(cause.begin(), cause.end(), filler);
-  std::string out(first, std::find_if(first, cause.end(), number));
+  const auto is_number = [](char c) { return (c >= '0' && c <= '9') || c == ':'; };
+  const auto is_filler = [&](char c) { return is_number(c) || c == '.' || c == ' '; };
+  const auto first = std::find_if_not(cause.begin(), cause.end(), is_filler);
+  std::string out(first, std::find_if(first, cause.end(), is_number));
   while (!out.empty() && (out.back() == ' ' || out.back() == '\n')) out.pop_back();
   return out;
 }

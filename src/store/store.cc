@@ -21,11 +21,13 @@ namespace {
 
 constexpr std::int64_t kApplication = 0x47414242;  // "GABB", in the file's header
 
+// Returns the seconds since 1970.
 double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::int64_t number_of(Connection& db, const char* sql) {
+// Returns the number that a query returns, or 0 if it returns no row.
+std::int64_t query_number(Connection& db, const char* sql) {
   Rows rows = db.rows(sql);
   return rows.next() ? rows.integer(0) : 0;
 }
@@ -34,9 +36,9 @@ std::int64_t number_of(Connection& db, const char* sql) {
 Result<bool> has_record(Connection& db, const std::string& path) {
   // This is the first statement that reads. It fails if the file is not an SQLite database.
   if (auto ok = db.script("SELECT count(*) FROM sqlite_master"); !ok) return ok;
-  const std::int64_t application = number_of(db, "PRAGMA application_id");
-  const std::int64_t schema = number_of(db, "PRAGMA user_version");
-  if (application == 0 && number_of(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
+  const std::int64_t application = query_number(db, "PRAGMA application_id");
+  const std::int64_t schema = query_number(db, "PRAGMA user_version");
+  if (application == 0 && query_number(db, "SELECT count(*) FROM sqlite_master") == 0) return false;
   if (application != kApplication)
     return fail("store", fmt::format("{} is not the record of a campaign", path),
                 "this one belongs to another program; choose another file");
@@ -51,6 +53,7 @@ Result<bool> has_record(Connection& db, const std::string& path) {
 constexpr const char* kRestore = "the file is damaged, or another program wrote to it; restore a copy";
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
+// `design_row` reads the first columns of these three, which are the same.
 constexpr const char* kDesigns =
     "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, mode, description, parent, "
     "second_parent, species, train_flops, decode_flops, state_bytes, time, rung, bits FROM design ORDER BY "
@@ -77,16 +80,16 @@ E parsed_word(const std::string& word) {
 
 DesignRow design_row(const Rows& r) {
   DesignRow out;
-  DesignCreated& b = out.created;
-  b.id = r.integer(0), b.attempt = r.integer(1);
-  b.name = r.text(2), b.hash = r.text(3), b.fingerprint = r.text(4);
-  b.origin = parsed_word<record::Origin>(r.text(5)), b.strategy = r.text(6);
-  if (const std::string op = r.text(7); !op.empty()) b.provenance.op = parsed_word<record::Operator>(op);
-  if (const std::string mode = r.text(8); !mode.empty()) b.provenance.mode = parsed_word<record::Mode>(mode);
-  b.provenance.description = r.text(9);
-  b.parent = r.integer(10), b.second_parent = r.integer(11);
-  b.species = r.text(12);
-  b.train_flops = r.real(13), b.decode_flops = r.real(14), b.state_bytes = r.real(15);
+  DesignCreated& d = out.created;
+  d.id = r.integer(0), d.attempt = r.integer(1);
+  d.name = r.text(2), d.hash = r.text(3), d.fingerprint = r.text(4);
+  d.origin = parsed_word<record::Origin>(r.text(5)), d.strategy = r.text(6);
+  if (const std::string op = r.text(7); !op.empty()) d.provenance.op = parsed_word<record::Operator>(op);
+  if (const std::string mode = r.text(8); !mode.empty()) d.provenance.mode = parsed_word<record::Mode>(mode);
+  d.provenance.description = r.text(9);
+  d.parent = r.integer(10), d.second_parent = r.integer(11);
+  d.species = r.text(12);
+  d.train_flops = r.real(13), d.decode_flops = r.real(14), d.state_bytes = r.real(15);
   out.time = r.real(16);
   out.rung = static_cast<int>(r.integer(17));
   out.bits = r.real(18);
@@ -99,25 +102,25 @@ std::vector<DesignRow> design_rows(Rows rows) {
   return out;
 }
 
+// `trial_rows` reads the columns of these two.
 constexpr const char* kTrials =
     "SELECT id, design, rung, seed, purpose, status, \"end\", cause, time_begun, time_ended, seconds, bits, "
-    "bits_low, "
-    "bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial ORDER BY id";
+    "bits_low, bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial ORDER BY id";
 constexpr const char* kTrialsOf =
     "SELECT id, design, rung, seed, purpose, status, \"end\", cause, time_begun, time_ended, seconds, bits, "
-    "bits_low, "
-    "bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial WHERE design = ? ORDER BY id";
+    "bits_low, bits_high, last_loss, tokens_per_second, params, tokens, rate FROM trial WHERE design = ? "
+    "ORDER BY id";
 
 std::vector<TrialRow> trial_rows(Rows r) {
   std::vector<TrialRow> out;
   while (r.next()) {
     TrialRow& t = out.emplace_back();
-    t.begun = {r.integer(0),
-               r.integer(1),
-               static_cast<int>(r.integer(2)),
-               static_cast<std::uint64_t>(r.integer(3)),
-               parsed_word<record::Purpose>(r.text(4)),
-               r.real(18)};
+    t.begun = {.id = r.integer(0),
+               .design = r.integer(1),
+               .rung = static_cast<int>(r.integer(2)),
+               .seed = static_cast<std::uint64_t>(r.integer(3)),
+               .purpose = parsed_word<record::Purpose>(r.text(4)),
+               .rate = r.real(18)};
     if (const std::string status = r.text(5); status != "running") {
       t.status = parsed_word<record::Status>(status);
       t.end = parsed_word<record::RunEnd>(r.text(6));
@@ -131,7 +134,7 @@ std::vector<TrialRow> trial_rows(Rows r) {
   return out;
 }
 
-std::vector<Store::Count> counts(Rows rows) {
+std::vector<Store::Count> count_rows(Rows rows) {
   std::vector<Store::Count> out;
   while (rows.next()) out.push_back({rows.text(0), rows.text(1), rows.integer(2)});
   return out;
@@ -156,6 +159,7 @@ E event_of(const Connection& db, std::int64_t id, const std::string& kind, const
   }
 }
 
+// Reads the event of row `id`, which must be one of E.
 template <class E>
 E event_at(Connection& db, std::int64_t id) {
   Rows rows = db.rows("SELECT kind, data FROM event WHERE id = ?", id);
@@ -199,8 +203,8 @@ Result<Store> Store::read(const std::string& path) {
   if (!std::filesystem::exists(path))
     return fail("store", fmt::format("{} not found", path), "check that this is a campaign folder");
   GABBRO_TRY(connection, Connection::open(path, Connection::Mode::kRead));
-  // A transaction that the first read begins and the connection ends. Between two queries outside of one, a
-  // writer may append what the second refers to and the first lacks.
+  // One transaction lasts from the first read until the connection is closed. Between two queries outside of
+  // a transaction, a writer may append an event that the second sees and the first lacks.
   if (auto ok = connection->script("BEGIN"); !ok) return tl::unexpected(ok.error());
   GABBRO_TRY(known, has_record(*connection, path));
   if (!known)
@@ -242,7 +246,7 @@ Result<bool> Store::rebuild() {
 }
 
 std::int64_t Store::event_count() const {
-  return number_of(*db_->connection, "SELECT ifnull(max(id), 0) FROM event");
+  return query_number(*db_->connection, "SELECT ifnull(max(id), 0) FROM event");
 }
 
 std::vector<std::pair<double, Event>> Store::events(std::int64_t from, std::int64_t limit) const {
@@ -262,7 +266,7 @@ Result<CampaignBegun> Store::campaign() const {
 }
 
 std::int64_t Store::design_count() const {
-  return number_of(*db_->connection, "SELECT ifnull(max(id), 0) FROM design");
+  return query_number(*db_->connection, "SELECT ifnull(max(id), 0) FROM design");
 }
 
 std::vector<DesignRow> Store::designs() const { return design_rows(db_->connection->rows(kDesigns)); }
@@ -313,8 +317,9 @@ std::vector<SessionRow> Store::sessions() const {
   Connection& db = *db_->connection;
   Rows rows = db.rows("SELECT id, time, kind, data FROM event WHERE kind = 'session' ORDER BY id");
   while (rows.next())
-    out.push_back(
-        {rows.integer(0), rows.real(1), event_of<Session>(db, rows.integer(0), rows.text(2), rows.text(3))});
+    out.push_back({.event_id = rows.integer(0),
+                   .time = rows.real(1),
+                   .session = event_of<Session>(db, rows.integer(0), rows.text(2), rows.text(3))});
   return out;
 }
 
@@ -370,23 +375,30 @@ std::vector<RungRow> Store::rungs() const {
       "SELECT rung, designs, running, done, refused, failed, hurdle, seconds, tokens FROM rung ORDER BY "
       "rung");
   while (r.next())
-    out.push_back({static_cast<int>(r.integer(0)), r.integer(1), r.integer(2), r.integer(3), r.integer(4),
-                   r.integer(5), r.integer(6), r.real(7), r.real(8)});
+    out.push_back({.rung = static_cast<int>(r.integer(0)),
+                   .designs = r.integer(1),
+                   .running = r.integer(2),
+                   .done = r.integer(3),
+                   .refused = r.integer(4),
+                   .failed = r.integer(5),
+                   .hurdle = r.integer(6),
+                   .seconds = r.real(7),
+                   .tokens = r.real(8)});
   return out;
 }
 
 std::vector<Store::Count> Store::refusals() const {
-  return counts(
+  return count_rows(
       db_->connection->rows("SELECT source, cause, count FROM refusal ORDER BY count DESC, source, cause"));
 }
 
 std::vector<Store::Count> Store::failures() const {
-  return counts(
+  return count_rows(
       db_->connection->rows("SELECT status, cause, count FROM failure ORDER BY count DESC, status, cause"));
 }
 
 std::int64_t Store::last_attempt() const {
-  return number_of(*db_->connection, "SELECT last_attempt FROM progress");
+  return query_number(*db_->connection, "SELECT last_attempt FROM progress");
 }
 
 }  // namespace gabbro::store

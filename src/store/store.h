@@ -22,14 +22,16 @@ struct DesignRow {
   double bits = 0;  // mean bits per byte there
 };
 
+/// A trial, with the main numbers of its result, which are 0 before it has ended.
 struct TrialRow {
   record::TrialBegun begun;
-  // Status of its result; nothing: it is running, or was lost with its process.
+  // Status of its result; nullopt: it is running, or was lost with its process.
   std::optional<record::Status> status;
   record::RunEnd end = record::RunEnd::kResult;
   std::string cause;
-  double time_begun = 0, time_ended = 0, seconds = 0;
-  double bits = 0, bits_low = 0, bits_high = 0;
+  double time_begun = 0, time_ended = 0;         // seconds since 1970
+  double seconds = 0;                            // duration of the worker's run
+  double bits = 0, bits_low = 0, bits_high = 0;  // held-out bits per byte
   double last_loss = 0, tokens_per_second = 0;
   std::int64_t params = 0, tokens = 0;
 };
@@ -41,17 +43,17 @@ struct RungRow {
   double seconds = 0, tokens = 0;
 };
 
-/// The start or end of a process that works on the campaign; `at` is the number of the event.
+/// The start or end of a process that works on the campaign.
 struct SessionRow {
-  std::int64_t at = 0;
-  double time = 0;
+  std::int64_t event_id = 0;
+  double time = 0;  // seconds since 1970
   record::Session session;
 };
 
 /// A task of agents and its outcome.
 struct TaskRow {
   record::TaskBegun begun;
-  double time_begun = 0, time_ended = 0;
+  double time_begun = 0, time_ended = 0;  // seconds since 1970
   bool ended = false;
   record::TaskReport report;                     // valid once it has ended
   std::int64_t design = 0;                       // the resulting design; 0: none, or not yet
@@ -82,31 +84,35 @@ class Store {
   /// this changes its time. Errors: "store" if the disk is full, or if an event does not follow from the
   /// previous ones:
   /// - the first event is not the campaign, or a later one is;
-  /// - a parent, trial or promotion refers to an unknown design;
+  /// - a parent, trial, promotion, veto, comparison or profile refers to an unknown design;
   /// - an id is not the next one;
   /// - a trial begins again with other values, or after its end;
   /// - a trial already has a result (the first one stays), or its result is invalid or has status "stopped";
-  /// - a promotion is repeated.
+  /// - the report of a task has no task in progress, or a design has no finished task without a design;
+  /// - a promotion, a profile or the key of a request is repeated.
   Result<bool> append(const record::Event& event);
   Result<bool> append(const std::vector<record::Event>& events);
 
   [[nodiscard]] const std::string& path() const;
 
-  // All queries but `events` and `rebuild` are O(rows returned) or use an index.
+  // Queries are O(rows returned), up to logarithms.
+  /// Returns the number of events, which is the id of the last one.
   [[nodiscard]] std::int64_t event_count() const;
-  /// Returns at most `limit` events with their times, starting at number `from` (counted from 1).
+  /// Returns at most `limit` events with their times, starting at id `from`; ids count from 1.
   [[nodiscard]] std::vector<std::pair<double, record::Event>> events(std::int64_t from,
                                                                      std::int64_t limit) const;
+  /// Errors: "store" if nothing is recorded.
   [[nodiscard]] Result<record::CampaignBegun> campaign() const;
   [[nodiscard]] std::int64_t design_count() const;
   [[nodiscard]] std::vector<DesignRow> designs() const;  // without their programs
+  /// Returns a design with its program. Errors: "store" if there is none.
   [[nodiscard]] Result<DesignRow> design(std::int64_t id) const;
-  /// Returns the designs with the best mean bits at `rung`, best first; their `rung` and `bits` are those of
-  /// this ranking. Results that are not finite are not ranked.
+  /// Returns at most `limit` designs with the best mean bits at `rung`, best first; their `rung` and `bits`
+  /// are those of this ranking. Results that are not finite are not ranked.
   [[nodiscard]] std::vector<DesignRow> best(int rung, std::int64_t limit) const;
   [[nodiscard]] std::vector<TrialRow> trials() const;
   [[nodiscard]] std::vector<TrialRow> trials_of(std::int64_t design) const;
-  /// Returns the result of a trial as recorded. Errors: "store" if there is none.
+  /// Returns the result of a trial as recorded. Errors: "store" if it has none.
   [[nodiscard]] Result<record::TrialResult> result(std::int64_t trial) const;
   [[nodiscard]] std::vector<record::Promoted> promotions() const;                        // in order
   [[nodiscard]] std::vector<record::Promoted> promotions_of(std::int64_t design) const;  // by rung
@@ -117,15 +123,17 @@ class Store {
   [[nodiscard]] std::vector<record::ComparisonBegun> comparisons() const;  // by id
   [[nodiscard]] std::vector<record::Profiled> profiles() const;            // by design
   [[nodiscard]] std::vector<RungRow> rungs() const;
-  /// Number of draws refused before training, by strategy (or "ablation") and cause, or of trials that ended
-  /// without a score, by status and cause. Causes are those of group_of.
+  /// The number of draws refused before training, by strategy (or by origin, if no strategy drew them) and
+  /// cause; or of trials that ended without a score, by status and cause (store::group_of).
   struct Count {
-    std::string what, cause;  // a strategy or a status
+    std::string what;  // a strategy, an origin or a status
+    std::string cause;
     std::int64_t count = 0;
   };
   /// Return the counts, largest first.
   [[nodiscard]] std::vector<Count> refusals() const;
   [[nodiscard]] std::vector<Count> failures() const;
+  /// Returns the largest number of a draw (DesignCreated::attempt); 0: none was drawn.
   [[nodiscard]] std::int64_t last_attempt() const;
   /// Recomputes the tables from the events; their previous content does not matter. O(events).
   Result<bool> rebuild();

@@ -12,7 +12,7 @@ namespace {
 // Applies a pseudo-random permutation of [0, n) without storing it: a Feistel network on the next power of
 // four, repeated until the result is below n.
 std::uint64_t permuted(std::uint64_t index, std::uint64_t n, std::uint64_t seed) {
-  int half = 1;
+  int half = 1;  // half of the bits of an index
   while ((std::uint64_t{1} << (2 * half)) < n) ++half;
   const std::uint64_t mask = (std::uint64_t{1} << half) - 1;
   do {
@@ -33,17 +33,17 @@ void fill_row(exec::TokenBatch& batch, std::int64_t row, const std::vector<std::
               std::int64_t end_token) {
   std::int64_t start = 0;
   for (std::int64_t t = 0; t < batch.length; ++t) {
-    const std::size_t at = static_cast<std::size_t>(row * batch.length + t);
-    batch.tokens[at] = tokens[static_cast<std::size_t>(t)];
-    batch.targets[at] = tokens[static_cast<std::size_t>(t) + 1];
-    if (batch.tokens[at] == end_token) start = t;
-    batch.starts[at] = start;
+    const std::size_t i = static_cast<std::size_t>(row * batch.length + t);
+    batch.tokens[i] = tokens[static_cast<std::size_t>(t)];
+    batch.targets[i] = tokens[static_cast<std::size_t>(t) + 1];
+    if (batch.tokens[i] == end_token) start = t;
+    batch.starts[i] = start;
   }
 }
 
 Batches::Batches(const data::Split& split, std::int64_t end_token, std::int64_t sequences,
                  std::int64_t length, std::uint64_t seed)
-    : split_(split), end_piece_(end_token), sequences_(sequences), length_(length), seed_(seed) {
+    : split_(split), end_token_(end_token), sequences_(sequences), length_(length), seed_(seed) {
   GABBRO_CHECK(split.tokens() > static_cast<std::uint64_t>(length));
   windows_ = static_cast<std::int64_t>((split.tokens() - 1) / static_cast<std::uint64_t>(length));
 }
@@ -61,7 +61,7 @@ exec::TokenBatch Batches::batch(std::int64_t index) const {
         permuted(static_cast<std::uint64_t>(number % windows_), static_cast<std::uint64_t>(windows_),
                  mix(seed_, static_cast<std::uint64_t>(pass)));
     split_.read(window * static_cast<std::uint64_t>(length_), tokens);
-    fill_row(out, row, tokens, end_piece_);
+    fill_row(out, row, tokens, end_token_);
   }
   return out;
 }

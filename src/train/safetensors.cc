@@ -15,6 +15,8 @@
 
 namespace gabbro::train {
 
+constexpr std::size_t kPrefix = sizeof(std::uint64_t);  // the length of the header
+
 Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
                          const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
@@ -27,7 +29,7 @@ Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedA
     offset += size;
   }
   std::string text = header.dump();
-  while (text.size() % 8 != 0) text += ' ';
+  while (text.size() % 8 != 0) text += ' ';  // so that the data are aligned
   const std::string temporary = path + ".tmp";
   const auto failed = [&] {
     const int why = errno;
@@ -58,12 +60,12 @@ Result<ArrayFile> parse_arrays(const std::string& bytes, const std::string& path
     return fail("format", fmt::format("{} is not a valid safetensors file of float32 arrays: {}", path, why));
   };
   std::uint64_t length = 0;
-  if (bytes.size() < 8) return wrong("shorter than 8 bytes");
-  std::memcpy(&length, bytes.data(), 8);
-  if (length > bytes.size() - 8) return wrong("truncated in its header");
-  const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, length), nullptr, false);
+  if (bytes.size() < kPrefix) return wrong("shorter than 8 bytes");
+  std::memcpy(&length, bytes.data(), kPrefix);
+  if (length > bytes.size() - kPrefix) return wrong("truncated in its header");
+  const nlohmann::json header = nlohmann::json::parse(bytes.substr(kPrefix, length), nullptr, false);
   if (!header.is_object()) return wrong("its header is not a JSON object");
-  const std::size_t base = 8 + length;
+  const std::size_t base = kPrefix + length;  // where the data begin
   const std::uint64_t room = bytes.size() - base;
   std::uint64_t read = 0;  // size of all arrays in bytes
   std::vector<std::pair<std::uint64_t, exec::NamedArray>> found;

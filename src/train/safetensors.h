@@ -12,7 +12,7 @@
 namespace gabbro::train {
 
 /// Writes float32 arrays and `metadata` to `path` by atomic rename. Only one writer at a time is allowed.
-/// Errors: "io"; an existing file at `path` is then unchanged.
+/// Errors: "io", "format" (two arrays of one name); an existing file at `path` is then unchanged.
 Result<bool> save_arrays(const std::string& path, const std::vector<exec::NamedArray>& arrays,
                          const std::map<std::string, std::string>& metadata);
 

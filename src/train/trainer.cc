@@ -39,7 +39,7 @@ std::string write_valid(const std::vector<ValidPoint>& points) {
   return out.dump();
 }
 
-// Errors: "checkpoint" if the file is damaged.
+// Reads what save wrote beside the arrays. Errors: "checkpoint" if the file is damaged.
 Result<bool> read_progress(std::map<std::string, std::string>& metadata, const std::string& path,
                            TrainResult& result) {
   try {
@@ -114,17 +114,18 @@ Result<bool> resume(const std::string& path, exec::Model& model, const Batches& 
   return true;
 }
 
-// Tracks a running average of the loss, to distinguish divergence from noise.
+// Tracks a running average of the loss, to distinguish divergence from noise. It spans about ten steps.
 class DivergenceMonitor {
  public:
   explicit DivergenceMonitor(double limit) : limit_(limit) {}
   bool diverged(double loss) {
     average_ = count_ == 0 ? loss : 0.9 * average_ + 0.1 * loss;
-    if (++count_ > 20) best_ = std::min(best_, average_);
-    return count_ > 20 && average_ > best_ + limit_;
+    if (++count_ > kUnjudged) best_ = std::min(best_, average_);
+    return count_ > kUnjudged && average_ > best_ + limit_;
   }
 
  private:
+  static constexpr int kUnjudged = 20;  // first steps, of which none counts as the best or as diverged
   double limit_, average_ = 0, best_ = INFINITY;
   int count_ = 0;
 };
@@ -161,6 +162,7 @@ std::string failed_hurdle(const std::vector<CurvePoint>& curve, const TrainOptio
 }
 
 // Truncates the result at the first hurdle that it fails, as if the steps after it had never been run.
+// Without such a hurdle, nothing changes.
 void cut_at_hurdle(const Batches& batches, const TrainOptions& o, TrainResult& result) {
   std::vector<CurvePoint> curve;
   for (const CurvePoint& p : result.curve) {
@@ -217,9 +219,9 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   for (const CurvePoint& p : result.curve)
     if (ends_at(p, monitor, o, result)) return result;
 
-  double began = seconds_now(), saved = began;
+  double began = seconds_now(), saved = began;  // `began` moves with the pauses in which the model is scored
   const double before = result.seconds;
-  const auto keep = [&]() -> Result<bool> {
+  const auto save_checkpoint = [&]() -> Result<bool> {
     result.seconds = before + seconds_now() - began;
     saved = seconds_now();
     return o.checkpoint.empty() ? Result<bool>(true) : save(o.checkpoint, model, result, run);
@@ -249,9 +251,9 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
       break;
     }
     if (seconds_now() - saved > o.checkpoint_seconds)
-      if (auto ok = keep(); !ok) return tl::unexpected(ok.error());
+      if (auto ok = save_checkpoint(); !ok) return tl::unexpected(ok.error());
   }
-  if (auto ok = keep(); !ok) return tl::unexpected(ok.error());
+  if (auto ok = save_checkpoint(); !ok) return tl::unexpected(ok.error());
   return result;
 }
 

@@ -14,14 +14,14 @@ namespace gabbro::train {
 /// Ends the run if its recent loss (recent_loss) is above `loss` when `tokens` have been consumed.
 struct Hurdle {
   std::int64_t tokens = 0;  // rounded up to whole batches, at least one
-  double loss = 0;
+  double loss = 0;          // in nats per token
 };
 
 struct TrainOptions {
   std::int64_t tokens = 5'000'000;  // token budget, rounded up to whole batches
-  std::int64_t sequences = 16;
-  std::int64_t length = 256;
-  std::uint64_t seed = 1;  // random seed of the data order
+  std::int64_t sequences = 16;      // sequences of a batch
+  std::int64_t length = 256;        // tokens of a sequence
+  std::uint64_t seed = 1;           // random seed of the data order
   exec::Update update{};
   Schedule schedule{};
   std::string design;               // identity of the design; a checkpoint of another design is rejected
@@ -30,22 +30,22 @@ struct TrainOptions {
   double divergence = 3;  // the run ends if its average loss is this much above its best, in nats per token
   std::vector<Hurdle> hurdles;
   // `valid` scores the weights on held-out text, in bits per byte. It is called after each of `valid_points`
-  // equal parts of the run but the last.
+  // equal parts of the run but the last; 0: never.
   int valid_points = 0;
   std::function<double()> valid;
 };
 
 struct CurvePoint {
-  std::int64_t step = 0;
+  std::int64_t step = 0;    // counted from 0
   std::int64_t tokens = 0;  // tokens consumed, including this step
   double loss = 0;          // loss of the step, in nats per token
   double gradient_norm = 0;
-  double rate = 0;
+  double rate = 0;  // learning rate of the step
   friend bool operator==(const CurvePoint&, const CurvePoint&) = default;
 };
 
 struct ValidPoint {
-  std::int64_t tokens = 0;
+  std::int64_t tokens = 0;  // tokens consumed before the scoring
   double bits_per_byte = 0;
   friend bool operator==(const ValidPoint&, const ValidPoint&) = default;
 };
@@ -55,7 +55,7 @@ struct TrainResult {
   std::string cause;  // description of why the run ended; empty if it is done
   std::vector<CurvePoint> curve;
   std::vector<ValidPoint> valid;
-  std::int64_t tokens = 0;
+  std::int64_t tokens = 0;      // tokens consumed
   std::uint64_t text_hash = 0;  // hash of the consumed batches in their order (add_text)
   double seconds = 0;           // training time without scoring, over all sessions of the run
 };
@@ -64,7 +64,8 @@ struct TrainResult {
 /// must contain every step, and 1 <= steps <= curve.size().
 double recent_loss(const std::vector<CurvePoint>& curve, std::size_t steps);
 
-/// Reports progress. Returns false to stop the run, which then writes a checkpoint.
+/// Receives the last step, the number of all steps, and the mean speed of the run. Returns false to stop the
+/// run, which then writes a checkpoint.
 using TrainProgress = std::function<bool(const CurvePoint&, std::int64_t steps, double tokens_per_second)>;
 
 /// Runs training steps until the budget is used up. If the checkpoint file exists, the run continues from it,

@@ -27,33 +27,35 @@ constexpr std::int64_t kPositions = 12;  // positions for the reference engine, 
 // possible. Returns its index in the batch, or 0 if there is none.
 std::int64_t latest_start(const exec::TokenBatch& batch, std::int64_t length) {
   std::int64_t best = 0;
-  for (std::int64_t at = 0; at + length <= static_cast<std::int64_t>(batch.starts.size()); ++at) {
-    const std::int64_t t = at % batch.length;
-    if (batch.starts[at] == t && t + length <= batch.length && batch.starts[at + length - 1] == t &&
+  for (std::int64_t i = 0; i + length <= static_cast<std::int64_t>(batch.starts.size()); ++i) {
+    const std::int64_t t = i % batch.length;
+    if (batch.starts[i] == t && t + length <= batch.length && batch.starts[i + length - 1] == t &&
         t > best % batch.length)
-      best = at;
+      best = i;
   }
   return best;
 }
 
 struct Stretch {
-  std::int64_t from = 0, length = 0;
+  std::int64_t from = 0;  // index in the batch
+  std::int64_t length = 0;
 };
 
 // Returns the longest stretch of positions from the start of a document within one row.
 Stretch longest_document(const exec::TokenBatch& batch) {
   if (batch.starts.empty()) return {0, batch.length};
   Stretch best;
-  for (std::int64_t at = 0; at < static_cast<std::int64_t>(batch.starts.size()); ++at) {
-    const std::int64_t t = at % batch.length;
-    if (batch.starts[at] != t) continue;
-    std::int64_t end = at + 1;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(batch.starts.size()); ++i) {
+    const std::int64_t t = i % batch.length;
+    if (batch.starts[i] != t) continue;
+    std::int64_t end = i + 1;
     while (end % batch.length != 0 && batch.starts[end] == t) ++end;
-    if (end - at > best.length) best = {at, end - at};
+    if (end - i > best.length) best = {i, end - i};
   }
   return best;
 }
 
+// Returns the model's weights and a stretch of the sample's tokens, as the reference engine takes them.
 exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
   exec::Feed feed;
   const std::vector<exec::NamedArray> weights = e.model.weights();
@@ -72,45 +74,52 @@ exec::Feed feed_of(const Evidence& e, std::int64_t from, std::int64_t length) {
 // bf16 it is a fixed number of nats, or a multiple of the effect on the reference of rounding the weights
 // alone, whichever is larger: products also round the other operand and their result. Rounding has no
 // preferred direction, so the limit of the mean over positions is lower than that of one position.
-constexpr double kExact = 1e-3, kHalf = 0.02, kHalfFactor = 8, kHalfMean = 2;
+constexpr double kFloat32Limit = 1e-3, kBf16Limit = 0.02, kBf16Factor = 8, kBf16MeanFactor = 2;
 // Limits, in nats, where a design amplifies rounding; and of the mean over a row.
-constexpr double kMost = 0.1, kMostInBf16 = 1, kExactMean = 5e-3;
+constexpr double kAmplifiedLimit = 0.1, kAmplifiedBf16Limit = 1, kRowMeanLimit = 5e-3;
 
-bool in_half(const Evidence& e) { return e.spec.dtype == record::Dtype::kBf16; }
+bool is_bf16(const Evidence& e) { return e.spec.dtype == record::Dtype::kBf16; }
 
 // Rounds to the nearest bf16 value. A bf16 value is the upper half of a float32.
-double half(double v) {
+double to_bf16(double v) {
   const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(v));
   return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
 }
 
 struct Tolerance {
-  double each = kExact, mean = kExact;
+  double each = kFloat32Limit, mean = kFloat32Limit;
 };
+// `exact`: the reference's losses of `targets`.
 Tolerance tolerance_of(const Evidence& e, exec::Feed feed, const std::vector<std::int64_t>& targets,
                        const std::vector<double>& exact) {
-  if (!in_half(e)) return {};
+  if (!is_bf16(e)) return {};
   for (exec::Tensor& x : feed.params)
-    for (double& v : x.data) v = half(v);
+    for (double& v : x.data) v = to_bf16(v);
   const auto length = static_cast<std::int64_t>(targets.size());
   const std::vector<double> rounded = losses_of(exec::evaluate(e.graph, e.outputs, feed, length)[0], targets);
   const double moved = largest_difference(rounded, exact);
-  return {std::max(kHalf, kHalfFactor * moved), std::max(kHalf, kHalfMean * moved)};
+  return {std::max(kBf16Limit, kBf16Factor * moved), std::max(kBf16Limit, kBf16MeanFactor * moved)};
 }
 
+// Returns the absolute value of the mean difference.
 double mean_difference(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] - b[i];
   return std::abs(sum) / static_cast<double>(a.size());
 }
 
-// The row of the sample that holds its longest document.
-exec::TokenBatch longest_row(const exec::TokenBatch& all) {
-  const std::int64_t from = longest_document(all).from / all.length * all.length, to = from + all.length;
+// Returns the row that contains the longest document.
+exec::TokenBatch longest_row(const exec::TokenBatch& batch) {
+  const std::int64_t from = longest_document(batch).from / batch.length * batch.length,
+                     to = from + batch.length;
   const auto part = [&](const auto& x) {
     return x.empty() ? x : std::decay_t<decltype(x)>(x.begin() + from, x.begin() + to);
   };
-  return {1, all.length, part(all.tokens), part(all.targets), part(all.starts)};
+  return {.sequences = 1,
+          .length = batch.length,
+          .tokens = part(batch.tokens),
+          .targets = part(batch.targets),
+          .starts = part(batch.starts)};
 }
 
 std::vector<double> losses_with(exec::Model& model, const exec::TokenBatch& batch,
@@ -121,22 +130,24 @@ std::vector<double> losses_with(exec::Model& model, const exec::TokenBatch& batc
 }
 
 // The reference engine is slow, so it computes few positions. The whole row is compared with the CPU engine
-// in float64, since a design may be another function in float32 where numbers underflow late in a text. Over
-// many positions, rounding may be amplified.
+// in float64, since a design may be another function in float32 where numbers underflow late in a text. Its
+// limits are wider, since rounding may be amplified over many positions.
 Anchor engines_agree(const Evidence& e) {
   const std::int64_t few = std::min(kPositions, e.sample.length);
   const auto [from, length] =
       e.spec.thorough ? longest_document(e.sample) : Stretch{latest_start(e.sample, few), few};
   const exec::Feed feed = feed_of(e, from, length);
   const auto targets = e.sample.targets.begin() + from;
-  const exec::TokenBatch batch{1, length, feed.tokens, {targets, targets + length}, {}};
+  const exec::TokenBatch batch{
+      .sequences = 1, .length = length, .tokens = feed.tokens, .targets = {targets, targets + length}};
   const std::vector<double> want =
       losses_of(exec::evaluate(e.graph, e.outputs, feed, length)[0], batch.targets);
-  const std::vector<float> alone = e.model.losses(batch), whole = e.model.losses(e.sample);
-  const std::vector<double> single(alone.begin(), alone.end()),
-      part(whole.begin() + from, whole.begin() + from + length);
-  const double apart = largest_difference(single, want), within = largest_difference(part, want);
-  const double mean = std::max(mean_difference(single, want), mean_difference(part, want));
+  const std::vector<float> batch_losses = e.model.losses(batch), sample_losses = e.model.losses(e.sample);
+  const std::vector<double> alone(batch_losses.begin(), batch_losses.end()),
+      within(sample_losses.begin() + from, sample_losses.begin() + from + length);
+  const double alone_difference = largest_difference(alone, want),
+               within_difference = largest_difference(within, want);
+  const double mean = std::max(mean_difference(alone, want), mean_difference(within, want));
   const Tolerance allowed = tolerance_of(e, feed, batch.targets, want);
 
   const exec::TokenBatch row = longest_row(e.sample);
@@ -144,48 +155,51 @@ Anchor engines_agree(const Evidence& e) {
   const auto in_float64 =
       torch_backend({.threads = e.spec.threads, .dtype = record::Dtype::kFloat64})(e.graph, e.spec.seed);
   const std::vector<double> exact = losses_with(*in_float64, row, weights);
-  const std::vector<float> rounded = e.model.losses(row);
-  const std::vector<double> got(rounded.begin(), rounded.end());
-  Tolerance in_row{kMost, kExactMean};
-  if (in_half(e)) {
+  const std::vector<float> row_losses = e.model.losses(row);
+  const std::vector<double> got(row_losses.begin(), row_losses.end());
+  Tolerance row_allowed{kAmplifiedLimit, kRowMeanLimit};
+  if (is_bf16(e)) {
     for (exec::NamedArray& a : weights)
-      for (float& v : a.data) v = static_cast<float>(half(v));
+      for (float& v : a.data) v = static_cast<float>(to_bf16(v));
     const std::vector<double> moved = losses_with(*in_float64, row, weights);
     double sum = 0;
     for (std::size_t t = 0; t < moved.size(); ++t) sum += std::abs(moved[t] - exact[t]);
-    in_row = {kMostInBf16, std::max(kHalf, kHalfMean * sum / static_cast<double>(moved.size()))};
+    row_allowed = {kAmplifiedBf16Limit,
+                   std::max(kBf16Limit, kBf16MeanFactor * sum / static_cast<double>(moved.size()))};
   }
-  const double far = largest_difference(got, exact), far_mean = mean_difference(got, exact);
+  const double row_difference = largest_difference(got, exact), row_mean = mean_difference(got, exact);
   return {"backend = reference",
-          apart < allowed.each && within < allowed.each && mean < allowed.mean && far < in_row.each &&
-              far_mean < in_row.mean && e.rescored < in_row.mean,
+          alone_difference < allowed.each && within_difference < allowed.each && mean < allowed.mean &&
+              row_difference < row_allowed.each && row_mean < row_allowed.mean &&
+              e.rescoring_difference < row_allowed.mean,
           fmt::format(
               "losses of {} positions differ by at most {:.2g}, as part of a batch {:.2g}, allowed "
               "{:.2g}; in the mean by {:.2g}, allowed {:.2g}; those of a row from float64 by at most "
               "{:.2g}, allowed {:.2g}; in the mean by {:.2g}, allowed {:.2g}; scores of held-out documents "
               "from the CPU engine by {:.2g} nats per token",
-              length, apart, within, allowed.each, mean, allowed.mean, far, in_row.each, far_mean,
-              in_row.mean, e.rescored)};
+              length, alone_difference, within_difference, allowed.each, mean, allowed.mean, row_difference,
+              row_allowed.each, row_mean, row_allowed.mean, e.rescoring_difference)};
 }
 
-// Returns the number of batches of `spec` that a check may run forward, for its share of the training steps.
-// A batch that is run forward costs about a third of a step.
-double batches_of(const record::TrialSpec& spec, double share) {
+// Returns the number of forward runs of a batch that a check may use: a share of the training steps, but at
+// least 4. A forward run costs about a third of a step.
+double forward_runs(const record::TrialSpec& spec, double share) {
   if (spec.thorough) return std::numeric_limits<double>::infinity();
   const std::int64_t steps = spec.tokens / std::max<std::int64_t>(1, spec.sequences * spec.length);
   return std::max(4.0, share * static_cast<double>(steps));
 }
-constexpr double kTrained = 0.015;  // share of the steps for the anchor "future"
-constexpr double kBefore = 0.05;    // for "unseen values": every position at the first rung
+constexpr double kFutureShare = 0.015;       // share of the steps for the anchor "future"
+constexpr double kUnseenValuesShare = 0.05;  // for "unseen values": every position at the first rung
 
-// Returns the number of positions to decode: one for every kTokens tokens of training, but at least kLeast.
+// Returns the number of positions to decode: one for every kTokensPerPosition tokens of training, but at
+// least kMinPositions.
 std::int64_t decoded_positions(const record::TrialSpec& spec) {
-  constexpr std::int64_t kLeast = 16, kTokens = 20'000;
-  return spec.thorough ? spec.length : std::max(kLeast, spec.tokens / kTokens);
+  constexpr std::int64_t kMinPositions = 16, kTokensPerPosition = 20'000;
+  return spec.thorough ? spec.length : std::max(kMinPositions, spec.tokens / kTokensPerPosition);
 }
 
 // Adds an anchor for each source of influence ("future", "documents", "batch") from what the verdicts found.
-void add_unseen(const std::vector<LeakVerdict>& verdicts, std::vector<Anchor>& out) {
+void add_leak_anchors(const std::vector<LeakVerdict>& verdicts, std::vector<Anchor>& out) {
   std::int64_t compared = 0;
   for (const LeakVerdict& v : verdicts) compared += v.compared;
   static constexpr std::pair<LeakVerdict::From, const char*> kNames[] = {
@@ -201,14 +215,15 @@ void add_unseen(const std::vector<LeakVerdict>& verdicts, std::vector<Anchor>& o
   }
 }
 
-Anchor rounded(const char* name, const LeakVerdict& v) {
+// Returns the anchor of a comparison up to rounding.
+Anchor rounding_anchor(const char* name, const LeakVerdict& v) {
   if (!v.holds()) return {name, false, v.found.empty() ? "nothing was compared" : v.found};
   return {name, true,
           fmt::format("{} losses differ by at most {:.2g}, allowed {:.2g}", v.compared, v.worst, v.allowed)};
 }
 
-// The text with every other row, beginning with the first, as it is scored. A row of training begins within a
-// document; a design that knows the beginning of one must not read ahead there either.
+// Replaces every other row of `text`, beginning with the first, by a row of `scored`. A row of training
+// begins within a document; a design that recognises the beginning of one must not read ahead there either.
 exec::TokenBatch with_scored_rows(exec::TokenBatch text, const exec::TokenBatch& scored) {
   if (scored.tokens.empty()) return text;
   GABBRO_CHECK(scored.sequences == text.sequences && scored.length == text.length);
@@ -220,32 +235,33 @@ exec::TokenBatch with_scored_rows(exec::TokenBatch text, const exec::TokenBatch&
   return text;
 }
 
-void unseen(const Evidence& e, std::vector<Anchor>& out) {
+// Adds the anchors "future", "documents", "batch", "place" and "decoding = parallel".
+void check_leaks(const Evidence& e, std::vector<Anchor>& out) {
   Texts texts{with_scored_rows(e.sample, e.scored), e.other, {}};
   LeakCheck trained(e.model, texts, e.spec.seed);
-  std::vector<LeakVerdict> verdicts{trained.future(batches_of(e.spec, kTrained)), trained.neighbours(2)};
-  trained.measure_rounding(rounding_of(e.spec.dtype),
-                           e.spec.dtype == record::Dtype::kBf16 ? kMostInBf16 : kMost);
-  const LeakVerdict moved = trained.moved();
+  std::vector<LeakVerdict> verdicts{trained.check_future(forward_runs(e.spec, kFutureShare)),
+                                    trained.check_neighbours(2)};
+  trained.measure_rounding(rounding_of(e.spec.dtype), is_bf16(e) ? kAmplifiedBf16Limit : kAmplifiedLimit);
+  const LeakVerdict moved = trained.check_moved();
   Anchor decoding{"decoding = parallel", false, ""};
   if (const std::string ahead = looks_ahead(e.graph, e.outputs); !ahead.empty()) {
     decoding.detail = fmt::format("cannot be decoded: {} reads later positions", ahead);
   } else {
-    bool offered = false;
-    const LeakVerdict decoded = trained.decoded(decoded_positions(e.spec), offered);
-    decoding = rounded("decoding = parallel", decoded);
-    if (!offered) decoding.detail = "the backend does not decode";
+    bool decodes = false;
+    const LeakVerdict decoded = trained.check_decoding(decoded_positions(e.spec), decodes);
+    decoding = rounding_anchor("decoding = parallel", decoded);
+    if (!decodes) decoding.detail = "the backend does not decode";
   }
   const std::vector<exec::NamedArray> weights = e.model.weights();
   const std::vector<exec::NamedArray> strange = with_strange_tokens(e.graph, weights, texts);
   if (!texts.strange.empty() && e.model.restore(strange)) {
-    LeakCheck odd(e.model, texts, e.spec.seed + 1);
-    verdicts.push_back(odd.future(1));
-    verdicts.push_back(odd.neighbours(1));
+    LeakCheck with_strange(e.model, texts, e.spec.seed + 1);
+    verdicts.push_back(with_strange.check_future(1));
+    verdicts.push_back(with_strange.check_neighbours(1));
     GABBRO_CHECK(e.model.restore(weights));
   }
-  add_unseen(verdicts, out);
-  out.push_back(rounded("place", moved));
+  add_leak_anchors(verdicts, out);
+  out.push_back(rounding_anchor("place", moved));
   out.push_back(std::move(decoding));
 }
 
@@ -295,7 +311,7 @@ std::vector<Anchor> anchors(const Evidence& e) {
   out.push_back(
       {"weights", scored == r.weights_hash, fmt::format("scored {}, trained {}", scored, r.weights_hash)});
   out.push_back(engines_agree(e));
-  unseen(e, out);
+  check_leaks(e, out);
   return out;
 }
 
@@ -317,8 +333,10 @@ Anchor unseen_values(const ir::Graph& given, const MakeModel& make, const record
     Texts texts{sample, other, {}};
     weights = with_strange_tokens(graph, std::move(weights), texts);
     GABBRO_CHECK(model->restore(weights));
-    LeakCheck unseen(*model, texts, spec.seed);
-    add_unseen({unseen.future(scale == 1 ? batches_of(spec, kBefore) : 1), unseen.neighbours(3)}, found);
+    LeakCheck check(*model, texts, spec.seed);
+    add_leak_anchors({check.check_future(scale == 1 ? forward_runs(spec, kUnseenValuesShare) : 1),
+                      check.check_neighbours(3)},
+                     found);
   }
   for (const Anchor& a : found)
     if (!a.holds) return {"unseen values", false, fmt::format("{}: {}", a.name, a.detail)};

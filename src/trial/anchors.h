@@ -20,12 +20,11 @@ struct Evidence {
   exec::Model& model;  // the model that was scored
   int vocab = 0;
   exec::TokenBatch sample, other;  // two batches of text of the run
-  exec::TokenBatch
-      scored;             // windows of held-out documents as they are scored, in the same shape; may be empty
-  std::string text_hash;  // hash of the corpus text of the run's batches, read again after the run
+  exec::TokenBatch scored;  // windows of held-out documents as they are scored, in that shape; may be empty
+  std::string text_hash;    // hash of the corpus text of the run's batches, read again after the run
   // The mean difference between the scored losses of some held-out documents and those of the CPU engine in
   // float64, in nats per token. 0 if the CPU engine is what scored them.
-  double rescored = 0;
+  double rescoring_difference = 0;
 };
 
 /// Checks each anchor and reports its numbers (docs/verdict.md explains the limits):
@@ -44,10 +43,10 @@ struct Evidence {
 std::vector<record::Anchor> anchors(const Evidence& e);
 
 /// Checks a model of `graph` before training, at its trained width and length. Its embedding tables are
-/// untied, its weights are random, and the embeddings of some tokens are infinite, NaN, overflow or
-/// underflow. The anchor holds if none of these values reaches a position that does not see it: the later
-/// positions of a text that is cut at every position (at random ones where this would take long in relation
-/// to the training), the other documents of a row, and the other rows.
+/// untied, its weights are random, and the embeddings of some tokens are infinite, NaN, or so large or small
+/// that they overflow or underflow. The anchor holds if none of these values reaches a position that does not
+/// see it: the later positions of a text that is cut at every position (at random ones where this would take
+/// long in relation to the training), the other documents of a row, and the other rows.
 record::Anchor unseen_values(const ir::Graph& graph, const MakeModel& make, const record::TrialSpec& spec,
                              const exec::TokenBatch& sample, const exec::TokenBatch& other);
 

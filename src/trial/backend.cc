@@ -26,8 +26,10 @@ Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::stri
   if (!python) return fail("python", "this worker was started without Python");
   GABBRO_TRY(module, gabbro::pytorch::module_of(program, subject));
   return [=, module = std::move(module)](const ir::Graph& graph, std::uint64_t seed) {
-    exec::pytorch::ModelOptions options{
-        std::string(record::word_of(o.dtype)), o.threads, o.rows, o.compile, {}};
+    exec::pytorch::ModelOptions options{.dtype = std::string(record::word_of(o.dtype)),
+                                        .threads = o.threads,
+                                        .rows = o.rows,
+                                        .compile = o.compile};
     options.decode = [=](const std::vector<exec::NamedArray>& weights, const exec::TokenBatch& batch) {
       const auto model = torch_backend({.threads = o.threads, .dtype = o.dtype})(graph, 0);
       return model->restore(weights) ? model->decoded_losses(batch) : std::vector<float>();

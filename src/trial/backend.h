@@ -30,9 +30,9 @@ struct BackendOptions {
 MakeModel torch_backend(const BackendOptions& options = {});
 
 /// Returns the PyTorch backend for graphs of the last design of `program`, which `subject` holds at its size.
-/// Models start with the weights of the torch backend, to the bit, and decode through it. `python` must
-/// outlive them. Errors: "export", why the design has no module;
-/// "python" if there is no `python`.
+/// Models start with exactly the weights of the torch backend, and decode through it. `python` must outlive
+/// them. Errors: "export" if the design cannot be written as a module, with the reason; "python" if `python`
+/// is null.
 Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::string& program,
                                   const lang::Subject& subject, const BackendOptions& options);
 

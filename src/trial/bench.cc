@@ -52,7 +52,7 @@ std::uint64_t most_resident_bytes() {
 }
 
 exec::TokenBatch random_batch(const BenchSpec& spec, std::int64_t vocab, Random random) {
-  exec::TokenBatch out{spec.sequences, spec.length, {}, {}, {}};
+  exec::TokenBatch out{.sequences = spec.sequences, .length = spec.length};
   for (std::int64_t row = 0; row < spec.sequences; ++row) {
     std::int64_t start = 0;
     for (std::int64_t t = 0; t < spec.length; ++t) {
@@ -65,7 +65,8 @@ exec::TokenBatch random_batch(const BenchSpec& spec, std::int64_t vocab, Random 
   return out;
 }
 
-void describe(const lang::Subject& subject, const BenchSpec& spec, BenchResult& out) {
+// Sets the fields of the result that are known before anything is measured.
+void set_design(const lang::Subject& subject, const BenchSpec& spec, BenchResult& out) {
   const ir::SymEnv& env = subject.elaboration.graph.env;
   const ir::TokenCosts costs = ir::token_costs(subject.facts, env, spec.sequences, spec.length);
   out.design = subject.name;
@@ -77,7 +78,7 @@ void describe(const lang::Subject& subject, const BenchSpec& spec, BenchResult& 
   out.score_flops_per_token = costs.forward_flops;
 }
 
-// One run of the job. Fills in the measurements and reports progress.
+// Runs the job: fills in the measurements and reports progress.
 class Bench {
  public:
   Bench(const BenchSpec& spec, const ir::Graph& graph, const OnProgress& progress, BenchResult& out)
@@ -100,10 +101,10 @@ class Bench {
   }
 
  private:
-  // Reports progress. Fails with "stopped" if the job shall stop.
-  Result<bool> say(const char* stage, std::int64_t done, std::int64_t of) const {
+  // Errors: "stopped" if the job is to stop.
+  Result<bool> report_progress(const char* stage, std::int64_t done, std::int64_t total) const {
     record::Progress now{.stage = stage};
-    now.share = static_cast<double>(done) / static_cast<double>(of);
+    now.share = static_cast<double>(done) / static_cast<double>(total);
     if (progress_ && !progress_(now)) return fail("stopped", "");
     return true;
   }
@@ -122,7 +123,7 @@ class Bench {
                                          report.loss, report.gradient_norm));
       if (i == 0) out_.first_step_seconds = taken;
       if (i >= kWarmUp) seconds.push_back(taken);
-      if (auto ok = say("timing training", i + 1, kWarmUp + spec_.steps); !ok) return ok;
+      if (auto ok = report_progress("timing training", i + 1, kWarmUp + spec_.steps); !ok) return ok;
     }
     out_.step_seconds = median(seconds);
     out_.train_tokens_per_second = tokens() / out_.step_seconds;
@@ -136,15 +137,14 @@ class Bench {
       const exec::TokenBatch text = batch(i);
       const double taken = seconds_of([&] { model.losses(text); });
       if (i > 0) seconds.push_back(taken);
-      if (auto ok = say("timing scoring", i + 1, 1 + spec_.steps); !ok) return ok;
+      if (auto ok = report_progress("timing scoring", i + 1, 1 + spec_.steps); !ok) return ok;
     }
     out_.score_tokens_per_second = tokens() / median(seconds);
     out_.score_flops_per_second = out_.score_tokens_per_second * out_.score_flops_per_token;
     return true;
   }
 
-  // Times decoding. The first token is not counted, since values that do not vary over time are computed with
-  // it.
+  // The first token is not timed, since values that do not depend on the position are computed with it.
   Result<bool> decode(const std::vector<exec::NamedArray>& weights) {
     if (spec_.decode == 0) return true;
     exec::torch::Decoder decoder(graph_, weights, spec_.threads);
@@ -154,7 +154,7 @@ class Bench {
       const std::int64_t token = random.below(out_.vocab);
       const double taken = seconds_of([&] { decoder.step(token); });
       if (i > 0) seconds.push_back(taken);
-      if (auto ok = say("timing decoding", i + 1, 1 + spec_.decode); !ok) return ok;
+      if (auto ok = report_progress("timing decoding", i + 1, 1 + spec_.decode); !ok) return ok;
     }
     out_.decode_tokens_per_second = 1 / median(seconds);
     return true;
@@ -170,7 +170,7 @@ Result<bool> run_checked(const BenchSpec& spec, const OnProgress& progress, Benc
   const auto start = Clock::now();
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, static_cast<int>(spec.vocab)));
   out.check_seconds = seconds_since(start);
-  describe(subject, spec, out);
+  set_design(subject, spec, out);
   out.idle_bytes = most_resident_bytes();
   return Bench(spec, subject.elaboration.graph, progress, out).run();
 }

@@ -8,7 +8,7 @@ namespace gabbro::trial {
 
 /// Checks, resizes and builds the last design of the spec's program, then times training, scoring and
 /// decoding on random tokens, with a few documents in each row. The machine's peak is measured afterwards,
-/// and only on the CPU. Every error becomes a result with its cause, except that exceptions from ATen
+/// except in float64. Every error becomes a result with its cause, except that exceptions from ATen
 /// propagate.
 record::BenchResult run(const record::BenchSpec& spec, const record::OnProgress& progress = {});
 

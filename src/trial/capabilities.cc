@@ -31,8 +31,9 @@ constexpr std::array<std::int64_t, 4> kWidths{64, 96, 128, 256};
 // Learning rates at fan-in 256, the more promising one first.
 constexpr std::array<double, 2> kRates{0.0007, 0.0025};
 constexpr std::int64_t kTokensPerStep = 512;
-// Weight decay. With 1, attention learns recall in half as many steps as with 0.1.
-constexpr double kDecay = 1;
+// With a weight decay of 1, attention learns recall in half as many steps as with 0.1.
+constexpr double kWeightDecay = 1;
+constexpr double kWarmupShare = 0.05, kDecayShare = 0.2;  // of the steps, for the learning rate
 constexpr std::int64_t kChoiceSequences = 64, kTestSequences = 256;
 constexpr double kSolvedLoss = 0.02;      // nats per answer, as a running mean; training ends soon after
 constexpr double kSolvedAccuracy = 0.99;  // From this accuracy on, no further learning rate is tried.
@@ -61,11 +62,12 @@ void make_tiny(lang::Program& program) {
     design->tied.reset();
     std::vector<lang::Expr*> repetitions;
     collect_repetitions(design->stack, repetitions);
-    const bool alone = repetitions.size() == 1 && repetitions[0]->args[1].kind != lang::Expr::Kind::kList;
+    const bool repeats_one_unit =
+        repetitions.size() == 1 && repetitions[0]->args[1].kind != lang::Expr::Kind::kList;
     for (lang::Expr* e : repetitions) {
       lang::Expr count;
       count.at = e->args[0].at;
-      count.number = alone ? 2 : 1;
+      count.number = repeats_one_unit ? 2 : 1;
       e->args[0] = count;
     }
     return;
@@ -73,15 +75,15 @@ void make_tiny(lang::Program& program) {
 }
 
 // Runs the tasks of a spec on one design.
-class Examination {
+class TaskRunner {
  public:
-  Examination(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
-              const std::vector<const Task*>& tasks, CapabilityResult& out)
+  TaskRunner(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
+             const std::vector<const Task*>& tasks, CapabilityResult& out)
       : spec_(spec), progress_(progress), backend_(backend), tasks_(tasks), out_(out) {}
 
   void run() {
     for (const Task* task : tasks_) {
-      CapabilityTask result = examined(*task);
+      CapabilityTask result = run_task(*task);
       if (stopped_) {
         out_.status = record::Status::kStopped;
         return;
@@ -101,7 +103,7 @@ class Examination {
   };
 
   // Reports progress and returns true if the job goes on. `share` is the finished share of the task.
-  bool say(const Task& task, double share) {
+  bool report_progress(const Task& task, double share) {
     record::Progress now{.stage = fmt::format("learning {}", task.name)};
     now.share = (static_cast<double>(out_.tasks.size()) + share) / static_cast<double>(tasks_.size());
     if (progress_ && !progress_(now)) stopped_ = true;
@@ -112,16 +114,16 @@ class Examination {
     return Random(spec_.seed).split(task.name).split(use);
   }
 
-  static std::int64_t sequences(std::int64_t length) {
+  static std::int64_t sequences_per_step(std::int64_t length) {
     return std::max<std::int64_t>(1, kTokensPerStep / length);
   }
 
-  CapabilityTask examined(const Task& task) {
+  CapabilityTask run_task(const Task& task) {
     const double began = seconds_now();
     CapabilityTask result;
     result.task = task.name;
     try {
-      examine(task, result);
+      train_and_score(task, result);
     } catch (const std::exception& e) {  // ATen throws if memory is short.
       const std::string what = e.what();
       result.outcome = Outcome::kFailed;
@@ -131,7 +133,7 @@ class Examination {
     return result;
   }
 
-  void examine(const Task& task, CapabilityTask& result) {
+  void train_and_score(const Task& task, CapabilityTask& result) {
     const auto subject = tiny_design(spec_.program, task.vocab);
     if (!subject) {
       result.cause = format_error(spec_.file, subject.error());
@@ -157,25 +159,27 @@ class Examination {
       result.scores.push_back(score(task, *best->model, length, kTestSequences, "test"));
   }
 
-  Run train(const Task& task, const ir::Graph& graph, double rate, double tried, CapabilityTask& result) {
+  // `rates_before`: number of learning rates tried before this one, for the progress.
+  Run train(const Task& task, const ir::Graph& graph, double rate, double rates_before,
+            CapabilityTask& result) {
     Run run;
     run.rate = rate;
     ++result.runs;
     run.model = backend_(graph, stream(task, "weights").next());
     if (!fits(task, run)) return run;
     const Random data = stream(task, "training");
-    const double warmup = std::max(1.0, 0.05 * static_cast<double>(spec_.steps));
-    const double fall = std::max(1.0, 0.2 * static_cast<double>(spec_.steps));
+    const double warmup_steps = std::max(1.0, kWarmupShare * static_cast<double>(spec_.steps));
+    const double decay_steps = std::max(1.0, kDecayShare * static_cast<double>(spec_.steps));
     std::int64_t end = spec_.steps;
-    double mean = 0, least = INFINITY;
+    double mean = 0, best_mean = INFINITY;  // running means of the loss
     bool solved = false;
     for (std::int64_t step = 0; step < end; ++step) {
-      const std::int64_t rows = sequences(task.length);
+      const std::int64_t rows = sequences_per_step(task.length);
       const exec::TokenBatch text = capability::batch(task, Use::kTraining, rows, task.length,
                                                       data.split(static_cast<std::uint64_t>(step)));
-      exec::Update update{.decay = kDecay};
-      update.rate = rate * std::min({1.0, static_cast<double>(step + 1) / warmup,
-                                     static_cast<double>(end - step) / fall});
+      exec::Update update{.decay = kWeightDecay};
+      update.rate = rate * std::min({1.0, static_cast<double>(step + 1) / warmup_steps,
+                                     static_cast<double>(end - step) / decay_steps});
       const exec::StepReport report = run.model->step(text, update);
       ++result.steps;
       result.tokens += rows * task.length;
@@ -186,29 +190,30 @@ class Examination {
         return run;
       }
       mean = step == 0 ? report.loss : 0.9 * mean + 0.1 * report.loss;
-      least = std::min(least, mean);
+      best_mean = std::min(best_mean, mean);
       run.loss = mean;
-      if (mean > least + kDiverged) {
+      if (mean > best_mean + kDiverged) {
         run.outcome = Outcome::kDiverged;
         run.cause =
             fmt::format("the loss rose by more than {} above its best at step {} with learning rate {}",
                         kDiverged, step, rate);
         return run;
       }
-      // Once the task is solved, the learning rate starts to fall.
+      // Once the task is solved, the learning rate starts to decay.
       if (!solved && mean < kSolvedLoss) {
         solved = true;
-        end = std::min(end, step + 1 + static_cast<std::int64_t>(fall));
+        end = std::min(end, step + 1 + static_cast<std::int64_t>(decay_steps));
       }
-      const double share = (tried + static_cast<double>(step + 1) / static_cast<double>(end)) / kRates.size();
-      if (!say(task, share)) return run;
+      const double share =
+          (rates_before + static_cast<double>(step + 1) / static_cast<double>(end)) / kRates.size();
+      if (!report_progress(task, share)) return run;
     }
     run.accuracy = score(task, *run.model, task.length, kChoiceSequences, "choice").accuracy;
     return run;
   }
 
   bool fits(const Task& task, Run& run) const {
-    const std::int64_t step = run.model->step_bytes(sequences(task.length), task.length);
+    const std::int64_t step = run.model->step_bytes(sequences_per_step(task.length), task.length);
     const std::int64_t left = spec_.memory > 0 ? spec_.memory - resident_bytes() : available_bytes();
     if (step == 0 || (spec_.memory == 0 && left == 0) || step <= left) return true;
     run.outcome = Outcome::kMemory;
@@ -221,28 +226,37 @@ class Examination {
     const exec::TokenBatch all =
         capability::batch(task, Use::kTest, count, length, stream(task, use).split(length));
     double sum = 0, squares = 0, n = 0;  // over sequences that ask a question
-    std::int64_t asked = 0;
-    for (std::int64_t from = 0; from < count; from += sequences(length)) {
-      const std::int64_t rows = std::min(sequences(length), count - from);
+    std::int64_t answers = 0;
+    for (std::int64_t from = 0; from < count; from += sequences_per_step(length)) {
+      const std::int64_t rows = std::min(sequences_per_step(length), count - from);
       const auto part = [&](const std::vector<std::int64_t>& x) {
         return std::vector(x.begin() + from * length, x.begin() + (from + rows) * length);
       };
-      const exec::TokenBatch some{rows, length, part(all.tokens), part(all.targets), part(all.starts)};
+      const exec::TokenBatch some{.sequences = rows,
+                                  .length = length,
+                                  .tokens = part(all.tokens),
+                                  .targets = part(all.targets),
+                                  .starts = part(all.starts)};
       const exec::Scores scores = model.score(some);
       for (std::int64_t row = 0; row < rows; ++row) {
         std::int64_t hits = 0, questions = 0;
-        for (std::int64_t at = row * length; at < (row + 1) * length; ++at)
-          if (some.targets[at] != exec::kNotAsked)
-            ++questions, hits += scores.greedy[at] && std::isfinite(scores.losses[at]) ? 1 : 0;
+        for (std::int64_t i = row * length; i < (row + 1) * length; ++i)
+          if (some.targets[i] != exec::kNotScored)
+            ++questions, hits += scores.greedy[i] && std::isfinite(scores.losses[i]) ? 1 : 0;
         if (questions == 0) continue;
         const double share = static_cast<double>(hits) / static_cast<double>(questions);
         ++n;
-        sum += share, squares += share * share, asked += questions;
+        sum += share, squares += share * share, answers += questions;
       }
     }
     const double mean = sum / n;
     const double variance = std::max(0.0, squares / n - mean * mean) * n / (n - 1);
-    return {task.name, length, mean, std::sqrt(variance / n), task.chance, asked};
+    return {.task = task.name,
+            .length = length,
+            .accuracy = mean,
+            .error = std::sqrt(variance / n),
+            .chance = task.chance,
+            .answers = answers};
   }
 
   const CapabilitySpec& spec_;
@@ -268,8 +282,8 @@ Result<std::vector<const Task*>> chosen_tasks(const CapabilitySpec& spec) {
   return out;
 }
 
-Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
-                     CapabilityResult& out) {
+Result<bool> run_checked(const CapabilitySpec& spec, const OnProgress& progress, const MakeModel& backend,
+                         CapabilityResult& out) {
   GABBRO_TRY(tasks, chosen_tasks(spec));
   const lang::CheckReport written = lang::check(spec.program, zoo::library());
   if (!written.valid()) return tl::unexpected(written.errors[0]);
@@ -285,7 +299,7 @@ Result<bool> examine(const CapabilitySpec& spec, const OnProgress& progress, con
       out.cause = fmt::format("probe: {}: {}", a.name, a.detail);
       return true;
     }
-  Examination(spec, progress, backend, tasks, out).run();
+  TaskRunner(spec, progress, backend, tasks, out).run();
   return true;
 }
 
@@ -295,19 +309,19 @@ Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab
   lang::CheckReport report = lang::check(program, zoo::library());
   if (!report.valid()) return tl::unexpected(report.errors[0]);
   if (!lang::last_design(report.program)) return fail("design", "the program contains no design");
-  lang::Program cut = std::move(report.program);
-  make_tiny(cut);
+  lang::Program program_tree = std::move(report.program);
+  make_tiny(program_tree);
   lang::ElaborateOptions options;
   options.vocab = vocab;
-  const lang::CheckReport as_written = lang::check(cut, zoo::library(), options);
+  const lang::CheckReport as_written = lang::check(program_tree, zoo::library(), options);
   if (!as_written.valid()) return tl::unexpected(as_written.errors[0]);
   const lang::Subject& written = as_written.subjects.back();
   for (const std::int64_t width : kWidths) {
     options.width = width;
-    report = lang::check(cut, zoo::library(), options);
+    report = lang::check(program_tree, zoo::library(), options);
     if (!report.valid()) continue;
     lang::Subject tiny = std::move(report.subjects.back());
-    if (tiny.hash == written.hash) return tiny;
+    if (tiny.hash == written.hash) return tiny;  // The hash covers the structure, not the width.
     return fail(
         "design",
         fmt::format(
@@ -323,7 +337,8 @@ CapabilityResult run(const CapabilitySpec& spec, const OnProgress& progress, con
   CapabilityResult out;
   out.file = spec.file;
   out.seed = spec.seed;
-  const auto ok = examine(spec, progress, backend ? backend : torch_backend({.threads = spec.threads}), out);
+  const auto ok =
+      run_checked(spec, progress, backend ? backend : torch_backend({.threads = spec.threads}), out);
   if (!ok) out.cause = format_error(spec.file, ok.error());
   out.seconds = seconds_now() - began;
   return out;

@@ -15,14 +15,14 @@ namespace gabbro::trial {
 /// blocks are left, or one of each kind if there are several kinds. The width is 64, or the first of 96, 128
 /// and 256 for which its sizes are divisible as required. A depth that is a hyperparameter of a unit is kept.
 /// Tied embedding tables are untied. Errors: those of the program at the last of these widths; "design" if
-/// its structure depends on its width, which is another.
+/// the program contains no design, or its structure depends on its width.
 Result<lang::Subject> tiny_design(const std::string& program, std::int64_t vocab);
 
 /// Trains the tiny design for every task of the spec from a new initialisation. AdamW uses the first of a few
 /// learning rates, and the next ones while none has solved the task. The best training is chosen on sequences
-/// of its own and scored on fresh ones. The probe runs first. If a task fails, its outcome has a cause, and
-/// the next task continues. The results of a task depend only on the design, the spec's seed and its steps.
-/// `backend` is torch by default.
+/// that serve for nothing else, and scored on fresh ones. The probe runs first. If a task fails, its outcome
+/// has a cause, and the next task continues. The results of a task depend only on the design, the spec's seed
+/// and its steps. `backend` is torch by default.
 record::CapabilityResult run(const record::CapabilitySpec& spec, const record::OnProgress& progress = {},
                              const MakeModel& backend = {});
 

@@ -12,7 +12,7 @@ std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std:
   const auto vocab = static_cast<std::size_t>(logits.dims.at(1));
   std::vector<double> out;
   for (std::size_t t = 0; t * vocab < logits.data.size(); ++t) {
-    if (targets[t] == exec::kNotAsked) {
+    if (targets[t] == exec::kNotScored) {
       out.push_back(0);
       continue;
     }
@@ -27,23 +27,23 @@ std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std:
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
-  double most = 0;
+  double largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double d = std::abs(a[i] - b[i]);
     if (std::isnan(d)) return d;
-    most = std::max(most, d);
+    largest = std::max(largest, d);
   }
-  return most;
+  return largest;
 }
 
-exec::Tensor decoded(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed) {
+exec::Tensor decode_logits(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed) {
   const std::vector<ir::NodeId> wanted{logits};
   exec::Stepper stepper(graph, wanted, feed.params);
   exec::Tensor out;
   for (const std::int64_t token : feed.tokens) {
-    exec::Feed one;
-    one.tokens = {token};
-    const exec::Tensor row = std::move(stepper.step(one)[0]);
+    exec::Feed step;
+    step.tokens = {token};
+    const exec::Tensor row = std::move(stepper.step(step)[0]);
     out.data.insert(out.data.end(), row.data.begin(), row.data.end());
     out.dims = {static_cast<std::int64_t>(feed.tokens.size()), static_cast<std::int64_t>(row.data.size())};
   }

@@ -12,7 +12,7 @@
 namespace gabbro::trial {
 
 /// Returns the losses of `targets` in nats under logits [t, V], one per position, in float64. Targets that
-/// are not scored (exec::kNotAsked) get 0.
+/// are not scored (exec::kNotScored) get 0.
 std::vector<double> losses_of(const exec::Tensor& logits, const std::vector<std::int64_t>& targets);
 
 /// Returns the largest |a - b|. The result is infinite if the sizes differ, and NaN if a difference is.
@@ -20,7 +20,8 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
 
 using ir::looks_ahead;
 
-/// Returns logits [t, V], decoded position by position. The graph must not look ahead.
-exec::Tensor decoded(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed);
+/// Returns the logits [t, V] of `feed.tokens`, decoded position by position. The graph must not look ahead
+/// (ir::looks_ahead).
+exec::Tensor decode_logits(const ir::Graph& graph, ir::NodeId logits, const exec::Feed& feed);
 
 }  // namespace gabbro::trial

@@ -15,7 +15,7 @@ using record::Anchor;
 
 namespace {
 
-constexpr double kLeastContext = 1e-3;
+constexpr double kMinContextShare = 1e-3;
 constexpr std::int64_t kSpan = 8;  // positions compared together
 // Updates that open gates which are initialised closed. Each moves a weight as far as some dozen training
 // steps do.
@@ -24,10 +24,10 @@ constexpr exec::Update kUpdate{.rate = 0.05, .decay = 0, .base_fan_in = 16};
 
 // A position at which the influence of the context is measured. The early one is only reported; the others
 // must depend on their context.
-struct Share {
+struct ContextShare {
   const char* name;
-  std::int64_t at;
-  double value = 0;
+  std::int64_t position;
+  double value = 0;  // see context_share
 };
 
 class FirstText {
@@ -37,7 +37,7 @@ class FirstText {
       : graph_(graph), model_(model), tokens_(tokens), length_(length), twice_(twice) {}
 
   std::vector<Anchor> run() {
-    const Anchor whole = is_finite();
+    const Anchor whole = whole_text();
     if (!whole.holds) return {whole};
     if (length_ < 2 * kSpan)
       return {whole, {"context", true, fmt::format("not asked of fewer than {} positions", 2 * kSpan)}};
@@ -71,7 +71,8 @@ class FirstText {
     return model_.losses(batch(inputs, text));
   }
 
-  Anchor is_finite() {
+  // Texts 0 and 1 have length_ tokens; text 2 has twice as many.
+  Anchor whole_text() {
     for (const std::int64_t which : {0, 1, 2}) {
       if (which == 2 && !twice_) break;
       const std::vector<std::int64_t> whole = text(which, which == 2 ? 2 : 1);
@@ -87,63 +88,66 @@ class FirstText {
                         twice_ ? " and of one twice as long" : "")};
   }
 
-  // Returns the largest change of the losses from `at` to `at` + kSpan by other tokens before `at`, divided
-  // by the largest change by other tokens from `at` on.
-  double share(const std::vector<std::int64_t>& whole, const std::vector<float>& base, std::int64_t at,
-               Random& random) {
-    const std::int64_t end = std::min(at + kSpan, length_);
+  // Returns the largest change of the losses in [position, position + kSpan) by other tokens before them,
+  // divided by the largest change by other tokens at these positions.
+  double context_share(const std::vector<std::int64_t>& whole, const std::vector<float>& base,
+                       std::int64_t position, Random& random) {
+    const std::int64_t end = std::min(position + kSpan, length_);
     const auto vocab = static_cast<std::int64_t>(graph_.env.vocab);
     const auto change = [&](std::int64_t from, std::int64_t to) {
       std::vector<std::int64_t> other = whole;
       for (auto t = static_cast<std::size_t>(from); t < static_cast<std::size_t>(to); ++t)
         other[t] = (other[t] + 1 + random.below(vocab - 1)) % vocab;
       const std::vector<float> got = losses(other, whole);
-      double most = 0;
-      for (auto t = static_cast<std::size_t>(at); t < static_cast<std::size_t>(end); ++t)
-        most = std::max<double>(most, std::abs(got[t] - base[t]));
-      return most;
+      double largest = 0;
+      for (auto t = static_cast<std::size_t>(position); t < static_cast<std::size_t>(end); ++t)
+        largest = std::max<double>(largest, std::abs(got[t] - base[t]));
+      return largest;
     };
-    const double context = change(0, at), own = change(at, end);
+    const double context = change(0, position), own = change(position, end);
     return context > 0 ? context / std::max(own, 1e-30) : 0;
   }
 
-  std::array<Share, 3> shares() {
-    std::array<Share, 3> out{{{"early", length_ / 8}, {"middle", length_ / 2}, {"late", length_ - kSpan}}};
+  std::array<ContextShare, 3> shares() {
+    std::array<ContextShare, 3> out{
+        {{"early", length_ / 8}, {"middle", length_ / 2}, {"late", length_ - kSpan}}};
     const std::vector<std::int64_t> whole = text(0);
     const std::vector<float> base = losses(whole, whole);
     Random random(1);
-    // A block of positions that reads nothing before it may begin at any of them, but not at two neighbours.
-    for (Share& s : out)
+    // A design may process blocks of positions that read nothing before their block. Such a block may begin
+    // at one of the positions that are tried, but not at two neighbours.
+    for (ContextShare& s : out)
       for (const std::int64_t later : {0, 1, 5})
-        if (s.value < kLeastContext)
-          s.value = std::max(s.value, share(whole, base, std::max<std::int64_t>(s.at + later, 1), random));
+        if (s.value < kMinContextShare)
+          s.value = std::max(
+              s.value, context_share(whole, base, std::max<std::int64_t>(s.position + later, 1), random));
     return out;
   }
 
   Anchor context() {
     if (!ir::derive_facts(graph_).mixes_tokens)
       return {"context", true, "no output reads an earlier token, as was proved"};
-    std::array<Share, 3> found = shares();
+    std::array<ContextShare, 3> found = shares();
     std::vector<exec::NamedArray> before;  // weights and moments before the first update
-    const auto holds = [&] { return std::min(found[1].value, found[2].value) >= kLeastContext; };
+    const auto holds = [&] { return std::min(found[1].value, found[2].value) >= kMinContextShare; };
     for (int update = 0; update < kUpdates && !holds(); ++update) {
       if (before.empty()) before = state();
       if (!model_.step(batch(text(update), text(update)), kUpdate).updated) break;
-      const std::array<Share, 3> again = shares();
+      const std::array<ContextShare, 3> again = shares();
       for (std::size_t i = 0; i < found.size(); ++i)
         if (std::isfinite(again[i].value)) found[i].value = std::max(found[i].value, again[i].value);
     }
     if (!before.empty() && !model_.restore(before))
       return {"context", false, "cannot restore the initial weights"};
     std::string numbers;
-    for (const Share& s : found)
-      numbers += fmt::format("{}{:.2g} at position {}", numbers.empty() ? "" : ", ", s.value, s.at);
+    for (const ContextShare& s : found)
+      numbers += fmt::format("{}{:.2g} at position {}", numbers.empty() ? "" : ", ", s.value, s.position);
     return {
         "context", holds(),
         fmt::format(
             "tokens before a position change its loss by these shares of what its own token does: {}; at "
             "least {:g} is required from the middle of a text on{}",
-            numbers, kLeastContext,
+            numbers, kMinContextShare,
             before.empty() ? "" : fmt::format(", with the initial weights or after {} updates", kUpdates))};
   }
 

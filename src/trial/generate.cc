@@ -31,30 +31,38 @@ std::size_t whole_characters(const std::string& text) {
 class Stream {
  public:
   Stream(const data::Tokenizer& tokenizer, std::vector<int> prompt)
-      : tokenizer_(tokenizer), ids_(std::move(prompt)), said_(tokenizer.decode(ids_).size()), first_(said_) {}
+      : tokenizer_(tokenizer),
+        ids_(std::move(prompt)),
+        returned_(tokenizer.decode(ids_).size()),
+        prompt_bytes_(returned_) {}
 
   /// Appends a token and returns the text that is now complete and was not returned before.
   std::string add(int token) {
     ids_.push_back(token);
     text_ = tokenizer_.decode(ids_);
     constexpr std::string_view kBroken = "\xEF\xBF\xBD";  // An incomplete character decodes to U+FFFD.
+    // A character has at most 4 bytes. What is incomplete after 4 tokens is invalid, and returned as U+FFFD.
     if (std::string_view(text_).ends_with(kBroken) && ++waiting_ < 4) return "";
     waiting_ = 0;
     const std::size_t end = whole_characters(text_);
-    if (end <= said_) return "";
-    std::string out = text_.substr(said_, end - said_);
-    said_ = end;
+    if (end <= returned_) return "";
+    std::string out = text_.substr(returned_, end - returned_);
+    returned_ = end;
     return out;
   }
-  [[nodiscard]] std::string rest() const { return text_.size() > said_ ? text_.substr(said_) : ""; }
-  [[nodiscard]] std::string all() const { return text_.size() > first_ ? text_.substr(first_) : ""; }
+  /// Returns the text that add() has held back.
+  [[nodiscard]] std::string rest() const { return text_.size() > returned_ ? text_.substr(returned_) : ""; }
+  /// Returns the whole text without the prompt.
+  [[nodiscard]] std::string all() const {
+    return text_.size() > prompt_bytes_ ? text_.substr(prompt_bytes_) : "";
+  }
 
  private:
   const data::Tokenizer& tokenizer_;
   std::vector<int> ids_;
   std::string text_;
-  std::size_t said_, first_;
-  int waiting_ = 0;
+  std::size_t returned_, prompt_bytes_;  // sizes of parts of text_
+  int waiting_ = 0;                      // number of tokens since the last complete character
 };
 
 Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& progress) {
@@ -67,7 +75,7 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   out.prompt_tokens = static_cast<std::int64_t>(prompt.size());
   out.status = record::Status::kStopped;
   const double start = seconds_now();
-  const auto say = [&](std::string text) {
+  const auto report = [&](std::string text) {
     return !progress || progress({.stage = "generating",
                                   .tokens = out.tokens,
                                   .share = static_cast<double>(out.tokens) / static_cast<double>(spec.tokens),
@@ -77,11 +85,12 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
   std::vector<float> logits = decoder.step(run.tokenizer.end());
   for (const int token : prompt) {
     logits = decoder.step(token);
-    if (!say("")) return out;
+    if (!report("")) return out;
   }
   Stream stream(run.tokenizer, std::move(prompt));
   Random random(spec.seed);
-  const eval::SampleOptions options{spec.temperature, spec.top_k, spec.top_p};
+  const eval::SampleOptions options{
+      .temperature = spec.temperature, .top_k = spec.top_k, .top_p = spec.top_p};
   bool going = true;
   while (going && out.tokens < spec.tokens) {
     if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); }))
@@ -89,10 +98,10 @@ Result<GenerateResult> run_checked(const GenerateSpec& spec, const OnProgress& p
     const std::int64_t token = eval::sample(logits, options, random);
     ++out.tokens;
     if ((out.ended = token == run.tokenizer.end())) break;
-    going = say(stream.add(static_cast<int>(token)));
+    going = report(stream.add(static_cast<int>(token)));
     if (out.tokens < spec.tokens) logits = decoder.step(token);
   }
-  say(stream.rest());
+  report(stream.rest());
   out.text = stream.all();
   out.seconds = seconds_now() - start;
   out.tokens_per_second = static_cast<double>(out.prompt_tokens + out.tokens) / std::max(out.seconds, 1e-9);

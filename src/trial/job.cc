@@ -29,29 +29,31 @@ struct Job {
 
 // Reports an invalid spec, or runs the job.
 template <class Spec, class Run>
-std::string start(const Result<Spec>& spec, Run&& run) {
+std::string run_spec(const Result<Spec>& spec, Run&& run) {
   if (!spec) return record::failure(Spec::kJob, "spec", spec.error());
   return to_json(run(*spec));
 }
 
 std::string train(const std::string& text, const OnProgress& progress, Python* python) {
-  return start(record::parse_spec(text), [&](const auto& spec) { return run(spec, progress, {}, python); });
+  return run_spec(record::parse_spec(text),
+                  [&](const auto& spec) { return run(spec, progress, {}, python); });
 }
 
 std::string eval(const std::string& text, const OnProgress& progress, Python* python) {
-  return start(record::parse_eval_spec(text), [&](const auto& spec) { return run(spec, progress, python); });
+  return run_spec(record::parse_eval_spec(text),
+                  [&](const auto& spec) { return run(spec, progress, python); });
 }
 
 std::string generate(const std::string& text, const OnProgress& progress, Python* /*python*/) {
-  return start(record::parse_generate_spec(text), [&](const auto& spec) { return run(spec, progress); });
+  return run_spec(record::parse_generate_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
 std::string bench(const std::string& text, const OnProgress& progress, Python* /*python*/) {
-  return start(record::parse_bench_spec(text), [&](const auto& spec) { return run(spec, progress); });
+  return run_spec(record::parse_bench_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
 std::string capabilities(const std::string& text, const OnProgress& progress, Python* /*python*/) {
-  return start(record::parse_capability_spec(text), [&](const auto& spec) { return run(spec, progress); });
+  return run_spec(record::parse_capability_spec(text), [&](const auto& spec) { return run(spec, progress); });
 }
 
 record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& progress) {
@@ -90,7 +92,8 @@ record::ProbeResult probe_all(const record::ProbeSpec& spec, const OnProgress& p
 }
 
 std::string probe_programs(const std::string& text, const OnProgress& progress, Python* /*python*/) {
-  return start(record::parse_probe_spec(text), [&](const auto& spec) { return probe_all(spec, progress); });
+  return run_spec(record::parse_probe_spec(text),
+                  [&](const auto& spec) { return probe_all(spec, progress); });
 }
 
 constexpr Job kJobs[] = {{"train", train},          {"eval", eval},   {"generate", generate},

@@ -19,7 +19,7 @@ struct LeakVerdict {
   std::string found;  // description of the failure; empty: none
   // The source of the influence, if one is found.
   enum class From : std::uint8_t { kLater, kDocuments, kRows } from = From::kLater;
-  std::int64_t cuts = 0;      // positions after which the text was changed
+  std::int64_t cuts = 0;      // number of cuts (check_future) or runs (check_neighbours)
   std::int64_t compared = 0;  // number of losses
   double worst = 0;           // largest difference, where rounding is allowed
   double allowed = 0;         // largest difference allowed, where rounding is allowed
@@ -43,51 +43,53 @@ class LeakCheck {
   LeakCheck(exec::Model& model, Texts texts, std::uint64_t seed);
 
   /// Changes everything after a cut, in rows that are one document each, and compares the losses before the
-  /// cut to the bit. All rows are cut and changed together. `batches` limits the cost, in forward runs of
-  /// batches of the texts' shape. Some cuts are at the whole length. If the limit allows, there is one more
-  /// cut at every position, each in the shortest of four lengths that contains it. This takes about 5/8 *
-  /// length / rows batches and a few more. If the limit is lower, a random subset of these positions is cut.
-  LeakVerdict future(double batches);
+  /// cut to the bit. Each run changes all rows, each after a cut of its own. `runs` limits the cost, in
+  /// forward runs of batches of the texts' shape; at least one is made. Some cuts are in texts of the whole
+  /// length. If the limit allows, there is one more cut at every position, each in the shortest of four
+  /// lengths that contains it. This takes about 5/8 * length / rows runs and a few more. If the limit is
+  /// lower, a random subset of these positions is cut.
+  LeakVerdict check_future(double runs);
   /// Puts several documents into each row. In each row the beginning of one document is compared to the bit
   /// while everything else in the batch is changed.
-  LeakVerdict neighbours(std::int64_t runs);
+  LeakVerdict check_neighbours(std::int64_t runs);
   /// Compares up to rounding: a prefix alone, a row alone, and a document that is moved to another row,
   /// behind another document.
-  LeakVerdict moved();
-  /// Compares the first `positions` decoded token by token with the parallel form, up to rounding. `offered`
+  LeakVerdict check_moved();
+  /// Compares the first `positions` decoded token by token with the parallel form, up to rounding. `decodes`
   /// is set to false if the backend does not decode.
-  LeakVerdict decoded(std::int64_t positions, bool& offered);
+  LeakVerdict check_decoding(std::int64_t positions, bool& decodes);
 
   /// Measures how far rounding changes losses: the largest difference when every weight is changed by about
   /// one rounding of `unit` (2^-24 in float32, 2^-9 in bf16), relative for losses above 1. The result sets
-  /// the tolerance of moved() and decoded(), which is a fixed 1e-3 otherwise. The tolerance is never above
-  /// `most`: where rounding alone changes losses further, a comparison would say nothing.
-  double measure_rounding(double unit, double most = std::numeric_limits<double>::infinity());
+  /// the tolerance of check_moved and check_decoding, which is a fixed 1e-3 otherwise. The tolerance is never
+  /// above `max_tolerance`: where rounding alone changes losses further, a comparison would say nothing.
+  double measure_rounding(double unit, double max_tolerance = std::numeric_limits<double>::infinity());
 
  private:
   using Losses = std::vector<float>;
   struct Watch {  // the compared positions [from, to) of a row
     std::int64_t from = 0, to = 0;
   };
-  Losses base_of(const exec::TokenBatch& batch) { return model_.losses(batch); }
-  std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old, double strange);
-  exec::TokenBatch changed(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
+  Losses losses(const exec::TokenBatch& batch) { return model_.losses(batch); }
+  std::int64_t replacement(std::int64_t row, std::int64_t t, std::int64_t old, double strange_chance);
+  exec::TokenBatch change_unwatched(const exec::TokenBatch& batch, const std::vector<Watch>& watched);
   void compare_bits(const exec::TokenBatch& batch, const Losses& base, const std::vector<Watch>& watched,
                     LeakVerdict& out);
-  void cut(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
-           LeakVerdict& out);
-  LeakVerdict::From origin(const exec::TokenBatch& batch, const Losses& base, const exec::TokenBatch& other,
-                           std::int64_t row, const Watch& watch);
+  void check_cuts(const exec::TokenBatch& batch, const Losses& base, std::vector<std::int64_t> cuts,
+                  LeakVerdict& out);
+  LeakVerdict::From find_source(const exec::TokenBatch& batch, const Losses& base,
+                                const exec::TokenBatch& other, std::int64_t row, const Watch& watch);
   void compare_rounded(const Losses& got, const Losses& want, const std::string& what,
                        LeakVerdict& out) const;
-  [[nodiscard]] exec::TokenBatch documents();
+  [[nodiscard]] exec::TokenBatch with_documents();
 
   exec::Model& model_;
   Texts texts_;
   Random random_;
   exec::TokenBatch plain_;  // the text with one document per row
   Losses plain_losses_;
-  double rounding_ = 0, amplified_ = 0, most_ = std::numeric_limits<double>::infinity();
+  // The tolerance is 1e-3 + rounding_factor_ * rounding_, but at most max_tolerance_ (measure_rounding).
+  double rounding_ = 0, rounding_factor_ = 0, max_tolerance_ = std::numeric_limits<double>::infinity();
 };
 
 /// Returns a copy of `graph` in which a tied embedding table is split: the logits get their own table
@@ -96,7 +98,7 @@ class LeakCheck {
 ir::Graph untied(const ir::Graph& graph);
 
 /// Returns weights of `graph` in which the embeddings of some tokens are NaN, infinite, too large to be
-/// squared in float32, or denormal, as a whole or in every third element. The tokens are those that occur
+/// squared in float32, or denormal, in all elements or in every third one. The tokens are those that occur
 /// least in `texts`. Another token replaces them in `texts`, and they are stored in `texts.strange`. If the
 /// input table is also the output table, no token is changed.
 std::vector<exec::NamedArray> with_strange_tokens(const ir::Graph& graph,

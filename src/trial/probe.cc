@@ -77,16 +77,16 @@ constexpr std::int64_t kShortest = 8;  // shortest text, in tokens
 // Returns a text length that exceeds most shifts and windows, as far as memory allows: the gradient keeps
 // several times as many elements.
 std::int64_t text_length(const ir::Graph& graph) {
-  constexpr double kMany = 1 << 24;
+  constexpr double kMaxElements = 1 << 24;
   for (const std::int64_t length : {32, 24, 16})
-    if (exec::elements_kept(graph, length) <= kMany) return length;
+    if (exec::elements_kept(graph, length) <= kMaxElements) return length;
   return kShortest;
 }
 
 // Returns true if no value on the way to the logits exceeds 1e12, so that sums of squares stay well within
 // the range of float32. Constants of the program itself may be larger.
-bool is_tame(const ir::Graph& graph, const Draw& draw) {
-  constexpr double kLarge = 1e12;
+bool stays_small(const ir::Graph& graph, const Draw& draw) {
+  constexpr double kMaxValue = 1e12;
   const auto& nodes = graph.bodies[0].nodes;
   const std::vector<bool> live = ir::live_nodes(graph, 0, graph.bodies[0].outputs);
   std::vector<ir::NodeId> wanted;
@@ -96,14 +96,15 @@ bool is_tame(const ir::Graph& graph, const Draw& draw) {
        exec::evaluate(graph, wanted, {.tokens = draw.tokens, .inputs = {}, .params = draw.params},
                       static_cast<std::int64_t>(draw.tokens.size())))
     for (const double v : x.data)
-      if (std::isnan(v) || (std::isfinite(v) && std::abs(v) > kLarge && !exec::has_constant_near(graph, v)))
+      if (std::isnan(v) ||
+          (std::isfinite(v) && std::abs(v) > kMaxValue && !exec::has_constant_near(graph, v)))
         return false;
   return true;
 }
 
 // Draws the text and random parameters. Designs without normalisation may overflow at values that training
-// never meets, so smaller parameters are tried before the check fails.
-bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
+// never meets, so smaller parameters are tried before the check fails. Returns false if it fails.
+bool draw_values(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   for (std::int64_t t = text_length(graph); t > 0; --t)
     out.tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
   finite.require(all_finite(run(graph, exec::initial_params(graph, random.split("initial")), out.tokens)),
@@ -113,7 +114,7 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
     Random stream = random.split("params");
     out.scale = scale;
     out.params = exec::random_params(graph, scale, stream);
-    found = is_tame(graph, out);
+    found = stays_small(graph, out);
   }
   found = all_finite(run(graph, out.params, out.tokens));
   finite.require(found, "not all logits are finite with random parameters, however small");
@@ -123,21 +124,21 @@ bool draw(const ir::Graph& graph, Random random, Draw& out, Check& finite) {
   return finite.holds();
 }
 
-// Random parameters may open gates that training never opens, so "gradient" and "mixing" are also checked
-// from the initial parameters.
-void reach(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
-  constexpr std::int64_t kLong = 256;
-  const exec::Screening s = exec::screen_mixing_and_gradients(graph, seed, kLong);
+// Checks "gradient" and "mixing" from the initial parameters too, since random parameters may open gates that
+// training never opens.
+void check_from_initialisation(const ir::Graph& graph, std::uint64_t seed, Checks& checks) {
+  constexpr std::int64_t kLength = 256;
+  const exec::Screening s = exec::screen_mixing_and_gradients(graph, seed, kLength);
   checks.gradient.require(s.lack != exec::Lack::kGradient, s.detail);
   checks.mixing.require(s.lack != exec::Lack::kMixing, s.detail);
 }
 
-std::vector<Anchor> anchors_of(const Checks& c, bool backend) {
+std::vector<Anchor> anchors_of(const Checks& c, bool has_backend) {
   std::vector<Anchor> out{c.finite.anchor()};
   if (!out[0].holds) return out;
   for (const Check* check : {&c.future, &c.prefix, &c.step, &c.gradient, &c.mixing})
     out.push_back(check->anchor());
-  if (backend)
+  if (has_backend)
     for (const Check* check : {&c.backend, &c.batch, &c.documents}) out.push_back(check->anchor());
   out.push_back(c.determinism.anchor());
   return out;
@@ -151,15 +152,15 @@ bool all_hold(const std::vector<Anchor>& anchors) {
 // memory allows it.
 std::vector<Anchor> whole_text(const ir::Graph& graph, const MakeModel& backend,
                                const ProbeOptions& options) {
-  constexpr double kMany = 1 << 27;
+  constexpr double kMaxElements = 1 << 27;
   std::int64_t length = options.whole_length;
-  while (length > kShortest && exec::elements_kept(graph, length) > kMany) length /= 2;
+  while (length > kShortest && exec::elements_kept(graph, length) > kMaxElements) length /= 2;
   Random random = Random(options.seed).split("whole text");
   std::vector<std::int64_t> tokens;
   for (std::int64_t t = 0; t <= length; ++t)
     tokens.push_back(random.below(static_cast<std::int64_t>(graph.env.vocab)));
   return first_text(graph, *backend(graph, options.seed), tokens, length,
-                    exec::elements_kept(graph, 2 * length) <= kMany);
+                    exec::elements_kept(graph, 2 * length) <= kMaxElements);
 }
 
 }  // namespace
@@ -173,11 +174,11 @@ std::vector<Anchor> probe(const ir::Graph& graph, const MakeModel& backend, cons
   };
   for (std::uint64_t round = 0; round == 0 || goes_on(); ++round) {
     Draw numbers{.params = {}, .tokens = {}, .random = Random(0)};
-    if (draw(graph, Random(options.seed).split(round), numbers, checks.finite)) {
+    if (draw_values(graph, Random(options.seed).split(round), numbers, checks.finite)) {
       const std::set<std::string> silent = probe_reference(graph, numbers, checks);
       if (backend) probe_backend(graph, backend, numbers, silent, options, checks);
     }
-    if (round == 0 && checks.finite.holds()) reach(graph, options.seed, checks);
+    if (round == 0 && checks.finite.holds()) check_from_initialisation(graph, options.seed, checks);
     out = anchors_of(checks, static_cast<bool>(backend));
     if (!all_hold(out)) break;
   }

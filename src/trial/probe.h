@@ -15,13 +15,15 @@ namespace gabbro::trial {
 
 struct ProbeOptions {
   std::uint64_t seed = 1;
-  std::int64_t length = 160;  // length of the backend's texts whose invisible parts are changed
+  // Length of the texts of which the backend's leak checks (trial/leak_check.h) change unseen parts. 0: these
+  // checks are skipped.
+  std::int64_t length = 160;
   // Length of the texts for probe_program's checks "whole text", "context" (trial/first_text.h) and "screen"
   // (exec/reference/screen.h). 0: these checks are skipped.
   std::int64_t whole_length = 256;
   double rounding = 0x1.0p-24;  // relative rounding error of the backend's products with weights
-  double seconds = 0;  // Repeats the probe with other random values while this much time is left. 0: once.
-  std::function<bool()> goes_on = {};  // Called before each repetition; empty: always continue.
+  double seconds = 0;  // Repeats the probe with other random values until this much time has passed; 0: once.
+  std::function<bool()> goes_on = {};  // called before each repetition; false ends the probe
 };
 
 /// Runs `graph` (body 0: tokens to logits [t, V]) on texts of several lengths, in the reference engine
@@ -42,8 +44,8 @@ ir::Graph small_graph(const ir::Graph& graph);
 Result<std::vector<record::Anchor>> probe_small(const ir::Graph& small, const MakeModel& backend,
                                                 const ProbeOptions& options = {});
 
-/// Probes the last design of `program` at a small size, with the structure of the width in the program. The
-/// report has no file name. Errors: those of the program and of probe_small.
+/// Probes the last design of `program` as small_graph makes it. The report has no file name. Errors: those of
+/// the program and of probe_small.
 Result<record::ProbeReport> probe_program(const std::string& program, const MakeModel& backend,
                                           const ProbeOptions& options = {});
 

@@ -35,11 +35,12 @@ class Check {
 };
 
 struct Checks {
-  static constexpr double kSingle = 1e-3;  // float32 against float64, or another order of summation
+  static constexpr double kFloat32Tolerance = 1e-3;  // float32 against float64, or another order of summation
   Check finite{"finite", 0};
-  Check future{"future", kSingle}, prefix{"prefix", 0}, step{"step = parallel", 1e-9};
+  Check future{"future", kFloat32Tolerance}, prefix{"prefix", 0}, step{"step = parallel", 1e-9};
   Check gradient{"gradient", 0}, mixing{"mixing", 0};
-  Check backend{"backend = reference", kSingle}, batch{"batch", 0}, documents{"documents", kSingle};
+  Check backend{"backend = reference", kFloat32Tolerance}, batch{"batch", 0},
+      documents{"documents", kFloat32Tolerance};
   Check determinism{"determinism", 0};
 };
 
@@ -55,10 +56,11 @@ struct Draw {
 /// Returns a token other than `token`.
 std::int64_t other_token(std::int64_t token, std::int64_t vocab, Random& random);
 
-/// Checks the graph alone, in float64. Returns the parameters that get no gradient with these values.
+/// Checks the graph alone, in float64. Returns the names of the parameters that get no gradient with these
+/// values.
 std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks);
 /// Checks the backend, in batches of documents, according to `options`. Parameters in `silent` need not get a
-/// gradient.
+/// gradient in the backend.
 void probe_backend(const ir::Graph& graph, const MakeModel& make, const Draw& draw,
                    const std::set<std::string>& silent, const ProbeOptions& options, Checks& checks);
 

@@ -19,15 +19,15 @@ using Tokens = std::vector<std::int64_t>;
 std::string listed(const std::set<std::string>& names) {
   constexpr std::size_t kMost = 5;
   std::string out;
-  std::size_t said = 0;
+  std::size_t listed_names = 0;
   for (const std::string& name : names)
-    if (said++ < kMost) out += (said > 1 ? ", " : "") + name;
+    if (listed_names++ < kMost) out += (listed_names > 1 ? ", " : "") + name;
   return names.size() > kMost ? fmt::format("{} and {} more", out, names.size() - kMost) : out;
 }
 
-class Reference {
+class ReferenceProbe {
  public:
-  Reference(const ir::Graph& graph, const Draw& draw)
+  ReferenceProbe(const ir::Graph& graph, const Draw& draw)
       : graph_(graph), draw_(draw), random_(draw.random), base_(run(draw.tokens)) {}
 
   // Checks that logits stay the same when the tokens after a position change.
@@ -50,7 +50,8 @@ class Reference {
     check.require(ahead.empty(), fmt::format("cannot be decoded: {} reads later positions", ahead));
     if (ahead.empty())
       check.compare(
-          decoded(graph_, logits(), {.tokens = draw_.tokens, .inputs = {}, .params = draw_.params}).data,
+          decode_logits(graph_, logits(), {.tokens = draw_.tokens, .inputs = {}, .params = draw_.params})
+              .data,
           base_.data, "decoded position by position");
   }
 
@@ -62,11 +63,11 @@ class Reference {
   void mixing(Check& check) {
     const ir::Facts facts = ir::derive_facts(graph_);
     std::int64_t farthest = 0;
-    for (const std::int64_t at : {std::int64_t{0}, length() / 2}) {
+    for (const std::int64_t position : {std::int64_t{0}, length() / 2}) {
       for (int attempt = 0; attempt < 2; ++attempt) {
-        const exec::Tensor now = run(changed(at, at + 1));
-        for (std::int64_t t = at; t < length(); ++t)
-          if (row(now, t) != row(base_, t)) farthest = std::max(farthest, t - at);
+        const exec::Tensor now = run(changed(position, position + 1));
+        for (std::int64_t t = position; t < length(); ++t)
+          if (row(now, t) != row(base_, t)) farthest = std::max(farthest, t - position);
         if (farthest > 0) break;
       }
     }
@@ -79,40 +80,43 @@ class Reference {
   }
 
   // Checks that all parameters get a gradient. A parameter behind a maximum or a threshold may get none with
-  // some values, and one behind a long shift may get none in a short text. It must get one in some of three
-  // further attempts with new parameters, the last of them on a long text.
+  // some values, and one behind a long shift may get none in a short text. It must get one in one of three
+  // further attempts with new parameters, the last of them on a long text. Returns the names of the
+  // parameters without gradient in the first attempt.
   std::set<std::string> gradient(Check& check) {
-    std::vector<double> sizes = gradient_sizes(draw_.params, begin());
-    const std::set<std::string> silent = named(sizes, [](double v) { return v == 0; });
-    for (int again = 0; again < 3 && !named(sizes, [](double v) { return v == 0; }).empty(); ++again) {
+    std::vector<double> sizes = gradient_sizes(draw_.params, short_text());
+    const std::set<std::string> silent = params_where(sizes, [](double v) { return v == 0; });
+    for (int again = 0; again < 3 && !params_where(sizes, [](double v) { return v == 0; }).empty(); ++again) {
       const std::vector<double> more = gradient_sizes(exec::random_params(graph_, draw_.scale, random_),
-                                                      again < 2 ? begin() : long_text());
+                                                      again < 2 ? short_text() : long_text());
       for (std::size_t p = 0; p < sizes.size(); ++p) sizes[p] += more[p];
     }
-    check.require(named(sizes, [](double v) { return v == 0; }).empty(),
-                  "none reaches " + listed(named(sizes, [](double v) { return v == 0; })));
-    const auto odd = named(sizes, [](double v) { return !std::isfinite(v); });
+    check.require(params_where(sizes, [](double v) { return v == 0; }).empty(),
+                  "none reaches " + listed(params_where(sizes, [](double v) { return v == 0; })));
+    const auto odd = params_where(sizes, [](double v) { return !std::isfinite(v); });
     check.require(odd.empty(), "not finite for " + listed(odd));
     check.note(fmt::format("reaches all {} parameters", sizes.size()));
     return silent;
   }
 
  private:
-  [[nodiscard]] Tokens begin() const {
-    const auto count = std::min<std::size_t>(draw_.tokens.size(), 24);
+  [[nodiscard]] Tokens short_text() const {
+    constexpr std::size_t kMaxTokens = 24;
+    const auto count = std::min(draw_.tokens.size(), kMaxTokens);
     return {draw_.tokens.begin(), draw_.tokens.begin() + static_cast<std::ptrdiff_t>(count)};
   }
   // Returns a text as long as those of training, as far as memory allows: effects of tokens from far back
   // show only there.
   Tokens long_text() {
-    constexpr double kMany = 1 << 24;
+    constexpr double kMaxElements = 1 << 24;
     std::int64_t count = 256;
-    while (count > length() && exec::elements_kept(graph_, count) > kMany) count /= 2;
+    while (count > length() && exec::elements_kept(graph_, count) > kMaxElements) count /= 2;
     Tokens out;
     for (std::int64_t t = 0; t < count; ++t)
       out.push_back(random_.below(static_cast<std::int64_t>(graph_.env.vocab)));
     return out;
   }
+  // Returns true if the first token of a long text changes a later logit.
   bool reads_far_back() {
     const Tokens text = long_text();
     Tokens other = text;
@@ -145,14 +149,15 @@ class Reference {
 
   // Returns the names of the parameters whose gradient size satisfies `is_bad`.
   template <class F>
-  std::set<std::string> named(const std::vector<double>& sizes, const F& is_bad) const {
+  std::set<std::string> params_where(const std::vector<double>& sizes, const F& is_bad) const {
     std::set<std::string> names;
     for (std::size_t p = 0; p < sizes.size(); ++p)
       if (is_bad(sizes[p])) names.insert(graph_.params[p].name);
     return names;
   }
 
-  // Returns, for each parameter, the sum of |g| of the gradient of a random functional of the logits.
+  // Returns the sum of |g| for each parameter, where g is the gradient of a random linear function of the
+  // logits.
   std::vector<double> gradient_sizes(const std::vector<exec::Tensor>& params, const Tokens& tokens) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     ir::Graph graph = graph_;
@@ -187,7 +192,7 @@ class Reference {
 }  // namespace
 
 std::set<std::string> probe_reference(const ir::Graph& graph, const Draw& draw, Checks& checks) {
-  Reference reference(graph, draw);
+  ReferenceProbe reference(graph, draw);
   reference.future(checks.future);
   reference.prefix(checks.prefix);
   reference.step(checks.step);

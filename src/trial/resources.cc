@@ -13,7 +13,7 @@ namespace gabbro::trial {
 namespace {
 
 // Returns the value of `field` in a file of the proc file system in bytes (the file counts in kB), or 0.
-std::int64_t field_of(const char* path, const std::string& field) {
+std::int64_t bytes_of(const char* path, const std::string& field) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);)
     if (line.starts_with(field + ":"))
@@ -30,20 +30,20 @@ std::int64_t number_in(const char* path) {
 
 }  // namespace
 
-std::int64_t resident_bytes() { return field_of("/proc/self/status", "VmRSS"); }
-std::int64_t peak_resident_bytes() { return field_of("/proc/self/status", "VmHWM"); }
+std::int64_t resident_bytes() { return bytes_of("/proc/self/status", "VmRSS"); }
+std::int64_t peak_resident_bytes() { return bytes_of("/proc/self/status", "VmHWM"); }
 
 std::int64_t available_bytes() {
-  const std::int64_t machine = field_of("/proc/meminfo", "MemAvailable");
+  const std::int64_t machine = bytes_of("/proc/meminfo", "MemAvailable");
   const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max"),
                      used = number_in("/sys/fs/cgroup/memory.current");
   return limit < 0 || used < 0 ? machine : std::min(machine, std::max<std::int64_t>(0, limit - used));
 }
 
-std::string borders() {
-  const char* said = std::getenv("GABBRO_BORDERS");
-  if (!said) return "";
-  return std::string(said) == "none" || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? said : "";
+std::string sandbox_borders() {
+  const char* reported = std::getenv("GABBRO_BORDERS");
+  if (!reported) return "";
+  return std::string(reported) == "none" || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? reported : "";
 }
 
 }  // namespace gabbro::trial

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string at(const std::map<std::string, std::string>& map, const char* key) {
+std::string value_of(const std::map<std::string, std::string>& map, const char* key) {
   const auto found = map.find(key);
   return found == map.end() ? "" : found->second;
 }
@@ -91,18 +91,18 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
   GABBRO_TRY(opened, data::Corpus::open(spec.corpus));
   GABBRO_TRY(tokenizer, data::Tokenizer::load(spec.corpus + "/tokenizer.model"));
   GABBRO_TRY(read, train::load_arrays(weights_file));
-  const std::string vocabulary = at(read.metadata, "vocabulary");
+  const std::string vocabulary = value_of(read.metadata, "vocabulary");
   if (!vocabulary.empty() && vocabulary != opened.manifest().tokenizer_hash)
     return fail("run",
                 fmt::format("{} was trained with a vocabulary other than that of {}: {} instead of {}",
                             folder, spec.corpus, vocabulary, opened.manifest().tokenizer_hash),
                 "name the corpus that it was trained on, or one built with its tokenizer.model");
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
-  if (const std::string hash = to_hex(subject.hash); at(read.metadata, "design") != hash)
+  if (const std::string hash = to_hex(subject.hash); value_of(read.metadata, "design") != hash)
     return fail("run", fmt::format("{} holds weights of another design: {} instead of {}", weights_file,
-                                   at(read.metadata, "design"), hash));
+                                   value_of(read.metadata, "design"), hash));
   // Arrays are matched to parameters by name. Equal designs may give them different names.
-  if (at(read.metadata, "graph") != ir::built_hash(subject.elaboration.graph))
+  if (value_of(read.metadata, "graph") != ir::built_hash(subject.elaboration.graph))
     return fail("run",
                 fmt::format("{} holds weights of the same design in a different form, or built by another "
                             "version of gabbro: its parameters may have other names or another order",
@@ -112,17 +112,21 @@ Result<RunFolder> read_run(const std::string& folder, const std::string& corpus)
     return fail("run", fmt::format("{} does not fit the design: {}", weights_file, wrong));
   std::vector<exec::NamedArray> weights = in_order(subject.elaboration.graph, std::move(read.arrays));
   std::string hash = train::hash_arrays(weights);
-  if (hash != at(read.metadata, "hash"))
+  if (hash != value_of(read.metadata, "hash"))
     return fail("run", fmt::format("{} was changed: the hash of its values is {} instead of {}", weights_file,
-                                   hash, at(read.metadata, "hash")));
+                                   hash, value_of(read.metadata, "hash")));
   GABBRO_TRY(caution, caution_of(folder, hash));
-  const std::string trained_on = at(read.metadata, "corpus");
+  const std::string trained_on = value_of(read.metadata, "corpus");
   if (caution.empty() && trained_on != data::hash_of(opened.manifest()))
     caution = fmt::format(
         "{} is not the corpus that the run was trained on, whose text may contain these documents",
         spec.corpus);
-  return RunFolder{std::move(spec),    std::move(subject), std::move(tokenizer),
-                   std::move(weights), std::move(hash),    std::move(caution)};
+  return RunFolder{.spec = std::move(spec),
+                   .subject = std::move(subject),
+                   .tokenizer = std::move(tokenizer),
+                   .weights = std::move(weights),
+                   .weights_hash = std::move(hash),
+                   .caution = std::move(caution)};
 }
 
 Result<std::unique_ptr<exec::Model>> model_of(const RunFolder& run, int threads,

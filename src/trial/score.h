@@ -47,8 +47,7 @@ Result<std::vector<record::TaskScore>> score_tasks(exec::Model& model, const dat
                                                    const record::OnProgress& progress);
 
 /// Reads the run and scores its weights. Every error becomes a result with its cause, except that exceptions
-/// from ATen propagate.
-/// `python` is needed where the engine is "pytorch".
+/// from ATen propagate. `python` must not be null if the engine is "pytorch".
 record::EvalResult run(const record::EvalSpec& spec, const record::OnProgress& progress = {},
                        exec::pytorch::Python* python = nullptr);
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/build_id.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/random.h"
@@ -35,8 +36,7 @@ using record::TrialSpec;
 
 namespace {
 
-// Returns the random seed of the initialisation.
-std::uint64_t start_of(const TrialSpec& spec) { return spec.start == 0 ? spec.seed : spec.start; }
+std::uint64_t initialisation_seed(const TrialSpec& spec) { return spec.start == 0 ? spec.seed : spec.start; }
 
 train::TrainOptions train_options(const TrialSpec& spec) {
   train::TrainOptions o;
@@ -44,7 +44,7 @@ train::TrainOptions train_options(const TrialSpec& spec) {
   o.sequences = spec.sequences;
   o.length = spec.length;
   o.seed = spec.seed;
-  if (spec.optimizer == record::Optimizer::kMuon) o.update.rule = exec::Rule::kMuon;
+  if (spec.optimizer == record::Optimizer::kMuon) o.update.rule = exec::UpdateRule::kMuon;
   o.update.rate = spec.rate;
   o.update.input = spec.input_rate;
   o.update.output = spec.output_rate;
@@ -63,19 +63,21 @@ train::TrainOptions train_options(const TrialSpec& spec) {
 // order, which runs of the same seed share.
 void score_unread(const TrialSpec& spec, exec::Model& model, const data::Split& text, std::int64_t end_token,
                   TrialResult& result) {
-  const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences, read = result.tokens / spec.length;
+  const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences,
+                     windows_read = result.tokens / spec.length;
   const train::Batches batches(text, end_token, rows, spec.length, spec.seed);
   double nats = 0;
   std::int64_t tokens = 0;
-  for (std::int64_t index = batches.windows() / rows - 1; index * rows >= read && tokens < spec.unread_tokens;
-       --index)
+  for (std::int64_t index = batches.windows() / rows - 1;
+       index * rows >= windows_read && tokens < spec.unread_tokens; --index)
     for (const float loss : model.losses(batches.batch(index))) nats += loss, ++tokens;
   if (tokens == 0) return;
   result.unread_loss = nats / static_cast<double>(tokens);
   result.unread_tokens = tokens;
 }
 
-void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
+// Sets the fields of the result that are known before training.
+void set_design(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
   const ir::SymEnv& env = s.elaboration.graph.env;
   const ir::TokenCosts costs = ir::token_costs(s.facts, env, spec.sequences, spec.length);
   r.optimizer = spec.optimizer;
@@ -95,9 +97,10 @@ void describe(const lang::Subject& s, const TrialSpec& spec, TrialResult& r) {
 // Reduces the curve to some hundred points, always including the first and the last. The steps of these
 // points depend on the budget and not on where the run ends, so that runs can be compared point by point.
 std::vector<record::Point> thinned(const std::vector<train::CurvePoint>& curve, const TrialSpec& spec) {
-  constexpr std::int64_t kMost = 300;
+  constexpr std::int64_t kMaxPoints = 300;
   const std::int64_t per_step = spec.sequences * spec.length;
-  const std::int64_t steps = (spec.tokens + per_step - 1) / per_step, every = (steps + kMost - 1) / kMost;
+  const std::int64_t steps = (spec.tokens + per_step - 1) / per_step,
+                     every = (steps + kMaxPoints - 1) / kMaxPoints;
   std::vector<record::Point> out;
   for (std::size_t i = 0; i < curve.size(); ++i)
     if (static_cast<std::int64_t>(i) % every == 0 || i + 1 == curve.size())
@@ -113,11 +116,12 @@ std::vector<record::DocumentScore> scores_of(const eval::BitsPerByte& bits) {
   return out;
 }
 
-// Returns the number of windows on which the gain of context is measured. Five passes over each cost about a
-// hundredth of the training, which makes three passes over its tokens.
+// Returns the number of windows on which the gain of context is measured, out of the windows of the training.
+// Measuring takes five passes over each, and training takes three, so one window in 167 costs about 1 % of
+// the training.
 std::int64_t context_windows(const TrialSpec& spec) {
-  constexpr std::int64_t kLeast = 32, kShare = 167;
-  return std::max(kLeast, spec.tokens / spec.length / kShare);
+  constexpr std::int64_t kMinWindows = 32, kOneIn = 167;
+  return std::max(kMinWindows, spec.tokens / spec.length / kOneIn);
 }
 
 // Writes every step of the curve, as one JSON object per line.
@@ -131,7 +135,7 @@ bool write_curve(const std::string& path, const std::vector<train::CurvePoint>& 
 }
 
 // Probes `graph` (the graph that is trained) at a small size, and summarises the checks in one anchor.
-Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend, const TrialSpec& spec) {
+Result<record::Anchor> probe_anchor(const ir::Graph& graph, const MakeModel& backend, const TrialSpec& spec) {
   const double began = seconds_now();
   const ir::Graph small = small_graph(graph);
   GABBRO_TRY(checks, probe_small(small, backend, {.rounding = rounding_of(spec.dtype)}));
@@ -145,60 +149,61 @@ Result<record::Anchor> probed(const ir::Graph& graph, const MakeModel& backend, 
   return out;
 }
 
-// Bytes of memory that the worker uses now, and the most that it may use.
-struct Room {
-  std::int64_t held = 0, most = 0;
+// Bytes of memory that the worker uses now, and the maximum that it may use.
+struct Memory {
+  std::int64_t used = 0, limit = 0;
 };
-Room room_of(const TrialSpec& spec) {
-  const std::int64_t held = resident_bytes();
-  return {held, spec.memory > 0 ? spec.memory : held + available_bytes()};
+Memory memory_of(const TrialSpec& spec) {
+  const std::int64_t used = resident_bytes();
+  return {used, spec.memory > 0 ? spec.memory : used + available_bytes()};
 }
-// Extra bytes of the first step: code and buffers of the tensor library. They measured 63 to 92 MiB in nine
-// designs at 1M parameters.
-constexpr std::int64_t kFirstStep = 64 << 20;
+// Extra bytes of the first step: code and buffers of the tensor library. Nine designs at 1M parameters took
+// 63 to 92 MiB.
+constexpr std::int64_t kFirstStepBytes = 64 << 20;
 double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 // Checks that the weights and the optimizer's two moments fit into memory, before they are allocated.
-Result<bool> fits_at_all(const TrialSpec& spec, std::int64_t params) {
+Result<bool> check_weights_fit(const TrialSpec& spec, std::int64_t params) {
   const std::int64_t bytes = 3 * params * (spec.dtype == record::Dtype::kFloat64 ? 8 : 4);
-  const auto [held, most] = room_of(spec);
-  if (held + bytes <= most) return true;
+  const auto [used, limit] = memory_of(spec);
+  if (used + bytes <= limit) return true;
   return fail("memory",
               fmt::format("{} parameters with two optimizer moments each need {:.0f} MiB, but {:.0f} MiB of "
                           "{:.0f} MiB are left",
-                          params, mib(bytes), mib(most - held), mib(most)),
+                          params, mib(bytes), mib(limit - used), mib(limit)),
               "use a smaller model (--params) or more memory");
 }
 
-// Predicts the memory of a step. If it is too much, the model recomputes activations. If that is still too
-// much, the trial is refused and the error states the numbers.
-Result<bool> fit_memory(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
-                        std::unique_ptr<exec::Model>& model) {
+// Predicts the memory of a step. If it is too much, replaces the model by one that recomputes activations. If
+// that is still too much, returns an error with the numbers.
+Result<bool> fit_step(const TrialSpec& spec, const ir::Graph& graph, TrialResult& result,
+                      std::unique_ptr<exec::Model>& model) {
   std::int64_t step = model->step_bytes(spec.sequences, spec.length);
   if (step == 0) return true;  // The backend does not know.
-  step += kFirstStep;
-  const auto [held, most] = room_of(spec);
-  result.memory_expected = held + step;
-  if (result.memory_expected <= most) return true;
+  step += kFirstStepBytes;
+  const auto [used, limit] = memory_of(spec);
+  result.memory_expected = used + step;
+  if (result.memory_expected <= limit) return true;
   auto smaller =
       torch_backend({.threads = spec.threads, .rows = spec.rows, .dtype = spec.dtype, .recompute = true})(
-          graph, start_of(spec));
-  const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length) + kFirstStep;
-  if (held + recomputed > most)
+          graph, initialisation_seed(spec));
+  const std::int64_t recomputed = smaller->step_bytes(spec.sequences, spec.length) + kFirstStepBytes;
+  if (used + recomputed > limit)
     return fail(
         "memory",
         fmt::format("a step of {} sequences of {} tokens needs {:.0f} MiB, or {:.0f} MiB with activations "
                     "recomputed, but {:.0f} MiB of {:.0f} MiB are left",
-                    spec.sequences, spec.length, mib(step), mib(recomputed), mib(most - held), mib(most)),
+                    spec.sequences, spec.length, mib(step), mib(recomputed), mib(limit - used), mib(limit)),
         "use fewer sequences at a time (--rows), shorter ones (--seq), a smaller model (--params) or more "
         "memory");
   model = std::move(smaller);
-  result.memory_expected = held + recomputed;
+  result.memory_expected = used + recomputed;
   result.recomputed = true;
   return true;
 }
 
-void decide(TrialResult& result) {
+// Sets status and cause by the anchors.
+void set_status(TrialResult& result) {
   const bool all = std::all_of(result.anchors.begin(), result.anchors.end(),
                                [](const record::Anchor& a) { return a.holds; });
   result.status = all ? record::Status::kDone : record::Status::kRefused;
@@ -208,11 +213,11 @@ void decide(TrialResult& result) {
 
 // Returns the windows with which the first documents begin, as they are scored. What is left of a window
 // after a short document is filled with the beginning of the next ones.
-exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, std::int64_t sequences,
+exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end_token, std::int64_t sequences,
                                std::int64_t length) {
-  exec::TokenBatch out{sequences, length, {}, {}, {}};
+  exec::TokenBatch out{.sequences = sequences, .length = length};
   for (std::int64_t row = 0; row < sequences; ++row) {
-    std::vector<std::int64_t> tokens(1, end);
+    std::vector<std::int64_t> tokens(1, end_token);
     for (std::size_t d = static_cast<std::size_t>(row); static_cast<std::int64_t>(tokens.size()) <= length;
          ++d)
       held_out.append(held_out.document(d % held_out.documents()), tokens);
@@ -222,36 +227,39 @@ exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end, st
   return out;
 }
 
-// Returns how far the scores of a few held-out documents are from those of the CPU engine in float64, in nats
-// per token. Which documents these are depends on the seed. `held_out` is left with them alone.
-double rescored(const TrialSpec& spec, const ir::Graph& graph, const std::vector<exec::NamedArray>& weights,
-                data::Split& held_out, std::int64_t end, const eval::BitsPerByte& scored) {
+// Returns the difference between the scores of a few held-out documents and those that the CPU engine
+// computes in float64, in nats per token. The documents are drawn by the seed, and `held_out` is restricted
+// to them.
+double rescoring_difference(const TrialSpec& spec, const ir::Graph& graph,
+                            const std::vector<exec::NamedArray>& weights, data::Split& held_out,
+                            std::int64_t end_token, const eval::BitsPerByte& scored) {
   constexpr std::size_t kDocuments = 3;
   Random random = Random(spec.seed).split("rescored");
   std::vector<data::Document> documents;
-  double claimed = 0;
+  double scored_bits = 0;
   for (std::size_t i = 0; i < std::min(kDocuments, scored.each.size()); ++i) {
     const auto d = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(scored.each.size())));
     documents.push_back(held_out.document(d));
-    claimed += scored.each[d].bits;
+    scored_bits += scored.each[d].bits;
   }
   held_out.restrict_to(documents);
   const auto model =
       torch_backend({.threads = spec.threads, .dtype = record::Dtype::kFloat64})(graph, spec.seed);
   GABBRO_CHECK(model->restore(weights));
-  double again = 0, tokens = 0;
-  for (const eval::DocumentBits& d : eval::bits_per_byte(*model, held_out, end, 1, spec.length).each)
-    again += d.bits;
+  double exact_bits = 0, tokens = 0;
+  for (const eval::DocumentBits& d : eval::bits_per_byte(*model, held_out, end_token, 1, spec.length).each)
+    exact_bits += d.bits;
   for (const data::Document& d : documents) tokens += static_cast<double>(d.end - d.begin);
-  const double apart = std::abs(claimed - again) * std::log(2.0) / std::max(tokens, 1.0);
-  return std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart;
+  const double nats = std::abs(scored_bits - exact_bits) * std::log(2.0) / std::max(tokens, 1.0);
+  return std::isnan(nats) ? std::numeric_limits<double>::infinity() : nats;
 }
 
-Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress, const MakeModel& given,
-                                exec::pytorch::Python* python) {
+Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
+                                const MakeModel& given_backend, exec::pytorch::Python* python) {
   TrialResult result;
-  result.sandbox = borders();
-  GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));  // before any long work
+  result.sandbox = sandbox_borders();
+  // Errors in the benchmarks are reported before any long work.
+  GABBRO_TRY(tasks, read_tasks(spec.tasks, 0));
   GABBRO_TRY(corpus, data::Corpus::open(spec.corpus));
   if (!spec.corpus_hash.empty() && data::hash_of(corpus.manifest()) != spec.corpus_hash)
     return fail("corpus",
@@ -265,30 +273,32 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (spec.document_tokens > 0)
     held_out.restrict_to(data::heads(held_out, tokenizer, spec.valid_documents, spec.document_tokens));
   GABBRO_TRY(subject, zoo::sized_design(spec.program, spec.params, tokenizer.vocab()));
-  describe(subject, spec, result);
+  set_design(subject, spec, result);
   const ir::Graph& graph = subject.elaboration.graph;
   if (!spec.folder.empty()) std::filesystem::create_directories(spec.folder);
-  const bool in_python = !given && spec.engine == record::Engine::kPyTorch;
-  const BackendOptions wanted{spec.threads, spec.rows, spec.dtype, spec.compile};
-  MakeModel backend = given ? given : torch_backend(wanted);
-  // The probe is of the program: it runs on a graph of another size, which has no module.
-  GABBRO_TRY(probe, probed(graph, backend, spec));
+  const bool in_python = !given_backend && spec.engine == record::Engine::kPyTorch;
+  const BackendOptions backend_options{
+      .threads = spec.threads, .rows = spec.rows, .dtype = spec.dtype, .compile = spec.compile};
+  MakeModel backend = given_backend ? given_backend : torch_backend(backend_options);
+  // The probe uses the torch backend also for the engine pytorch: its graph has another size than the module.
+  GABBRO_TRY(probe, probe_anchor(graph, backend, spec));
   result.anchors.push_back(probe);
   if (!probe.holds) {
-    decide(result);
+    set_status(result);
     return result;
   }
 
   if (in_python) {
-    GABBRO_TRY(made, pytorch_backend(python, spec.program, subject, wanted));
+    GABBRO_TRY(made, pytorch_backend(python, spec.program, subject, backend_options));
     backend = std::move(made);
   }
-  if (auto fits = fits_at_all(spec, result.params); !fits) return tl::unexpected(fits.error());
-  std::unique_ptr<exec::Model> model = backend(graph, start_of(spec));
-  if (auto fits = fit_memory(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
+  if (auto fits = check_weights_fit(spec, result.params); !fits) return tl::unexpected(fits.error());
+  std::unique_ptr<exec::Model> model = backend(graph, initialisation_seed(spec));
+  if (auto fits = fit_step(spec, graph, result, model); !fits) return tl::unexpected(fits.error());
   // Otherwise the trainer reports that the text is too short.
   if (text.tokens() > static_cast<std::uint64_t>(spec.length)) {
     const train::Batches first(text, tokenizer.end(), spec.sequences, spec.length, spec.seed);
+    // A text twice as long is run if it needs no more memory than a training step (or that is not known).
     const bool twice =
         model->step_bytes(1, 2 * spec.length) <= model->step_bytes(spec.sequences, spec.length);
     for (record::Anchor& a : first_text(graph, *model, first.batch(0).tokens, spec.length, twice))
@@ -296,11 +306,12 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     result.anchors.push_back(unseen_values(graph, backend, spec, first.batch(0), first.batch(1)));
     if (!std::all_of(result.anchors.begin(), result.anchors.end(),
                      [](const record::Anchor& a) { return a.holds; })) {
-      decide(result);
+      set_status(result);
       return result;
     }
   }
   train::TrainOptions options = train_options(spec);
+  // A run continues a checkpoint only if this text is the same.
   options.design = result.hash + "/" + ir::built_hash(graph);
   const std::int64_t rows = spec.rows > 0 ? spec.rows : spec.sequences;
   options.valid = [&] {
@@ -315,18 +326,19 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
       [&](const train::CurvePoint& p, std::int64_t steps, double speed) {
-        return !on_progress || on_progress({"training",
-                                            p.step + 1,
-                                            steps,
-                                            p.tokens,
-                                            p.loss,
-                                            speed,
-                                            static_cast<double>(p.step + 1) / static_cast<double>(steps),
-                                            {}});
+        return !on_progress ||
+               on_progress({.stage = "training",
+                            .step = p.step + 1,
+                            .steps = steps,
+                            .tokens = p.tokens,
+                            .loss = p.loss,
+                            .tokens_per_second = speed,
+                            .share = static_cast<double>(p.step + 1) / static_cast<double>(steps)});
       });
   if (!trained) return tl::unexpected(trained.error());
   result.memory_seen = peak_resident_bytes() + model->peak_bytes();
   result.engine = model->description();
+  result.build = build_id();
   result.curve = thinned(trained->curve, spec);
   for (const train::ValidPoint& p : trained->valid)
     result.valid_curve.push_back({p.tokens, std::isfinite(p.bits_per_byte) ? p.bits_per_byte : 0});
@@ -363,10 +375,11 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   bool stopped = false;
   const eval::BitsPerByte bits = eval::bits_per_byte(
       *model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents, [&](double share) {
-        stopped =
-            on_progress &&
-            !on_progress(
-                {"scoring", 0, 0, result.tokens, result.last_loss, result.tokens_per_second, share, {}});
+        stopped = on_progress && !on_progress({.stage = "scoring",
+                                               .tokens = result.tokens,
+                                               .loss = result.last_loss,
+                                               .tokens_per_second = result.tokens_per_second,
+                                               .share = share});
         return !stopped;
       });
   if (stopped) {
@@ -385,10 +398,10 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
   eval::Bigram bigram(tokenizer.vocab());
   const train::Batches batches(text, tokenizer.end(), options.sequences, options.length, options.seed);
-  std::uint64_t text_again = 0;
+  std::uint64_t text_hash = 0;  // of the same batches, read from the corpus again
   for (std::size_t step = 0; step < trained->curve.size(); ++step) {
     const exec::TokenBatch batch = batches.batch(static_cast<std::int64_t>(step));
-    text_again = train::add_text(text_again, batch);
+    text_hash = train::add_text(text_hash, batch);
     bigram.add(batch);
   }
   score_unread(spec, *model, text, tokenizer.end(), result);
@@ -396,14 +409,22 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
   exec::TokenBatch scored_rows = first_windows(held_out, tokenizer.end(), options.sequences, options.length);
-  const double apart = spec.engine == record::Engine::kPyTorch
-                           ? rescored(spec, graph, weights, held_out, tokenizer.end(), bits)
-                           : 0;
-  for (record::Anchor& a :
-       anchors({spec, result, graph, subject.elaboration.outputs, *model, tokenizer.vocab(), batches.batch(0),
-                batches.batch(1), std::move(scored_rows), fmt::format("{:016x}", text_again), apart}))
-    result.anchors.push_back(std::move(a));
-  decide(result);
+  const double difference = spec.engine == record::Engine::kPyTorch
+                                ? rescoring_difference(spec, graph, weights, held_out, tokenizer.end(), bits)
+                                : 0;
+  const Evidence evidence{.spec = spec,
+                          .result = result,
+                          .graph = graph,
+                          .outputs = subject.elaboration.outputs,
+                          .model = *model,
+                          .vocab = tokenizer.vocab(),
+                          .sample = batches.batch(0),
+                          .other = batches.batch(1),
+                          .scored = std::move(scored_rows),
+                          .text_hash = fmt::format("{:016x}", text_hash),
+                          .rescoring_difference = difference};
+  for (record::Anchor& a : anchors(evidence)) result.anchors.push_back(std::move(a));
+  set_status(result);
   return result;
 }
 

@@ -24,7 +24,7 @@ namespace {
 
 std::atomic<bool> g_stop{false};
 
-// Prints at most some lines of progress per second, but all generated text.
+// Prints progress every 250 ms, but all generated text and the last step at once.
 class Reporter {
  public:
   bool operator()(const record::Progress& p) {
@@ -42,12 +42,12 @@ class Reporter {
   std::chrono::steady_clock::time_point last_{};
 };
 
-// Starts the process that the engine "pytorch" needs. Null for other engines, and for a spec that is not
-// valid, which its job reports.
+// Starts the process that the engine "pytorch" needs. Returns null for other engines, and for an invalid
+// spec, whose error its job reports.
 Result<std::unique_ptr<exec::pytorch::Python>> start_python(const std::string& spec) {
   const auto engine = record::engine_of(spec);
   if (!engine || engine->engine != record::Engine::kPyTorch) return nullptr;
-  return exec::pytorch::Python::start({"", engine->gpus, engine->device});
+  return exec::pytorch::Python::start({.processes = engine->gpus, .device = engine->device});
 }
 
 }  // namespace
@@ -57,14 +57,14 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: gabbro-worker SPEC.json RESULT.json\n");
     return 2;
   }
-  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of file sizes fails and is reported
+  std::signal(SIGXFSZ, SIG_IGN);  // A write beyond the limit of file sizes then fails and is reported.
   exec::torch::keep_memory();
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { g_stop = true; });
   const auto spec = read_file(argv[1], kMostText);
   // Python starts first, since nothing can be started once the process is sealed.
   const auto python = start_python(spec.value_or(""));
   sandbox::seal();
-  // Without a spec, the kind of the job is unknown, so the failure is that of the commonest kind.
+  // Without a spec, the kind of the job is unknown, so the failure is reported as that of a training.
   const std::string result = !spec     ? record::failure("train", argv[1], spec.error())
                              : !python ? record::failure("train", "--engine", python.error())
                                        : trial::run_job(*spec, Reporter(), python->get());

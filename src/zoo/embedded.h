@@ -1,7 +1,7 @@
 // The program texts of the zoo, compiled into the library so that the binary needs no data files.
 //
-// The definition is generated at build time from the .gab files in zoo/ and from docs/language.md
-// (cmake/embed.cmake).
+// The functions are defined in a source that is generated at build time from the .gab files in zoo/ and from
+// docs/language.md (cmake/embed.cmake).
 #pragma once
 
 #include <span>
@@ -16,10 +16,10 @@ struct EmbeddedFile {
   std::string_view text;
 };
 
-/// Returns every file, sorted by path; empty if the tree was built with an empty zoo.
+/// Returns every file, sorted by path; empty if there was no .gab file when the program was built.
 [[nodiscard]] std::span<const EmbeddedFile> embedded_files();
 
-/// Returns docs/language.md: everything that a person or a language model needs to know to write Gab.
+/// Returns docs/language.md, the introduction to Gab. Functions, library units and the grammar are not in it.
 [[nodiscard]] std::string_view language_text();
 
 }  // namespace gabbro::zoo

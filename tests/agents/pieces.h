@@ -10,6 +10,7 @@
 
 namespace gabbro::agents::testing {
 
+/// Returns the text of a file of the zoo ("llama.gab"); "" if there is none.
 inline std::string zoo_text(std::string_view file) {
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     if (entry.file == file) return std::string(entry.text);
@@ -35,36 +36,43 @@ inline const std::string kUnit = R"gab(unit LeakyMemory(x: [t, D], mult: int in 
     return linear(S * sigmoid(linear(x, k)), D)
 )gab";
 
-inline std::string rated(int rating, double probability = 0.3) {
+/// Returns a reviewer's reply.
+inline std::string review_reply(int rating, double probability = 0.3) {
   return R"({"objections": ["the gate may saturate; bound it"], "rating": )" + std::to_string(rating) +
          R"(, "probability": )" + std::to_string(probability) + "}";
 }
 
-inline std::string seen(int rating) {
+/// Returns an observer's reply.
+inline std::string observation_reply(int rating) {
   return R"({"rating": )" + std::to_string(rating) +
          R"(, "differences": ["the output gate is missing"], "unit": "LeakyMemory", "change": "gate the output"})";
 }
 
 /// Scripts a mutation that succeeds at once.
-inline void fill_happy(Script& s) {
+inline void script_success(Script& s) {
   s.lines["proposer"] = {kProposal};
-  s.lines["reviewer"] = {rated(4)};
+  s.lines["reviewer"] = {review_reply(4)};
   s.lines["planner"] = {kPlan};
   s.lines["coder"] = {kUnit};
-  s.lines["observer"] = {seen(5)};
+  s.lines["observer"] = {observation_reply(5)};
 }
 
+/// Returns a brief for a mutation of Llama.
 inline Brief mutation() {
   Brief brief;
   brief.task = 7;
-  brief.parents = {{1, "Llama", zoo_text("llama.gab"), {"rung 1: 2.61 bits per byte, best baseline 2.58"}}};
+  brief.parents = {{.id = 1,
+                    .name = "Llama",
+                    .program = zoo_text("llama.gab"),
+                    .evidence = {"rung 1: 2.61 bits per byte, best baseline 2.58"}}};
   return brief;
 }
 
+/// Returns a brief for a crossover of Llama and gated linear attention.
 inline Brief crossover() {
   Brief brief = mutation();
   brief.mode = record::Mode::kCrossover;
-  brief.parents.push_back({2, "GatedLinearAttention", zoo_text("gla.gab"), {}});
+  brief.parents.push_back({.id = 2, .name = "GatedLinearAttention", .program = zoo_text("gla.gab")});
   return brief;
 }
 

@@ -17,7 +17,7 @@ lang::CheckReport checked(const record::TaskReport& r) { return lang::check(r.pr
 
 TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   const auto r = run(s, mutation());
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.title, "Leaky memory in place of attention");
@@ -40,13 +40,13 @@ TEST(Pipeline, MutationPutsANewUnitInItsPlace) {
   EXPECT_EQ(r.program.find("unit Attention"), std::string::npos) << "nobody reads the old mixer";
 }
 
-TEST(Pipeline, MutationMayWriteAUnitOfTheParentAnew) {
+TEST(Pipeline, MutationMayRewriteAUnitOfTheParent) {
   Brief brief = mutation();
   brief.parents[0].program =
       "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(shift(x, 1), D)\n\n"
       "design Old:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
   Script s;
-  fill_happy(s);
+  script_success(s);
   const auto r = run(s, brief);
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.program.find("shift(x, 1)"), std::string::npos);
@@ -55,7 +55,7 @@ TEST(Pipeline, MutationMayWriteAUnitOfTheParentAnew) {
 
 TEST(Pipeline, CrossoverJoinsTwoParents) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["proposer"] = {
       R"json({"title": "Half attention half recurrence", "idea": "A gate mixes the attention of one parent with the recurrence of the other.",
       "place": "stack.0.*.mixer", "from": "stack.0.*.mixer", "units": ["Blend"], "reach": "all", "state": "grows", "complexity": "O(T^2)",
@@ -77,7 +77,7 @@ TEST(Pipeline, CrossoverJoinsTwoParents) {
 
 TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["proposer"] = {
       R"({"title": "GLA for attention", "idea": "The recurrence of the second parent in the first.", "place": "stack.0.*.mixer",
       "from": "stack.0.*.mixer", "units": []})"};
@@ -89,7 +89,7 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
 
 TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["proposer"] = {
       R"({"title": "A taken name", "idea": "A unit named as the design of the parent.", "place": "stack.0.*.mixer", "from": "", "units": ["Llama"]})",
       kProposal};
@@ -103,7 +103,7 @@ TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
 
 TEST(Pipeline, FromScratchMakesAWholeDesign) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["planner"] = {
       R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [], "does": "a leaky state"},
       {"name": "Twice", "inputs": ["x"], "results": [], "uses": ["LeakyMemory"], "does": "two memories, one after the other"}],
@@ -120,8 +120,8 @@ TEST(Pipeline, FromScratchMakesAWholeDesign) {
 
 TEST(Pipeline, EqualBriefsAndRepliesMakeEqualReports) {
   Script a, b;
-  fill_happy(a);
-  fill_happy(b);
+  script_success(a);
+  script_success(b);
   EXPECT_EQ(to_json(run(a, mutation())), to_json(run(b, mutation())));
   ASSERT_EQ(a.asked.size(), b.asked.size());
   for (std::size_t i = 0; i < a.asked.size(); ++i)
@@ -133,7 +133,7 @@ TEST(Pipeline, ErrorsOfChatEndTheTaskWithTheirCode) {
   for (const char* code : {"stopped", "cap", "chat down", "chat key", "chat reply", "replay"})
     for (const char* role : {"proposer", "reviewer", "planner", "coder", "observer"}) {
       Script s;
-      fill_happy(s);
+      script_success(s);
       s.lines[role] = {Error{code, "as the test says", "", {}}};
       const auto r = run(s, mutation());
       EXPECT_EQ(r.outcome, record::TaskOutcome::kFailed);
@@ -147,10 +147,10 @@ TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
   Brief brief = mutation();
   brief.credit = {std::string(3000, 'c')};
   Script s;
-  fill_happy(s);
-  const std::size_t standing = system_prompt(false).size();
+  script_success(s);
+  const std::size_t prefix = system_prompt(/*coding=*/false).size();
   // This is enough for the proposer without the credit section, but too little for the coder in any case.
-  s.context = standing + 4500;
+  s.context = prefix + 4500;
   const auto r = run(s, brief);
   EXPECT_EQ(r.cause, record::Cause::kChatContext);
   ASSERT_GE(s.asked.size(), 2U);
@@ -162,8 +162,8 @@ TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
 
 TEST(Pipeline, AReviewerThatNeverApprovesEndsAfterTenAttempts) {
   Script s;
-  fill_happy(s);
-  s.lines["reviewer"] = {rated(2)};
+  script_success(s);
+  s.lines["reviewer"] = {review_reply(2)};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.cause, record::Cause::kReview);
   EXPECT_EQ(r.attempts, 10);
@@ -173,10 +173,10 @@ TEST(Pipeline, AReviewerThatNeverApprovesEndsAfterTenAttempts) {
   EXPECT_LE(s.asked.back().messages.size(), 4U) << "only the last attempt is carried on";
 }
 
-TEST(Pipeline, AnObjectionAnsweredPasses) {
+TEST(Pipeline, ARevisedProposalMayPass) {
   Script s;
-  fill_happy(s);
-  s.lines["reviewer"] = {rated(3), rated(4)};
+  script_success(s);
+  s.lines["reviewer"] = {review_reply(3), review_reply(4)};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(r.attempts, 2);
@@ -191,21 +191,21 @@ TEST(Pipeline, DuplicatesAreRefusedBeforeReview) {
       "value; it is read through a second "
       "gate, so decoding needs no cache.\n\nPlace: stack.0.*.mixer\nPromised: reach all\n"};
   Script s;
-  fill_happy(s);
+  script_success(s);
   const auto r = run(s, brief);
   EXPECT_EQ(r.cause, record::Cause::kDuplicate);
   EXPECT_EQ(s.count("reviewer"), 0);
   EXPECT_EQ(r.attempts, 10);
   brief.proposals = {"Wider mlp\n\nSwiGLU with another ratio of widths and squared activations.\n"};
   Script t;
-  fill_happy(t);
+  script_success(t);
   EXPECT_EQ(run(t, brief).outcome, record::TaskOutcome::kDesign);
 }
 
-TEST(Pipeline, TheCampaignRefusesAndARepairIsTriedButForDuplicates) {
+TEST(Pipeline, ARefusedDesignIsRepairedUnlessItIsADuplicate) {
   for (const char* code : {"duplicate", "same function", "size"}) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     Brief brief = mutation();
     brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken"); };
     const auto r = run(s, brief);
@@ -220,14 +220,14 @@ TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
       "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
       "    return linear(sum(past(linear(x, k)) * exp(-lag()), over=s), D)\n";
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["coder"] = {attends, kUnit};
   auto r = run(s, mutation());
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_NE(s.last_said_to("coder", 1).find("breaks its promises: state"), std::string::npos)
       << s.last_said_to("coder", 1);
   Script t;
-  fill_happy(t);
+  script_success(t);
   t.lines["coder"] = {attends};
   r = run(t, mutation());
   EXPECT_EQ(r.cause, record::Cause::kObservation);
@@ -238,17 +238,17 @@ TEST(Pipeline, ABrokenPromiseIsRepairedOnceOrFails) {
   EXPECT_EQ(r.promises[1].found, "grows");
 }
 
-TEST(Pipeline, TheObserverSendsBackOnce) {
+TEST(Pipeline, TheObserverMayAskForOneRewrite) {
   Script s;
-  fill_happy(s);
-  s.lines["observer"] = {seen(2), seen(3)};
+  script_success(s);
+  s.lines["observer"] = {observation_reply(2), observation_reply(3)};
   auto r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(r.observation, 3);
   EXPECT_NE(s.last_said_to("coder", 1).find("gate the output"), std::string::npos);
   Script t;
-  fill_happy(t);
-  t.lines["observer"] = {seen(1)};
+  script_success(t);
+  t.lines["observer"] = {observation_reply(1)};
   r = run(t, mutation());
   EXPECT_EQ(r.cause, record::Cause::kObservation);
   EXPECT_EQ(t.count("observer"), 2);
@@ -256,7 +256,7 @@ TEST(Pipeline, TheObserverSendsBackOnce) {
 
 TEST(Pipeline, RepairsRunOut) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.cause, record::Cause::kUnit);
@@ -289,7 +289,7 @@ TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
   };
   for (const auto& c : cases) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["coder"] = {c.code, kUnit};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << c.code << word_of(r.cause) << ": " << r.detail;
@@ -299,7 +299,7 @@ TEST(Pipeline, CodeThatIsRefusedIsRepaired) {
   }
 }
 
-TEST(Pipeline, CodeIsFoundInWhateverStandsAroundIt) {
+TEST(Pipeline, CodeIsFoundInAnySurroundingText) {
   const std::string cases[] = {
       "Here is the unit:\n\n```gab\n" + kUnit + "```\nIt keeps a leaky state.",
       "```\nunit Draft(x: [t, D]) -> [t, D]:\n    return x\n```\nBetter:\n~~~\n" +
@@ -310,7 +310,7 @@ TEST(Pipeline, CodeIsFoundInWhateverStandsAroundIt) {
   };
   for (const std::string& text : cases) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["coder"] = {text, kUnit};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << text << r.detail;
@@ -322,7 +322,7 @@ TEST(Pipeline, RepliesOfAMegabyteAreBounded) {
   const std::string huge(1 << 20, 'x');
   for (const char* role : {"proposer", "reviewer", "planner", "coder", "observer"}) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     const Said well = s.lines[role].front();
     s.lines[role] = {huge, "{\"a\": \"" + huge, std::string(1 << 20, '{'), well};
     const auto r = run(s, mutation());
@@ -341,10 +341,10 @@ TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
   // Replies are cut, spliced with each other, and corrupted at random bytes. Every task must still end, and
   // the requests that it sends must stay small.
   const std::map<std::string, std::string> good{{"proposer", kProposal},
-                                                {"reviewer", rated(4)},
+                                                {"reviewer", review_reply(4)},
                                                 {"planner", kPlan},
                                                 {"coder", kUnit},
-                                                {"observer", seen(4)}};
+                                                {"observer", observation_reply(4)}};
   int designs = 0, failures = 0;
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     Random random(seed);
@@ -388,14 +388,14 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
         "[4]", "{\"rating\": 9, \"probability\": 0.5, \"objections\": []}", "{rating: 4}",
         "{\"rating\": 4, \"probability\": 7, \"objections\": []}"}) {
     Script s;
-    fill_happy(s);
-    s.lines["reviewer"] = {bad, "Here it is:\n```json\n" + rated(4) + "\n```\nI hope {this} helps."};
+    script_success(s);
+    s.lines["reviewer"] = {bad, "Here it is:\n```json\n" + review_reply(4) + "\n```\nI hope {this} helps."};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << bad << r.detail;
     EXPECT_EQ(s.count("reviewer"), 2);
     EXPECT_NE(s.last_said_to("reviewer", 1).find("That cannot be used"), std::string::npos);
     Script t;
-    fill_happy(t);
+    script_success(t);
     t.lines["reviewer"] = {bad};
     EXPECT_EQ(run(t, mutation()).cause, record::Cause::kReview) << bad;
     EXPECT_EQ(t.count("reviewer"), 20) << "ten attempts, and the same said twice each time";
@@ -419,13 +419,13 @@ TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
       {"null", "no JSON object"}};
   for (const auto& [bad, reason] : cases) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["proposer"] = {bad, kProposal};
     EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign) << bad;
     EXPECT_NE(s.last_said_to("proposer", 1).find(reason), std::string::npos)
         << bad << s.last_said_to("proposer", 1);
     Script t;
-    fill_happy(t);
+    script_success(t);
     t.lines["proposer"] = {bad};
     EXPECT_EQ(run(t, mutation()).cause, record::Cause::kProposal);
   }
@@ -448,13 +448,13 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
   };
   for (const auto& [bad, reason] : cases) {
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["planner"] = {bad, kPlan};
     EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign) << bad;
     EXPECT_NE(s.last_said_to("planner", 1).find(reason), std::string::npos)
         << bad << s.last_said_to("planner", 1);
     Script t;
-    fill_happy(t);
+    script_success(t);
     t.lines["planner"] = {bad};
     EXPECT_EQ(run(t, mutation()).cause, record::Cause::kPlan);
     EXPECT_EQ(t.count("planner"), 2) << "the same comes again";
@@ -462,9 +462,9 @@ TEST(Pipeline, ImpossiblePlansAreRefusedWithTheReason) {
 }
 
 // Errors in names are first returned to the planner; in its last reply they are repaired.
-TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
+TEST(Pipeline, NamesInTheLastPlanAreRepaired) {
   struct Case {
-    const char *name, *rest, *reason, *mended;
+    const char *name, *rest, *reason, *repaired;
   };
   const Case cases[] = {
       {"GLA", R"("inputs": ["x"], "results": [], "uses": [])", "is taken by the library", "GLA2"},
@@ -476,29 +476,29 @@ TEST(Pipeline, NamesOfAPlanAreMendedInTheEnd) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(std::string(c.name) + ": " + c.reason);
-    const std::string name = c.name, mended = c.mended;
+    const std::string name = c.name, repaired = c.repaired;
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["planner"] = {R"({"units": [{"name": ")" + name + "\", " + c.rest +
                           R"(, "does": "d"}], "instance": ")" + name + "\"}"};
-    s.lines["coder"] = {"unit " + mended +
+    s.lines["coder"] = {"unit " + repaired +
                         "(x: [t, D]) -> [t, D]:\n    return linear(sum(past(x), over=s), D)\n"};
     const auto r = run(s, mutation());
     EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
-    EXPECT_NE(r.program.find("mixer=" + mended), std::string::npos) << r.program;
+    EXPECT_NE(r.program.find("mixer=" + repaired), std::string::npos) << r.program;
     EXPECT_EQ(s.count("planner"), 2) << "the same comes again";
     EXPECT_NE(s.last_said_to("planner", 1).find(c.reason), std::string::npos);
   }
 }
 
 // A unit that replaces another gets its ports, and hyperparameters are not inputs.
-TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
+TEST(Pipeline, PlannedPortsAreThoseOfTheReplacedUnit) {
   for (const char* ports :
        {R"("inputs": ["x", "heads", "window"], "results": ["y"])", R"("inputs": [], "results": [])",
         R"("inputs": ["x", "x", "t"], "results": ["x"])"}) {
     SCOPED_TRACE(ports);
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["planner"] = {std::string(R"({"units": [{"name": "LeakyMemory", )") + ports +
                           R"(, "uses": [], "does": "d"}], "instance": "LeakyMemory"})"};
     EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
@@ -510,7 +510,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
        {std::pair("NewUnit", "uses no unit of the plan"), {"LeakyMemory((", "instance: "}}) {
     SCOPED_TRACE(instance);
     Script s;
-    fill_happy(s);
+    script_success(s);
     s.lines["planner"] = {
         std::string(
             R"({"units": [{"name": "Inner", "inputs": ["x", "norm"], "results": [], "uses": [], "does": "d"},
@@ -525,7 +525,7 @@ TEST(Pipeline, PortsOfAPlanAreThoseOfItsPlace) {
 
 TEST(Pipeline, HyperparametersThatACoderCopiesAreDeclared) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["coder"] = {
       "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n"
       "    axis h = heads, k = mult * D / heads\n"
@@ -540,7 +540,7 @@ TEST(Pipeline, HyperparametersThatACoderCopiesAreDeclared) {
 
 TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["planner"] = {
       R"json({"units": [{"name": "Idle", "inputs": ["x"], "results": [], "uses": [], "does": "d"},
     {"name": "LeakyMemory", "inputs": ["x", "heads"], "results": ["y"], "uses": [], "does": "d"}],
@@ -554,7 +554,7 @@ TEST(Pipeline, UnitsThatNothingUsesAreNotWritten) {
 
 TEST(Pipeline, LibraryUnitsOfAPlanAreUsedAsTheyAre) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["planner"] = {
       R"json({"units": [{"name": "RMSNorm", "inputs": ["x"], "results": [], "uses": [], "does": "d"},
     {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["RMSNorm"], "does": "d"}],
@@ -564,9 +564,9 @@ TEST(Pipeline, LibraryUnitsOfAPlanAreUsedAsTheyAre) {
   EXPECT_EQ(s.count("coder"), 1);
 }
 
-TEST(Pipeline, WhatNothingReadsInAUnitIsRemoved) {
+TEST(Pipeline, UnreadPartsOfAUnitAreRemoved) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   std::string wordy = kUnit;
   wordy.replace(wordy.find("    scan"), 0, "    axis unread = D\n    b = linear(x, unread)\n");
   s.lines["coder"] = {wordy};
@@ -576,9 +576,9 @@ TEST(Pipeline, WhatNothingReadsInAUnitIsRemoved) {
   EXPECT_EQ(r.program.find("unread"), std::string::npos) << r.program;
 }
 
-TEST(Pipeline, AnInstanceThatDoesNotFitIsWrittenAgain) {
+TEST(Pipeline, AnInstanceThatDoesNotFitIsRewritten) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["planner"] = {
       R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [], "does": "d"}],
     "instance": "LeakyMemory(heads=2)"})json"};
@@ -593,9 +593,9 @@ TEST(Pipeline, AnInstanceThatDoesNotFitIsWrittenAgain) {
   EXPECT_NE(r.program.find("mixer=LeakyMemory"), std::string::npos) << r.program;
 }
 
-TEST(Pipeline, BriefsThatCannotBeFollowedSaySo) {
+TEST(Pipeline, InvalidBriefsAreRefused) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   Brief brief = mutation();
   brief.mode = record::Mode::kCrossover;
   EXPECT_EQ(run(s, brief).cause, record::Cause::kBrief);
@@ -605,9 +605,9 @@ TEST(Pipeline, BriefsThatCannotBeFollowedSaySo) {
   EXPECT_TRUE(s.asked.empty());
 }
 
-TEST(Pipeline, WhatThrowsIsAFailureOfTheTask) {
+TEST(Pipeline, AnExceptionFailsTheTask) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   Brief brief = mutation();
   brief.admit = [](const lang::Program&) -> Result<bool> { throw std::runtime_error("out of memory"); };
   const auto r = run(s, brief);
@@ -621,7 +621,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   const std::string one_error = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n";
   const std::string syntax = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(x D)\n";
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["coder"] = {syntax, one_error, "nothing", kUnit};
   auto r = run(s, mutation(), settings);
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign);
@@ -634,7 +634,7 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
       "unit LeakyMemory(x: [t, D], mult: int in {1, 2, 4} = 1) -> [t, D]:\n    axis k = D * mult\n"
       "    return linear(mean(past(linear(x, k)) * exp(-lag()), over=s), D)\n";
   Script t;
-  fill_happy(t);
+  script_success(t);
   t.lines["coder"] = {grows, kUnit};
   r = run(t, mutation(), settings);
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
@@ -642,10 +642,10 @@ TEST(Pipeline, CandidatesAreSearchedBestFirst) {
   EXPECT_EQ(r.units[0].repairs, 0);
 }
 
-TEST(Pipeline, ARepairThatMakesItWorseIsNotGoneOnWith) {
+TEST(Pipeline, AWorseRepairIsNotContinued) {
   const std::string near = "unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n";
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["coder"] = {near, "I am sorry.", "Still sorry.", kUnit};
   const auto r = run(s, mutation());
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
@@ -667,7 +667,7 @@ TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
   settings.candidates = 2;
   settings.beam = 2;
   Script s;
-  fill_happy(s);
+  script_success(s);
   s.lines["planner"] = {
       R"json({"units": [{"name": "Gate", "inputs": ["x"], "results": [], "uses": [], "does": "a gate"},
       {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Gate"], "does": "a leaky state"}], "instance": "LeakyMemory"})json"};
@@ -682,7 +682,7 @@ TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
 
 TEST(Pipeline, GrammarsAndSchemasAreSent) {
   Script s;
-  fill_happy(s);
+  script_success(s);
   run(s, mutation());
   for (const chat::ChatRequest& q : s.asked) {
     EXPECT_EQ(q.task, 7);
@@ -696,10 +696,10 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
   }
 }
 
-TEST(Pipeline, ModelsAreToldWhatTheirRepliesWereWorth) {
+TEST(Pipeline, TheWorthOfRepliesIsReported) {
   Script s;
-  fill_happy(s);
-  s.lines["reviewer"] = {"no", rated(2), rated(4)};
+  script_success(s);
+  s.lines["reviewer"] = {"no", review_reply(2), review_reply(4)};
   s.lines["coder"] = {"no", kUnit};
   EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
   EXPECT_EQ(s.worths["proposer"], (std::vector<double>{0, 1}));
@@ -707,7 +707,7 @@ TEST(Pipeline, ModelsAreToldWhatTheirRepliesWereWorth) {
   EXPECT_EQ(s.worths["coder"], (std::vector<double>{0, 1}));
 }
 
-TEST(Pipeline, VariantsForTheBench) {
+TEST(Pipeline, SettingsLeaveOutParts) {
   AgentSettings direct;
   direct.direct = true;
   Script s;
@@ -722,7 +722,7 @@ TEST(Pipeline, VariantsForTheBench) {
   AgentSettings bare;
   bare.planner = bare.observer = false;
   Script t;
-  fill_happy(t);
+  script_success(t);
   r = run(t, mutation(), bare);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
@@ -730,7 +730,7 @@ TEST(Pipeline, VariantsForTheBench) {
   AgentSettings unchecked;
   unchecked.checker = false;
   Script u;
-  fill_happy(u);
+  script_success(u);
   u.lines["coder"] = {"unit LeakyMemory(x: [t, D]) -> [t, D]:\n    return linear(y, D)\n"};
   r = run(u, mutation(), unchecked);
   EXPECT_EQ(r.cause, record::Cause::kUnit);
@@ -739,13 +739,13 @@ TEST(Pipeline, VariantsForTheBench) {
 
 TEST(Pipeline, ReviewOfAProgram) {
   Script s;
-  s.lines["reviewer"] = {rated(5, 0.7)};
+  s.lines["reviewer"] = {review_reply(5, 0.7)};
   auto r = review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}});
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   ASSERT_EQ(r.reviews.size(), 1U);
   EXPECT_DOUBLE_EQ(r.reviews[0].probability, 0.7);
   EXPECT_NE(s.asked[0].messages[1].text.find("scan S"), std::string::npos);
-  s.lines["reviewer"] = {rated(2)};
+  s.lines["reviewer"] = {review_reply(2)};
   EXPECT_EQ(review_program(zoo_text("gla.gab"), {}, {s, zoo::library(), {}}).cause, record::Cause::kReview);
   EXPECT_EQ(review_program("unit A(", {}, {s, zoo::library(), {}}).cause, record::Cause::kProgram);
 }

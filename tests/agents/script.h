@@ -16,7 +16,7 @@ namespace gabbro::agents::testing {
 struct Said {
   std::string text;
   Error error{};
-  bool cut = false;
+  bool cut = false;                            // the reply reached the maximum number of tokens
   Said(const char* t) : text(t) {}             // NOLINT: tests write literals
   Said(std::string t) : text(std::move(t)) {}  // NOLINT
   Said(Error e) : error(std::move(e)) {}       // NOLINT
@@ -24,11 +24,12 @@ struct Said {
 
 class Script : public chat::Chat {
  public:
-  /// Replies of each role in order; the last one is repeated. A role without replies is an error of the test.
+  /// Replies of each role in order; the last one is repeated. A role without replies gets the
+  /// error "replay".
   std::map<std::string, std::deque<Said>> lines;
   std::vector<chat::ChatRequest> asked;
   std::map<std::string, std::string> models;  // name of the model by role; default: "script"
-  std::size_t context = 0;                    // longest conversation in characters; 0: no limit
+  std::size_t context = 0;                    // longest conversation in bytes; 0: no limit
 
   Result<chat::Reply> ask(const chat::ChatRequest& request) override {
     const std::scoped_lock lock(mutex_);
@@ -51,7 +52,7 @@ class Script : public chat::Chat {
     return reply;
   }
 
-  void judged(const std::string& role, const chat::Reply&, double worth) override {
+  void report_worth(const std::string& role, const chat::Reply&, double worth) override {
     const std::scoped_lock lock(mutex_);
     worths[role].push_back(worth);
   }
@@ -62,7 +63,7 @@ class Script : public chat::Chat {
     for (const chat::ChatRequest& r : asked) n += r.role == role ? 1 : 0;
     return n;
   }
-  /// Returns the last message of the n-th question to a role.
+  /// Returns the last message of question n (from 0) to a role; "" if it was not asked.
   [[nodiscard]] std::string last_said_to(const std::string& role, int n) const {
     for (const chat::ChatRequest& r : asked)
       if (r.role == role && n-- == 0) return r.messages.back().text;

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/build_id.h"
 #include "base/hash.h"
 #include "base/inline_vec.h"
 #include "base/keyed_hash.h"
@@ -25,7 +26,7 @@ TEST(InlineVec, InsertsErasesFinds) {
   EXPECT_FALSE(v == (InlineVec<int, 4>{2, 3}));
 }
 
-TEST(InlineVecDeathTest, RefusesToGrowBeyondItsPlace) {
+TEST(InlineVecDeathTest, RefusesToGrowBeyondItsCapacity) {
   InlineVec<int, 2> v{1, 2};
   EXPECT_DEATH(v.push_back(3), "internal check failed");
   EXPECT_DEATH(v.insert(0, 3), "internal check failed");
@@ -47,7 +48,7 @@ TEST(Random, SplitDoesNotAdvanceAndStreamsDiffer) {
   EXPECT_EQ(r.next(), Random(7).next());
 }
 
-TEST(Random, SkippedNumbersAreThoseLeftOut) {
+TEST(Random, SkippingIsTheSameAsDrawing) {
   Random drawn(7), skipped(7);
   for (int i = 0; i < 5; ++i) drawn.normal();
   for (int i = 0; i < 3; ++i) drawn.uniform();
@@ -73,11 +74,11 @@ TEST(Random, DrawsAreInRangeAndSpread) {
     square += z * z;
   }
   EXPECT_EQ(seen.size(), 6U);
-  EXPECT_NEAR(sum / kDraws, 0, 0.03);  // four standard errors
-  EXPECT_NEAR(square / kDraws, 1, 0.045);
+  EXPECT_NEAR(sum / kDraws, 0, 0.03);      // four standard errors
+  EXPECT_NEAR(square / kDraws, 1, 0.045);  // four and a half standard errors
 }
 
-TEST(Hash, TextsAndHex) {
+TEST(Hash, DependsOnContentAndOrder) {
   EXPECT_EQ(hash128("abc"), hash128("abc"));
   EXPECT_NE(hash128("abc"), hash128("abd"));
   EXPECT_EQ(to_hex(hash128("")).size(), 32U);
@@ -107,6 +108,14 @@ TEST(Result, ErrorsPassThroughAndReadWell) {
   ASSERT_FALSE(bad.has_value());
   EXPECT_EQ(format_error("a.gab", bad.error()), "a.gab:2:5: error[odd]: 3 is odd\n  hint: try 4");
   EXPECT_EQ(format_error("a.gab", {"io", "gone", "", {}}), "a.gab: error[io]: gone");
+}
+
+TEST(BuildId, IsAHashAndTheInstructions) {
+  const std::string id = build_id();
+  ASSERT_GT(id.size(), 17U);
+  EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), 16U) << id;
+  EXPECT_EQ(id[16], ' ');
+  EXPECT_EQ(build_id(), id);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 // An untrusted program puts folders and links at the names that a process with this id, or one of the next,
 // might use next to the file.
-TEST(ReplaceFile, IsNotStoppedByWhatLiesBesideIt) {
+TEST(ReplaceFile, IsNotStoppedByOtherFilesInItsFolder) {
   const fs::path dir = fs::path(testing::TempDir()) / "replace_file";
   fs::remove_all(dir);
   fs::create_directories(dir);
@@ -29,10 +29,10 @@ TEST(ReplaceFile, IsNotStoppedByWhatLiesBesideIt) {
     EXPECT_EQ(read_file(path).value_or(""), text);
   }
   EXPECT_EQ(read_file((dir / "precious").string()).value_or(""), "precious");
-  std::size_t left = 0;
+  std::size_t regular_files = 0;
   for (const auto& entry : fs::directory_iterator(dir))
-    left += entry.is_regular_file() && !entry.is_symlink();
-  EXPECT_EQ(left, 2U) << "the file and the precious one";
+    regular_files += entry.is_regular_file() && !entry.is_symlink();
+  EXPECT_EQ(regular_files, 2U) << "the file and the precious one";
   fs::remove_all(dir);
 }
 

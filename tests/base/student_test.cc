@@ -23,7 +23,7 @@ TEST(Student, QuantilesAreThoseOfTheTables) {
   EXPECT_NEAR(t_quantile(1 - 1e-6, 1), 318309.886, 1);
 }
 
-TEST(Student, UnequalPartsAreWorthFewer) {
+TEST(Student, UnequalPartsCountAsFewer) {
   EXPECT_EQ(effective_count({}), 0);
   EXPECT_DOUBLE_EQ(effective_count(std::vector<double>{5, 5, 5}), 3);
   EXPECT_DOUBLE_EQ(effective_count(std::vector<double>{3, 1}), 1.6);

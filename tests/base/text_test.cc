@@ -15,7 +15,7 @@
 namespace gabbro {
 namespace {
 
-TEST(Text, WhatIsSeenStays) {
+TEST(Text, VisibleTextIsUnchanged) {
   for (const std::string& text :
        {std::string("plain\n\ttext ~"), std::string("\u00e9 \u20ac \u4e2d \U0001f600 \u05d0 \u0627"),
         std::string()})
@@ -23,7 +23,7 @@ TEST(Text, WhatIsSeenStays) {
   EXPECT_EQ(printable_line("a\n\tb"), "a\\u000a\\u0009b");
 }
 
-TEST(Text, WhatCommandsOrIsNotSeenIsEscaped) {
+TEST(Text, ControlAndInvisibleCharactersAreEscaped) {
   EXPECT_EQ(printable(std::string("\0a", 2)), "\\u0000a");
   EXPECT_EQ(printable("\x1b[2J\r\x07\x7f"), "\\u001b[2J\\u000d\\u0007\\u007f");
   EXPECT_EQ(printable("\xc2\x9b\xc2\x85"), "\\u009b\\u0085");                        // C1 control characters
@@ -34,7 +34,7 @@ TEST(Text, WhatCommandsOrIsNotSeenIsEscaped) {
   EXPECT_EQ(printable("\U000e0041\U0010ffff"), "\\udb40\\udc41\\udbff\\udfff");
 }
 
-TEST(Text, WhatIsNoTextIsReplaced) {
+TEST(Text, InvalidUtf8IsReplaced) {
   EXPECT_EQ(printable("\x9b"
                       "2J"),
             "\ufffd"
@@ -45,7 +45,7 @@ TEST(Text, WhatIsNoTextIsReplaced) {
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\ufffd\ufffd\ufffd\ufffd");  // beyond the last code point
 }
 
-TEST(Text, WhatIsShownIsShownOnce) {
+TEST(Text, PrintableTextIsNotEscapedAgain) {
   Random random(5);
   for (int k = 0; k < 2000; ++k) {
     std::string text;
@@ -57,7 +57,7 @@ TEST(Text, WhatIsShownIsShownOnce) {
   }
 }
 
-TEST(Files, OnlyPlainOnesAreRead) {
+TEST(Files, OnlyRegularFilesAreRead) {
   namespace fs = std::filesystem;
   const fs::path dir = fs::path(testing::TempDir()) / ("gabbro_files_" + std::to_string(getpid()));
   fs::create_directories(dir);
@@ -72,9 +72,9 @@ TEST(Files, OnlyPlainOnesAreRead) {
   for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})
     EXPECT_EQ(read_file(path, 9).error().code, "io") << path;
   for (const fs::path& path : {dir / "pipe", fs::path("/dev/zero"), dir, dir / "none"})
-    EXPECT_EQ(is_plain_file(path).error().code, "io") << path;
-  EXPECT_TRUE(is_plain_file(dir / "text"));
-  EXPECT_TRUE(is_plain_file(dir / "link"));
+    EXPECT_EQ(check_regular_file(path).error().code, "io") << path;
+  EXPECT_TRUE(check_regular_file(dir / "text"));
+  EXPECT_TRUE(check_regular_file(dir / "link"));
   EXPECT_FALSE(read_file("/proc/self/status")->empty());
   fs::remove_all(dir);
 }

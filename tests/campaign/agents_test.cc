@@ -5,22 +5,23 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 
 #include "edit/vary.h"
 #include "evolve/reviewers.h"
+#include "fake_executor.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
-#include "pretend.h"
 #include "story.h"
 #include "zoo/library.h"
 
 namespace gabbro::campaign {
 namespace {
 
-// Makes a design from a brief by edit operators. A function of the brief alone.
-record::TaskReport written(const agents::Brief& brief) {
+// Makes a design from a brief by edit operators. The result depends on the brief alone.
+record::TaskReport write_design(const agents::Brief& brief) {
   record::TaskReport out;
   out.mode = brief.mode;
   out.title = fmt::format("Idea {}", brief.task);
@@ -35,7 +36,8 @@ record::TaskReport written(const agents::Brief& brief) {
     if (!child || (brief.admit && !brief.admit(*child))) continue;
     out.outcome = record::TaskOutcome::kDesign;
     out.program = lang::print(*child);
-    out.reviews = {{"optimist", 0.9, 5, "good"}, {"coin", random.uniform(), 4, "perhaps"}};
+    out.reviews = {{.model = "optimist", .probability = 0.9, .rating = 5, .text = "good"},
+                   {.model = "coin", .probability = random.uniform(), .rating = 4, .text = "perhaps"}};
     return out;
   }
   out.cause = record::Cause::kUnit;
@@ -50,7 +52,7 @@ CampaignPlan plan_with_agents(std::vector<std::string> strategies = {"agents"}) 
 }
 
 // Every second run waits until no task is in progress, so that agents deliver designs on a busy machine too.
-Pretend::Change outlasting(const agents::TaskPool& pool) {
+FakeExecutor::Change waiting_for_tasks(const agents::TaskPool& pool) {
   return [&pool, runs = 0](const auto&, auto&, auto&) mutable {
     if (++runs % 2 == 0)
       while (pool.running() > 0) usleep(1000);
@@ -68,48 +70,83 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  agents::TaskPool pool(written, 2);
-  Agents agents{&pool, {}, [] { return std::string("nothing spent"); }};
-  c->ask(&agents);
-  Pretend executor(2, 2000, outlasting(pool));
-  std::string news;
-  const auto why = c->run({.trials = 60}, executor, kNeverStop, [&](const Snapshot& s) { news = s.agents; });
+  agents::TaskPool pool(write_design, 2);
+  Agents agents{.pool = &pool, .modes = {}, .account = [] { return std::string("nothing spent"); }};
+  c->use_agents(&agents);
+  FakeExecutor executor(2, 2000, waiting_for_tasks(pool));
+  std::string status;
+  const auto why =
+      c->run({.trials = 60}, executor, kNeverStop, [&](const Snapshot& s) { status = s.agents; });
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(designs_of_agents(c->population()), 3);
-  EXPECT_NE(news.find("nothing spent"), std::string::npos) << news;
-  const auto credit = evolve::reviewers(c->population());
+  EXPECT_NE(status.find("nothing spent"), std::string::npos) << status;
+  const auto credit = evolve::reviewer_scores(c->population());
   ASSERT_EQ(credit.size(), 2U);
   EXPECT_EQ(credit[1].model, "optimist");
   EXPECT_EQ(credit[0].scored, credit[1].scored);
-  EXPECT_GE(credit[1].chance, 0);
+  EXPECT_GE(credit[1].base_rate_brier, 0);
   // A brief contains measurements, and later briefs contain more than the first.
   const auto& tasks = c->population().tasks();
   EXPECT_GT(tasks.back().begun.brief.size(), 0U);
   const auto brief = brief_of(c->population(), tasks.back());
   ASSERT_TRUE(brief) << brief.error().message;
   EXPECT_FALSE(brief->parents.empty() && brief->mode != record::Mode::kScratch);
-  EXPECT_LE(brief->proposals.size(), static_cast<std::size_t>(tasks.back().known));
+  EXPECT_LE(brief->proposals.size(), static_cast<std::size_t>(tasks.back().ended_before));
   EXPECT_GT(brief->proposals.size(), 0U);
 }
 
-// Replies take as long as many runs. No slot ever idles for them, and their designs are still trained.
-TEST(Agents, NeverHoldAWorker) {
+// Where nothing can be screened, the session ends, and the next one begins the task again.
+TEST(Agents, ABrokenScreenerFailsNoTask) {
   SKIP_UNDER_SANITIZERS();
-  class Watched : public Pretend {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  std::atomic<bool> is_broken = true;
+  agents::TaskPool pool(
+      [&](const agents::Brief& brief) {
+        record::TaskReport out = write_design(brief);
+        if (is_broken) {
+          out.outcome = record::TaskOutcome::kFailed;
+          out.cause = record::Cause::kScreener, out.detail = "no program can be screened";
+        }
+        return out;
+      },
+      1);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  FakeExecutor executor(1, 1000, waiting_for_tasks(pool));
+  const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
+  ASSERT_FALSE(why);
+  EXPECT_EQ(why.error().code, "screener") << why.error().message;
+  ASSERT_FALSE(c->population().tasks().empty());
+  EXPECT_FALSE(c->population().tasks().front().ended);
+  is_broken = false;
+  FakeExecutor healthy(1, 1000, waiting_for_tasks(pool));
+  const auto then = c->run({.trials = 60}, healthy, kNeverStop, kNoView);
+  ASSERT_TRUE(then) << then.error().message;
+  EXPECT_TRUE(c->population().tasks().front().ended);
+  EXPECT_GT(designs_of_agents(c->population()), 0);
+}
+
+// Replies take as long as many runs. No slot ever idles for them, and their designs are still trained.
+TEST(Agents, NeverBlockAWorker) {
+  SKIP_UNDER_SANITIZERS();
+  class Watched : public FakeExecutor {
    public:
-    using Pretend::Pretend;
+    using FakeExecutor::FakeExecutor;
     jobs::JobEvents wait(double seconds) override {
       ++waits;
       if (population->comparisons().empty()) idle += slots() - running();
-      auto news = Pretend::wait(seconds);
+      auto events = FakeExecutor::wait(seconds);
       const std::lock_guard lock(mutex);
-      over += static_cast<int>(news.ended.size());
+      runs_ended += static_cast<int>(events.ended.size());
       ended.notify_all();
-      return news;
+      return events;
     }
     std::mutex mutex;
     std::condition_variable ended;
-    int over = 0, waits = 0, idle = 0;
+    int runs_ended = 0, waits = 0;
+    int idle = 0;  // free slots, over all waits of the search
     const evolve::Population* population = nullptr;
   };
   const Folder folder;
@@ -122,10 +159,10 @@ TEST(Agents, NeverHoldAWorker) {
       [&](const agents::Brief& brief) {
         {
           std::unique_lock lock(executor.mutex);
-          const int until = executor.over + 20;
-          executor.ended.wait(lock, [&] { return executor.over >= until || stopped; });
+          const int until = executor.runs_ended + 20;
+          executor.ended.wait(lock, [&] { return executor.runs_ended >= until || stopped; });
         }
-        record::TaskReport out = written(brief);
+        record::TaskReport out = write_design(brief);
         if (stopped) out.cause = record::Cause::kStopped;
         return out;
       },
@@ -134,8 +171,8 @@ TEST(Agents, NeverHoldAWorker) {
         stopped = true;
         executor.ended.notify_all();
       });
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
   const auto why = c->run({.trials = 80}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(designs_of_agents(c->population()), 0);
@@ -143,7 +180,7 @@ TEST(Agents, NeverHoldAWorker) {
   EXPECT_LT(executor.idle, 0.05 * 4 * executor.waits);
 }
 
-TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
+TEST(Agents, AReplayReproducesTheRecordedCampaign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   std::string first;
@@ -151,11 +188,12 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
     auto c = Campaign::create({folder / "a"}, plan_with_agents({"agents", "random"}), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     // There are two places, and the order of replies is not fixed.
-    agents::TaskPool pool(written, 2);
-    Agents agents{&pool, {}, {}};
-    c->ask(&agents);
-    Pretend executor(1, 3000, outlasting(pool));
-    ASSERT_TRUE(deliver(folder / "a", {"1-x", record::Steering::kDirection, "use fewer gates", 0}));
+    agents::TaskPool pool(write_design, 2);
+    Agents agents{.pool = &pool};
+    c->use_agents(&agents);
+    FakeExecutor executor(1, 3000, waiting_for_tasks(pool));
+    ASSERT_TRUE(deliver(folder / "a",
+                        {.key = "1-x", .what = record::Steering::kDirection, .text = "use fewer gates"}));
     ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
     ASSERT_GT(designs_of_agents(c->population()), 2);
     first = story(c->population());
@@ -164,42 +202,42 @@ TEST(Agents, ARecordedCourseIsFollowedToTheLetter) {
   ASSERT_TRUE(record);
   auto c = Campaign::create({folder / "b"}, plan_with_agents({"agents", "random"}), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  agents::TaskPool pool(written, 2);
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
+  agents::TaskPool pool(write_design, 2);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
   c->replay(recorded_actions(*record));
-  Pretend executor(1);
+  FakeExecutor executor(1);
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(story(c->population()), first);
 }
 
-TEST(Agents, AnotherCampaignIsNotTheRecordedOne) {
+TEST(Agents, AReplayInAnotherCampaignFails) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  agents::TaskPool pool(written, 1);
-  Agents agents{&pool, {}, {}};
+  agents::TaskPool pool(write_design, 1);
+  Agents agents{.pool = &pool};
   {
     auto c = Campaign::create({folder / "a"}, plan_with_agents(), quick_screener);
-    c->ask(&agents);
-    Pretend executor(1, 1000);
+    c->use_agents(&agents);
+    FakeExecutor executor(1, 1000);
     ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
   }
   auto record = store::Store::read(CampaignPaths{folder / "a"}.store());
   CampaignPlan other = plan_with_agents();
   other.seed = 2;
   auto c = Campaign::create({folder / "b"}, other, quick_screener);
-  agents::TaskPool again(written, 1);
-  Agents others{&again, {}, {}};
-  c->ask(&others);
+  agents::TaskPool again(write_design, 1);
+  Agents others{.pool = &again};
+  c->use_agents(&others);
   c->replay(recorded_actions(*record));
-  Pretend executor(1);
+  FakeExecutor executor(1);
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
   ASSERT_FALSE(why);
   EXPECT_EQ(why.error().code, "replay") << why.error().message;
 }
 
-TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
+TEST(Agents, AnInterruptedTaskBeginsAgainWithItsBrief) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   std::vector<std::string> asked;
@@ -218,9 +256,9 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
           return out;
         },
         1);
-    Agents agents{&pool, {}, {}};
-    c->ask(&agents);
-    Pretend executor;
+    Agents agents{.pool = &pool};
+    c->use_agents(&agents);
+    FakeExecutor executor;
     ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
     EXPECT_FALSE(c->population().tasks().empty());
   }
@@ -232,12 +270,12 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
   agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         remember(brief);
-        return written(brief);
+        return write_design(brief);
       },
       1);
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
-  Pretend executor(1, 1000);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  FakeExecutor executor(1, 1000);
   ASSERT_TRUE(c->run({.trials = 20}, executor, kNeverStop, kNoView));
   ASSERT_FALSE(asked.empty());
   EXPECT_EQ(asked.front(), first);
@@ -245,7 +283,7 @@ TEST(Agents, AnInterruptedTaskIsBegunAgainWithItsBrief) {
 }
 
 // Whatever agents deliver, the campaign continues and counts the reasons.
-TEST(Agents, WhatIsNoDesignIsCounted) {
+TEST(Agents, RepliesThatAreNotDesignsAreCounted) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents());
@@ -269,8 +307,8 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
             out.program = brief.parents.empty() ? "" : brief.parents[0].program;
             break;
           case 4:
-            out.program = "design Flat:\n    stack = [Identity]\n";
-            break;  // mixes no tokens
+            out.program = "design Flat:\n    stack = [Identity]\n";  // mixes no tokens
+            break;
           default:
             out.outcome = record::TaskOutcome::kFailed;
             out.cause = record::Cause::kChatDown;
@@ -279,9 +317,9 @@ TEST(Agents, WhatIsNoDesignIsCounted) {
         return out;
       },
       2);
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
-  Pretend executor(2, 2000, outlasting(pool));
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  FakeExecutor executor(2, 2000, waiting_for_tasks(pool));
   executor.hashed_vocab = c->plan().settings.vocab;
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
@@ -301,15 +339,17 @@ TEST(Steering, KeepsItsOrder) {
   ASSERT_TRUE(store);
   const std::int64_t now = steering_time(folder / "run", *store);
   EXPECT_GT(now, std::int64_t{1} << 50);
-  ASSERT_TRUE(deliver(folder / "run", {fmt::format("{:020}-7-0", 2 * now), record::Steering::kPause, "", 0}));
-  EXPECT_EQ(steering_time(folder / "run", *store), 2 * now + 1);
   ASSERT_TRUE(
-      store->append(record::Steered{fmt::format("{:020}-7-0", 3 * now), record::Steering::kResume, "", 0}));
-  ASSERT_TRUE(store->append(record::Steered{"x", record::Steering::kDirection, "not a time", 0}));
+      deliver(folder / "run", {.key = fmt::format("{:020}-7-0", 2 * now), .what = record::Steering::kPause}));
+  EXPECT_EQ(steering_time(folder / "run", *store), 2 * now + 1);
+  ASSERT_TRUE(store->append(
+      record::Steered{.key = fmt::format("{:020}-7-0", 3 * now), .what = record::Steering::kResume}));
+  ASSERT_TRUE(
+      store->append(record::Steered{.key = "x", .what = record::Steering::kDirection, .text = "not a time"}));
   EXPECT_EQ(steering_time(folder / "run", *store), 3 * now + 1);
 }
 
-TEST(Agents, ADirectArmAloneWaitsForReplies) {
+TEST(Agents, ADirectStrategyAloneWaitsForReplies) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents({"direct"}), quick_screener);
@@ -317,12 +357,12 @@ TEST(Agents, ADirectArmAloneWaitsForReplies) {
   agents::TaskPool pool(
       [&](const agents::Brief& brief) {
         direct = direct && brief.direct;
-        return written(brief);
+        return write_design(brief);
       },
       1);
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
-  Pretend executor(2);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  FakeExecutor executor(2);
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_TRUE(direct);
@@ -335,35 +375,38 @@ TEST(Steering, ADirectionReachesTheNextBriefOnce) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
-  agents::TaskPool pool(written, 1);
-  Agents agents{&pool, {}, {}};
-  c->ask(&agents);
-  const record::Steered wish{"1-a", record::Steering::kDirection, "prefer short convolutions", 0};
-  ASSERT_TRUE(deliver(folder / "run", wish));
-  Pretend executor(1, 1000);
+  agents::TaskPool pool(write_design, 1);
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  const record::Steered direction{
+      .key = "1-a", .what = record::Steering::kDirection, .text = "prefer short convolutions"};
+  ASSERT_TRUE(deliver(folder / "run", direction));
+  FakeExecutor executor(1, 1000);
   ASSERT_TRUE(c->run({.trials = 15}, executor, kNeverStop, kNoView));
   EXPECT_TRUE(inbox(folder / "run").empty());
   ASSERT_EQ(c->population().directions().size(), 1U);
   EXPECT_NE(c->population().tasks().back().begun.brief.find("prefer short convolutions"), std::string::npos);
   // The request is delivered a second time, as after a crash between recording and removal, and counts once.
-  ASSERT_TRUE(deliver(folder / "run", wish));
+  ASSERT_TRUE(deliver(folder / "run", direction));
   ASSERT_TRUE(c->run({.trials = 16}, executor, kNeverStop, kNoView));
   EXPECT_EQ(c->population().directions().size(), 1U);
   EXPECT_TRUE(inbox(folder / "run").empty());
 }
 
-TEST(Steering, AVetoedDesignGoesNoFurther) {
+TEST(Steering, AVetoExcludesADesignFromTheSearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor;
+  FakeExecutor executor;
   ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
   const evolve::Leader best = evolve::leader(c->population());
   ASSERT_GT(best.design, 0);
-  ASSERT_TRUE(deliver(folder / "run", {"1-v", record::Steering::kVeto, "", best.design}));
   ASSERT_TRUE(
-      deliver(folder / "run", {"2-v", record::Steering::kVeto, "", 100'000}));  // no such design: dropped
+      deliver(folder / "run", {.key = "1-v", .what = record::Steering::kVeto, .design = best.design}));
+  ASSERT_TRUE(deliver(
+      folder / "run",
+      {.key = "2-v", .what = record::Steering::kVeto, .design = 100'000}));  // no such design: dropped
   const std::size_t before = c->population().individual(best.design).trials.size();
   ASSERT_TRUE(c->run({.trials = 45}, executor, kNeverStop, kNoView));
   EXPECT_TRUE(c->population().individual(best.design).vetoed);
@@ -372,18 +415,18 @@ TEST(Steering, AVetoedDesignGoesNoFurther) {
   EXPECT_TRUE(inbox(folder / "run").empty());
 }
 
-TEST(Steering, APausedCampaignBeginsNothing) {
+TEST(Steering, APausedCampaignStartsNoRuns) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
-  ASSERT_TRUE(deliver(folder / "run", {"1-p", record::Steering::kPause, "", 0}));
-  Pretend executor;
+  ASSERT_TRUE(deliver(folder / "run", {.key = "1-p", .what = record::Steering::kPause}));
+  FakeExecutor executor;
   int views = 0;
   const auto why = c->run({.trials = 5}, executor, kNeverStop, [&](const Snapshot& s) {
     if (++views == 3) {
       EXPECT_EQ(executor.started, 0);
       EXPECT_NE(s.agents.find("paused"), std::string::npos);
-      EXPECT_TRUE(deliver(folder / "run", {"2-r", record::Steering::kResume, "", 0}));
+      EXPECT_TRUE(deliver(folder / "run", {.key = "2-r", .what = record::Steering::kResume}));
     }
   });
   ASSERT_TRUE(why) << why.error().message;

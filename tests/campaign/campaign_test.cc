@@ -24,7 +24,7 @@
 #include "evolve/depth.h"
 #include "evolve/rates.h"
 #include "evolve/replicates.h"
-#include "pretend.h"
+#include "fake_executor.h"
 #include "sqlite/sqlite.h"
 #include "store/store.h"
 #include "story.h"
@@ -34,27 +34,29 @@ namespace gabbro::campaign {
 using record::Purpose;
 namespace {
 
+// Returns the story of a campaign that runs without interruption.
 std::string whole_story(const std::string& dir, std::int64_t trials, std::uint64_t seed = 1) {
   auto c = Campaign::create({dir}, small_plan(seed), quick_screener);
   EXPECT_TRUE(c) << c.error().message;
-  Pretend executor;
+  FakeExecutor executor;
   const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
   EXPECT_TRUE(why) << why.error().message;
   return story(c->population());
 }
 
+// Returns true for runs of the baselines of small_plan.
 bool is_known(const record::TrialSpec& spec) {
   return spec.program.find("design GPT2") != std::string::npos ||
          spec.program.find("design RetNet") != std::string::npos;
 }
 
-void climbs(const MakeScreener& screener, std::int64_t hashed_vocab = 0) {
+void expect_climbs_the_ladder(const MakeScreener& screener, std::int64_t hashed_vocab = 0) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), screener);
   ASSERT_TRUE(c) << c.error().message;
   // The best design of the search is ahead of the baselines, whose scores start at 2 bits.
-  Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-    if (!is_known(spec)) score(r, r.bits_per_byte - 0.1);
+  FakeExecutor executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    if (!is_known(spec)) set_score(r, r.bits_per_byte - 0.1);
   });
   executor.hashed_vocab = hashed_vocab;
   int views = 0;
@@ -83,10 +85,12 @@ void climbs(const MakeScreener& screener, std::int64_t hashed_vocab = 0) {
   EXPECT_GT(stopped, 0);
 }
 
-TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { climbs(quick_screener); }
-TEST(Campaign, ClimbsTheLadderWithAScreenSlow) { climbs(screener_in_process, small_plan().settings.vocab); }
+TEST(Campaign, ClimbsTheLadderAndComparesAtTheEnd) { expect_climbs_the_ladder(quick_screener); }
+TEST(Campaign, ClimbsTheLadderWithAScreenSlow) {
+  expect_climbs_the_ladder(screener_in_process, small_plan().settings.vocab);
+}
 
-TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
+TEST(Campaign, CompletesItsComparisonBeforeItSearchesOnWithMoreBudget) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   CampaignPlan plan = small_plan();
@@ -98,7 +102,7 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   // Number of runs of the first session, which stops soon after the comparison began.
   std::int64_t before = 0;
   for (const std::int64_t trials : {40, 80}) {
-    Pretend executor;
+    FakeExecutor executor;
     const auto stop = [&] {
       return trials == 40 && !runs.empty() && runs.back().begun.purpose == Purpose::kFinal ? 1 : 0;
     };
@@ -113,6 +117,7 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   const auto more = runs.begin() + before, searched = std::find_if_not(more, runs.end(), compares);
   ASSERT_LT(first, more);
   ASSERT_NE(searched, runs.end());
+  // Counts the seeds of the leader's comparison before `end`.
   const auto seeds_of_leader = [&](auto end) {
     return std::count_if(runs.begin(), end, [&](const evolve::Trial& t) {
       return t.begun.purpose == Purpose::kFinal && t.begun.design == first->begun.design;
@@ -124,15 +129,15 @@ TEST(Campaign, GivenMoreBudgetItEndsTheComparisonBeforeItSearchesOn) {
   EXPECT_EQ(seeds_of_leader(searched), begun.seeds);
 }
 
-// A killed worker, a limit or a full disk tells nothing about a learning rate: the session ends, and the next
+// A killed worker, a limit or a full disk says nothing about a learning rate: the session ends, and the next
 // one tries the rate again.
-TEST(Campaign, OnlyLossesSpeakAgainstARate) {
+TEST(Campaign, OnlyLossesCountAgainstALearningRate) {
   SKIP_UNDER_SANITIZERS();
   using Kind = jobs::JobEnd::Kind;
   struct Case {
     Kind kind;
     std::string cause;
-    bool speaks;
+    bool counts;  // against the learning rate
     record::Cause error = record::Cause::kNone;
   };
   for (const Case& x :
@@ -148,16 +153,17 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
     plan.settings.tune_rates = true;
     plan.settings.rungs.resize(1);
     const double rate = plan.settings.rungs[0].rate;
-    // Returns if a session ended in order, and how many runs of rate searches were recorded as lost.
+    // Returns whether a session ended without an error, and whether it recorded failed runs of rate searches.
     const auto session = [&](bool first) {
-      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-        if (!first || !is_known(spec) || spec.rate == rate) return;
-        ended.kind = x.kind;
-        if (x.kind == Kind::kResult)
-          r = {}, r.cause = x.cause, r.error = x.error;
-        else
-          ended.cause = x.cause;
-      });
+      FakeExecutor executor(1, 0,
+                            [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                              if (!first || !is_known(spec) || spec.rate == rate) return;
+                              ended.kind = x.kind;
+                              if (x.kind == Kind::kResult)
+                                r = {}, r.cause = x.cause, r.error = x.error;
+                              else
+                                ended.cause = x.cause;
+                            });
       auto c = first ? Campaign::create({folder / "run"}, plan, quick_screener)
                      : Campaign::open({folder / "run"}, quick_screener);
       EXPECT_TRUE(c) << c.error().message;
@@ -168,17 +174,18 @@ TEST(Campaign, OnlyLossesSpeakAgainstARate) {
       });
       return std::pair(in_order, lost > 0);
     };
-    EXPECT_EQ(session(true), std::pair(x.speaks, x.speaks)) << x.cause;
-    if (!x.speaks) {
+    EXPECT_EQ(session(true), std::pair(x.counts, x.counts)) << x.cause;
+    if (!x.counts) {
       EXPECT_EQ(session(false), std::pair(true, false)) << x.cause;
     }
   }
 }
 
-// Every design gets a search for its rate before a comparison, and the verdict says if the rung can judge.
-TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
+// Every design gets a search for its rate before a comparison, and the verdict says whether the rung can
+// judge mixers.
+TEST(Campaign, SearchesLearningRatesAndTestsTheRungByControls) {
   SKIP_UNDER_SANITIZERS();
-  for (const bool local_leads : {true, false}) {
+  for (const bool control_leads : {true, false}) {
     const Folder folder;
     CampaignPlan plan = small_plan();
     plan.settings.tune_rates = true;
@@ -190,12 +197,12 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const double rate = plan.settings.rungs[0].rate;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       // Baselines score best at twice the rung's rate, the control at half of it, and all others at the
       // rung's rate.
       const bool control = spec.program.find("NgramControl") != std::string::npos;
       const double best = control ? 0.5 : is_known(spec) ? 2 : 1;
-      const double own = control ? (local_leads ? 1.9 : 2.4) : is_known(spec) ? 2.1 : 1.8;
+      const double own = control ? (control_leads ? 1.9 : 2.4) : is_known(spec) ? 2.1 : 1.8;
       r.rate = spec.rate;
       // This is neither a loss of the design nor the end of the campaign.
       if (is_known(spec) && spec.rate > 3 * rate) {
@@ -205,7 +212,7 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
         return;
       }
       Random random(mix(hash64(spec.program), spec.seed));
-      score(r, own + 0.001 * random.normal() + 0.05 * std::pow(std::log2(spec.rate / rate / best), 2));
+      set_score(r, own + 0.001 * random.normal() + 0.05 * std::pow(std::log2(spec.rate / rate / best), 2));
     });
     const auto why = c->run({.trials = 90}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -231,15 +238,15 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
     }
     const evolve::ComparisonOutcome o = evolve::outcome_of(p, begun);
     ASSERT_TRUE(o.complete);
-    EXPECT_EQ(o.can_judge(), !local_leads);
-    EXPECT_EQ(o.claims(), o.ahead && !o.held_back() && !local_leads);
+    EXPECT_EQ(o.can_judge(), !control_leads);
+    EXPECT_EQ(o.claims(), o.ahead && !o.held_back() && !control_leads);
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
     const std::string status = *status_text(*store);
     EXPECT_NE(status.find("learning rates tried"), std::string::npos) << status;
     EXPECT_NE(status.find("(best)"), std::string::npos);
-    EXPECT_EQ(status.find("cannot judge mixers") != std::string::npos, local_leads) << status;
-    EXPECT_EQ(status.find("The rung can judge mixers") != std::string::npos, !local_leads) << status;
+    EXPECT_EQ(status.find("cannot judge mixers") != std::string::npos, control_leads) << status;
+    EXPECT_EQ(status.find("The rung can judge mixers") != std::string::npos, !control_leads) << status;
     EXPECT_NE(status.find("against NgramControl"), std::string::npos) << "controls stand in the table";
   }
 }
@@ -249,15 +256,15 @@ TEST(Campaign, RatesAreSearchedForAndControlsSayWhatTheRungJudges) {
 TEST(Campaign, PromotedDesignsHaveAProfile) {
   SKIP_UNDER_SANITIZERS();
   std::vector<std::string> trained[2];
-  for (const bool asks : {false, true}) {
+  for (const bool has_tasks : {false, true}) {
     const Folder folder;
     CampaignPlan plan = small_plan();
-    if (asks) plan.settings.capabilities = {"recall", "parity"};
+    if (has_tasks) plan.settings.capabilities = {"recall", "parity"};
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::vector<std::string> asked;
     for (const bool first : {true, false}) {
-      Pretend executor;
+      FakeExecutor executor;
       executor.change_profile = [&](record::CapabilityResult& r, jobs::JobEnd& ended) {
         const auto at = std::find(asked.begin(), asked.end(), r.hash) - asked.begin();
         if (at == std::ssize(asked)) asked.push_back(r.hash);
@@ -272,7 +279,8 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     const evolve::Population& p = c->population();
     int profiles = 0;
     for (const evolve::Individual& i : p.individuals()) {
-      EXPECT_EQ(i.profile != nullptr, asks && (evolve::is_known(i) || (i.entered > 0 && !is_ablation(i))))
+      EXPECT_EQ(i.profile != nullptr,
+                has_tasks && (evolve::is_known(i) || (i.entered > 0 && !is_ablation(i))))
           << i.created.id << " " << evolve::source_of(i.created);
       profiles += i.profile != nullptr;
       if (!i.profile) continue;
@@ -285,8 +293,8 @@ TEST(Campaign, PromotedDesignsHaveAProfile) {
     ASSERT_TRUE(store);
     EXPECT_EQ(store->profiles().size(), static_cast<std::size_t>(profiles));
     for (const evolve::Trial& t : p.trials())
-      trained[asks].push_back(fmt::format("{} {} {}", t.begun.design, t.begun.rung, t.begun.seed));
-    if (!asks) continue;
+      trained[has_tasks].push_back(fmt::format("{} {} {}", t.begun.design, t.begun.rung, t.begun.seed));
+    if (!has_tasks) continue;
     EXPECT_GT(profiles, 3);
     const std::string html = *report_html(*store, folder / "run");
     EXPECT_NE(html.find("What promoted designs can learn"), std::string::npos);
@@ -309,7 +317,7 @@ TEST(Campaign, AProfileIsTriedAsOftenAsARun) {
       auto c = Campaign::create({folder / "run"}, plan, quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> started;
-      Pretend executor;
+      FakeExecutor executor;
       executor.change_profile = [&](record::CapabilityResult& r, jobs::JobEnd& ended) {
         if (started[r.hash]++ >= times) return;
         if (is_killed)
@@ -319,17 +327,17 @@ TEST(Campaign, AProfileIsTriedAsOftenAsARun) {
       };
       ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
       EXPECT_FALSE(started.empty());
-      const int most = is_killed ? 3 : 2;
+      const int max_starts = is_killed ? 3 : 2;
       for (const evolve::Individual& i : c->population().individuals())
         if (i.profile) {
-          EXPECT_EQ(i.profile->status, times < most ? record::Status::kDone : record::Status::kFailed);
-          EXPECT_EQ(started[i.created.hash], std::min(times + 1, most));
+          EXPECT_EQ(i.profile->status, times < max_starts ? record::Status::kDone : record::Status::kFailed);
+          EXPECT_EQ(started[i.created.hash], std::min(times + 1, max_starts));
         }
     }
 }
 
-// A worker's profile is checked against the tasks. There is one case for each thing that it could make up.
-TEST(Campaign, AProfileThatCannotBeIsNone) {
+// A worker's profile is checked against the tasks. There is one case for each thing that it could invent.
+TEST(Campaign, AnImpossibleProfileIsRefused) {
   SKIP_UNDER_SANITIZERS();
   using record::CapabilityResult;
   const std::vector<std::pair<const char*, std::function<void(CapabilityResult&)>>> lies{
@@ -345,11 +353,11 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       {"another chance", [](CapabilityResult& r) { r.tasks[0].scores[0].chance = 0; }},
       {"a score of another task", [](CapabilityResult& r) { r.tasks[0].scores[0].task = "parity"; }},
       {"more than all", [](CapabilityResult& r) { r.tasks[0].scores[0].accuracy = 1.01; }},
-      {"nothing asked", [](CapabilityResult& r) { r.tasks[0].scores[0].asked = 0; }},
+      {"nothing asked", [](CapabilityResult& r) { r.tasks[0].scores[0].answers = 0; }},
       {"an error without end", [](CapabilityResult& r) { r.tasks[0].scores[0].error = 1e9; }},
       {"another status", [](CapabilityResult& r) { r.status = record::Status::kHurdle; }},
   };
-  std::size_t told = 0;
+  std::size_t count = 0;  // of profiles
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const Folder folder;
     CampaignPlan plan = small_plan();
@@ -357,9 +365,9 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
     plan.settings.capabilities = {"recall", "parity"};
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    Pretend executor;
+    FakeExecutor executor;
     executor.change_profile = [&](CapabilityResult& r, jobs::JobEnd&) {
-      lies[told++ % lies.size()].second(r);
+      lies[count++ % lies.size()].second(r);
     };
     const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -367,24 +375,24 @@ TEST(Campaign, AProfileThatCannotBeIsNone) {
       EXPECT_TRUE(!i.profile || i.profile->status == record::Status::kFailed) << i.created.name;
     }
   }
-  EXPECT_GE(told, lies.size());
+  EXPECT_GE(count, lies.size());
 }
 
 // Returns a plan with one user design and no search.
-CampaignPlan plan_of_mine() {
+CampaignPlan plan_of_user_design() {
   CampaignPlan plan = small_plan();
   plan.settings.strategies.clear();
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  plan.user_programs = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   return plan;
 }
 
-TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
+TEST(Campaign, AUserDesignIsPromotedUnconditionallyAndComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const CampaignPlan plan = plan_of_mine();
+  const CampaignPlan plan = plan_of_user_design();
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor(2);
+  FakeExecutor executor(2);
   const auto why = c->run({}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(*why, record::SessionEnd::kDone);
@@ -398,7 +406,7 @@ TEST(Campaign, AGivenDesignClimbsUnsiftedAndIsComparedWithoutASearch) {
   // The plan is read back with the design, so that a resumed or replayed campaign has the same designs.
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->given, plan.given);
+  EXPECT_EQ(again->user_programs, plan.user_programs);
 }
 
 // Earlier versions recorded a number as the secret, and the first ones none.
@@ -425,24 +433,25 @@ TEST(Campaign, ASecretIsReadBack) {
   }
 }
 
-// A limit of time is the clock's. A run of a verdict goes on from its checkpoint after it; for a run of the
-// search it is final.
-TEST(Campaign, AVerdictRunThatIsLateGoesOn) {
+// After a time limit, a verdict run continues from its checkpoint; for a run of the search the limit is
+// final.
+TEST(Campaign, AVerdictRunContinuesAfterATimeLimit) {
   SKIP_UNDER_SANITIZERS();
   for (const bool of_verdict : {true, false})
     for (const int times : {1, 2, 3}) {
       const Folder folder;
-      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+      auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> late;
-      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
-        if (is_known(spec) || (spec.unread_tokens > 0) != of_verdict) return;
-        const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
-        EXPECT_EQ(std::filesystem::exists(checkpoint), late[spec.folder] > 0);
-        if (late[spec.folder]++ >= times) return;
-        std::ofstream(checkpoint) << "steps so far";
-        ended.kind = jobs::JobEnd::Kind::kTimeLimit, ended.cause = "the worker took 301 s";
-      });
+      FakeExecutor executor(
+          1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
+            if (is_known(spec) || (spec.unread_tokens > 0) != of_verdict) return;
+            const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+            EXPECT_EQ(std::filesystem::exists(checkpoint), late[spec.folder] > 0);
+            if (late[spec.folder]++ >= times) return;
+            std::ofstream(checkpoint) << "steps so far";
+            ended.kind = jobs::JobEnd::Kind::kTimeLimit, ended.cause = "the worker took 301 s";
+          });
       ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
       EXPECT_FALSE(late.empty());
       const bool is_lost = !of_verdict || times == 3;
@@ -458,7 +467,7 @@ TEST(Campaign, AVerdictRunThatIsLateGoesOn) {
 }
 
 enum class Ending : std::uint8_t { kKilled, kStopped, kException };
-// Makes a worker end without a result, as it does where the machine is at fault or the design.
+// Makes a worker end without a result, which may be the fault of the machine or of the design.
 void end_badly(Ending how, record::TrialResult& r, jobs::JobEnd& ended) {
   using Kind = jobs::JobEnd::Kind;
   if (how == Ending::kKilled)
@@ -472,7 +481,7 @@ bool is_machine_check(const record::TrialSpec& spec) { return spec.folder.ends_w
 
 // If no worker works any more, after a library was replaced or because memory is short, the session ends
 // after a few runs, and no design is judged by them.
-TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
+TEST(Campaign, BrokenWorkersJudgeNoDesign) {
   SKIP_UNDER_SANITIZERS();
   for (const int slots : {1, 3})
     for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException}) {
@@ -482,13 +491,12 @@ TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
         auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_screener)
                            : Campaign::open({folder / "run"}, quick_screener);
         ASSERT_TRUE(c) << c.error().message;
-        Pretend executor(slots, 0,
-                         [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-                           if (!is_broken || (failures == 0 && (is_known(spec) || executor.started < 12)))
-                             return;
-                           ++failures;
-                           end_badly(how, r, ended);
-                         });
+        FakeExecutor executor(
+            slots, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+              if (!is_broken || (failures == 0 && (is_known(spec) || executor.started < 12))) return;
+              ++failures;
+              end_badly(how, r, ended);
+            });
         const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
         EXPECT_EQ(why.has_value(), !is_broken);
         if (!why) {
@@ -505,18 +513,19 @@ TEST(Campaign, WhereNoWorkerWorksNoDesignIsJudged) {
 }
 
 // Memory may suffice for small runs alone: the check has the size of the runs that failed.
-TEST(Campaign, MemoryThatLargeRunsLackJudgesNoDesign) {
+TEST(Campaign, AMemoryShortageOfLargeRunsJudgesNoDesign) {
   const Folder folder;
   for (const bool is_short : {true, false}) {
-    auto c = is_short ? Campaign::create({folder / "run"}, plan_of_mine(), quick_screener)
+    auto c = is_short ? Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener)
                       : Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-      checks += is_machine_check(spec);
-      if (is_short && spec.params == 60'000 && (is_machine_check(spec) || !is_known(spec)))
-        end_badly(Ending::kKilled, r, ended);
-    });
+    FakeExecutor executor(
+        1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+          checks += is_machine_check(spec);
+          if (is_short && spec.params == 60'000 && (is_machine_check(spec) || !is_known(spec)))
+            end_badly(Ending::kKilled, r, ended);
+        });
     EXPECT_EQ(c->run({}, executor, kNeverStop, kNoView).has_value(), !is_short);
     EXPECT_EQ(checks, is_short ? 1 : 0);
     for (const evolve::Trial& t : c->population().trials())
@@ -526,16 +535,18 @@ TEST(Campaign, MemoryThatLargeRunsLackJudgesNoDesign) {
 
 // A check judges what failed before it began. Whatever happens while it runs, such as a machine that breaks,
 // waits for the next one.
-TEST(Campaign, ACheckJudgesOnlyWhatFailedBeforeIt) {
+TEST(Campaign, ACheckJudgesOnlyRunsThatFailedBeforeIt) {
   SKIP_UNDER_SANITIZERS();
   for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException}) {
     const Folder folder;
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
-    Pretend executor(3, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-      if (is_machine_check(spec) ? ++checks > 1 : !is_known(spec)) end_badly(how, r, ended);
-    });
+    FakeExecutor executor(3, 0,
+                          [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                            if (is_machine_check(spec) ? ++checks > 1 : !is_known(spec))
+                              end_badly(how, r, ended);
+                          });
     const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
     ASSERT_FALSE(why);
     EXPECT_EQ(checks, 2);
@@ -548,26 +559,28 @@ TEST(Campaign, ACheckJudgesOnlyWhatFailedBeforeIt) {
 }
 
 // Records the limits of time of its jobs, by job.
-class Timed : public Pretend {
+class TimingExecutor : public FakeExecutor {
  public:
-  using Pretend::Pretend;
+  using FakeExecutor::FakeExecutor;
   Result<bool> start(const jobs::Job& job) override {
     seconds.emplace(job.id, job.limits.seconds);
-    return Pretend::start(job);
+    return FakeExecutor::start(job);
   }
   std::multimap<std::int64_t, double> seconds;
 };
 
 // A few steps of a large rung may take longer than a run at the first one.
-TEST(Campaign, ACheckHasTheTimeOfARunAtItsRung) {
+TEST(Campaign, ACheckHasTheTimeLimitOfARunAtItsRung) {
   SKIP_UNDER_SANITIZERS();
   for (const std::int64_t params : {20'000, 40'000, 60'000}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    Timed executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-      if (!is_known(spec) && spec.params == params) end_badly(Ending::kKilled, r, ended);
-    });
+    TimingExecutor executor(1, 0,
+                            [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                              if (!is_known(spec) && spec.params == params)
+                                end_badly(Ending::kKilled, r, ended);
+                            });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
     const auto& trials = c->population().trials();
     const auto failed = std::find_if(trials.begin(), trials.end(),
@@ -579,21 +592,22 @@ TEST(Campaign, ACheckHasTheTimeOfARunAtItsRung) {
   }
 }
 
-// A budget that ends while it is open whose fault a failure is does not end before the machine was checked.
+// If a budget is spent while a failure waits for a check of the machine, the check is still made.
 TEST(Campaign, ABudgetDoesNotHideThatNoWorkerWorks) {
   SKIP_UNDER_SANITIZERS();
   for (const bool works : {true, false})
     for (const bool of_time : {true, false}) {
       const Folder folder;
-      std::int64_t open = 0;  // a run of a design that the first session leaves open
+      std::int64_t open = 0;  // id of a run that the first session leaves open
       {
         auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
         ASSERT_TRUE(c) << c.error().message;
         int asked = 0;
-        Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
-          ended.seconds = 1e6;
-          if (!is_known(spec)) asked = 1, ended.kind = jobs::JobEnd::Kind::kStopped;
-        });
+        FakeExecutor executor(1, 0,
+                              [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
+                                ended.seconds = 1e6;
+                                if (!is_known(spec)) asked = 1, ended.kind = jobs::JobEnd::Kind::kStopped;
+                              });
         const auto stop = [&] { return asked; };
         ASSERT_TRUE(c->run({}, executor, stop, kNoView));
         open = static_cast<std::int64_t>(c->population().trials().size());
@@ -603,10 +617,12 @@ TEST(Campaign, ABudgetDoesNotHideThatNoWorkerWorks) {
       ASSERT_TRUE(c) << c.error().message;
       ASSERT_FALSE(c->population().trial(open).ended);
       int checks = 0;
-      Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-        checks += is_machine_check(spec);
-        if (!is_known(spec) || (is_machine_check(spec) && !works)) end_badly(Ending::kException, r, ended);
-      });
+      FakeExecutor executor(2, 0,
+                            [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                              checks += is_machine_check(spec);
+                              if (!is_known(spec) || (is_machine_check(spec) && !works))
+                                end_badly(Ending::kException, r, ended);
+                            });
       // Runs took 1e6 seconds. With fewer left, no other run begins.
       const Budget budget{.minutes = of_time ? 1000.0 : 0, .trials = of_time ? 0 : open};
       const auto why = c->run(budget, executor, kNeverStop, kNoView);
@@ -623,7 +639,7 @@ TEST(Campaign, ABudgetDoesNotHideThatNoWorkerWorks) {
 
 // Designs that end their workers have failed, however many they are: they end no session, and their checks
 // are not part of the record.
-TEST(Campaign, DesignsThatKillTheirWorkersEndNothing) {
+TEST(Campaign, DesignsThatKillTheirWorkersEndNoSession) {
   SKIP_UNDER_SANITIZERS();
   for (const int slots : {1, 2})
     for (const Ending how : {Ending::kKilled, Ending::kStopped, Ending::kException})
@@ -632,12 +648,11 @@ TEST(Campaign, DesignsThatKillTheirWorkersEndNothing) {
         auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
         ASSERT_TRUE(c) << c.error().message;
         int checks = 0;
-        Pretend executor(slots, 0,
-                         [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-                           checks += is_machine_check(spec);
-                           if (!is_known(spec) && (all || hash64(spec.program) % 3 == 0))
-                             end_badly(how, r, ended);
-                         });
+        FakeExecutor executor(
+            slots, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+              checks += is_machine_check(spec);
+              if (!is_known(spec) && (all || hash64(spec.program) % 3 == 0)) end_badly(how, r, ended);
+            });
         const auto why = c->run({.trials = 14}, executor, kNeverStop, kNoView);
         ASSERT_TRUE(why) << why.error().message;
         int failed = 0;
@@ -657,18 +672,19 @@ TEST(Campaign, OnlyTheFilesOfARunStayInItsFolder) {
   SKIP_UNDER_SANITIZERS();
   namespace fs = std::filesystem;
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::ofstream(folder / "elsewhere") << "not the worker's";
   int runs = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    for (const char* name : {"junk", "curve.jsonl", "checkpoint.safetensors", "weights.safetensors"})
-      std::ofstream(spec.folder + "/" + name) << "x";
-    std::error_code error;
-    fs::create_directories(spec.folder + "/deep/er", error);
-    fs::create_symlink(folder / "elsewhere", spec.folder + "/link", error);
-    if (!is_known(spec) && ++runs > 1) end_badly(Ending::kKilled, r, ended);
-  });
+  FakeExecutor executor(
+      1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+        for (const char* name : {"junk", "curve.jsonl", "checkpoint.safetensors", "weights.safetensors"})
+          std::ofstream(spec.folder + "/" + name) << "x";
+        std::error_code error;
+        fs::create_directories(spec.folder + "/deep/er", error);
+        fs::create_symlink(folder / "elsewhere", spec.folder + "/link", error);
+        if (!is_known(spec) && ++runs > 1) end_badly(Ending::kKilled, r, ended);
+      });
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
   int folders = 0, with_weights = 0;
   for (const evolve::Trial& t : c->population().trials()) {
@@ -713,16 +729,16 @@ TEST(Campaign, AControlThatIsRefusedForItsScoreIsBehind) {
   };
   for (const auto& [name, change, is_behind] : cases) {
     const Folder folder;
-    CampaignPlan plan = plan_of_mine();
+    CampaignPlan plan = plan_of_user_design();
     plan.settings.controls = {"ngram"};
     plan.settings.ablate = false;
     plan.settings.rungs.resize(1);
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       const bool is_control = spec.program.find("NgramControl") != std::string::npos;
       const double bits = is_control ? 2.9 : is_known(spec) ? 2.55 : 2.5;
-      score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+      set_score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
       r.status = record::Status::kDone;
       if (!is_control) return;
       r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
@@ -753,13 +769,15 @@ TEST(Campaign, AWorkerThatIsKilledIsStartedAgain) {
   SKIP_UNDER_SANITIZERS();
   for (const int kills : {1, 2, 3}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::map<std::string, int> killed;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
-      if (is_known(spec) || killed[spec.folder]++ >= kills) return;
-      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
-    });
+    FakeExecutor executor(1, 0,
+                          [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& ended) {
+                            if (is_known(spec) || killed[spec.folder]++ >= kills) return;
+                            ended.kind = jobs::JobEnd::Kind::kCrash,
+                            ended.cause = "the worker was terminated by signal 9 (Killed)";
+                          });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
     int lost = 0, done = 0;
     for (const evolve::Trial& t : c->population().trials())
@@ -770,37 +788,38 @@ TEST(Campaign, AWorkerThatIsKilledIsStartedAgain) {
   }
 }
 
-// Ends that begin a run again are counted by their kind: kills from outside use up none of the tries that a
-// busy machine leaves, and the other way round.
-TEST(Campaign, CrashesAndLatenessAreCountedApart) {
+// Ends after which a run begins again are counted by their kind: kills from outside use up none of the tries
+// that time limits have, and vice versa.
+TEST(Campaign, CrashesAndTimeLimitsAreCountedSeparately) {
   SKIP_UNDER_SANITIZERS();
   using Kind = jobs::JobEnd::Kind;
   const auto unreadable = [](record::TrialResult& r) {
     r = {}, r.cause = "trial: error[checkpoint]: it is damaged", r.error = record::Cause::kCheckpoint;
   };
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::map<std::string, int> started;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (is_known(spec) || spec.unread_tokens == 0) return;
-    switch (started[spec.folder]++) {
-      case 0:
-      case 3:
-        ended.kind = Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
-        break;
-      case 1:
-      case 4:
-        ended.kind = Kind::kTimeLimit, ended.cause = "the worker took 301 s";
-        break;
-      case 2:
-      case 5:
-        unreadable(r);
-        break;
-      default:
-        break;
-    }
-  });
+  FakeExecutor executor(
+      1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+        if (is_known(spec) || spec.unread_tokens == 0) return;
+        switch (started[spec.folder]++) {
+          case 0:
+          case 3:
+            ended.kind = Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
+            break;
+          case 1:
+          case 4:
+            ended.kind = Kind::kTimeLimit, ended.cause = "the worker took 301 s";
+            break;
+          case 2:
+          case 5:
+            unreadable(r);
+            break;
+          default:
+            break;
+        }
+      });
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
   EXPECT_FALSE(started.empty());
   for (const auto& [run, starts] : started) EXPECT_EQ(starts, 7);
@@ -808,17 +827,17 @@ TEST(Campaign, CrashesAndLatenessAreCountedApart) {
     EXPECT_EQ(t.status, record::Status::kDone) << t.cause;
 }
 
-// A checkpoint that cannot be read is removed, and its run begins anew. It says nothing about the design, nor
-// is it lost with a baseline. But a worker that says so again and again has failed.
-TEST(Campaign, ACheckpointThatCannotBeReadIsDoneWithout) {
+// A checkpoint that cannot be read is removed, and its run starts again: it says nothing about a design or a
+// baseline. But a worker that reports one again and again has failed.
+TEST(Campaign, AnUnreadableCheckpointIsRemoved) {
   SKIP_UNDER_SANITIZERS();
   for (const bool of_known : {true, false})
     for (const int times : {1, 2, 3}) {
       const Folder folder;
-      auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+      auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> started;
-      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
         const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
         EXPECT_FALSE(std::filesystem::exists(checkpoint));
         if (is_known(spec) != of_known || started[spec.folder]++ >= times) return;
@@ -843,16 +862,16 @@ TEST(Campaign, ACheckpointThatCannotBeReadIsDoneWithout) {
 
 // Training is deterministic: a run on the seed and at the rate of another has its weights. This happens when
 // a run that fitted a rate is asked for again as a replicate.
-TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
+TEST(Campaign, ARepeatedRunIsNotRefusedAsACopy) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   std::int64_t design = 0;
   std::optional<record::Event> fit;
   {
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const auto& trials = c->population().trials();
-    Pretend executor;
+    FakeExecutor executor;
     const auto stop = [&] { return !trials.empty() && trials.back().ended && trials.back().begun.rung == 2; };
     ASSERT_TRUE(c->run({}, executor, stop, kNoView));
     ASSERT_EQ(trials.back().begun.rung, 2);
@@ -870,7 +889,7 @@ TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
   }
   auto c = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor;
+  FakeExecutor executor;
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
   int repeated = 0;
   for (const evolve::Trial& t : c->population().trials()) {
@@ -880,23 +899,23 @@ TEST(Campaign, ARunThatIsRepeatedIsNoOtherRunsResult) {
   EXPECT_EQ(repeated, 2);
 }
 
-// A screener that knows structural hashes at every rung's depth, whatever the size. If `at_birth` is false,
-// designs get other hashes when they are created, as from an earlier version.
-class Hashing : public Quick {
+// A screener that knows structural hashes at every rung's depth, whatever the size. If `has_current_hashes`
+// is false, designs get other hashes when they are created, as from an earlier version.
+class HashingScreener : public QuickScreener {
  public:
-  explicit Hashing(bool at_birth) : at_birth_(at_birth) {}
+  explicit HashingScreener(bool has_current_hashes) : has_current_hashes_(has_current_hashes) {}
   static std::string hash_of(const std::string& program) {
     return to_hex(lang::check(program, zoo::library()).subjects.back().hash);
   }
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
-    auto created = Quick::screen(offspring, population);
-    if (created && !at_birth_) created->sized.assign(3, "of an earlier version");
+    auto created = QuickScreener::screen(offspring, population);
+    if (created && !has_current_hashes_) created->sized.assign(3, "of an earlier version");
     return created;
   }
   Result<record::DesignCreated> measure(const lang::Program& program,
                                         const evolve::SearchSettings& settings) override {
-    auto created = Quick::measure(program, settings);
+    auto created = QuickScreener::measure(program, settings);
     if (created)
       for (const evolve::Rung& rung : settings.rungs)
         created->sized.push_back(hash_of(lang::print(evolve::deepened(program, rung.depth))));
@@ -904,11 +923,11 @@ class Hashing : public Quick {
   }
 
  private:
-  bool at_birth_;
+  bool has_current_hashes_;
 };
 
-// Lists what a machine does to a run for a moment: it is no verdict on the run, whichever it is.
-const std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobEnd&)>> kMoments[] = {
+// Faults of a machine that may last for a moment only. None of them is a verdict on a run.
+const std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobEnd&)>> kTransientFaults[] = {
     {"short of memory",
      [](record::TrialResult& r, jobs::JobEnd&) { r = {}, r.error = record::Cause::kMemory; }},
     {"an exception",
@@ -927,20 +946,21 @@ const std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobE
     {"Python is killed",
      [](record::TrialResult& r, jobs::JobEnd&) { r = {}, r.error = record::Cause::kWorker; }}};
 
-TEST(Campaign, AFailureForAMomentLosesNothing) {
+TEST(Campaign, ATransientFailureLosesNothing) {
   SKIP_UNDER_SANITIZERS();
-  for (const auto& [what, change] : kMoments) {
+  for (const auto& [what, change] : kTransientFaults) {
     const Folder folder;
-    CampaignPlan plan = plan_of_mine();
+    CampaignPlan plan = plan_of_user_design();
     plan.settings.worker_bytes = 0;
-    auto c = Campaign::create({folder / "run"}, plan, [] { return std::make_shared<Hashing>(true); });
+    auto c = Campaign::create({folder / "run"}, plan, [] { return std::make_shared<HashingScreener>(true); });
     ASSERT_TRUE(c) << c.error().message;
     std::map<std::string, int> started;
     const int times = std::string_view(what) == "Python is killed" ? 2 : 1;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-      r.hash = Hashing::hash_of(spec.program);
-      if (!is_known(spec) && ++started[spec.folder] <= times) change(r, ended);
-    });
+    FakeExecutor executor(1, 0,
+                          [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                            r.hash = HashingScreener::hash_of(spec.program);
+                            if (!is_known(spec) && ++started[spec.folder] <= times) change(r, ended);
+                          });
     const auto why = c->run({}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << what << ": " << why.error().message;
     EXPECT_FALSE(started.empty());
@@ -959,27 +979,28 @@ void have_no_finite_loss(record::TrialResult& r) { r = {}, r.cause = "the loss i
 
 // A worker or a machine that was exchanged, rebuilt or damaged between two runs fails at known architectures
 // too, and judges nothing.
-TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
+TEST(Campaign, AReplacedWorkerJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
   std::vector<std::pair<const char*, std::function<void(record::TrialResult&, jobs::JobEnd&)>>> changes(
-      std::begin(kMoments), std::end(kMoments));
+      std::begin(kTransientFaults), std::end(kTransientFaults));
   changes.emplace_back("wrong weights", [](auto& r, auto&) { fail_an_anchor(r); });
   changes.emplace_back("wrong losses", [](auto& r, auto&) { have_no_finite_loss(r); });
   for (const auto& [what, change] : changes) {
     const Folder folder;
     for (const bool is_exchanged : {true, false}) {
-      CampaignPlan plan = plan_of_mine();
+      CampaignPlan plan = plan_of_user_design();
       plan.settings.worker_bytes = 0;
-      const auto screener = [] { return std::make_shared<Hashing>(true); };
+      const auto screener = [] { return std::make_shared<HashingScreener>(true); };
       auto c = is_exchanged ? Campaign::create({folder / "run"}, plan, screener)
                             : Campaign::open({folder / "run"}, screener);
       ASSERT_TRUE(c) << c.error().message;
       bool has_begun = false;
-      Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-        r.hash = Hashing::hash_of(spec.program);
-        has_begun = has_begun || !is_known(spec);
-        if (is_exchanged && has_begun) change(r, ended);
-      });
+      FakeExecutor executor(1, 0,
+                            [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                              r.hash = HashingScreener::hash_of(spec.program);
+                              has_begun = has_begun || !is_known(spec);
+                              if (is_exchanged && has_begun) change(r, ended);
+                            });
       EXPECT_EQ(c->run({}, executor, kNeverStop, kNoView).has_value(), !is_exchanged) << what;
       for (const evolve::Trial& t : c->population().trials())
         EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << what << ": " << t.cause;
@@ -989,7 +1010,7 @@ TEST(Campaign, AnExchangedWorkerJudgesNoDesign) {
 
 // Where the machine works, a run with wrong numbers has failed: its design is at fault, or the learning rate
 // at which a baseline is tried.
-TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
+TEST(Campaign, WrongNumbersCountAgainstTheirRunIfTheMachineWorks) {
   SKIP_UNDER_SANITIZERS();
   for (const bool of_known : {true, false}) {
     const Folder folder;
@@ -997,7 +1018,7 @@ TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
     ASSERT_TRUE(c) << c.error().message;
     int lost = 0, checks = 0;
     std::set<std::string> runs;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       checks += is_machine_check(spec);
       if (is_machine_check(spec) || is_known(spec) != of_known || spec.seed % 3 != 0) return;
       runs.insert(spec.folder);
@@ -1018,23 +1039,24 @@ TEST(Campaign, NumbersAreOfTheirRunWhereTheMachineWorks) {
   }
 }
 
-// A machine that computes wrong numbers once loses no verdict: a run that judges trains anew, and not from
-// the checkpoint that holds these numbers.
-TEST(Campaign, NumbersThatAreWrongOnceLoseNoVerdict) {
+// A machine that computes wrong numbers once loses no verdict run: it is trained again, and not from the
+// checkpoint that holds these numbers.
+TEST(Campaign, NumbersThatAreWrongOnceLoseNoVerdictRun) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::map<std::string, int> starts;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (is_machine_check(spec) || is_known(spec) || spec.unread_tokens == 0) return;
-    const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
-    EXPECT_FALSE(std::filesystem::exists(checkpoint));
-    ended.seconds = 10;
-    if (starts[spec.folder]++ > 0) return;
-    std::ofstream(checkpoint) << "wrong numbers";
-    have_no_finite_loss(r);
-  });
+  FakeExecutor executor(1, 0,
+                        [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                          if (is_machine_check(spec) || is_known(spec) || spec.unread_tokens == 0) return;
+                          const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+                          EXPECT_FALSE(std::filesystem::exists(checkpoint));
+                          ended.seconds = 10;
+                          if (starts[spec.folder]++ > 0) return;
+                          std::ofstream(checkpoint) << "wrong numbers";
+                          have_no_finite_loss(r);
+                        });
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
   EXPECT_EQ(starts.size(), static_cast<std::size_t>(small_plan().settings.final_seeds));
   for (const auto& [run, count] : starts) EXPECT_EQ(count, 2) << run;
@@ -1053,7 +1075,7 @@ TEST(Campaign, NumbersThatAreWrongOnceLoseNoVerdict) {
 TEST(Campaign, CheckpointsOfAMachineWithWrongNumbersAreRemoved) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+  auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   bool is_broken = false;
   std::string lost;
@@ -1064,33 +1086,64 @@ TEST(Campaign, CheckpointsOfAMachineWithWrongNumbersAreRemoved) {
     std::ofstream(spec.folder + "/checkpoint.safetensors") << "wrong numbers";
     have_no_finite_loss(r);
   };
-  Pretend broken(1, 0, change);
+  FakeExecutor broken(1, 0, change);
   const auto why = c->run({}, broken, kNeverStop, kNoView);
   ASSERT_FALSE(why);
   EXPECT_NE(why.error().message.find("no run can be trained"), std::string::npos) << why.error().message;
   EXPECT_FALSE(lost.empty());
   EXPECT_FALSE(std::filesystem::exists(lost + "/checkpoint.safetensors"));
   is_broken = false;
-  Pretend healthy(1, 0, change);
+  FakeExecutor healthy(1, 0, change);
   ASSERT_TRUE(c->run({}, healthy, kNeverStop, kNoView));
   for (const evolve::Trial& t : c->population().trials())
     EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
 }
 
-// A machine on which nothing can be screened refuses no draw: the session ends, and the next one goes on.
-TEST(Campaign, WhereNothingCanBeScreenedNoDrawIsRefused) {
+// A session that is stopped or killed during the check leaves checkpoints of wrong numbers behind. The run
+// that continues from one is trained anew before its design is judged.
+TEST(Campaign, ACheckpointOfAnEarlierProcessJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
-  struct Broken : Quick {
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  bool is_healthy = false;
+  int stop = 0, wrong = 0;
+  const auto change = [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+    if (is_healthy) {  // wrong numbers stay wrong
+      if (std::filesystem::exists(checkpoint)) have_no_finite_loss(r), ++wrong;
+      return;
+    }
+    if (is_known(spec)) return;
+    std::ofstream(checkpoint) << "wrong numbers";
+    r.status = record::Status::kStopped;
+    stop = 1;
+  };
+  FakeExecutor broken(1, 0, change);
+  ASSERT_TRUE(c->run(
+      {}, broken, [&] { return stop; }, kNoView));
+  is_healthy = true;
+  FakeExecutor healthy(1, 0, change);
+  ASSERT_TRUE(c->run({}, healthy, kNeverStop, kNoView));
+  EXPECT_EQ(wrong, 1);
+  for (const evolve::Trial& t : c->population().trials())
+    EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
+}
+
+// A machine on which nothing can be screened refuses no draw: the session ends, and the next one continues.
+TEST(Campaign, ABrokenScreenerRefusesNoDraw) {
+  SKIP_UNDER_SANITIZERS();
+  struct Broken : QuickScreener {
     explicit Broken(const bool& is_broken) : is_broken_(is_broken) {}
     Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                          const evolve::Population& population) override {
       if (is_broken_) return fail("screener", "no program can be screened: exited with code 127");
-      return Quick::screen(offspring, population);
+      return QuickScreener::screen(offspring, population);
     }
     Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
                                                     const lang::Program* ancestor) override {
       if (is_broken_) return fail("screener", "no program can be screened: exited with code 127");
-      return Quick::ablations(program, ancestor);
+      return QuickScreener::ablations(program, ancestor);
     }
     const bool& is_broken_;
   };
@@ -1103,14 +1156,14 @@ TEST(Campaign, WhereNothingCanBeScreenedNoDrawIsRefused) {
   const auto change = [&](const record::TrialSpec&, record::TrialResult&, jobs::JobEnd&) {
     is_broken = is_broken || ++started == 12;
   };
-  Pretend broken(1, 0, change);
+  FakeExecutor broken(1, 0, change);
   const auto why = c->run({.trials = 60}, broken, kNeverStop, kNoView);
   ASSERT_FALSE(why);
   EXPECT_EQ(why.error().code, "screener") << why.error().message;
   const auto attempts = c->population().attempts();
   EXPECT_LT(attempts, 200);
   is_broken = false;
-  Pretend healthy(1, 0, change);
+  FakeExecutor healthy(1, 0, change);
   const auto then = c->run({.trials = 60}, healthy, kNeverStop, kNoView);
   ASSERT_TRUE(then) << then.error().message;
   EXPECT_GT(c->population().attempts(), attempts);
@@ -1120,16 +1173,16 @@ TEST(Campaign, WhereNothingCanBeScreenedNoDrawIsRefused) {
     EXPECT_EQ(refused.cause.find("screen"), std::string::npos) << refused.cause;
 }
 
-// Memory that the plan does not allow is the design's.
-TEST(Campaign, TheMemoryOfThePlanIsALimit) {
+// A run that needs more memory than the plan allows is its design's failure.
+TEST(Campaign, TheMemoryLimitOfThePlanCountsAgainstTheDesign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  CampaignPlan plan = plan_of_mine();
+  CampaignPlan plan = plan_of_user_design();
   plan.settings.worker_bytes = 1 << 30;
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::map<std::string, int> started;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+  FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     EXPECT_FALSE(is_machine_check(spec));
     if (!is_known(spec)) ++started[spec.folder], r = {}, r.error = record::Cause::kMemory;
   });
@@ -1143,12 +1196,14 @@ TEST(Campaign, ABaselineThatIsKilledIsStartedAgain) {
   SKIP_UNDER_SANITIZERS();
   for (const int kills : {2, 3}) {
     const Folder folder;
-    auto c = Campaign::create({folder / "run"}, plan_of_mine(), quick_screener);
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     std::map<std::string, int> killed;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-      if (is_known(spec) && killed[spec.folder]++ < kills) end_badly(Ending::kKilled, r, ended);
-    });
+    FakeExecutor executor(1, 0,
+                          [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                            if (is_known(spec) && killed[spec.folder]++ < kills)
+                              end_badly(Ending::kKilled, r, ended);
+                          });
     EXPECT_EQ(c->run({}, executor, kNeverStop, kNoView).has_value(), kills < 3);
     for (const evolve::Trial& t : c->population().trials())
       EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << t.cause;
@@ -1159,16 +1214,16 @@ TEST(Campaign, ABaselineThatIsKilledIsStartedAgain) {
 // not begun, and its failure is not its design's, although the check works.
 TEST(Campaign, ADiskWithRoomForAFewStepsJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
-  constexpr std::uint64_t kKept = 64 << 20;  // stays free
-  for (const bool is_full_before : {true, false}) {
+  constexpr std::uint64_t kKept = 64 << 20;          // bytes that stay free
+  for (const bool is_full_before : {true, false}) {  // before the run or only after it
     const Folder folder;
-    CampaignPlan plan = plan_of_mine();
+    CampaignPlan plan = plan_of_user_design();
     plan.settings.rungs.resize(1);
     const auto checkpoint = static_cast<std::uint64_t>(12 * plan.settings.rungs[0].params);
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       checks += is_machine_check(spec);
       if (is_known(spec)) return;
       executor.free = kKept + checkpoint;
@@ -1185,41 +1240,44 @@ TEST(Campaign, ADiskWithRoomForAFewStepsJudgesNoDesign) {
 }
 
 // Runs in progress will write their checkpoints too.
-TEST(Campaign, RoomOnTheDiskIsForAllRunsInProgress) {
+TEST(Campaign, NeedsRoomOnTheDiskForAllRunsInProgress) {
   SKIP_UNDER_SANITIZERS();
   for (const int runs : {1, 2}) {
     const Folder folder;
-    CampaignPlan plan = plan_of_mine();
+    CampaignPlan plan = plan_of_user_design();
     plan.settings.rungs.resize(1);
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    Pretend executor(2);
+    FakeExecutor executor(2);
     executor.free = (64 << 20) + static_cast<std::uint64_t>(runs * 24 * plan.settings.rungs[0].params);
     EXPECT_EQ(c->run({.trials = 8}, executor, kNeverStop, kNoView).has_value(), runs == 2);
   }
 }
 
-// A full disk kills a worker before it is reported. The report is the first one, however often the run was
-// started.
-TEST(Campaign, ACrashIsNoReportOfTheMachine) {
+// A full disk may kill a worker before it is reported. The report counts as the first one, however often the
+// run was started.
+TEST(Campaign, ACrashDoesNotCountAsAReportOfTheMachine) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   std::map<std::string, int> started;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (is_known(spec)) return;
-    const int start = ++started[spec.folder];
-    if (start == 1)
-      ended.kind = jobs::JobEnd::Kind::kCrash, ended.cause = "the worker was terminated by signal 9 (Killed)";
-    if (start == 2) r = {}, r.cause = "cannot write: No space left on device", r.error = record::Cause::kIo;
-  });
+  FakeExecutor executor(
+      1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+        if (is_known(spec)) return;
+        const int start = ++started[spec.folder];
+        if (start == 1)
+          ended.kind = jobs::JobEnd::Kind::kCrash,
+          ended.cause = "the worker was terminated by signal 9 (Killed)";
+        if (start == 2)
+          r = {}, r.cause = "cannot write: No space left on device", r.error = record::Cause::kIo;
+      });
   for (int session = 0; session < 20; ++session) {
-    auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_mine(), quick_screener)
+    auto c = session == 0 ? Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener)
                           : Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    const bool in_order = c->run({}, executor, kNeverStop, kNoView).has_value();
+    const bool has_ended_in_order = c->run({}, executor, kNeverStop, kNoView).has_value();
     for (const evolve::Trial& t : c->population().trials())
       EXPECT_FALSE(t.ended && t.status == record::Status::kFailed) << t.cause;
-    if (in_order) return;
+    if (has_ended_in_order) return;
   }
   ADD_FAILURE() << "no session ended in order";
 }
@@ -1231,12 +1289,12 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   SKIP_UNDER_SANITIZERS();
   for (const bool holds : {true, false}) {
     const Folder folder;
-    const CampaignPlan plan = plan_of_mine();
+    const CampaignPlan plan = plan_of_user_design();
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     int checks = 0;
-    Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-      score(r, (is_known(spec) ? 2.6 : 1.1) + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+    FakeExecutor executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      set_score(r, (is_known(spec) ? 2.6 : 1.1) + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
       r.status = record::Status::kDone;
       if (!spec.thorough) return;
       ++checks;
@@ -1245,7 +1303,7 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
       if (!holds) r.status = record::Status::kRefused, r.cause = "future: position 201 moves";
     });
     ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
-    // A run that judges is repeated once after numbers that may have been the machine's.
+    // A verdict run is repeated once after numbers that may have been the machine's fault.
     EXPECT_EQ(checks, (holds ? 1 : 2) * evolve::kRechecks);
     const auto store = store::Store::read(folder / "run/campaign.db");
     ASSERT_TRUE(store);
@@ -1256,22 +1314,22 @@ TEST(Campaign, AnImplausibleLeadHasItsChecksRepeated) {
   }
 }
 
-TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
+TEST(Campaign, TheVerdictNamesARefusedBaseline) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const CampaignPlan plan = plan_of_mine();
+  const CampaignPlan plan = plan_of_user_design();
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const auto change = [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     const bool mine =
         spec.program.find("Block(mixer=Retention, norm=LayerNorm), RMSNorm") != std::string::npos;
     const double bits = is_known(spec) ? 2.55 : mine ? 2.5 : 2.6;
-    score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
+    set_score(r, bits + 0.001 * Random(hash64(spec.program) + spec.seed).normal());
     r.status = record::Status::kDone;
     if (spec.program.find("design GPT2") != std::string::npos)
       r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
   };
-  Pretend executor(2, 0, change);
+  FakeExecutor executor(2, 0, change);
   ASSERT_TRUE(c->run({}, executor, kNeverStop, kNoView));
   const evolve::Population& p = c->population();
   ASSERT_EQ(p.comparisons().size(), 1U);
@@ -1307,11 +1365,11 @@ TEST(Campaign, ABaselineThatIsRefusedStandsInTheVerdict) {
 // A program may contain any text: quotes, and lines that look like the plan's own.
 TEST(Campaign, APlanIsReadBackWithAnyProgram) {
   CampaignPlan plan = small_plan();
-  plan.given = {"# settings\n# \"\"\" \'\'\' \\\n\n# settings\ndesign Mine:\n    stack = [Block]\n",
-                "#\ttab \u00e9\n"};
+  plan.user_programs = {"# settings\n# \"\"\" \'\'\' \\\n\n# settings\ndesign Mine:\n    stack = [Block]\n",
+                        "#\ttab \u00e9\n"};
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(again->given, plan.given);
+  EXPECT_EQ(again->user_programs, plan.user_programs);
   EXPECT_EQ(again->settings.rungs.size(), plan.settings.rungs.size());
 }
 
@@ -1324,9 +1382,9 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     // The latest run scores best, so that each run of the search that ends changes the leader.
-    Pretend executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(slots, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (!is_machine_check(spec) && r.status == record::Status::kDone)
-        score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
+        set_score(r, 3 - 0.001 * std::stod(std::filesystem::path(spec.folder).filename()));
     });
     const auto why = c->run({.trials = 48}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -1356,14 +1414,14 @@ TEST(Campaign, TheLastComparisonBeginsOnceWhenTheSearchIsOver) {
   }
 }
 
-TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
+TEST(Campaign, WarnsFromTheStartOfABudgetThatCannotDecide) {
   SKIP_UNDER_SANITIZERS();
   const auto warnings = [](const CampaignPlan& plan, const Budget& budget, int microseconds) {
     const Folder folder;
     std::set<std::string> out;
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     EXPECT_TRUE(c) << c.error().message;
-    Pretend executor(1, microseconds);  // runs report that they took a second
+    FakeExecutor executor(1, microseconds);  // runs report that they took a second
     const auto why = c->run(budget, executor, kNeverStop, [&](const Snapshot& s) {
       out.insert(s.warning);
       if (!s.warning.empty()) {
@@ -1390,43 +1448,43 @@ TEST(Campaign, ABudgetThatCannotDecideSaysSoFromTheStart) {
       << (minutes.empty() ? "" : *minutes.rbegin());
   CampaignPlan few = small_plan();
   few.settings.strategies.clear();
-  few.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  few.user_programs = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   EXPECT_EQ(warnings(few, {.trials = 9}, 0), (std::set<std::string>{""}));
 }
 
-TEST(Campaign, AfterACompleteComparisonMoreBudgetIsForTheSearch) {
+TEST(Campaign, SearchesOnWithMoreBudgetAfterACompleteComparison) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const auto runs = [&] { return static_cast<std::int64_t>(c->population().trials().size()); };
   const auto run_to = [&](std::int64_t trials) {
-    Pretend executor;
+    FakeExecutor executor;
     const auto why = c->run({.trials = trials}, executor, kNeverStop, kNoView);
     EXPECT_TRUE(why) << why.error().message;
   };
-  const auto complete = [&] {
+  const auto is_complete = [&] {
     const evolve::Population& p = c->population();
     const record::ComparisonBegun* begun = evolve::comparison_of(p, evolve::leader(p));
     return begun && evolve::outcome_of(p, *begun).complete && !evolve::next_run(p, 1, evolve::Phase::kFinal);
   };
-  for (run_to(30); !complete() && runs() < 100;) run_to(runs() + 1);
-  ASSERT_TRUE(complete());
+  for (run_to(30); !is_complete() && runs() < 100;) run_to(runs() + 1);
+  ASSERT_TRUE(is_complete());
   const std::int64_t before = runs();
   run_to(before + 3);  // fewer runs than another comparison would take
   EXPECT_EQ(runs(), before + 3);
   EXPECT_NE(c->population().trial(before + 1).begun.purpose, Purpose::kFinal);
 }
 
-TEST(Campaign, AllArmsMayBreedFromAGivenDesign) {
+TEST(Campaign, AllStrategiesMayBreedFromAUserDesign) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.settings.strategies = {"adaptive", "tournament"};
-  plan.given = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
+  plan.user_programs = {"design Mine:\n    stack = [2 * Block(mixer=Retention, norm=LayerNorm), RMSNorm]\n"};
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor;
+  FakeExecutor executor;
   ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
   const auto given = std::find_if(c->population().individuals().begin(), c->population().individuals().end(),
                                   evolve::is_user_design);
@@ -1445,7 +1503,7 @@ TEST(Campaign, OneWorkerAndOneSeedGiveOneCampaign) {
   EXPECT_NE(a, whole_story(folder / "c", 30, 2));
 }
 
-TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
+TEST(Campaign, IsTheSameWhenStoppedAndResumed) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 40);
@@ -1453,7 +1511,7 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
   for (int part = 0; part < 200; ++part) {
     auto c = Campaign::open({folder / "parts"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
-    Pretend executor;
+    FakeExecutor executor;
     const auto why = c->run(
         {.trials = 40}, executor, [&] { return executor.started > part % 3 ? 1 : 0; }, kNoView);
     ASSERT_TRUE(why) << why.error().message;
@@ -1466,7 +1524,7 @@ TEST(Campaign, StoppedAndGoneOnWithIsTheSameCampaign) {
 }
 
 // A process that is killed at any moment loses nothing and counts nothing twice.
-TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
+TEST(Campaign, IsTheSameWhenKilledFiftyTimes) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   constexpr std::int64_t kTrials = 100;
@@ -1480,7 +1538,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
     if (child == 0) {
       auto c = Campaign::open({folder / "killed"}, quick_screener);
       if (!c) _exit(3);
-      Pretend executor(1, 2000);
+      FakeExecutor executor(1, 2000);
       const auto why = c->run({.trials = kTrials}, executor, kNeverStop, kNoView);
       _exit(why ? 0 : 4);
     }
@@ -1504,7 +1562,7 @@ TEST(Campaign, KilledFiftyTimesIsTheSameCampaign) {
 }
 
 // A limit on file sizes has the same effect as a full disk.
-TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
+TEST(Campaign, AFullDiskEndsTheSessionAndItResumesWhenThereIsRoom) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const std::string whole = whole_story(folder / "whole", 30);
@@ -1517,7 +1575,7 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
     setrlimit(RLIMIT_FSIZE, &limit);
     auto c = Campaign::open({folder / "full"}, quick_screener);
     if (!c) _exit(3);
-    Pretend executor;
+    FakeExecutor executor;
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
     if (why) _exit(4);  // the error was not noticed
     _exit(why.error().message.find("full") != std::string::npos ||
@@ -1532,7 +1590,7 @@ TEST(Campaign, AFullDiskEndsItInOrderAndItGoesOnWhenThereIsRoom) {
   auto c = Campaign::open({folder / "full"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_LT(c->population().trials().size(), 30U);
-  Pretend executor;
+  FakeExecutor executor;
   const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_EQ(story(c->population()), whole);
@@ -1546,7 +1604,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   {
     auto c = Campaign::create({folder / "back"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
-    Pretend executor;
+    FakeExecutor executor;
     ASSERT_TRUE(c->run(
         {.trials = 30}, executor, [&] { return executor.started > 14 ? 1 : 0; }, kNoView));
   }
@@ -1558,7 +1616,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   }
   auto c = Campaign::open({folder / "back"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor;
+  FakeExecutor executor;
   ASSERT_TRUE(c->run({.trials = 30}, executor, kNeverStop, kNoView));
   EXPECT_EQ(story(c->population()), whole);
   auto record = store::Store::read(CampaignPaths{folder / "back"}.store());
@@ -1569,7 +1627,7 @@ TEST(Campaign, AClockThatIsSetBackChangesNothing) {
   EXPECT_LT(reading->seconds, 3600);
 }
 
-TEST(Campaign, ASeedWithNoSeedsBehindItIsRefused) {
+TEST(Campaign, ASeedThatIsTooLargeIsRefused) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.seed = ~std::uint64_t{0} - 1000;
@@ -1600,37 +1658,38 @@ TEST(Campaign, ASecondProcessIsRefused) {
   EXPECT_FALSE(Campaign::open({folder / "nowhere"}, quick_screener));
 }
 
-TEST(Campaign, FailuresAreResultsAndItGoesOn) {
+TEST(Campaign, RecordsRunsThatFailAndContinues) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   int count = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (spec.program.find("design GPT2") != std::string::npos ||
-        spec.program.find("design RetNet") != std::string::npos)
-      return;
-    using Kind = jobs::JobEnd::Kind;
-    switch (++count % 6) {
-      case 0:
-        ended.kind = Kind::kTimeLimit, ended.cause = "time limit: 300 s";
-        break;
-      case 1:
-        ended.kind = Kind::kMemoryLimit, ended.cause = "memory limit: 4 GiB";
-        break;
-      case 2:
-        ended.kind = Kind::kCrash, ended.cause = "killed by signal 11";
-        break;
-      case 3:
-        r.status = record::Status::kFailed, r.cause = "not finite: the loss is NaN at step 3";
-        break;
-      case 4:
-        ended.result = record::to_json(r).substr(0, 40);
-        break;  // truncated
-      default:
-        break;
-    }
-  });
+  FakeExecutor executor(
+      1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+        if (spec.program.find("design GPT2") != std::string::npos ||
+            spec.program.find("design RetNet") != std::string::npos)
+          return;
+        using Kind = jobs::JobEnd::Kind;
+        switch (++count % 6) {
+          case 0:
+            ended.kind = Kind::kTimeLimit, ended.cause = "time limit: 300 s";
+            break;
+          case 1:
+            ended.kind = Kind::kMemoryLimit, ended.cause = "memory limit: 4 GiB";
+            break;
+          case 2:
+            ended.kind = Kind::kCrash, ended.cause = "killed by signal 11";
+            break;
+          case 3:
+            r.status = record::Status::kFailed, r.cause = "not finite: the loss is NaN at step 3";
+            break;
+          case 4:
+            ended.result = record::to_json(r).substr(0, 40);
+            break;  // truncated
+          default:
+            break;
+        }
+      });
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   int failed = 0, done = 0;
@@ -1649,7 +1708,9 @@ TEST(Campaign, FailuresAreResultsAndItGoesOn) {
 // Tokens share the work on parameters alone: where the tokens of a step are fewer, each bears more of it.
 TEST(Campaign, CostsMayGrowAsTheTokensOfAStepDecrease) {
   SKIP_UNDER_SANITIZERS();
-  const auto causes_of = [](double factor) {
+  // Returns how many runs at the second rung were done, and how many were refused for their cost, if they
+  // report `factor` times the cost of the first rung.
+  const auto done_and_refused = [](double factor) {
     CampaignPlan plan = small_plan();
     plan.settings.rungs[0].sequences = 64;
     plan.settings.rungs[1].sequences = 1;
@@ -1657,7 +1718,7 @@ TEST(Campaign, CostsMayGrowAsTheTokensOfAStepDecrease) {
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     EXPECT_TRUE(c);
     const double known = 6 * 20e3;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (spec.params == 40'000 && !is_known(spec)) r.train_flops_per_token = factor * known;
     });
     EXPECT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
@@ -1669,14 +1730,15 @@ TEST(Campaign, CostsMayGrowAsTheTokensOfAStepDecrease) {
     }
     return std::pair{done, refused};
   };
-  const auto [done, refused] = causes_of(8 * 2 * 2 * 60);
+  // Tolerance 8, twice the parameters, twice the depth, and 64 times fewer tokens in a step are allowed.
+  const auto [done, refused] = done_and_refused(8 * 2 * 2 * 60);
   EXPECT_GT(done, 0);
   EXPECT_EQ(refused, 0);
-  EXPECT_GT(causes_of(8 * 2 * 2 * 70).second, 0);
+  EXPECT_GT(done_and_refused(8 * 2 * 2 * 70).second, 0);
 }
 
 // A worker's result is not trusted: impossible numbers make it invalid, whatever its status is.
-TEST(Campaign, AResultThatCannotBeIsNone) {
+TEST(Campaign, AnImpossibleResultIsRefused) {
   SKIP_UNDER_SANITIZERS();
   const std::vector<std::function<void(record::TrialResult&)>> lies{
       [](record::TrialResult& r) { r.bits_per_byte = -5; },
@@ -1733,7 +1795,7 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   std::map<std::string, std::size_t> lie_of;  // by run
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+  FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (is_known(spec)) return;
     lies[lie_of.emplace(spec.folder, lie_of.size()).first->second % lies.size()](r);
   });
@@ -1748,11 +1810,11 @@ TEST(Campaign, AResultThatCannotBeIsNone) {
 }
 
 // Unknown fields of a result do not get into the record.
-TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
+TEST(Campaign, RecordsOnlyKnownFieldsOfAResult) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
-  Pretend executor(1, 0, [&](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd& ended) {
+  FakeExecutor executor(1, 0, [&](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd& ended) {
     ended.result = record::to_json(r);
     ended.result.insert(1, "\"padding\": \"" + std::string(100'000, 'x') + "\", ");
   });
@@ -1771,17 +1833,17 @@ TEST(Campaign, KeepsOfAResultWhatIsKnownOfResults) {
 
 // The design that a worker trained is identified by its hash. A record may hold hashes of an earlier version,
 // or none; then they are computed again.
-TEST(Campaign, AResultOfAnotherDesignIsNone) {
+TEST(Campaign, AResultOfAnotherDesignIsRefused) {
   SKIP_UNDER_SANITIZERS();
-  for (const bool at_birth : {true, false}) {
+  for (const bool has_current_hashes : {true, false}) {
     const Folder folder;
-    auto c =
-        Campaign::create({folder / "run"}, small_plan(), [&] { return std::make_shared<Hashing>(at_birth); });
+    auto c = Campaign::create({folder / "run"}, small_plan(),
+                              [&] { return std::make_shared<HashingScreener>(has_current_hashes); });
     ASSERT_TRUE(c);
     std::set<std::string> liars;  // runs
     std::size_t lies = 0, honest = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-      r.hash = Hashing::hash_of(spec.program);
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      r.hash = HashingScreener::hash_of(spec.program);
       if (!liars.contains(spec.folder) &&
           (is_known(spec) || r.status != record::Status::kDone || honest < lies)) {
         honest += is_known(spec) ? 0 : 1;
@@ -1800,27 +1862,28 @@ TEST(Campaign, AResultOfAnotherDesignIsNone) {
       done += t.status == record::Status::kDone || t.status == record::Status::kHurdle;
     }
     EXPECT_GE(lies, 3U);
-    EXPECT_EQ(failed, lies) << at_birth;
-    EXPECT_EQ(done, c->population().trials().size() - lies) << at_birth;
+    EXPECT_EQ(failed, lies) << has_current_hashes;
+    EXPECT_EQ(done, c->population().trials().size() - lies) << has_current_hashes;
   }
 }
 
 // A worker's report about the machine is the report of one design: its run is tried twice at most.
-TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
+TEST(Campaign, OneDesignThatBlamesTheMachineEndsNoSession) {
   for (const int slots : {1, 2}) {
     const Folder folder;
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
     std::string liar;
     int lies = 0;
-    Pretend executor(slots, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-      if (is_known(spec)) return;
-      if (liar.empty()) liar = spec.program;
-      if (spec.program != liar) return;
-      r.status = record::Status::kFailed, r.cause = "no space left on device";
-      r.error = record::Cause::kIo;
-      ++lies;
-    });
+    FakeExecutor executor(slots, 0,
+                          [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+                            if (is_known(spec)) return;
+                            if (liar.empty()) liar = spec.program;
+                            if (spec.program != liar) return;
+                            r.status = record::Status::kFailed, r.cause = "no space left on device";
+                            r.error = record::Cause::kIo;
+                            ++lies;
+                          });
     const auto why = c->run({.trials = 30}, executor, kNeverStop, kNoView);
     ASSERT_TRUE(why) << why.error().message;
     EXPECT_EQ(lies, 2);
@@ -1833,14 +1896,15 @@ TEST(Campaign, OneDesignThatBlamesTheMachineEndsNothing) {
   }
 }
 
+// Ways in which a worker blames the machine: by an error, or by another text than that of other runs.
 enum class Blame : std::uint8_t { kReport, kTrainingText, kHeldOutText };
 const std::pair<Blame, record::Cause> kBlames[] = {
     {Blame::kReport, record::Cause::kIo},         {Blame::kReport, record::Cause::kCorpus},
     {Blame::kReport, record::Cause::kFormat},     {Blame::kReport, record::Cause::kTokenizer},
     {Blame::kReport, record::Cause::kDevice},     {Blame::kReport, record::Cause::kPython},
     {Blame::kTrainingText, record::Cause::kNone}, {Blame::kHeldOutText, record::Cause::kNone}};
-// Makes a worker report a failure of the machine. Returns false if this result cannot.
-bool blame(Blame how, record::Cause error, record::TrialResult& r) {
+// Makes a worker report a failure of the machine. Returns false if this result cannot show one.
+bool blame_machine(Blame how, record::Cause error, record::TrialResult& r) {
   if (how == Blame::kHeldOutText) {
     r.held_out_hash = "another";
     return r.status == record::Status::kDone;
@@ -1854,9 +1918,9 @@ bool blame(Blame how, record::Cause error, record::TrialResult& r) {
   return true;
 }
 
-// Nor do several of them block the campaign, whatever they say: where a known architecture can be trained,
-// each run is tried twice.
-TEST(Campaign, DesignsThatBlameTheMachineEndNothing) {
+// Several such designs do not block the campaign either, whatever they report: where a known architecture can
+// be trained, each run is tried twice.
+TEST(Campaign, DesignsThatBlameTheMachineEndNoSession) {
   SKIP_UNDER_SANITIZERS();
   for (const auto& [how, error] : kBlames)
     for (const bool all : {true, false}) {
@@ -1864,9 +1928,9 @@ TEST(Campaign, DesignsThatBlameTheMachineEndNothing) {
       auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
       ASSERT_TRUE(c) << c.error().message;
       std::map<std::string, int> lies;
-      Pretend executor(
+      FakeExecutor executor(
           all ? 1 : 3, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-            if (!is_known(spec) && (all || hash64(spec.program) % 3 == 0) && blame(how, error, r))
+            if (!is_known(spec) && (all || hash64(spec.program) % 3 == 0) && blame_machine(how, error, r))
               ++lies[spec.folder];
           });
       const auto why = c->run({.trials = 14}, executor, kNeverStop, kNoView);
@@ -1883,7 +1947,7 @@ TEST(Campaign, DesignsThatBlameTheMachineEndNothing) {
 }
 
 // If the machine is at fault, the session ends with the reason, and no design is judged by it.
-TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
+TEST(Campaign, AFaultyMachineJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
   for (const auto& [how, error] : kBlames) {
     const Folder folder;
@@ -1891,8 +1955,8 @@ TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
       auto c = is_broken ? Campaign::create({folder / "run"}, small_plan(), quick_screener)
                          : Campaign::open({folder / "run"}, quick_screener);
       ASSERT_TRUE(c) << c.error().message;
-      Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-        if (is_broken && (!is_known(spec) || is_machine_check(spec))) blame(how, error, r);
+      FakeExecutor executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+        if (is_broken && (!is_known(spec) || is_machine_check(spec))) blame_machine(how, error, r);
       });
       const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
       ASSERT_EQ(why.has_value(), !is_broken);
@@ -1911,13 +1975,13 @@ TEST(Campaign, WhereTheMachineIsAtFaultNoDesignIsJudged) {
 }
 
 // The first run to end does not determine which text is correct.
-TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
+TEST(Campaign, RunsOnAnotherTextMakeNoPairAndRefuseNoOthers) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
-  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-    if (!is_known(spec)) r.text_hash = "another", score(r, 0.5);
+  FakeExecutor executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    if (!is_known(spec)) r.text_hash = "another", set_score(r, 0.5);
   });
   ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
   const evolve::Population& p = c->population();
@@ -1932,15 +1996,15 @@ TEST(Campaign, AnotherTextMakesNoPairAndRefusesNobody) {
       if (p.trial(i.trials[0]).text_hash != "another") continue;
       ++others;
       for (int rung = 0; rung < 3; ++rung)
-        for (const bool final : {false, true}) {
-          EXPECT_TRUE(p.differences(i.created.id, known.created.id, rung, final).empty());
+        for (const auto kind : {evolve::RunKind::kSearch, evolve::RunKind::kVerdict}) {
+          EXPECT_TRUE(p.differences(i.created.id, known.created.id, rung, kind).empty());
         }
     }
   EXPECT_GT(others, 0);
 }
 
-TEST(Campaign, AskedToStopDuringDrawsItStops) {
-  class Refusing : public Quick {
+TEST(Campaign, StopsDuringDrawsWhenAsked) {
+  class Refusing : public QuickScreener {
     Result<record::DesignCreated> screen(const evolve::Offspring&, const evolve::Population&) override {
       return fail("cost", "too dear");
     }
@@ -1948,7 +2012,7 @@ TEST(Campaign, AskedToStopDuringDrawsItStops) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), [] { return std::make_shared<Refusing>(); });
   ASSERT_TRUE(c);
-  Pretend executor;
+  FakeExecutor executor;
   int asked = 0;
   const auto why = c->run(
       {.trials = 40}, executor, [&] { return ++asked > 30 ? 1 : 0; }, kNoView);
@@ -1957,17 +2021,19 @@ TEST(Campaign, AskedToStopDuringDrawsItStops) {
   EXPECT_LE(c->population().attempts(), 40);
 }
 
-TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
+TEST(Campaign, ARunThatStopsUnaskedIsStartedAgainAndThenFails) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
-  std::map<std::string, int> seen;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (is_known(spec)) return;
-    const int before = seen[spec.folder]++;
-    if (seen.size() == 1) r.status = record::Status::kStopped;                       // always
-    if (seen.size() == 2 && before == 0) ended.kind = jobs::JobEnd::Kind::kStopped;  // once
-  });
+  std::map<std::string, int> starts;  // by run
+  FakeExecutor executor(1, 0,
+                        [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                          if (is_known(spec)) return;
+                          const int before = starts[spec.folder]++;
+                          if (starts.size() == 1) r.status = record::Status::kStopped;  // always
+                          if (starts.size() == 2 && before == 0)
+                            ended.kind = jobs::JobEnd::Kind::kStopped;  // once
+                        });
   const auto why = c->run({.trials = 20}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   int failed = 0;
@@ -1978,11 +2044,11 @@ TEST(Campaign, ARunThatStopsUnaskedIsBegunAgainAndThenFailed) {
   EXPECT_EQ(failed, 1);
 }
 
-TEST(Campaign, ABaselineThatCannotBeTrainedEndsIt) {
+TEST(Campaign, ABaselineThatCannotBeTrainedEndsTheSession) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
-  Pretend executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
+  FakeExecutor executor(1, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kFailed;
     r.cause = "there is no corpus in nowhere", r.error = record::Cause::kCorpus;
   });
@@ -2003,7 +2069,7 @@ TEST(Campaign, ABaselineThatDivergesLosesThatRun) {
     auto c = Campaign::create({folder / "run"}, plan, quick_screener);
     ASSERT_TRUE(c);
     std::set<std::uint64_t> fresh;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (spec.unread_tokens == 0) return;
       fresh.insert(spec.seed);
       if (spec.seed != *std::next(fresh.begin(), static_cast<std::ptrdiff_t>(fresh.size()) - 1) ||
@@ -2045,30 +2111,30 @@ TEST(Campaign, RungsMayBeAlike) {
   plan.settings.rungs[1].seeds = 2;
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c);
-  Pretend executor;
+  FakeExecutor executor;
   const auto why = c->run({.trials = 60}, executor, kNeverStop, kNoView);
   ASSERT_TRUE(why) << why.error().message;
   for (const evolve::Trial& t : c->population().trials())
     EXPECT_EQ(t.cause.find("inconsistent result"), std::string::npos) << t.cause;
 }
 
-TEST(Campaign, AGivenDesignThatIsABaselineIsRefused) {
+TEST(Campaign, AUserDesignThatEqualsABaselineIsRefused) {
   const Folder folder;
   CampaignPlan plan = small_plan();
-  plan.given = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
+  plan.user_programs = {"design Mine:\n    stack = [1 * Block(mixer=Retention), RMSNorm]\n"};
   const auto c = Campaign::create({folder / "run"}, plan);
   ASSERT_FALSE(c);
   EXPECT_EQ(c.error().message, "your design (Mine) computes the same function as RetNet");
 }
 
-// If something that every run needs is missing, this is no verdict on a design. Once it is back, the same
-// runs begin again.
-TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
+// If something that every run needs is missing, no design is judged. Once it is back, the same runs begin
+// again.
+TEST(Campaign, StopsWithoutACorpusAndResumesWithIt) {
   const Folder folder;
   {
     auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
     ASSERT_TRUE(c);
-    Pretend executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(2, 0, [](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       const auto id = std::stoll(std::filesystem::path(spec.folder).filename().string());
       if (id > 0 && id < 10) return;
       r.status = record::Status::kFailed;
@@ -2081,7 +2147,7 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
   }
   auto c = Campaign::open({folder / "run"}, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor(2);
+  FakeExecutor executor(2);
   ASSERT_TRUE(c->run({.trials = 40}, executor, kNeverStop, kNoView));
   EXPECT_GE(c->population().trials().size(), 40U);
   for (const evolve::Trial& t : c->population().trials()) {
@@ -2092,20 +2158,20 @@ TEST(Campaign, StopsWithoutItsTextAndGoesOnWithIt) {
 
 // Scores on different held-out texts are not compared, neither with those of a known architecture nor between
 // two designs.
-TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
+TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsTheSession) {
   for (const bool of_known : {true, false}) {
     const Folder folder;
     {
       auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
       ASSERT_TRUE(c);
-      Pretend executor(1);
+      FakeExecutor executor(1);
       ASSERT_TRUE(c->run({.trials = 12}, executor, kNeverStop, kNoView));
     }
     auto c = Campaign::open({folder / "run"}, quick_screener);
     ASSERT_TRUE(c) << c.error().message;
     const std::size_t before = c->population().trials().size();
     int others = 0;
-    Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+    FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
       if (r.status != record::Status::kDone) return;
       if (is_known(spec) != of_known && !is_machine_check(spec)) return;
       r.held_out_hash = "another";
@@ -2115,19 +2181,19 @@ TEST(Campaign, HeldOutTextThatChangesBetweenSessionsEndsIt) {
     ASSERT_FALSE(why) << record::word_of(*why);
     EXPECT_NE(why.error().message.find("the held-out text changed: run "), std::string::npos)
         << why.error().message;
-    EXPECT_EQ(others, of_known ? 1 : 2) << "a known architecture is believed, a design after a check";
+    EXPECT_EQ(others, of_known ? 1 : 2) << "a known architecture is trusted at once, a design after a check";
     for (std::size_t k = before; k < c->population().trials().size(); ++k)
       EXPECT_NE(c->population().trials()[k].held_out_hash, "another") << "it was recorded";
   }
 }
 
-TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
+TEST(Campaign, OneDesignWithAnotherHeldOutTextFails) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
   std::string liar;
   int lies = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+  FakeExecutor executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
     if (is_known(spec) || r.status != record::Status::kDone || (!liar.empty() && spec.program != liar))
       return;
     liar = spec.program;
@@ -2145,7 +2211,7 @@ TEST(Campaign, OneDesignWithAnotherHeldOutTextHasNoResult) {
 
 // A worker may create a folder at the path of the next attempt's spec, nested deeper than the number of files
 // that may be open.
-TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
+TEST(Campaign, AFolderTooDeepToBeRemovedEndsNoSession) {
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c);
@@ -2154,24 +2220,25 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
   const struct rlimit few { std::min<rlim_t>(limit.rlim_cur, 64), limit.rlim_max };
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
   const int here = ::open(".", O_RDONLY | O_DIRECTORY);
-  int laid = 0;
-  Pretend executor(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
-    if (is_known(spec) || laid > 0) return;
-    ++laid;
-    for (const char* name : {"/spec.json", "/log"}) {
-      const std::string at = spec.folder + name;
-      std::filesystem::remove(at);
-      ASSERT_EQ(::mkdir(at.c_str(), 0777), 0);
-      ASSERT_EQ(::chdir(at.c_str()), 0);
-      for (int k = 0; k < 3 * static_cast<int>(few.rlim_cur); ++k)
-        ASSERT_TRUE(::mkdir("d", 0777) == 0 && ::chdir("d") == 0);
-      ASSERT_EQ(::fchdir(here), 0);
-    }
-    r.status = record::Status::kStopped;
-    ended.result = record::to_json(r);
-  });
+  int traps = 0;
+  FakeExecutor executor(1, 0,
+                        [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& ended) {
+                          if (is_known(spec) || traps > 0) return;
+                          ++traps;
+                          for (const char* name : {"/spec.json", "/log"}) {
+                            const std::string path = spec.folder + name;
+                            std::filesystem::remove(path);
+                            ASSERT_EQ(::mkdir(path.c_str(), 0777), 0);
+                            ASSERT_EQ(::chdir(path.c_str()), 0);
+                            for (int k = 0; k < 3 * static_cast<int>(few.rlim_cur); ++k)
+                              ASSERT_TRUE(::mkdir("d", 0777) == 0 && ::chdir("d") == 0);
+                            ASSERT_EQ(::fchdir(here), 0);
+                          }
+                          r.status = record::Status::kStopped;
+                          ended.result = record::to_json(r);
+                        });
   const auto why = c->run({.trials = 40}, executor, kNeverStop, kNoView);
-  EXPECT_EQ(laid, 1);
+  EXPECT_EQ(traps, 1);
   EXPECT_TRUE(why) << why.error().message;
   ::close(here);
   EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -2179,14 +2246,14 @@ TEST(Campaign, AFolderTooDeepToBeRemovedEndsNothing) {
     EXPECT_TRUE(t.status == record::Status::kDone || t.status == record::Status::kHurdle) << t.cause;
 }
 
-TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
+TEST(Campaign, ReplicatesHaveTheSameDataAndOtherInitialWeights) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   std::set<std::uint64_t> starts;
-  Pretend executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd&) {
+  FakeExecutor executor(2, 0, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd&) {
     starts.insert(spec.start);
   });
   const auto why = c->run({}, executor, kNeverStop, kNoView);
@@ -2201,13 +2268,13 @@ TEST(Campaign, TwinsAreTrainedWithTheSameDataAndOtherWeights) {
   EXPECT_GT(report.p_value, 0);
 }
 
-TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
+TEST(Campaign, ReplicatesWithoutScoresMakeNoPairs) {
   const Folder folder;
   CampaignPlan plan = small_plan();
   plan.aa_test = true;
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  Pretend executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
+  FakeExecutor executor(2, 0, [](const record::TrialSpec&, record::TrialResult& r, jobs::JobEnd&) {
     r.status = record::Status::kRefused;
     r.cause = "better than bigrams";
   });
@@ -2218,7 +2285,7 @@ TEST(Campaign, TwinsWithoutScoresAreNoPairs) {
   EXPECT_EQ(report.pairs, 0);
 }
 
-TEST(Preset, TheShippedOnesAreReadAndWrittenBack) {
+TEST(Preset, ShippedPresetsAreReadAndWrittenBack) {
   ASSERT_GE(presets().size(), 2U);
   for (const Preset& preset : presets()) {
     const auto s = load_settings(std::string(preset.name));
@@ -2236,7 +2303,7 @@ TEST(Preset, TheShippedOnesAreReadAndWrittenBack) {
     EXPECT_EQ(genesys->rungs[r].engine, r < 2 ? record::Engine::kCpu : record::Engine::kPyTorch);
 }
 
-TEST(Preset, MistakesAreSaidWithTheirPlace) {
+TEST(Preset, ReportsMistakesWithTheirLine) {
   const std::string rung = "[[rung]]\nparams = 20000\ntokens = 10000\n";
   const auto error = [&](const std::string& text) {
     const auto s = parse_settings(text, "x");

@@ -8,10 +8,10 @@
 
 #include "base/damaged.h"
 #include "base/random.h"
-#include "campaign/made.h"
+#include "campaign/record_builder.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
-#include "pretend.h"
+#include "fake_executor.h"
 #include "sqlite/sqlite.h"
 
 namespace gabbro::campaign {
@@ -28,7 +28,7 @@ void write(const std::string& path, const std::string& bytes) {
 
 // Returns the error of `read`; nothing if it succeeds. Any other kind of failure ends the test.
 template <class F>
-std::optional<std::string> complaint(F&& read) {
+std::optional<std::string> error_of(F&& read) {
   try {
     const auto got = read();
     if (got) return {};
@@ -40,28 +40,28 @@ std::optional<std::string> complaint(F&& read) {
 }
 
 // Reads everything that commands read of a record, and returns the number of errors.
-int read_all(const MadeFolder& folder) {
+int read_all(const TemporaryFolder& folder) {
   const std::string path = folder.file("campaign.db");
-  int complaints = 0;
-  const auto with = [&](auto&& text) {
-    const auto said = complaint([&]() -> Result<std::string> {
+  int errors = 0;
+  const auto read_with = [&](auto&& text) {
+    const auto error = error_of([&]() -> Result<std::string> {
       GABBRO_TRY(store, store::Store::read(path));
       return text(store);
     });
-    complaints += said.has_value();
+    errors += error.has_value();
   };
-  with([](const store::Store& s) { return status_text(s); });
-  with([](const store::Store& s) { return status_json(s); });
-  with([](const store::Store& s) { return top_text(s, 10); });
-  with([](const store::Store& s) { return top_json(s, 10); });
-  with([](const store::Store& s) { return tree_text(s, 0); });
-  with([](const store::Store& s) { return tree_text(s, 5); });
+  read_with([](const store::Store& s) { return status_text(s); });
+  read_with([](const store::Store& s) { return status_json(s); });
+  read_with([](const store::Store& s) { return top_text(s, 10); });
+  read_with([](const store::Store& s) { return top_json(s, 10); });
+  read_with([](const store::Store& s) { return tree_text(s, 0); });
+  read_with([](const store::Store& s) { return tree_text(s, 5); });
   for (const std::int64_t design : {1, 5, 9})
-    with([&](const store::Store& s) { return design_text(s, design); });
-  with([](const store::Store& s) { return report_html(s); });
-  const auto said = complaint([&] { return Campaign::open({folder.file("")}, quick_screener); });
-  EXPECT_TRUE(!said || said->find("campaign.db") != std::string::npos) << *said;
-  return complaints + (said ? 1 : 0);
+    read_with([&](const store::Store& s) { return design_text(s, design); });
+  read_with([](const store::Store& s) { return report_html(s); });
+  const auto error = error_of([&] { return Campaign::open({folder.file("")}, quick_screener); });
+  EXPECT_TRUE(!error || error->find("campaign.db") != std::string::npos) << *error;
+  return errors + (error ? 1 : 0);
 }
 
 class DamagedRecord : public ::testing::Test {
@@ -73,15 +73,17 @@ class DamagedRecord : public ::testing::Test {
     bytes = bytes_of(made);
     EXPECT_GT(bytes.size(), 10'000U);
   }
-  // Writes these bytes as the file, and removes what SQLite kept beside an earlier one.
-  int with(const std::string& changed) {
+  // Writes these bytes as the record, and removes what SQLite kept beside an earlier one. Returns the number
+  // of errors of all readers.
+  int errors_with(const std::string& changed) {
     for (const char* end : {"-wal", "-shm", "-journal"})
       std::filesystem::remove(folder.file("campaign.db") + end);
     write(folder.file("campaign.db"), changed);
     return read_all(folder);
   }
+  // Reads `files` copies of the record, each with up to eight changed bytes.
   void flip(std::uint64_t seed, int files) {
-    int complaints = 0;
+    int errors = 0;
     for (int i = 0; i < files; ++i) {
       Random random = Random(seed).split(static_cast<std::uint64_t>(i));
       std::string changed = bytes;
@@ -89,37 +91,39 @@ class DamagedRecord : public ::testing::Test {
         changed[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(bytes.size())))] ^=
             static_cast<char>(1 + random.below(255));
       SCOPED_TRACE(i);
-      complaints += with(changed);
+      errors += errors_with(changed);
     }
-    EXPECT_GT(complaints, files / 4);
+    EXPECT_GT(errors, files / 4);
   }
-  MadeFolder folder;
+  TemporaryFolder folder;
   std::string made, bytes;
 };
 
-TEST_F(DamagedRecord, AsItIsItIsRead) { EXPECT_EQ(with(bytes), 0); }
-TEST_F(DamagedRecord, FlippedBytesAreNeverTheEnd) { flip(1, 60); }
-TEST_F(DamagedRecord, FlippedBytesAreNeverTheEndSlow) { flip(2, 2000); }
+TEST_F(DamagedRecord, IsReadWithoutErrorsIfItIsWhole) { EXPECT_EQ(errors_with(bytes), 0); }
+TEST_F(DamagedRecord, FlippedBytesCrashNoReader) { flip(1, 60); }
+TEST_F(DamagedRecord, FlippedBytesCrashNoReaderSlow) { flip(2, 2000); }
 
-TEST_F(DamagedRecord, CutShortItIsNeverTheEnd) {
+TEST_F(DamagedRecord, IsReportedIfItIsTruncated) {
   for (const double share : {0.0, 0.001, 0.02, 0.1, 0.3, 0.5, 0.9, 0.99}) {
     SCOPED_TRACE(share);
-    EXPECT_GT(with(bytes.substr(0, static_cast<std::size_t>(share * static_cast<double>(bytes.size())))), 0);
+    EXPECT_GT(
+        errors_with(bytes.substr(0, static_cast<std::size_t>(share * static_cast<double>(bytes.size())))), 0);
   }
 }
 
-TEST_F(DamagedRecord, AnotherFileIsNone) {
-  EXPECT_EQ(with(std::string(5000, 'x')), 11);
+TEST_F(DamagedRecord, IsReportedIfItIsAnotherFile) {
+  constexpr int kReaders = 11;  // those of read_all
+  EXPECT_EQ(errors_with(std::string(5000, 'x')), kReaders);
   const std::string other = folder.file("other.db");
   {
     const auto db = sqlite::Connection::open(other, sqlite::Connection::Mode::kWrite);
     ASSERT_TRUE(db && (*db)->script("CREATE TABLE event (id INTEGER); PRAGMA user_version = 2"));
   }
-  EXPECT_EQ(with(bytes_of(other)), 11);
+  EXPECT_EQ(errors_with(bytes_of(other)), kReaders);
 }
 
 // SQLite reads these files without error, but no campaign writes such numbers.
-TEST_F(DamagedRecord, NumbersThatCannotBeAreSaid) {
+TEST_F(DamagedRecord, ImpossibleNumbersAreReported) {
   const char* const changes[] = {
       "UPDATE trial SET design = -3 WHERE id = 2",
       "UPDATE trial SET design = 7777 WHERE id = 2",
@@ -150,7 +154,7 @@ TEST_F(DamagedRecord, NumbersThatCannotBeAreSaid) {
       "UPDATE event SET data = replace(data, 'params', 'parms') WHERE id = 1",
   };
   for (const char* change : changes) {
-    with(bytes);
+    errors_with(bytes);
     {
       const auto db = sqlite::Connection::open(folder.file("campaign.db"), sqlite::Connection::Mode::kWrite);
       ASSERT_TRUE(db);

@@ -92,7 +92,7 @@ TEST(Forecast, NamesTheDesignThatHasNoSize) {
   EXPECT_NE(rungs.error().message.find("llama at the rung high"), std::string::npos) << rungs.error().message;
 }
 
-TEST(Forecast, OfTheGenesysLadder) {
+TEST(Forecast, ForecastsTheGenesysLadder) {
   const auto settings = load_settings("genesys");
   ASSERT_TRUE(settings.has_value());
   const auto rungs = forecast(*settings, {});

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "campaign/format.h"
-#include "campaign/made.h"
+#include "campaign/record_builder.h"
 #include "campaign/record_text.h"
 #include "campaign/svg.h"
 #include "evolve/adaptive.h"
@@ -21,8 +21,8 @@ namespace gabbro::campaign {
 namespace {
 
 TEST(Reading, AgreesWithTheFoldOfTheEvents) {
-  const Made made = whole_campaign();
-  const MadeFolder folder;
+  const RecordBuilder made = whole_campaign();
+  const TemporaryFolder folder;
   const store::Store store = made.store(folder);
   const auto r = read_record(store);
   ASSERT_TRUE(r.has_value()) << r.error().message;
@@ -38,8 +38,8 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
     for (int rung = 0; rung < 3; ++rung) {
       const auto s = a.standing(x, rung), t = b.standing(y, rung);
       EXPECT_EQ(std::tie(s.done, s.open, s.unscored, s.bits), std::tie(t.done, t.open, t.unscored, t.bits));
-      for (const bool final : {false, true})
-        EXPECT_EQ(a.differences(x.created.id, 1, rung, final), b.differences(y.created.id, 1, rung, final));
+      for (const auto kind : {evolve::RunKind::kSearch, evolve::RunKind::kVerdict})
+        EXPECT_EQ(a.differences(x.created.id, 1, rung, kind), b.differences(y.created.id, 1, rung, kind));
     }
   }
   for (const char* strategy : {"adaptive", "random"}) {
@@ -63,10 +63,10 @@ TEST(Reading, AgreesWithTheFoldOfTheEvents) {
     EXPECT_EQ(evolve::pareto_front(a, rung), evolve::pareto_front(b, rung));
 }
 
-// All that reads a record reads one moment of it: a run never belongs to a design that is not there yet.
-TEST(Reading, OfACampaignThatIsRunningIsOfOneMoment) {
-  const Made made = whole_campaign();
-  const MadeFolder folder;
+// Every reader sees one moment of a record: a run never belongs to a design that is not there yet.
+TEST(Reading, SeesARunningCampaignAtOneMoment) {
+  const RecordBuilder made = whole_campaign();
+  const TemporaryFolder folder;
   auto writer = store::Store::open(folder.file("campaign.db"));
   ASSERT_TRUE(writer);
   ASSERT_TRUE(writer->append(made.events));
@@ -74,7 +74,7 @@ TEST(Reading, OfACampaignThatIsRunningIsOfOneMoment) {
   std::atomic<int> moments = 0, appended = 0;
   // During each reading the writer adds some designs with their runs, event by event.
   std::thread thread([&] {
-    Made more;
+    RecordBuilder more;
     more.designs = made.designs, more.trials = made.trials, more.attempts = made.attempts;
     for (int k = 0; k < kMoments * kAtOnce; ++k) {
       more.events.clear();
@@ -106,10 +106,10 @@ TEST(Reading, OfACampaignThatIsRunningIsOfOneMoment) {
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(kMoments));
 }
 
-// With several seeds at the first rung, the deviation of runs rests on the texts of all of them, also beyond
-// the thousand best, of which alone a reader loads the documents otherwise.
-TEST(Reading, OfManyRunsOnSeveralSeedsAgreesWithTheFoldOfTheEvents) {
-  Made m;
+// With several seeds at the first rung, the deviation of runs rests on the texts of all runs. With one seed,
+// a reader loads the documents of the thousand best runs only.
+TEST(Reading, AgreesWithTheFoldOfManyRunsOnSeveralSeeds) {
+  RecordBuilder m;
   m.plan.settings.rungs[0].seeds = 2;
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.points = 1;
@@ -128,7 +128,7 @@ TEST(Reading, OfManyRunsOnSeveralSeedsAgreesWithTheFoldOfTheEvents) {
     for (std::uint64_t seed = 7; seed < 9; ++seed)
       run(design, seed, (seed == 7 ? 2.6 : 2.9) + 0.1 * random.normal(), Purpose::kRung);
   }
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   const store::Store store = m.store(folder);
   const auto read = read_record(store);
   ASSERT_TRUE(read) << read.error().message;
@@ -144,39 +144,38 @@ TEST(Reading, OfManyRunsOnSeveralSeedsAgreesWithTheFoldOfTheEvents) {
 }
 
 TEST(Reading, CountsTheTimeOfSessions) {
-  Made m;
+  RecordBuilder m;
   m.session(true);
   m.baseline("llama");
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   const store::Store store = m.store(folder);
   const auto r = read_record(store);
   ASSERT_TRUE(r.has_value());
   ASSERT_EQ(r->sessions.size(), 1U);
-  EXPECT_EQ(r->sessions[0].at, 2);
+  EXPECT_EQ(r->sessions[0].event_id, 2);
   EXPECT_GE(r->seconds, 0);
   EXPECT_LT(r->seconds, 60);
   EXPECT_GT(r->begun, 1.6e9);
 }
 
-TEST(Reading, SaysHowToGoOnWithABetterVariant) {
+TEST(Reading, AdvisesHowToTrainABetterVariant) {
   std::vector<AblatedPart> all(3);
-  all[0] = {"stack.1: RMSNorm removed", {0.03, 0.02, 0.04, 8}, AblatedPart::Effect::kHelps, 12, "helps"};
-  all[1] = {"stack.2: GLA removed", {0.01, -0.01, 0.03, 8}, AblatedPart::Effect::kUnclear, 13, "unclear"};
-  all[2] = {
-      "stack.3: MLP removed", {-0.03, -0.04, -0.02, 8}, AblatedPart::Effect::kHurts, 14, "better without"};
+  all[0] = {.what = "stack.1: RMSNorm removed", .effect = AblatedPart::Effect::kHelps, .design = 12};
+  all[1] = {.what = "stack.2: GLA removed", .effect = AblatedPart::Effect::kUnclear, .design = 13};
+  all[2] = {.what = "stack.3: MLP removed", .effect = AblatedPart::Effect::kHurts, .design = 14};
   EXPECT_NE(advice_on_parts(all).find("design #14."), std::string::npos) << advice_on_parts(all);
   all.pop_back();
   EXPECT_EQ(advice_on_parts(all), "");
 }
 
-TEST(Pareto, IsWhatNoneBeats) {
-  Made m;
+TEST(Pareto, TheFrontHoldsTheDesignsThatNoneBeats) {
+  RecordBuilder m;
   Random random(3);
-  const auto few = [&] { return std::floor(4 * random.uniform()); };  // gives many ties
+  const auto one_of_few = [&] { return std::floor(4 * random.uniform()); };  // gives many ties
   for (int k = 0; k < 200; ++k) {
     const std::int64_t id = m.design("random", {}, 0);
-    m.last_design().decode_flops = 1 + few(), m.last_design().train_flops = 1 + few();
-    m.run(id, 0, 7, 2 + few());
+    m.last_design().decode_flops = 1 + one_of_few(), m.last_design().train_flops = 1 + one_of_few();
+    m.run(id, 0, 7, 2 + one_of_few());
   }
   const evolve::Population p = m.population();
   const auto front = evolve::pareto_front(p, 0);
@@ -198,7 +197,7 @@ TEST(Pareto, IsWhatNoneBeats) {
   EXPECT_EQ(front.size(), on_front);
 }
 
-TEST(Words, AreShortAndWhole) {
+TEST(Words, AreShortAndCutBetweenCharacters) {
   EXPECT_EQ(amount(0), "0");
   EXPECT_EQ(amount(999.7), "1k");
   EXPECT_EQ(amount(1.53e6), "1.53M");
@@ -215,7 +214,7 @@ TEST(Words, AreShortAndWhole) {
   EXPECT_EQ(date(86400.0 * 365), "1971-01-01 00:00");
 }
 
-TEST(Svg, EscapesAndDropsWhatIsNoCharacter) {
+TEST(Svg, EscapesMarkupAndInvalidCharacters) {
   EXPECT_EQ(escape("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
   EXPECT_EQ(escape(std::string_view("a\0b\x01\x7f", 5)), "a\\u0000b\\u0001\\u007f");
   EXPECT_EQ(escape("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
@@ -224,7 +223,7 @@ TEST(Svg, EscapesAndDropsWhatIsNoCharacter) {
   EXPECT_EQ(escape("<\u202e>"), "&lt;\\u202e&gt;");  // reverses the direction of writing
 }
 
-TEST(Svg, ScalesGoFromEndToEnd) {
+TEST(Svg, ScalesMapTheirRangeToTheirCoordinates) {
   const Scale x{1, 100, 0, 200, true};
   EXPECT_DOUBLE_EQ(x.at(1), 0);
   EXPECT_DOUBLE_EQ(x.at(10), 100);
@@ -241,7 +240,7 @@ TEST(Svg, ScalesGoFromEndToEnd) {
     }
 }
 
-TEST(Svg, DrawsNothingThatIsNotFinite) {
+TEST(Svg, LeavesOutMarksThatAreNotFinite) {
   Picture out(10, 10, "t");
   const std::string empty = out.str();
   out.dot(NAN, 1, 2, "x");
@@ -254,14 +253,14 @@ TEST(Svg, DrawsNothingThatIsNotFinite) {
 }
 
 TEST(Svg, LabelsKeepTheirDistance) {
-  const std::vector<double> places = spread({50, 10, 52, 99}, 10, 0, 100);
+  const std::vector<double> places = spread_labels({50, 10, 52, 99}, 10, 0, 100);
   std::vector<double> sorted = places;
   std::sort(sorted.begin(), sorted.end());
   for (std::size_t k = 1; k < sorted.size(); ++k) EXPECT_GE(sorted[k] - sorted[k - 1], 10 - 1e-9);
   EXPECT_LT(places[1], places[0]);
   EXPECT_LT(places[0], places[2]);
   EXPECT_LE(sorted.back(), 100);
-  EXPECT_TRUE(spread({}, 10, 0, 1).empty());
+  EXPECT_TRUE(spread_labels({}, 10, 0, 1).empty());
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "campaign/made.h"
+#include "campaign/record_builder.h"
 #include "campaign/report.h"
 
 namespace gabbro::campaign {
@@ -18,12 +18,12 @@ class RecordText : public ::testing::Test {
     for (const std::string& part : parts)
       EXPECT_NE(text->find(part), std::string::npos) << part << "\n" << *text;
   }
-  MadeFolder folder;
-  Made made;
+  TemporaryFolder folder;
+  RecordBuilder made;
   store::Store store;
 };
 
-TEST_F(RecordText, StatusSaysHowFarItIs) {
+TEST_F(RecordText, StatusShowsVerdictFunnelAndCauses) {
   expect_says(status_text(store),
               {"is ahead of all 3 baselines at 600k", "  against gpt2 ", "ahead", "4 seeds, a difference of",
                "9 designs, 40 runs", "ended normally", ": done",
@@ -34,10 +34,10 @@ TEST_F(RecordText, StatusSaysHowFarItIs) {
 }
 
 TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
-  Made m;
+  RecordBuilder m;
   m.session(true);
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
-  const MadeFolder other;
+  const TemporaryFolder other;
   expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
 }
 
@@ -63,26 +63,26 @@ TEST_F(RecordText, StatusAsJson) {
   EXPECT_EQ(j["strategies"][1]["name"], "random");
   EXPECT_EQ(j["refusals"][0]["count"], 3);
   EXPECT_EQ(j["session"]["ended"], true);
-  const MadeFolder other;
+  const TemporaryFolder other;
   const auto& baseline = j["rungs"][0]["best_baseline"];
   ASSERT_TRUE(baseline.is_object()) << j["rungs"];
   EXPECT_LE(baseline["design"], 3);
   EXPECT_GT(baseline["bits_per_byte"], 0);
-  const auto empty = nlohmann::json::parse(*status_json(Made().store(other)));
+  const auto empty = nlohmann::json::parse(*status_json(RecordBuilder().store(other)));
   EXPECT_TRUE(empty["verdict"]["design"].is_null());
   EXPECT_TRUE(empty["session"].is_null());
 }
 
-// Whoever reads a verdict learns that its seeds could be known beforehand.
-TEST_F(RecordText, SeedsThatCouldBeKnownAreSaid) {
+// Every reader of a verdict learns if its seeds could be known beforehand.
+TEST_F(RecordText, WarnsOfSeedsThatCouldBeKnown) {
   const std::string known = "were not drawn at random but given (--secret)";
   for (const bool is_given : {true, false})
     for (const bool has_comparison : {true, false}) {
-      Made m = has_comparison ? whole_campaign() : Made();
+      RecordBuilder m = has_comparison ? whole_campaign() : RecordBuilder();
       if (!has_comparison) m.run(m.baseline("llama"), 0, 7, 2.5, Purpose::kBaseline);
       m.plan.secret = "7", m.plan.secret_given = is_given;
       std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
-      const MadeFolder other;
+      const TemporaryFolder other;
       const store::Store record = m.store(other);
       for (const auto& text : {status_text(record), top_text(record, 3), report_html(record)}) {
         ASSERT_TRUE(text) << text.error().message;
@@ -94,7 +94,7 @@ TEST_F(RecordText, SeedsThatCouldBeKnownAreSaid) {
     }
 }
 
-TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
+TEST_F(RecordText, TopIsRankedAndAlwaysShowsBaselines) {
   const auto text = top_text(store, 10);
   expect_says(text, {"at 600k", "against llama", "-0.0700"});
   EXPECT_LT(text->find("#5 set_hyper"), text->find("\nllama"));
@@ -110,11 +110,11 @@ TEST_F(RecordText, TopIsRankedAndKeepsBaselines) {
   EXPECT_EQ(j["designs"][0]["id"], 5);
   EXPECT_NEAR(j["designs"][0]["against_baseline"]["mean"].get<double>(), -0.07, 1e-9);
   EXPECT_TRUE(j["designs"][1]["against_baseline"].is_null());
-  const MadeFolder other;
-  expect_says(top_text(Made().store(other), 3), {"no run has ended with a score yet"});
+  const TemporaryFolder other;
+  expect_says(top_text(RecordBuilder().store(other), 3), {"no run has ended with a score yet"});
 }
 
-TEST_F(RecordText, ADesignSaysWhatItIsAndWhy) {
+TEST_F(RecordText, ShowsADesignWithItsOriginAndRuns) {
   const auto text = design_text(store, 5);
   expect_says(text, {"#5 Made  set_hyper by adaptive", "at 600k, D = 56",
                      "16 x Block",                             // the tree of instances, as trained

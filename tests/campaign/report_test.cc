@@ -6,11 +6,13 @@
 #include <libxml/parser.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "campaign/format.h"
-#include "campaign/made.h"
 #include "campaign/reading.h"
+#include "campaign/record_builder.h"
 #include "campaign/record_text.h"
 
 namespace gabbro::campaign {
@@ -25,8 +27,8 @@ bool well_formed(const std::string& html) {
   return doc != nullptr;
 }
 
-std::string report_of(const Made& made, const std::string& dir = "RUN") {
-  const MadeFolder folder;
+std::string report_of(const RecordBuilder& made, const std::string& dir = "RUN") {
+  const TemporaryFolder folder;
   const store::Store store = made.store(folder);
   auto html = report_html(store, dir);
   EXPECT_TRUE(html.has_value()) << (html ? "" : html.error().message);
@@ -35,17 +37,18 @@ std::string report_of(const Made& made, const std::string& dir = "RUN") {
   // The page fetches nothing and runs no scripts.
   for (const char* foreign : {"<script", " src=", " href=", "url(", "@import", "javascript:"})
     EXPECT_EQ(html->find(foreign), std::string::npos) << foreign;
-  EXPECT_LT(html->size(), 200'000U);
+  EXPECT_LT(html->size(), 200'000U) << "a page of a small campaign fits into a message";
   return *html;
 }
 
 void expect_says(std::string html, const std::vector<std::string>& texts) {
+  // The report has no-break spaces before percent signs (report_page.h).
   for (std::size_t at = 0; (at = html.find("\u00a0", at)) != std::string::npos;) html.replace(at, 2, " ");
   for (const std::string& text : texts) EXPECT_NE(html.find(text), std::string::npos) << text;
 }
 
 TEST(Report, HoldsTheNumbersOfTheRecord) {
-  const Made made = whole_campaign();
+  const RecordBuilder made = whole_campaign();
   const std::string html = report_of(made);
   const evolve::Population p = made.population();
   const evolve::ComparisonOutcome o = evolve::outcome_of(p, p.comparisons().at(0));
@@ -65,10 +68,10 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
                       "cases (the preset asks for 0.02): runs at 600k have a standard deviation of {:.4f} "
                       "({:.0f} degrees of "
                       "freedom).",
-                      evolve::visible_in(p, o), std::sqrt(o.run.value), o.run.freedom),
+                      evolve::visible_effect_of(p, o), std::sqrt(o.run.value), o.run.freedom),
           "When it started: as many as the test has.", "Helps: stack.1: LayerNorm removed.",
           fmt::format("{:+.4f} [{:+.4f}, {:+.4f}], 4 seeds", d.mean, d.low, d.high),
-          "5 designs on small",        // without baselines and ablations
+          "5 designs on small",        // on the corpus data/small; without baselines and ablations
           ">5 designs, best 2.4000<",  // funnel of the first rung
           ">3 done · 1 stopped · 1 failed<", "stack.1: LayerNorm removed", "+0.0317, helps",  // ablation
           "2.2000 bits per byte, rank 1 of 1 at 300k",                      // reason of the promotion
@@ -78,7 +81,7 @@ TEST(Report, HoldsTheNumbersOfTheRecord) {
           "<td>hurdle</td><td>loss</td><td class=\"n\">1</td>",
           "<td>adaptive</td><td>set_hyper</td><td class=\"n\">1</td><td class=\"n\">1</td><td "
           "class=\"n\">100 "
-          "%</td>",  // operator credit
+          "%</td>",  // offspring with an outcome, those better than their parent, their share
           "gabbro evolve --dir RUN --preset",
           "final_seeds",  // the settings
       });
@@ -99,7 +102,7 @@ TEST(Report, HasEveryPicture) {
 
 // A study at several sizes is shown with its figure and sentence; a study without a fit says why.
 TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   const store::Store store = whole_campaign().store(folder);
   record::ScaleStudy study;
   study.designs = {"Ours", "Theirs"};
@@ -129,7 +132,7 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
   expect_says(html(study), {"At other sizes", "aria-label=\"Bits per byte by training FLOPs\"",
                             "Ours is ahead of Theirs at 600k: ", "The runs have no score on training text",
                             "With two seeds"});
-  // A lead has to be there on text that no run has read, and two copies of one function have none.
+  // A lead must also hold on training text that no run has read; designs with the same hash have no lead.
   record::ScaleStudy other = study;
   for (record::ScaleRun& r : other.runs) r.unread_tokens = 1000, r.unread_bits = r.design == 0 ? 2 : 3;
   expect_says(html(other),
@@ -152,7 +155,7 @@ TEST(Report, ShowsWhatBecomesOfTheLeadAtOtherSizes) {
 }
 
 TEST(Report, EscapesWhatCameFromOutside) {
-  Made m;
+  RecordBuilder m;
   m.plan.corpus = "data/<b>&\"corpus";
   m.plan.settings.rungs[0].name = "<img onerror=alert(1)>";
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
@@ -175,13 +178,13 @@ TEST(Report, EscapesWhatCameFromOutside) {
 }
 
 TEST(Report, SaysWhenThereIsNothingToSay) {
-  Made m;
+  RecordBuilder m;
   expect_says(report_of(m), {"nothing is decided", "No design of the search has entered a rung yet",
                              "No draw was refused"});
   const std::int64_t base = m.baseline("llama");
   m.begin(base, 0, 7, Purpose::kBaseline);
   expect_says(report_of(m), {"nothing is decided", "No run has ended with a score yet"});
-  m = Made();
+  m = RecordBuilder();
   for (const char* file : {"llama", "gpt2"}) m.run(m.baseline(file), 0, 7, 2.5, Purpose::kBaseline);
   const std::string html = report_of(m);
   expect_says(
@@ -189,9 +192,10 @@ TEST(Report, SaysWhenThereIsNothingToSay) {
   EXPECT_EQ(html.find("Ablation of the winner"), std::string::npos);
 }
 
-TEST(Report, OfTwinsSaysHowManyWereToldApart) {
-  Made m(true);
+TEST(Report, OfAnAaTestSaysHowManyPairsDiffer) {
+  RecordBuilder m(true);
   for (int k = 0; k < 3; ++k) m.design("aa", {.description = "llama"}, 0);
+  // Each seed ranks the copies in another order, so no pair differs significantly.
   for (std::uint64_t seed = 7; seed < 9; ++seed)
     for (std::int64_t id = 1; id <= 3; ++id)
       m.run(id, 0, seed, 2.5 + 0.01 * static_cast<double>((id * (static_cast<std::int64_t>(seed) - 6) % 3)),
@@ -204,7 +208,7 @@ TEST(Report, OfTwinsSaysHowManyWereToldApart) {
 }
 
 TEST(Report, RefusesARecordWithoutSettings) {
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   auto store = store::Store::open(folder.file("campaign.db"));
   ASSERT_TRUE(store.has_value());
   EXPECT_EQ(report_html(*store).error().code, "store");
@@ -213,8 +217,8 @@ TEST(Report, RefusesARecordWithoutSettings) {
 }
 
 TEST(Verdict, SaysWhatTheIntervalAllows) {
-  const auto sentence = [](const Made& m) {
-    const MadeFolder folder;
+  const auto sentence = [](const RecordBuilder& m) {
+    const TemporaryFolder folder;
     const store::Store store = m.store(folder);
     return verdict(*read_record(store)).sentence;
   };
@@ -226,22 +230,22 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
   EXPECT_NE(
       sentence(whole_campaign(-0.0001)).find("is not significantly different from the best baseline, llama"),
       std::string::npos);
-  // The lead is more than five times the deviation between the baselines.
+  // The lead is more than five times the standard deviation between the baselines' scores.
   const std::string held = sentence(whole_campaign(-0.6));
   EXPECT_NE(held.find("#5 set_hyper is held back, since its lead is implausibly large. Against the best "
                       "baseline, llama, at 600k: -0.5995"),
             std::string::npos)
       << held;
-  EXPECT_EQ(held.find("beats"), std::string::npos);
+  EXPECT_EQ(held.find("beats"), std::string::npos) << "only a claim says \"beats\"";
   // The record is cut to one fresh seed, then to none, then to no comparison.
-  Made m = whole_campaign();
-  const auto is_final = [](const record::Event& e, std::uint64_t from) {
+  RecordBuilder m = whole_campaign();
+  const auto begins_on_seed_from = [](const record::Event& e, std::uint64_t from) {
     const auto* begun = std::get_if<record::TrialBegun>(&e);
     return begun && begun->seed >= from;
   };
   const auto cut = [&](std::uint64_t from) {
     const auto at = std::find_if(m.events.begin(), m.events.end(),
-                                 [&](const record::Event& e) { return is_final(e, from); });
+                                 [&](const record::Event& e) { return begins_on_seed_from(e, from); });
     m.events.erase(at, m.events.end());
   };
   cut(7 + evolve::kSeedBlock + 1);
@@ -260,13 +264,52 @@ TEST(Verdict, SaysWhatTheIntervalAllows) {
       << sentence(m);
 }
 
+// A worker that was exchanged between two runs may compute other numbers: the verdict says where runs of
+// different builds are compared, and a part of the winner is not said to help by them.
+TEST(Verdict, SaysWhereRunsOfDifferentBuildsAreCompared) {
+  const auto text_of = [](const std::function<std::string(const record::TrialBegun&)>& build) {
+    RecordBuilder m = whole_campaign();
+    std::map<std::int64_t, record::TrialBegun> begun;
+    for (record::Event& e : m.events) {
+      if (const auto* b = std::get_if<record::TrialBegun>(&e)) begun[b->id] = *b;
+      if (auto* ended = std::get_if<record::TrialEnded>(&e)) {
+        record::TrialResult r = *record::parse_result(ended->result);
+        r.build = build(begun.at(ended->id));
+        ended->result = record::to_json(r);
+      }
+    }
+    const TemporaryFolder folder;
+    const store::Store store = m.store(folder);
+    return *report_html(store, "RUN");
+  };
+  const std::string kept = text_of([](const auto&) { return "one"; });
+  EXPECT_EQ(kept.find("builds of the worker"), std::string::npos) << kept;
+  EXPECT_NE(kept.find(", helps"), std::string::npos) << kept;
+  const std::string compared = text_of([](const record::TrialBegun& b) {
+    return b.design == 1 && b.purpose == Purpose::kFinal ? "two" : "one";
+  });
+  EXPECT_NE(compared.find("Runs of llama and of the leader were computed by different builds of the worker"),
+            std::string::npos)
+      << compared;
+  const std::string ablated =
+      text_of([](const record::TrialBegun& b) { return b.purpose == Purpose::kAblation ? "two" : "one"; });
+  EXPECT_EQ(ablated.find(", helps"), std::string::npos) << ablated;
+  EXPECT_NE(ablated.find("unclear: another build"), std::string::npos) << ablated;
+}
+
 // The outcome of an earlier leader's comparison is shown beside the present one's.
 TEST(Verdict, EarlierComparisonsDoNotVanish) {
-  Made m = whole_campaign();
+  RecordBuilder m = whole_campaign();
   const std::int64_t better = m.design("random", {}, 0);
   for (std::uint64_t seed = 7; seed < 9; ++seed) m.run(better, 2, seed, 1.80);
-  m.events.emplace_back(record::ComparisonBegun{2, better, 2, 2007, 3, evolve::level_of(2), "three"});
-  const MadeFolder folder;
+  m.events.emplace_back(record::ComparisonBegun{.id = 2,
+                                                .design = better,
+                                                .rung = 2,
+                                                .seed = 2007,
+                                                .seeds = 3,
+                                                .level = evolve::level_of(2),
+                                                .reason = "three"});
+  const TemporaryFolder folder;
   const store::Store store = m.store(folder);
   const CampaignReading r = *read_record(store);
   const CampaignVerdict v = verdict(r);
@@ -281,12 +324,14 @@ TEST(Verdict, EarlierComparisonsDoNotVanish) {
   EXPECT_NE(report_html(store, "RUN")->find("Comparison 1: Design #5"), std::string::npos);
 }
 
-// Runs of the comparison, of the leader and of baselines, end without a score, and the search could not train
-// a baseline.
+// The verdict names runs that end without a score: of the leader and of baselines in the comparison, and of a
+// baseline that could not be trained in the search either.
 TEST(Verdict, NamesWhatWasLost) {
-  const auto tell = [](const std::vector<std::pair<std::int64_t, std::uint64_t>>& lost,
-                       bool in_search = false) {
-    Made m = whole_campaign();
+  // Returns the verdict if the runs of these designs on these seeds fail: those of the comparison, and with
+  // `in_search` those of the search as well.
+  const auto verdict_without = [](const std::vector<std::pair<std::int64_t, std::uint64_t>>& lost,
+                                  bool in_search = false) {
+    RecordBuilder m = whole_campaign();
     std::set<std::int64_t> trials;
     for (record::Event& e : m.events) {
       if (const auto* begun = std::get_if<record::TrialBegun>(&e))
@@ -300,11 +345,11 @@ TEST(Verdict, NamesWhatWasLost) {
         ended->result = record::to_json(r);
       }
     }
-    const MadeFolder folder;
+    const TemporaryFolder folder;
     const store::Store store = m.store(folder);
     const CampaignReading r = *read_record(store);
     const CampaignVerdict v = verdict(r);
-    EXPECT_EQ(v.duels.size(), 3U) << "every baseline stands in it";
+    EXPECT_EQ(v.duels.size(), 3U) << "every baseline has its line";
     const std::string html = *report_html(store, "RUN");
     EXPECT_TRUE(well_formed(html));
     for (const char* name : {"llama", "gpt2", "retnet"}) {
@@ -325,27 +370,27 @@ TEST(Verdict, NamesWhatWasLost) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   };
   const std::uint64_t first = 7 + evolve::kSeedBlock;
-  says(tell({{5, first + 2}}),
+  says(verdict_without({{5, first + 2}}),
        "a run of its comparison on 4 fresh seeds ended without a score: refused on seed 1009: better than "
        "bigrams: 2.9 of 2.8 bits. Nothing is claimed.");
-  const std::string one = tell({{2, first}});  // gpt2
+  const std::string one = verdict_without({{2, first}});  // gpt2
   says(one, "is ahead of all 3 baselines");
   says(one, "A run of gpt2 is missing: refused on seed 1007: better than bigrams");
   says(one, "ahead; refused on seed 1007");
-  const std::string all = tell({{1, first}, {1, first + 1}, {1, first + 2}, {1, first + 3}});
+  const std::string all = verdict_without({{1, first}, {1, first + 1}, {1, first + 2}, {1, first + 3}});
   says(all,
        "is ahead of the 2 of 3 baselines that could be trained at 600k; against the best of them, retnet");
   says(all,
        "llama could not be trained: refused on seed 1007: better than bigrams: 2.9 of 2.8 bits, and 3 more.");
-  // A baseline that the search could not train has no runs in the comparison.
-  tell({{2, 7}, {2, 8}, {2, first}, {2, first + 1}, {2, first + 2}, {2, first + 3}}, true);
+  // gpt2 is lost on every seed, in the search and in the comparison.
+  verdict_without({{2, 7}, {2, 8}, {2, first}, {2, first + 1}, {2, first + 2}, {2, first + 3}}, true);
 }
 
 TEST(Report, OfAHundredThousandDesignsIsSmallSlow) {
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   auto store = store::Store::open(folder.file("campaign.db"));
   ASSERT_TRUE(store.has_value());
-  large_campaign(*store, 100'000, 150'000, 1'000'000);
+  large_campaign(*store, /*designs=*/100'000, /*runs=*/150'000, /*events=*/1'000'000);
   EXPECT_GT(store->event_count(), 990'000);
   const auto html = report_html(*store);
   ASSERT_TRUE(html.has_value());

@@ -1,4 +1,4 @@
-// Tests of what is said of a study of scale.
+// Tests of the text on a study of scale.
 #include "campaign/scale_page.h"
 
 #include <gtest/gtest.h>
@@ -33,15 +33,18 @@ record::ScaleStudy small_study() {
   return study;
 }
 
-std::string said(const record::ScaleStudy& study) { return scale_text(study, *evolve::fit_scale(study, 20)); }
+std::string text_of(const record::ScaleStudy& study) {
+  return scale_text(study, *evolve::fit_scale(study, 20));
+}
 
-TEST(ScalePage, NothingFollowsWhereARateLiesAtAnEdge) {
+TEST(ScalePage, ClaimsNothingIfALearningRateLiesAtAnEdge) {
   record::ScaleStudy study = small_study();
-  EXPECT_NE(said(study).find("A is ahead of B at 600k"), std::string::npos) << said(study);
+  EXPECT_NE(text_of(study).find("A is ahead of B at 600k"), std::string::npos) << text_of(study);
   study.searches.back().bits = 1;
-  EXPECT_EQ(said(study).find("is ahead of"), std::string::npos);
-  EXPECT_NE(said(study).find("the best learning rate of B lies at the edge of its search"), std::string::npos)
-      << said(study);
+  EXPECT_EQ(text_of(study).find("is ahead of"), std::string::npos);
+  EXPECT_NE(text_of(study).find("the best learning rate of B lies at the edge of its search"),
+            std::string::npos)
+      << text_of(study);
 }
 
 }  // namespace

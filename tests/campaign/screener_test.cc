@@ -1,5 +1,5 @@
-// Tests of the screener in a process of its own: it gives the same answers as one in this process, and
-// whatever a program does to it, it judges the next one.
+// Tests of the screener in a process of its own: it gives the same answers as one in this process, and it
+// judges the next program whatever a program does to it.
 #include "campaign/screener.h"
 
 #include <gtest/gtest.h>
@@ -14,17 +14,17 @@
 
 #include "../lang/hostile.h"
 #include "base/clock.h"
+#include "fake_executor.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "paths.h"
-#include "pretend.h"
 #include "sandbox/sandbox.h"
 #include "zoo/library.h"
 
 namespace gabbro::campaign {
 namespace {
 
-ScreenerOptions real(const Folder& folder) {
+ScreenerOptions real_options(const Folder& folder) {
   ScreenerOptions out;
   out.command = {gabbro_path(), "screener", "20"};
   out.log = folder / "screener.log";
@@ -33,8 +33,8 @@ ScreenerOptions real(const Folder& folder) {
   return out;
 }
 
-ScreenerOptions script(const Folder& folder, const std::string& text, double seconds) {
-  ScreenerOptions out = real(folder);
+ScreenerOptions script_options(const Folder& folder, const std::string& text, double seconds) {
+  ScreenerOptions out = real_options(folder);
   out.command = {"/bin/sh", "-c", text};
   out.cpu_seconds = seconds;
   return out;
@@ -48,7 +48,7 @@ evolve::Offspring offspring(const std::string& text) {
   return out;
 }
 
-std::string said(const Result<record::DesignCreated>& r) {
+std::string text_of(const Result<record::DesignCreated>& r) {
   return r ? record::to_json(record::Event(*r))
            : r.error().code + ": " + r.error().message + " / " + r.error().hint;
 }
@@ -60,29 +60,31 @@ std::vector<pid_t> children() {
   return out;
 }
 
+// Returns true if `holds` returns true within 15 seconds.
 bool eventually(const std::function<bool()>& holds) {
   for (int i = 0; i < 1500 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   return holds();
 }
 
-bool alive(pid_t id) {
+bool is_alive(pid_t id) {
   std::ifstream file("/proc/" + std::to_string(id) + "/stat");
   std::string line;
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
-// A population of the baselines, and the answers of screeners to draws. Draws that pass enter the population.
-struct Course {
+// The answers of a screener to the baselines and to draws. Designs that pass enter the population.
+struct ScreenerSession {
   evolve::Population population{small_plan().settings};
-  std::vector<std::string> words;
+  std::vector<std::string> answers;
   void add(record::DesignCreated created) {
     created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
     EXPECT_TRUE(population.apply(created));
   }
-  void follow(Screener& screener, int draws, const std::function<void(int)>& between) {
+  /// Calls `before_draw` with the number of each draw.
+  void run(Screener& screener, int draws, const std::function<void(int)>& before_draw) {
     for (const std::string& name : small_plan().settings.baselines) {
       auto created = screener.measure(*zoo::program(name + ".gab"), population.settings());
-      words.push_back(said(created));
+      answers.push_back(text_of(created));
       ASSERT_TRUE(created) << created.error().message;
       created->origin = record::Origin::kBaseline;
       add(*created);
@@ -90,44 +92,44 @@ struct Course {
     edit::UnitCatalogue catalogue(zoo::library());
     Random random(5);
     for (int i = 0; i < draws; ++i) {
-      between(i);
+      before_draw(i);
       // The program goes through text, as it does to another process, since errors name its lines.
-      evolve::Offspring child = offspring(lang::print(evolve::fresh(catalogue, random).program));
+      evolve::Offspring child = offspring(lang::print(evolve::fresh_offspring(catalogue, random).program));
       if (i % 5 == 4) child.program = *population.individual(1).program;  // equal to a known design
       const auto created = screener.screen(child, population);
-      words.push_back(said(created));
+      answers.push_back(text_of(created));
       if (created) add(*created);
     }
     for (const evolve::Individual& i : population.individuals()) {
       const auto equal = screener.find_equal(i.created, population);
-      words.push_back(equal ? *equal : equal.error().message);
+      answers.push_back(equal ? *equal : equal.error().message);
     }
   }
 };
 
-void expect_same(const Course& a, const Course& b) {
-  ASSERT_EQ(a.words.size(), b.words.size());
-  for (std::size_t i = 0; i < a.words.size(); ++i) EXPECT_EQ(a.words[i], b.words[i]) << i;
+void expect_same(const ScreenerSession& a, const ScreenerSession& b) {
+  ASSERT_EQ(a.answers.size(), b.answers.size());
+  for (std::size_t i = 0; i < a.answers.size(); ++i) EXPECT_EQ(a.answers[i], b.answers[i]) << i;
 }
 
-TEST(Screener, SaysApartWhatItSaysHere) {
+TEST(Screener, AnswersAsOneInThisProcess) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Course here, apart;
-  here.follow(*screener_in_process(), 6, [](int) {});
-  const auto screener = screener_process(real(folder));
-  apart.follow(*screener, 6, [](int) {});
+  ScreenerSession here, apart;
+  here.run(*screener_in_process(), 6, [](int) {});
+  const auto screener = screener_process(real_options(folder));
+  apart.run(*screener, 6, [](int) {});
   expect_same(here, apart);
   EXPECT_EQ(children().size(), 1U) << "one process for all of them";
   EXPECT_EQ(screener->sandbox(), sandbox::machine().text());
   // The screener also accepts an earlier population, as used by agents that began before.
-  Course early;
-  early.follow(*screener_in_process(), 0, [](int) {});
-  const evolve::Offspring last{*apart.population.individuals().back().program, {}, {}, 0, 0};
-  EXPECT_EQ(said(screener->screen(last, early.population)),
-            said(screener_in_process()->screen(last, early.population)));
-  EXPECT_EQ(said(screener->screen(last, apart.population)),
-            said(screener_in_process()->screen(last, apart.population)));
+  ScreenerSession early;
+  early.run(*screener_in_process(), 0, [](int) {});
+  const evolve::Offspring last{.program = *apart.population.individuals().back().program};
+  EXPECT_EQ(text_of(screener->screen(last, early.population)),
+            text_of(screener_in_process()->screen(last, early.population)));
+  EXPECT_EQ(text_of(screener->screen(last, apart.population)),
+            text_of(screener_in_process()->screen(last, apart.population)));
   const lang::Program& winner = *apart.population.individuals().back().program;
   const auto parts = screener->ablations(winner, nullptr),
              same = screener_in_process()->ablations(winner, nullptr);
@@ -142,7 +144,7 @@ TEST(Screener, SaysApartWhatItSaysHere) {
 TEST(Screener, KnowsWhichDesignsAreUntrainable) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const auto screener = screener_process(real(folder));
+  const auto screener = screener_process(real_options(folder));
   const auto text = [](const std::string& sum) {
     return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
            "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
@@ -151,43 +153,43 @@ TEST(Screener, KnowsWhichDesignsAreUntrainable) {
                               "    return cumsum(u * exp(0.8 * position())) * exp(-0.8 * position())\n")),
                           decay = offspring(
                               text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n"));
-  Course course;
-  const auto known = screener->screen(factors, course.population);
+  ScreenerSession session;
+  const auto known = screener->screen(factors, session.population);
   ASSERT_TRUE(known) << known.error().message;
-  course.add(*known);
+  session.add(*known);
   const auto verdict = [&](const evolve::Population& population) {
     const auto created = screener->screen(decay, population);
     return created ? "" : created.error().code;
   };
-  EXPECT_EQ(verdict(course.population), "same function");
-  const evolve::Population before = course.population;
-  course.population.set_untrainable({1});
-  EXPECT_EQ(verdict(course.population), "");
+  EXPECT_EQ(verdict(session.population), "same function");
+  const evolve::Population before = session.population;
+  session.population.set_untrainable({1});
+  EXPECT_EQ(verdict(session.population), "");
   EXPECT_EQ(verdict(before), "same function");
 }
 
-// A campaign that resumes its final comparison requests nothing else first.
-TEST(Screener, IsAskedForAblationsFirst) {
+// A campaign that resumes its final comparison may request ablations before anything else.
+TEST(Screener, AnswersARequestForAblationsFirst) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const auto screener = screener_process(real(folder));
+  const auto screener = screener_process(real_options(folder));
   const auto parts = screener->ablations(*zoo::program("llama.gab"), nullptr);
   ASSERT_TRUE(parts) << parts.error().message;
   ASSERT_FALSE(parts->empty());
   const auto settings = small_plan().settings;
-  EXPECT_EQ(said(screener->measure((*parts)[0].program, settings)),
-            said(screener_in_process()->measure((*parts)[0].program, settings)));
+  EXPECT_EQ(text_of(screener->measure((*parts)[0].program, settings)),
+            text_of(screener_in_process()->measure((*parts)[0].program, settings)));
 }
 
-// Whatever kills the screener, nothing is lost, and no draw is refused because of it.
-TEST(Screener, KilledAtAnyMomentItGoesOn) {
+// A kill of the screener loses nothing, and no draw is refused because of it.
+TEST(Screener, ContinuesWhenKilledAtAnyMoment) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Course here, apart;
-  here.follow(*screener_in_process(), 6, [](int) {});
-  const auto screener = screener_process(real(folder));
+  ScreenerSession here, apart;
+  here.run(*screener_in_process(), 6, [](int) {});
+  const auto screener = screener_process(real_options(folder));
   std::thread killer;
-  apart.follow(*screener, 6, [&](int i) {
+  apart.run(*screener, 6, [&](int i) {
     if (killer.joinable()) killer.join();
     const auto all = children();
     if (i % 3 != 0 || all.size() != 1) return;
@@ -203,41 +205,41 @@ TEST(Screener, KilledAtAnyMomentItGoesOn) {
   expect_same(here, apart);
 }
 
-TEST(Screener, ProgramsThatAreTooMuchAreRefusedAndTheNextIsJudged) {
+TEST(Screener, RefusesHostileProgramsAndJudgesTheNext) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  Course course;
-  const auto screener = screener_process(real(folder));
-  course.follow(*screener, 0, [](int) {});
+  ScreenerSession session;
+  const auto screener = screener_process(real_options(folder));
+  session.run(*screener, 0, [](int) {});
   const std::string good =
-      said(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population));
+      text_of(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), session.population));
   std::size_t refused = 0;
   for (const Hostile& h : hostile_designs()) {
     const double begun = seconds_now();
-    const auto created = screener->screen(offspring(h.text), course.population);
+    const auto created = screener->screen(offspring(h.text), session.population);
     EXPECT_LT(seconds_now() - begun, 250) << h.kind;
     if (!created) {  // long formulas may be small designs
       const std::string& code = created.error().code;
       EXPECT_TRUE(code == "screen died" || code == "cost" || code == "size" || code == "no mixing" ||
                   code == "not finite" || code == "no gradient")
-          << h.kind << ": " << said(created);
+          << h.kind << ": " << text_of(created);
     }
     refused += created ? 0 : 1;
     // Measured as a user's design it may be small enough; the screener survives either way.
-    const auto measured = screener->measure(offspring(h.text).program, course.population.settings());
-    EXPECT_LT(seconds_now() - begun, 500) << h.kind << said(measured).substr(0, 200);
-    EXPECT_EQ(said(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), course.population)),
+    const auto measured = screener->measure(offspring(h.text).program, session.population.settings());
+    EXPECT_LT(seconds_now() - begun, 500) << h.kind << text_of(measured).substr(0, 200);
+    EXPECT_EQ(text_of(screener->screen(offspring(lang::print(*zoo::program("gla.gab"))), session.population)),
               good);
   }
   EXPECT_GE(refused + 1, hostile_designs().size());
 }
 
-TEST(Screener, EveryWayToDieIsSaid) {
+TEST(Screener, ReportsEveryWayToDie) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   const evolve::Population none(small_plan().settings);
   const evolve::Offspring any = offspring(lang::print(*zoo::program("llama.gab")));
-  // The programs that die only over the program that is screened pass the small one that follows.
+  // Scripts that begin with this answer the small program of the screener's last try, and die over others.
   const std::string handles_small =
       "read x; case \"$x\" in *Small*) echo "
       "'{\"code\":\"\",\"message\":\"\",\"hint\":\"\",\"line\":0,\"column\":0,\"texts\":[]}'; read y;; "
@@ -262,25 +264,26 @@ TEST(Screener, EveryWayToDieIsSaid) {
             "has no design", "screen died"},
            {"exec cat /dev/zero", "answered without end", "screen died"}}) {
     const auto created =
-        screener_process(script(folder, text, says == "more than the limit" ? 0.2 : 20))->screen(any, none);
+        screener_process(script_options(folder, text, says == "more than the limit" ? 0.2 : 20))
+            ->screen(any, none);
     ASSERT_FALSE(created);
     EXPECT_EQ(created.error().code, code) << text;
     EXPECT_NE(created.error().message.find(says), std::string::npos) << created.error().message;
   }
-  const auto garbage = screener_process(script(folder, "echo nonsense; cat", 20))->screen(any, none);
+  const auto garbage = screener_process(script_options(folder, "echo nonsense; cat", 20))->screen(any, none);
   ASSERT_FALSE(garbage);
   EXPECT_EQ(garbage.error().code, "screener");
   EXPECT_TRUE(children().empty());
 }
 
-TEST(Screener, EndsWithWhoAsked) {
+TEST(Screener, EndsWithItsParent) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  const pid_t asker = fork();
-  if (asker == 0) {
-    const auto screener = screener_process(real(folder));
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const auto screener = screener_process(real_options(folder));
     const evolve::Population none(small_plan().settings);
     (void)screener->measure(*zoo::program("llama.gab"), none.settings());
     const auto all = children();
@@ -291,14 +294,14 @@ TEST(Screener, EndsWithWhoAsked) {
   }
   pid_t id = 0;
   ASSERT_EQ(read(ends[0], &id, sizeof id), static_cast<ssize_t>(sizeof id));
-  ASSERT_TRUE(alive(id));
-  kill(asker, SIGKILL);
-  waitpid(asker, nullptr, 0);
-  EXPECT_TRUE(eventually([&] { return !alive(id); }));
+  ASSERT_TRUE(is_alive(id));
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(eventually([&] { return !is_alive(id); }));
   close(ends[0]), close(ends[1]);
 }
 
-TEST(Screener, WithoutAProgramItSaysSo) {
+TEST(Screener, ReportsAMissingProgramFile) {
   SKIP_UNDER_SANITIZERS();
   ScreenerOptions options;
   options.command = {"/nowhere/gabbro", "screener", "1"};

@@ -1,3 +1,4 @@
+// Texts that are equal for two campaigns that took the same course.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Checks that every task can be solved from the tokens before a question, and not from fewer.
+// Checks that every task has an exact solver, and that the last few tokens do not give its answers away.
 #include "capability/task.h"
 
 #include <gtest/gtest.h>
@@ -15,22 +15,23 @@
 namespace gabbro::capability {
 namespace {
 
-using exec::kNotAsked;
+using exec::kNotScored;
 using Tokens = std::vector<std::int64_t>;
 
 // Returns the answer at the last position of `seen`, or kUnknown if it does not follow from these tokens.
 using Solver = std::function<std::int64_t(const Tokens& seen)>;
 constexpr std::int64_t kUnknown = -2;
-constexpr std::int64_t kHidden = -3;  // stands for a token that the solver does not see
+// Stands for a token that the solver does not see. Hidden tokens come before all others.
+constexpr std::int64_t kHidden = -3;
 
 // Returns the token that followed an earlier occurrence of the last token.
 std::int64_t by_lookup(const Tokens& seen) {
   for (std::size_t i = 0; i + 2 < seen.size(); ++i)
-    if (seen[i] == seen.back()) return seen[i + 1] == kHidden ? kUnknown : seen[i + 1];
+    if (seen[i] == seen.back()) return seen[i + 1];
   return kUnknown;
 }
 
-// The number of markers so far tells which of the tokens above `marker` is asked for.
+// Returns the n-th token whose id is above `marker`, where n is the number of markers in `seen`.
 std::int64_t by_order(const Tokens& seen, std::int64_t marker) {
   const std::int64_t number = std::count(seen.begin(), seen.end(), marker);
   std::int64_t passed = 0;
@@ -43,6 +44,8 @@ std::int64_t by_order(const Tokens& seen, std::int64_t marker) {
 
 using Permutation = std::array<std::int64_t, 3>;
 
+// Returns the product of the tokens, which number the permutations of three elements in lexicographic order.
+// The last factor acts last.
 std::int64_t by_product(const Tokens& seen) {
   std::vector<Permutation> all;
   Permutation p{0, 1, 2};
@@ -58,12 +61,13 @@ std::int64_t by_product(const Tokens& seen) {
   return std::find(all.begin(), all.end(), product) - all.begin();
 }
 
+// Returns the cup under which the ball lies. The first token is its initial cup. Tokens from 5 on swap two of
+// the five cups: (0, 1), (0, 2) ... (3, 4).
 std::int64_t by_swaps(const Tokens& seen) {
   if (seen[0] == kHidden) return kUnknown;
   std::array<bool, 5> ball{};
   ball[seen[0]] = true;
   for (std::size_t t = 1; t < seen.size(); ++t) {
-    if (seen[t] == kHidden) return kUnknown;
     std::int64_t number = 5;
     for (std::size_t a = 0; a < 5; ++a)
       for (std::size_t b = a + 1; b < 5; ++b, ++number)
@@ -77,12 +81,13 @@ std::int64_t by_parity(const Tokens& seen) {
   return std::accumulate(seen.begin(), seen.end(), std::int64_t{0}) % 2;
 }
 
-// The facts are in no single sequence, so the solver learns them from others.
+// The value of a key is the same in all sequences, but no sequence contains it. The solver takes it from the
+// targets of 400 training sequences, which ask for every key.
 Solver by_memory(const Task& task) {
   std::map<std::int64_t, std::int64_t> facts;
   const exec::TokenBatch many = batch(task, Use::kTraining, 400, task.length, Random(99));
   for (std::size_t i = 1; i < many.tokens.size(); ++i)
-    if (many.targets[i] != kNotAsked) facts[many.tokens[i - 1]] = many.targets[i];
+    if (many.targets[i] != kNotScored) facts[many.tokens[i - 1]] = many.targets[i];
   return [facts](const Tokens& seen) {
     const auto at = facts.find(seen[seen.size() - 2]);
     return at == facts.end() ? kUnknown : at->second;
@@ -92,8 +97,8 @@ Solver by_memory(const Task& task) {
 Solver solver_of(const Task& task) {
   const std::string name = task.name;
   if (name == "recall" || name == "noisy" || name == "induction") return by_lookup;
-  if (name == "selective") return [](const Tokens& seen) { return by_order(seen, 1); };
-  if (name == "compression") return [](const Tokens& seen) { return by_order(seen, 0); };
+  if (name == "selective") return [](const Tokens& seen) { return by_order(seen, /*marker=*/1); };
+  if (name == "compression") return [](const Tokens& seen) { return by_order(seen, /*marker=*/0); };
   if (name == "memorisation") return by_memory(task);
   if (name == "parity") return by_parity;
   if (name == "s3") return by_product;
@@ -102,14 +107,14 @@ Solver solver_of(const Task& task) {
   return [](const Tokens&) { return kUnknown; };
 }
 
-// Calls `call` for each question with the tokens that its position sees (all, or the last `window` ones) and
-// the correct answer.
+// Calls `call` for each question with the tokens up to its position and the correct answer. All but the last
+// `window` tokens are replaced by kHidden.
 void for_questions(const exec::TokenBatch& b, std::int64_t window,
                    const std::function<void(const Tokens&, std::int64_t)>& call) {
   for (std::int64_t row = 0; row < b.sequences; ++row)
     for (std::int64_t t = 0; t < b.length; ++t) {
       const std::int64_t target = b.targets[row * b.length + t];
-      if (target == kNotAsked) continue;
+      if (target == kNotScored) continue;
       const auto begin = b.tokens.begin() + row * b.length;
       Tokens seen(begin, begin + t + 1);
       for (std::int64_t i = 0; i <= t - window; ++i) seen[i] = kHidden;
@@ -133,8 +138,9 @@ TEST(Tasks, EveryQuestionHasItsAnswerInWhatWasSeen) {
       }
 }
 
-// A design that only sees the last nine tokens cannot know the answer, which is farther back. During
-// training, parity, S3 and S5 also ask earlier.
+// A design that only sees the last kNear tokens cannot answer the questions of test sequences. Questions of
+// training sequences can be easier: recall also asks for recent keys, and parity, S3 and S5 ask among the
+// first tokens. A fact of "memorisation" follows from its key alone, which is the previous token.
 TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   for (const Task& task : tasks()) {
     if (std::string(task.name) == "memorisation") continue;
@@ -146,8 +152,9 @@ TEST(Tasks, TheAnswerIsNotAmongTheNearTokens) {
   }
 }
 
-// The best answer to each token, and to each pair of tokens (except for facts), is learned on 1,500
-// sequences. On 1,500 other sequences it is no better than a guess.
+// The most frequent answer is counted on 1,500 sequences: overall, after each last token, and after each pair
+// of last tokens. On 1,500 other sequences it is right as often as a guess. In "memorisation" the pair
+// contains the key, which gives the answer.
 TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
   for (const Task& task : tasks())
     for (const std::size_t order : {0, 1, 2}) {
@@ -167,14 +174,13 @@ TEST(Tasks, NeighboursDoNotGiveTheAnswerAway) {
                           known.begin(), known.end(), [](auto& a, auto& b) { return a.second < b.second; });
                       right += best != known.end() && best->first == answer;
                     });
-      // Answers within a sequence may be correlated, so the standard error is that of the number of
-      // sequences.
+      // Answers within a sequence may be correlated, so the standard error counts sequences, not questions.
       const double error = std::sqrt(task.chance * (1 - task.chance) / 1500);
       EXPECT_NEAR(right / asked, task.chance, 4 * error);
     }
 }
 
-TEST(Tasks, SequencesHangOnTheStreamAlone) {
+TEST(Tasks, SequencesDependOnTheRandomStreamAlone) {
   for (const Task& task : tasks()) {
     SCOPED_TRACE(task.name);
     const exec::TokenBatch a = batch(task, Use::kTraining, 3, task.length, Random(7)),
@@ -185,11 +191,11 @@ TEST(Tasks, SequencesHangOnTheStreamAlone) {
     EXPECT_NE(a.tokens, c.tokens);
     const auto middle = a.tokens.begin() + a.length;
     EXPECT_FALSE(std::equal(a.tokens.begin(), middle, middle)) << "two rows are the same";
-    EXPECT_EQ(a.starts, Tokens(a.tokens.size(), 0));
+    EXPECT_EQ(a.starts, Tokens(a.tokens.size(), 0)) << "a row is more than one document";
   }
 }
 
-TEST(Tasks, TokensAndAnswersAreOfTheVocabulary) {
+TEST(Tasks, TokensAndAnswersAreInTheVocabulary) {
   for (const Task& task : tasks()) {
     SCOPED_TRACE(task.name);
     std::set<std::int64_t> seen, answers;
@@ -201,23 +207,23 @@ TEST(Tasks, TokensAndAnswersAreOfTheVocabulary) {
     }
     EXPECT_GE(*seen.begin(), 0);
     EXPECT_LT(*seen.rbegin(), task.vocab);
-    EXPECT_GE(*answers.begin(), kNotAsked);
+    EXPECT_GE(*answers.begin(), kNotScored);
     EXPECT_LT(*answers.rbegin(), task.vocab);
-    answers.erase(kNotAsked);
-    EXPECT_NEAR(static_cast<double>(answers.size()), 1 / task.chance, 1e-9) << "a guess is one of so many";
+    answers.erase(kNotScored);
+    EXPECT_NEAR(static_cast<double>(answers.size()), 1 / task.chance, 1e-9) << "chance is not 1 / answers";
     seen.insert(answers.begin(), answers.end());
-    EXPECT_EQ(static_cast<std::int64_t>(seen.size()), task.vocab) << "tokens that never come";
+    EXPECT_EQ(static_cast<std::int64_t>(seen.size()), task.vocab) << "some tokens never occur";
   }
 }
 
-TEST(Tasks, BeyondTheTrainingLengthOnlyWhatIsBeyondIsAsked) {
+TEST(Tasks, LongTestSequencesAskOnlyBeyondTheTrainingLength) {
   for (const char* name : {"parity", "s3", "s5"}) {
     const Task* task = find_task(name);
     ASSERT_NE(task, nullptr);
     const std::int64_t length = task->lengths.back();
     ASSERT_GT(length, task->length);
     const exec::TokenBatch b = batch(*task, Use::kTest, 2, length, Random(1));
-    for (std::int64_t t = 0; t < length; ++t) EXPECT_EQ(b.targets[t] != kNotAsked, t >= task->length) << t;
+    for (std::int64_t t = 0; t < length; ++t) EXPECT_EQ(b.targets[t] != kNotScored, t >= task->length) << t;
   }
 }
 

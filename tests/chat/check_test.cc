@@ -20,18 +20,18 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-Play answer(const std::string& text) {
+ScriptedResponse answer(const std::string& text) {
   const json body{{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
                   {"usage", {{"prompt_tokens", 40}, {"completion_tokens", 5}}}};
   return {.body = body.dump()};
 }
 
-// Answers as a server that obeys schemas and grammars if `keeps`, and ignores them otherwise.
-Play play(const Seen& s, bool keeps) {
+// Answers as a server that obeys schemas and grammars if `obeys`, and ignores them otherwise.
+ScriptedResponse respond(const ReceivedRequest& s, bool obeys) {
   const json body = json::parse(s.body);
   if (body["model"] == "unknown") return {.status = 404, .body = R"({"error":{"message":"no such model"}})"};
-  if (body.contains("response_format") && keeps) return answer(R"({"colour":"red","count":3})");
-  if (body.contains("grammar") && keeps) return answer("yes");
+  if (body.contains("response_format") && obeys) return answer(R"({"colour":"red","count":3})");
+  if (body.contains("grammar") && obeys) return answer("yes");
   return answer("Well, that is a good question.");
 }
 
@@ -78,9 +78,9 @@ class CommandTest : public ::testing::Test {
   int code = -1;
 };
 
-TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
+TEST_F(CommandTest, AgentsTestReportsEachModel) {
   {
-    const Server good([](const Seen& s) { return play(s, true); });
+    const Server good([](const ReceivedRequest& s) { return respond(s, /*obeys=*/true); });
     const std::string out = gabbro("agents test --agents " + write(toml(good.url())));
     EXPECT_EQ(code, 0) << out;
     for (const char* line : {"small at local", "answers      yes, in ", "structured   yes",
@@ -88,7 +88,7 @@ TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
       EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
   }
   {
-    const Server loose([](const Seen& s) { return play(s, false); });
+    const Server loose([](const ReceivedRequest& s) { return respond(s, /*obeys=*/false); });
     const std::string out = gabbro("agents test --agents " + write(toml(loose.url())));
     EXPECT_EQ(code, 1) << out;
     for (const char* line :
@@ -112,15 +112,15 @@ TEST_F(CommandTest, AgentsTestTellsWhatEachModelDoes) {
   EXPECT_EQ(code, 2);
 }
 
-TEST_F(CommandTest, CostTellsTheSumsOfTheRecord) {
+TEST_F(CommandTest, CostPrintsTheSumsOfTheCallLog) {
   EXPECT_NE(gabbro("cost " + folder.string()).find("there are no conversations in"), std::string::npos);
   EXPECT_EQ(code, 2);
-  const Server server([](const Seen& s) { return play(s, true); });
+  const Server server([](const ReceivedRequest& s) { return respond(s, /*obeys=*/true); });
   {
     const auto log = CallLog::open(folder / "calls.db");
     const auto config = parse_config(toml(server.url()));
     ASSERT_TRUE(config.has_value());
-    const auto client = Client::open(*config, **log);
+    const auto client = ChatClient::open(*config, **log);
     ChatRequest r;
     r.messages = {{MessageRole::kUser, "hello"}};
     for (const char* role : {"coder", "coder", "planner"}) {

@@ -22,17 +22,17 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Fault = Play::Fault;
+using Fault = ScriptedResponse::Fault;
 
-Play reply(const std::string& text, std::int64_t input = 100, std::int64_t output = 10) {
+ScriptedResponse reply(const std::string& text, std::int64_t input = 100, std::int64_t output = 10) {
   const json body{{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
                   {"usage", {{"prompt_tokens", input}, {"completion_tokens", output}}}};
   return {.body = body.dump()};
 }
-Play status(int code, const std::string& headers = "") {
+ScriptedResponse status(int code, const std::string& headers = "") {
   return {.status = code, .body = R"({"error":{"message":"planted"}})", .headers = headers};
 }
-Play fault(Fault kind) { return {.body = "{\"choices\": [", .fault = kind}; }
+ScriptedResponse fault(Fault kind) { return {.body = "{\"choices\": [", .fault = kind}; }
 
 ChatRequest question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
   ChatRequest r;
@@ -42,7 +42,7 @@ ChatRequest question(const std::string& text, std::int64_t task = 0, const std::
   return r;
 }
 
-class DeskTest : public ::testing::Test {
+class ClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
     setenv("no_proxy", "127.0.0.1", 1);
@@ -66,25 +66,25 @@ class DeskTest : public ::testing::Test {
     c.endpoints = {e};
     ChatModel m;
     m.name = "m", m.model = "m-1";
-    m.price = {3'000'000, 300'000, 3'000'000, 15'000'000};
+    m.price = {.input = 3'000'000, .cached = 300'000, .written = 3'000'000, .output = 15'000'000};
     c.models = {m};
     return c;
   }
   // Opens a client whose clock advances only when it waits.
   void open(const Config& config) {
-    auto made = Client::open(config, *log,
-                             {.seed = 1,
-                              .now = [this] { return time.load(); },
-                              .wait =
-                                  [this](double seconds) {
-                                    const std::lock_guard lock(mutex);
-                                    time = time + seconds;
-                                    waits.push_back(seconds);
-                                  }});
+    auto made = ChatClient::open(config, *log,
+                                 {.seed = 1,
+                                  .now = [this] { return time.load(); },
+                                  .wait =
+                                      [this](double seconds) {
+                                        const std::lock_guard lock(mutex);
+                                        time = time + seconds;
+                                        waits.push_back(seconds);
+                                      }});
     ASSERT_TRUE(made.has_value()) << made.error().message;
     client = std::move(*made);
   }
-  void serve(std::function<Play(const Seen&)> answer) {
+  void serve(std::function<ScriptedResponse(const ReceivedRequest&)> answer) {
     server = std::make_unique<Server>(std::move(answer));
     config = config_for(server->url());
   }
@@ -98,14 +98,14 @@ class DeskTest : public ::testing::Test {
   std::unique_ptr<CallLog> log;
   std::unique_ptr<Server> server;
   Config config;
-  std::unique_ptr<Client> client;
+  std::unique_ptr<ChatClient> client;
   std::atomic<double> time = 1e9;
   std::mutex mutex;
   std::vector<double> waits;
 };
 
-TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
-  serve([](const Seen&) { return reply("a unit", 100, 10); });
+TEST_F(ClientTest, ARequestIsAnsweredCountedAndKept) {
+  serve([](const ReceivedRequest&) { return reply("a unit", 100, 10); });
   open(config);
   const auto out = client->ask(question("Write.", 7));
   ASSERT_TRUE(out.has_value()) << out.error().message;
@@ -114,18 +114,18 @@ TEST_F(DeskTest, ARequestIsAnsweredCountedAndKept) {
   EXPECT_DOUBLE_EQ(out->cost, 450e-6);
   EXPECT_EQ(log->spent().money, 450);
   EXPECT_EQ(log->spent().tokens, 110);
-  const auto talk = log->talk(7);
-  ASSERT_EQ(talk.size(), 1u);
-  EXPECT_EQ(talk[0].request.messages[1].text, "Write.");
-  EXPECT_EQ(talk[0].reply, "a unit");
-  EXPECT_EQ(talk[0].call.state, chat::CallState::kSettled);
-  EXPECT_EQ(server->seen()[0].head.substr(0, 30), "POST /v1/chat/completions HTTP");
+  const auto exchanges = log->exchanges(7);
+  ASSERT_EQ(exchanges.size(), 1u);
+  EXPECT_EQ(exchanges[0].request.messages[1].text, "Write.");
+  EXPECT_EQ(exchanges[0].reply, "a unit");
+  EXPECT_EQ(exchanges[0].call.state, chat::CallState::kSettled);
+  EXPECT_EQ(server->received()[0].head.substr(0, 30), "POST /v1/chat/completions HTTP");
 }
 
-TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
-  const std::vector<Play> plays{status(500), status(429), fault(Fault::kClose), fault(Fault::kShort),
-                                reply("at last")};
-  serve([plays](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+TEST_F(ClientTest, TransientFaultsAreRetried) {
+  const std::vector<ScriptedResponse> plays{status(500), status(429), fault(Fault::kClose),
+                                            fault(Fault::kShort), reply("at last")};
+  serve([plays](const ReceivedRequest& s) { return plays[static_cast<std::size_t>(s.number)]; });
   open(config);
   const auto out = client->ask(question("Write."));
   ASSERT_TRUE(out.has_value()) << out.error().message;
@@ -143,9 +143,9 @@ TEST_F(DeskTest, FaultsThatMayPassAreTriedAgain) {
   EXPECT_EQ(calls[0].usage.input, 100);
 }
 
-TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
+TEST_F(ClientTest, UnusableResponsesAreErrorsAndCounted) {
   const std::string megabyte(1 << 20, 'x');
-  const std::vector<std::pair<Play, const char*>> rows{
+  const std::vector<std::pair<ScriptedResponse, const char*>> rows{
       {{.body = "{\"choices\": [{\"mess"}, "chat reply"},
       {{.body = "<html>busy</html>"}, "chat reply"},
       {reply(""), "chat reply"},
@@ -154,7 +154,7 @@ TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
       {{.body = megabyte}, "chat reply"},
       {{.status = 400, .body = R"({"error":{"message":"maximum context length is 10"}})"}, "chat context"},
       {{.status = 400, .body = "no"}, "chat reply"}};
-  serve([rows](const Seen& s) { return rows[static_cast<std::size_t>(s.number)].first; });
+  serve([rows](const ReceivedRequest& s) { return rows[static_cast<std::size_t>(s.number)].first; });
   open(config);
   std::int64_t before = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -171,43 +171,44 @@ TEST_F(DeskTest, WhatIsNoReplyIsAnErrorAndCounted) {
   EXPECT_EQ(log->calls().size(), rows.size());
 }
 
-TEST_F(DeskTest, RetryAfterIsHonouredWithinBounds) {
-  const std::vector<Play> plays{status(429, "Retry-After: 7\r\n"),
-                                status(503, "Retry-After: Sun, 09 Sep 2001 01:47:20 GMT\r\n"),  // 1e9 + 33 s
-                                reply("at last"), status(429, "Retry-After: 86400\r\n"), reply("no more")};
-  serve([plays](const Seen& s) { return plays[static_cast<std::size_t>(s.number)]; });
+TEST_F(ClientTest, RetryAfterIsHonouredWithinBounds) {
+  const std::vector<ScriptedResponse> plays{
+      status(429, "Retry-After: 7\r\n"),
+      status(503, "Retry-After: Sun, 09 Sep 2001 01:47:20 GMT\r\n"),  // 1e9 + 33 s
+      reply("at last"), status(429, "Retry-After: 86400\r\n"), reply("no more")};
+  serve([plays](const ReceivedRequest& s) { return plays[static_cast<std::size_t>(s.number)]; });
   open(config);
   EXPECT_EQ(error_of(question("Write.")).message, "at last");
   EXPECT_EQ(waits, (std::vector<double>{7, 33}));
   // A delay of a day is too long to wait, so the endpoint is paused, for at most an hour.
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
   EXPECT_EQ(waits.size(), 2u);
-  EXPECT_TRUE(client->paused().has_value());
+  EXPECT_TRUE(client->pause_reason().has_value());
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
-  EXPECT_EQ(server->requests(), 4);
+  EXPECT_EQ(server->request_count(), 4);
   time = time + 3601;
-  EXPECT_FALSE(client->paused().has_value());
+  EXPECT_FALSE(client->pause_reason().has_value());
   EXPECT_EQ(error_of(question("Write.")).message, "no more");
 }
 
-TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
+TEST_F(ClientTest, ADeadEndpointIsPausedAndTriedAgain) {
   std::atomic<bool> dead = true;
-  serve([&](const Seen&) { return dead ? status(500) : reply("alive"); });
+  serve([&](const ReceivedRequest&) { return dead ? status(500) : reply("alive"); });
   open(config);
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
-  EXPECT_EQ(server->requests(), 5);  // the first attempt and four retries
+  EXPECT_EQ(server->request_count(), 5);  // the first attempt and four retries
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");
-  EXPECT_EQ(server->requests(), 8);  // the eighth failure in a row
-  ASSERT_TRUE(client->paused().has_value());
-  EXPECT_NE(client->paused()->find("status 500"), std::string::npos);
+  EXPECT_EQ(server->request_count(), 8);  // the eighth failure in a row
+  ASSERT_TRUE(client->pause_reason().has_value());
+  EXPECT_NE(client->pause_reason()->find("status 500"), std::string::npos);
   EXPECT_NE(error_of(question("Write.")).message.find("is paused"), std::string::npos);
-  EXPECT_EQ(server->requests(), 8);
+  EXPECT_EQ(server->request_count(), 8);
   time = time + CircuitBreaker::kFirstPause + 1;
-  EXPECT_FALSE(client->paused().has_value());
+  EXPECT_FALSE(client->pause_reason().has_value());
   EXPECT_EQ(error_of(question("Write.")).code, "chat down");  // one trial call, then a longer pause
-  EXPECT_EQ(server->requests(), 9);
+  EXPECT_EQ(server->request_count(), 9);
   time = time + CircuitBreaker::kFirstPause + 1;
-  EXPECT_TRUE(client->paused().has_value());
+  EXPECT_TRUE(client->pause_reason().has_value());
   time = time + CircuitBreaker::kFirstPause;
   dead = false;
   EXPECT_EQ(error_of(question("Write.")).message, "alive");
@@ -216,8 +217,8 @@ TEST_F(DeskTest, ADeadEndpointIsPausedAndTriedAgain) {
   server.reset();
 }
 
-TEST_F(DeskTest, AnotherModelStandsInForOneThatIsDown) {
-  serve([](const Seen&) { return reply("from there"); });
+TEST_F(ClientTest, AnotherModelStandsInForOneThatIsDown) {
+  serve([](const ReceivedRequest&) { return reply("from there"); });
   Endpoint gone = config.endpoints[0];
   gone.name = "gone", gone.url = "http://127.0.0.1:1/v1", gone.retries = 0;
   config.endpoints.push_back(gone);
@@ -232,11 +233,11 @@ TEST_F(DeskTest, AnotherModelStandsInForOneThatIsDown) {
   EXPECT_EQ(calls[0].model, "first");
   EXPECT_EQ(calls[0].error.code, "chat down");
   EXPECT_EQ(calls[0].counted.money, 0);  // nothing was sent
-  EXPECT_FALSE(client->paused().has_value());
+  EXPECT_FALSE(client->pause_reason().has_value());
 }
 
-TEST_F(DeskTest, AHangingServerEndsWithTheTimeLimit) {
-  serve([](const Seen&) { return fault(Fault::kHang); });
+TEST_F(ClientTest, ACallToAHangingServerTimesOut) {
+  serve([](const ReceivedRequest&) { return fault(Fault::kHang); });
   config.endpoints[0].seconds = 0.05;
   config.endpoints[0].retries = 1;
   open(config);
@@ -245,24 +246,24 @@ TEST_F(DeskTest, AHangingServerEndsWithTheTimeLimit) {
   EXPECT_NE(e.message.find("no response within 0.05 s (tried 2 times)"), std::string::npos) << e.message;
 }
 
-TEST_F(DeskTest, StopEndsCallsUnderWayAndLaterOnes) {
-  serve([](const Seen&) { return fault(Fault::kHang); });
+TEST_F(ClientTest, StopEndsCallsInProgressAndLaterOnes) {
+  serve([](const ReceivedRequest&) { return fault(Fault::kHang); });
   config.endpoints[0].calls = 1;
   open(config);
   std::vector<Error> errors(2);  // One call is sent, the other waits for a slot.
   std::vector<std::thread> threads;
   for (Error& e : errors) threads.emplace_back([&] { e = error_of(question("Write.")); });
-  while (server->requests() == 0) usleep(1000);
+  while (server->request_count() == 0) usleep(1000);
   client->stop();
   for (std::thread& t : threads) t.join();
   for (const Error& e : errors) EXPECT_EQ(e.code, "stopped");
   EXPECT_EQ(error_of(question("Write.")).code, "stopped");
-  EXPECT_EQ(server->requests(), 1);
+  EXPECT_EQ(server->request_count(), 1);
   EXPECT_EQ(log->calls().size(), 1u);
 }
 
-TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
-  serve([](const Seen&) { return reply("x"); });
+TEST_F(ClientTest, PromptsBeyondEveryContextAreNotSent) {
+  serve([](const ReceivedRequest&) { return reply("x"); });
   config.models[0].context = 1000;
   open(config);
   const Error e = error_of(question(std::string(3000, 'x')));
@@ -272,7 +273,7 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
           "a prompt of about 1037 tokens plus a reply of up to 100 exceed the context of 1000 tokens of m"),
       std::string::npos)
       << e.message;
-  EXPECT_EQ(server->requests(), 0);
+  EXPECT_EQ(server->request_count(), 0);
   EXPECT_EQ(log->calls().size(), 1u);
   // A model with a larger context is asked instead.
   ChatModel wide = config.models[0];
@@ -282,15 +283,15 @@ TEST_F(DeskTest, WhatNoModelReadsIsRefusedBeforeItIsSent) {
   EXPECT_EQ(client->ask(question(std::string(3000, 'x')))->model, "wide");
 }
 
-TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
-  std::atomic<int> now = 0, most = 0;
-  serve([&](const Seen&) {
-    const int n = ++now;
+TEST_F(ClientTest, ConcurrentCallsOfAnEndpointAreLimited) {
+  std::atomic<int> running = 0, most = 0;
+  serve([&](const ReceivedRequest&) {
+    const int n = ++running;
     int m = most;
     while (n > m && !most.compare_exchange_weak(m, n)) {
     }
     usleep(3000);
-    --now;
+    --running;
     return reply("x");
   });
   config.endpoints[0].calls = 3;
@@ -300,16 +301,16 @@ TEST_F(DeskTest, NoMoreCallsAtATimeThanAnEndpointTakes) {
     threads.emplace_back([&, i] { (void)client->ask(question(std::to_string(i))); });
   for (std::thread& t : threads) t.join();
   EXPECT_LE(most, 3);
-  EXPECT_EQ(server->requests(), 12);
+  EXPECT_EQ(server->request_count(), 12);
   server.reset();
 }
 
 // Returns the amount that a server with these prices bills for a reply.
 Micro billed(std::int64_t input, std::int64_t output) { return input * 3 + output * 15; }
 
-TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
+TEST_F(ClientTest, ConcurrentCallsNeverExceedTheCap) {
   std::atomic<std::int64_t> bill = 0;
-  serve([&](const Seen& s) {
+  serve([&](const ReceivedRequest& s) {
     const std::int64_t input = 20 + s.number % 7, output = 100 - s.number % 13;
     if (s.number % 5 == 4) return status(500);
     bill += billed(input, output);
@@ -349,8 +350,8 @@ TEST_F(DeskTest, TheCapHoldsToTheCentHoweverManyAsk) {
   EXPECT_NE(e.message.find("of 0.05 left (0.00 held"), std::string::npos) << e.message;
 }
 
-TEST_F(DeskTest, ACallWaitsForWhatOthersGiveBack) {
-  serve([](const Seen&) {
+TEST_F(ClientTest, ACallWaitsForBudgetThatOthersRelease) {
+  serve([](const ReceivedRequest&) {
     usleep(20'000);
     return reply("x", 20, 5);
   });
@@ -364,8 +365,8 @@ TEST_F(DeskTest, ACallWaitsForWhatOthersGiveBack) {
   EXPECT_EQ(log->spent().money, 4 * billed(20, 5));
 }
 
-TEST_F(DeskTest, TheCapInTokensHoldsToo) {
-  serve([](const Seen&) { return reply("x", 60, 40); });
+TEST_F(ClientTest, TheTokenCapHolds) {
+  serve([](const ReceivedRequest&) { return reply("x", 60, 40); });
   config.cap.tokens = 3000;
   open(config);
   int answered = 0;
@@ -378,7 +379,7 @@ TEST_F(DeskTest, TheCapInTokensHoldsToo) {
   EXPECT_GT(answered, 20);
 }
 
-TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
+TEST_F(ClientTest, AKilledProcessLeavesMoreCountedThanSpent) {
   int port_pipe[2];
   ASSERT_EQ(pipe(port_pipe), 0);
   log.reset();
@@ -389,7 +390,7 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
     Config c = config_for(fmt::format("http://127.0.0.1:{}/v1", port));
     c.endpoints[0].calls = 8;
     auto own = CallLog::open(path);
-    auto asking = Client::open(c, **own);
+    auto asking = ChatClient::open(c, **own);
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i)
       threads.emplace_back([&, i] {
@@ -399,13 +400,13 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
     _exit(1);
   }
   std::atomic<std::int64_t> bill = 0;
-  serve([&](const Seen&) {
+  serve([&](const ReceivedRequest&) {
     bill += billed(50, 90);
     return reply("x", 50, 90);
   });
   const int port = server->port();
   ASSERT_EQ(write(port_pipe[1], &port, sizeof port), static_cast<ssize_t>(sizeof port));
-  while (server->requests() < 40) usleep(500);
+  while (server->request_count() < 40) usleep(500);
   kill(child, SIGKILL);
   int ended = 0;
   waitpid(child, &ended, 0);
@@ -423,9 +424,10 @@ TEST_F(DeskTest, AKilledProcessLeavesMoreCountedThanSpent) {
   EXPECT_TRUE((*again)->begin(question("x"), 0, "m", {10, 0}, 0).has_value());
 }
 
-TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
-  serve(
-      [](const Seen& s) { return s.number == 2 ? status(400) : reply("reply " + std::to_string(s.number)); });
+TEST_F(ClientTest, ARepeatedTaskReusesRecordedReplies) {
+  serve([](const ReceivedRequest& s) {
+    return s.number == 2 ? status(400) : reply("reply " + std::to_string(s.number));
+  });
   open(config);
   const auto all = [&](std::int64_t task) {
     std::string out;
@@ -438,7 +440,7 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
   EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");       // The failed question is asked again.
   open(config);
   EXPECT_EQ(all(3), "reply 0|reply 1|reply 3|");
-  EXPECT_EQ(server->requests(), 4);
+  EXPECT_EQ(server->request_count(), 4);
   EXPECT_EQ(all(4), "reply 4|reply 5|reply 6|");  // Another task asks for itself.
   EXPECT_EQ(error_of(question("c")).message, "reply 7");
   open(config);
@@ -446,7 +448,7 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
 
   // A replay of the call log gives the same replies and errors without a network.
   server.reset();
-  auto played = Replay::open(path);
+  auto played = ReplayedChat::open(path);
   ASSERT_TRUE(played.has_value());
   const auto play = [&](const char* text, std::int64_t task) {
     const auto out = (*played)->ask(question(text, task));
@@ -465,39 +467,41 @@ TEST_F(DeskTest, AKilledTaskIsDoneAgainWithoutAskingTwice) {
       << missing.error().message;
 }
 
-TEST_F(DeskTest, RecordedErrorsArePlayedAsTheSameErrors) {
-  serve([](const Seen&) { return Play{.status = 400, .body = "no schema here"}; });
+TEST_F(ClientTest, RecordedErrorsAreReplayed) {
+  serve([](const ReceivedRequest&) { return ScriptedResponse{.status = 400, .body = "no schema here"}; });
   open(config);
   const Error live = error_of(question("x", 1));
-  const auto played = (*Replay::open(path))->ask(question("x", 1));
+  const auto played = (*ReplayedChat::open(path))->ask(question("x", 1));
   EXPECT_EQ(played.error().code, live.code);
   EXPECT_EQ(played.error().message, live.message);
   EXPECT_EQ(played.error().hint, live.hint);
 }
 
-TEST_F(DeskTest, KeysAreNowhere) {
+TEST_F(ClientTest, KeysAppearNowhere) {
   const std::string key = "sk-distinctive/4711+\"quoted\"";
   setenv("GABBRO_TEST_KEY", key.c_str(), 1);
-  serve([key](const Seen& s) {
+  serve([key](const ReceivedRequest& s) {
     EXPECT_NE(s.head.find("Authorization: Bearer " + key), std::string::npos);
     switch (s.number) {
       case 0:
-        return Play{.status = 400, .body = json{{"error", {{"message", "bad: " + s.head}}}}.dump()};
+        return ScriptedResponse{.status = 400,
+                                .body = json{{"error", {{"message", "bad: " + s.head}}}}.dump()};
       case 1:
-        return Play{.status = 400, .body = s.head};
+        return ScriptedResponse{.status = 400, .body = s.head};
       case 2:
-        return Play{.status = 401, .body = s.head};
+        return ScriptedResponse{.status = 401, .body = s.head};
       case 3:
-        return Play{.body = s.head};
+        return ScriptedResponse{.body = s.head};
       case 4:
         return reply("your key is " + key + ", thank you");
       case 5:
-        return Play{.body =
-                        R"({"choices":[{"message":{"content":"sk-distinctiv\u0065\/4711+\"quoted\""}}]})"};
+        return ScriptedResponse{
+            .body = R"({"choices":[{"message":{"content":"sk-distinctiv\u0065\/4711+\"quoted\""}}]})"};
       case 6:
-        return Play{.status = 302, .headers = "Location: http://127.0.0.1:1/?k=" + key + "\r\n"};
+        return ScriptedResponse{.status = 302, .headers = "Location: http://127.0.0.1:1/?k=" + key + "\r\n"};
       case 7:
-        return Play{.status = 400, .body = std::string(190, 'x') + key};  // Messages are cut after 200 bytes.
+        return ScriptedResponse{.status = 400,
+                                .body = std::string(190, 'x') + key};  // Messages are cut after 200 bytes.
       default:
         return status(500);
     }
@@ -509,13 +513,13 @@ TEST_F(DeskTest, KeysAreNowhere) {
     time = time + 10'000;  // after any pause
     const auto out = client->ask(question("Here is " + key + " from a user's file", i));
     said += out ? out->text : format_error("x", out.error());
-    said += client->paused().value_or("") + "\n";
+    said += client->pause_reason().value_or("") + "\n";
   }
   unsetenv("GABBRO_TEST_KEY");
   EXPECT_NE(said.find("your key is [key], thank you"), std::string::npos) << said;
-  for (const Seen& s : server->seen()) said += s.body;
+  for (const ReceivedRequest& s : server->received()) said += s.body;
   client.reset();
-  for (const auto& t : log->talk(4)) said += t.request.messages[1].text;
+  for (const auto& t : log->exchanges(4)) said += t.request.messages[1].text;
   log.reset();
   for (const auto& entry : fs::directory_iterator(folder)) {
     std::ifstream file(entry.path(), std::ios::binary);
@@ -526,22 +530,22 @@ TEST_F(DeskTest, KeysAreNowhere) {
   EXPECT_EQ(said.find("4711"), std::string::npos);
 }
 
-TEST_F(DeskTest, AKeyThatIsNotThereIsTold) {
+TEST_F(ClientTest, AMissingKeyIsReported) {
   config = config_for("http://127.0.0.1:1/v1");
   config.endpoints[0].key = "GABBRO_NEVER_SET";
-  const auto made = Client::open(config, *log);
+  const auto made = ChatClient::open(config, *log);
   ASSERT_FALSE(made.has_value());
   EXPECT_EQ(made.error().code, "chat key");
   EXPECT_NE(made.error().message.find("GABBRO_NEVER_SET is not set"), std::string::npos);
   setenv("GABBRO_NEVER_SET", "abc\ndef-secret", 1);
-  const auto broken = Client::open(config, *log);
+  const auto broken = ChatClient::open(config, *log);
   unsetenv("GABBRO_NEVER_SET");
   ASSERT_FALSE(broken.has_value());
   EXPECT_EQ(broken.error().message.find("def-secret"), std::string::npos);
 }
 
-TEST_F(DeskTest, ModelsAreDrawnByWeightAndAlikeForAlikeRequests) {
-  serve([](const Seen&) { return reply("x"); });
+TEST_F(ClientTest, ModelsAreDrawnByWeightAndEqualRequestsAlike) {
+  serve([](const ReceivedRequest&) { return reply("x"); });
   config.models.push_back(config.models[0]);
   config.models[1].name = "other";
   config.models[1].roles = {{"coder", 3}};
@@ -561,27 +565,34 @@ TEST_F(DeskTest, ModelsAreDrawnByWeightAndAlikeForAlikeRequests) {
   EXPECT_EQ(first.size(), 2u);
 }
 
-TEST_F(DeskTest, ExperienceChoosesWhatIsWorthItsCost) {
+TEST_F(ClientTest, LearnedOrderWeighsWorthAgainstCost) {
   config = config_for("http://127.0.0.1:1/v1");
   config.models.push_back(config.models[0]);
   config.models[1].name = "other";
   const auto best = [&](double worth, double other, Micro cost, Micro other_cost) {
-    return learned_order(config, "coder", 1,
-                         {{"coder", "m", 200, 200 * worth, 200, 200 * cost},
-                          {"coder", "other", 200, 200 * other, 200, 200 * other_cost},
-                          {"planner", "other", 200, 200, 200, 0}})[0];
+    return learned_order(
+        config, "coder", 1,
+        {{.role = "coder", .model = "m", .judged = 200, .sum = 200 * worth, .calls = 200, .cost = 200 * cost},
+         {.role = "coder",
+          .model = "other",
+          .judged = 200,
+          .sum = 200 * other,
+          .calls = 200,
+          .cost = 200 * other_cost},
+         {.role = "planner", .model = "other", .judged = 200, .sum = 200, .calls = 200, .cost = 0}})[0];
   };
   EXPECT_EQ(best(0.9, 0.3, 100, 100), 0u);
   EXPECT_EQ(best(0.3, 0.9, 100, 100), 1u);
   EXPECT_EQ(best(0.9, 0.6, 1000, 100), 1u);  // less worth, but far cheaper
   EXPECT_EQ(best(0.9, 0.0, 1000, 0), 1u);    // 0.0 plus its bonus, at a tenth of the cost
   EXPECT_EQ(best(0.9, 0.3, 0, 0), 0u);       // both are free
-  const auto unknown = learned_order(config, "coder", 1, {{"coder", "m", 5, 5, 5, 5}});
+  const auto unknown = learned_order(
+      config, "coder", 1, {{.role = "coder", .model = "m", .judged = 5, .sum = 5, .calls = 5, .cost = 5}});
   EXPECT_EQ(unknown[0], 1u);  // A model that was never judged comes first.
 }
 
-TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
-  serve([](const Seen& s) { return s.number == 3 ? status(400) : reply("x", 100, 10); });
+TEST_F(ClientTest, TotalsAddUpByRoleModelAndTask) {
+  serve([](const ReceivedRequest& s) { return s.number == 3 ? status(400) : reply("x", 100, 10); });
   open(config);
   for (const char* role : {"coder", "planner", "coder", "coder"}) (void)client->ask(question("x", 9, role));
   (void)client->ask(question("x", 10));
@@ -598,8 +609,8 @@ TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
   const auto models = log->totals(CallLog::By::kModel);
   ASSERT_EQ(models.size(), 1u);
   EXPECT_EQ(models[0].usage.input, 400);
-  ASSERT_TRUE(log->judge("coder", "m", 1).has_value());
-  ASSERT_TRUE(log->judge("coder", "m", 0.5).has_value());
+  ASSERT_TRUE(log->record_worth("coder", "m", 1).has_value());
+  ASSERT_TRUE(log->record_worth("coder", "m", 0.5).has_value());
   for (const auto& w : log->worths())
     if (w.role == "coder") {
       EXPECT_EQ(w.judged, 2);
@@ -607,7 +618,7 @@ TEST_F(DeskTest, TotalsAddUpByRoleModelAndTask) {
     }
 }
 
-TEST_F(DeskTest, AJournalIsNoOtherFile) {
+TEST_F(ClientTest, OnlyCallLogsAreOpened) {
   EXPECT_NE(CallLog::read(folder / "none.db").error().message.find("not found"), std::string::npos);
   std::ofstream(folder / "text.db") << std::string(5000, 'x');
   EXPECT_EQ(CallLog::open(folder / "text.db").error().code, "store");
@@ -626,13 +637,14 @@ TEST(RetryAfter, NumbersAndDates) {
   EXPECT_FALSE(retry_after({}, 0).has_value());
 }
 
-TEST(ScriptedChat, SaysItsLinesAndRemembersWhatItWasAsked) {
-  Scripted chat(std::map<std::string, std::deque<std::string>>{{"coder", {"one", "two"}}});
+TEST(ScriptedChat, RepliesInOrderAndRecordsRequests) {
+  ScriptedChat chat(std::map<std::string, std::deque<std::string>>{{"coder", {"one", "two"}}});
   EXPECT_EQ(chat.ask(question("a"))->text, "one");
   EXPECT_EQ(chat.ask(question("b"))->text, "two");
   EXPECT_EQ(chat.ask(question("c")).error().code, "replay");
-  EXPECT_EQ(chat.asked().size(), 3u);
-  Scripted echo([](const ChatRequest& r) -> Result<std::string> { return r.messages.back().text; }, 0.001);
+  EXPECT_EQ(chat.requests().size(), 3u);
+  ScriptedChat echo([](const ChatRequest& r) -> Result<std::string> { return r.messages.back().text; },
+                    0.001);
   EXPECT_EQ(echo.ask(question("hi"))->text, "hi");
 }
 

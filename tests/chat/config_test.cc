@@ -48,14 +48,15 @@ Error error_of(std::string text) {
   return c ? Error{} : c.error();
 }
 
+// Returns kGood with `to` in the place of `from`.
 std::string with(std::string from, const std::string& to) {
   std::string text = kGood;
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
+  const std::size_t begin = text.find(from);
+  EXPECT_NE(begin, std::string::npos) << from;
+  return text.replace(begin, from.size(), to);
 }
 
-TEST(Config, SaysWhatWasWritten) {
+TEST(Config, ReadsAllValues) {
   const auto c = parse_config(kGood);
   ASSERT_TRUE(c.has_value()) << format_error("agents.toml", c.error());
   EXPECT_EQ(c->cap.money, 5'000'000);
@@ -73,9 +74,9 @@ TEST(Config, SaysWhatWasWritten) {
   EXPECT_EQ(c->models[1].price.written, 3'750'000);  // a quarter more than the input price
 }
 
-TEST(Config, MistakesAreToldWithTheirPlace) {
+TEST(Config, ErrorsHaveTheirPosition) {
   const struct {
-    std::string text, says;
+    std::string text, message;
     int line;
   } rows[] = {
       {with("money = 5.0", "mony = 5.0"), "cap: unknown key 'mony'", 3},
@@ -100,14 +101,14 @@ TEST(Config, MistakesAreToldWithTheirPlace) {
   };
   for (const auto& row : rows) {
     const Error e = error_of(row.text);
-    EXPECT_EQ(e.code, "agents") << row.says;
-    EXPECT_NE(e.message.find(row.says), std::string::npos) << e.message;
+    EXPECT_EQ(e.code, "agents") << row.message;
+    EXPECT_NE(e.message.find(row.message), std::string::npos) << e.message;
     EXPECT_EQ(e.at.line, row.line) << e.message;
   }
   EXPECT_EQ(error_of(with("\"FAR_KEY\"", "\"sk-123\"")).message.find("sk-123"), std::string::npos);
 }
 
-TEST(Config, TheExampleOfTheDocumentationIsOne) {
+TEST(Config, TheExampleOfTheDocumentationIsValid) {
   std::ifstream file(source_path("/docs/agents.md"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::size_t from = text.find("```toml\n"), to = text.find("```\n", from + 8);
@@ -120,12 +121,12 @@ TEST(Config, TheExampleOfTheDocumentationIsOne) {
 }
 
 TEST(Config, MoneyIsExactAndRoundedUp) {
-  const Price p{3'000'000, 300'000, 3'750'000, 15'000'000};
-  EXPECT_EQ(cost_of(p, {1000, 0, 0, 100}), 3000 + 1500);
-  EXPECT_EQ(cost_of(p, {1000, 600, 200, 0}), 200 * 3 + 180 + 750);
-  EXPECT_EQ(cost_of({150'000, 0, 0, 0}, {1, 0, 0, 0}), 1);  // 0.15 millionths are rounded up to 1
-  EXPECT_EQ(cost_of({}, {1'000'000'000, 0, 0, 1'000'000'000}), 0);
-  EXPECT_EQ(cost_of({100'000'000'000, 0, 0, 0}, {1'000'000'000, 0, 0, 0}), 100'000'000'000'000);
+  const Price p{.input = 3'000'000, .cached = 300'000, .written = 3'750'000, .output = 15'000'000};
+  EXPECT_EQ(cost_of(p, {.input = 1000, .output = 100}), 3000 + 1500);
+  EXPECT_EQ(cost_of(p, {.input = 1000, .cached = 600, .written = 200}), 200 * 3 + 180 + 750);
+  EXPECT_EQ(cost_of({.input = 150'000}, {.input = 1}), 1);  // 0.15 millionths are rounded up to 1
+  EXPECT_EQ(cost_of({}, {.input = 1'000'000'000, .output = 1'000'000'000}), 0);
+  EXPECT_EQ(cost_of({.input = 100'000'000'000}, {.input = 1'000'000'000}), 100'000'000'000'000);
   EXPECT_EQ(money_text(5'000'000), "5.00");
   EXPECT_EQ(money_text(31'200), "0.0312");
   EXPECT_EQ(money_text(-1), "-0.000001");
@@ -134,7 +135,8 @@ TEST(Config, MoneyIsExactAndRoundedUp) {
 TEST(Config, AnEstimateFollowsWeightsAndPrices) {
   const auto c = parse_config(kGood);
   ASSERT_TRUE(c.has_value());
-  const auto e = estimate(*c, {{"coder", 10, 1000, 600, 200}, {"planner", 2, 500, 0, 100}});
+  const auto e = estimate(*c, {{.role = "coder", .calls = 10, .input = 1000, .cached = 600, .output = 200},
+                               {.role = "planner", .calls = 2, .input = 500, .cached = 0, .output = 100}});
   ASSERT_EQ(e.size(), 2u);
   EXPECT_DOUBLE_EQ(e[0].tokens, 12000);
   EXPECT_NEAR(e[0].money, 10 * (400 * 3 + 600 * 0.3 + 200 * 15) / 1e6 / 4,

@@ -16,39 +16,42 @@
 
 namespace gabbro::chat {
 
-struct Seen {
-  std::string head, body;  // head and body of the request
+/// A request that the server received.
+struct ReceivedRequest {
+  std::string head, body;  // head: request line and headers
   int number = 0;          // index of the request, from 0
 };
 
-struct Play {
+/// The response to a request, or a fault in its place.
+struct ScriptedResponse {
   // kHang never answers; kClose closes the connection; kShort sends less of the body than announced.
   enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort };
   int status = 200;
   std::string body;
-  std::string headers;  // lines with their ends
+  std::string headers;  // lines that end in \r\n
   Fault fault = Fault::kNone;
 };
 
 /// Serves one request per connection, each in a thread. The destructor ends requests that hang.
 class Server {
  public:
-  explicit Server(std::function<Play(const Seen&)> answer) : answer_(std::move(answer)) {
+  explicit Server(std::function<ScriptedResponse(const ReceivedRequest&)> answer)
+      : answer_(std::move(answer)) {
     socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    const bool ok = bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                    listen(socket_, 64) == 0 &&
-                    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    port_ = ok ? ntohs(address.sin_port) : 0;
+    const bool listening = bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                           listen(socket_, 64) == 0 &&
+                           getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    port_ = listening ? ntohs(address.sin_port) : 0;
     accepting_ = std::thread([this] { accept_all(); });
   }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server() {
-    ended_ = true;
+    stopping_ = true;
     shutdown(socket_, SHUT_RDWR);
     accepting_.join();
     for (std::thread& t : threads_) t.join();
@@ -57,10 +60,10 @@ class Server {
 
   [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}/v1", port_); }
   [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] int requests() const { return requests_; }
-  [[nodiscard]] std::vector<Seen> seen() const {
+  [[nodiscard]] int request_count() const { return request_count_; }
+  [[nodiscard]] std::vector<ReceivedRequest> received() const {
     const std::lock_guard lock(mutex_);
-    return seen_;
+    return received_;
   }
 
  private:
@@ -88,26 +91,28 @@ class Server {
       if (head == std::string::npos && (head = text.find("\r\n\r\n")) != std::string::npos) {
         const std::size_t at = text.find("Content-Length: ");
         length = at == std::string::npos ? 0 : std::stoul(text.substr(at + 16));
-        if (text.find("Expect: 100-continue") < head) put(connection, "HTTP/1.1 100 Continue\r\n\r\n");
+        if (text.find("Expect: 100-continue") < head) send_all(connection, "HTTP/1.1 100 Continue\r\n\r\n");
       }
     }
-    Seen one{text.substr(0, head), text.substr(head + 4), requests_++};
+    const ReceivedRequest request{
+        .head = text.substr(0, head), .body = text.substr(head + 4), .number = request_count_++};
     {
       const std::lock_guard lock(mutex_);
-      seen_.push_back(one);
+      received_.push_back(request);
     }
-    const Play play = answer_(one);
-    if (play.fault == Play::Fault::kClose) return;
-    while (play.fault == Play::Fault::kHang && !ended_) {
+    const ScriptedResponse response = answer_(request);
+    if (response.fault == ScriptedResponse::Fault::kClose) return;
+    while (response.fault == ScriptedResponse::Fault::kHang && !stopping_) {
       if (recv(connection, bytes, 1, MSG_DONTWAIT) == 0) return;  // The client has closed the connection.
       usleep(2000);
     }
-    const bool whole = play.fault != Play::Fault::kShort;
-    put(connection, fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n{}",
-                                play.status, play.body.size() + (whole ? 0 : 100), play.headers, play.body));
+    const bool whole = response.fault != ScriptedResponse::Fault::kShort;
+    send_all(connection, fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n{}",
+                                     response.status, response.body.size() + (whole ? 0 : 100),
+                                     response.headers, response.body));
   }
 
-  static void put(int connection, const std::string& text) {
+  static void send_all(int connection, const std::string& text) {
     for (std::size_t at = 0; at < text.size();) {
       const ssize_t n = send(connection, text.data() + at, text.size() - at, MSG_NOSIGNAL);
       if (n <= 0) return;
@@ -115,12 +120,12 @@ class Server {
     }
   }
 
-  std::function<Play(const Seen&)> answer_;
+  std::function<ScriptedResponse(const ReceivedRequest&)> answer_;
   int socket_ = -1, port_ = 0;
-  std::atomic<bool> ended_ = false;
-  std::atomic<int> requests_ = 0;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> request_count_ = 0;
   mutable std::mutex mutex_;
-  std::vector<Seen> seen_;
+  std::vector<ReceivedRequest> received_;
   std::thread accepting_;
   std::vector<std::thread> threads_;
 };

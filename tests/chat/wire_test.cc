@@ -35,10 +35,10 @@ json body(const ChatRequest& r, Wire wire, Structured structured, std::int64_t t
 }
 
 ParsedResponse openai(const std::string& text, int status = 200) {
-  return read_answer({status, {}, text}, endpoint(Wire::kOpenai, Structured::kSchema));
+  return parse_response({status, {}, text}, endpoint(Wire::kOpenai, Structured::kSchema));
 }
 ParsedResponse anthropic(const std::string& text, int status = 200) {
-  return read_answer({status, {}, text}, endpoint(Wire::kAnthropic, Structured::kTool));
+  return parse_response({status, {}, text}, endpoint(Wire::kAnthropic, Structured::kTool));
 }
 
 TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
@@ -47,7 +47,7 @@ TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
     const auto http = to_http(request(), endpoint(wire, Structured::kNone), m, "secret-key");
     EXPECT_EQ(http.body.find("secret-key"), std::string::npos);
     EXPECT_EQ(http.url.find("secret-key"), std::string::npos);
-    EXPECT_FALSE(http.follow);
+    EXPECT_FALSE(http.follow_redirects);
     EXPECT_EQ(http.headers.at(wire == Wire::kOpenai ? "Authorization" : "x-api-key"),
               wire == Wire::kOpenai ? "Bearer secret-key" : "secret-key");
   }
@@ -71,7 +71,7 @@ TEST(Wire, SchemasKeepTheirOrder) {
 }
 
 // Limits on texts and lists are only sent to llama.cpp's server, since other strict decoders refuse them.
-TEST(Wire, LimitsOfSchemasAreSentWhereTheyAreTaken) {
+TEST(Wire, SchemaLimitsAreSentToServersThatAcceptThem) {
   const std::string limits =
       R"({"type":"object","properties":{"pattern":{"type":"array","maxItems":2,"items":{"type":"string","pattern":"^a$"}}}})";
   const json bare =
@@ -182,7 +182,7 @@ TEST(Wire, AnthropicReplies) {
   EXPECT_TRUE(text.reply->cut);
 }
 
-TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
+TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
   const std::string page = "<html>\n<body>" + std::string(2000, 'x');
   // The nesting is so deep that copying the parsed value would overflow the stack.
   const std::string deep = R"({"choices":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
@@ -190,7 +190,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
     std::string body;
     int status;
     const char *code, *says;
-    bool again;
+    bool may_retry;
   } rows[] = {
       {"", 200, "chat reply", "not valid JSON: nothing", false},
       {page, 200, "chat reply", "not valid JSON: <html> <body>xxx", false},
@@ -231,7 +231,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
     EXPECT_EQ(a.reply.error().code, row.code) << row.body;
     EXPECT_NE(a.reply.error().message.find(row.says), std::string::npos) << a.reply.error().message;
     EXPECT_TRUE(a.reply.error().message.starts_with("there: ")) << a.reply.error().message;
-    EXPECT_EQ(a.again, row.again) << row.body;
+    EXPECT_EQ(a.may_retry, row.may_retry) << row.body;
     EXPECT_LT(a.reply.error().message.size(), 300u);
     EXPECT_EQ(a.reply.error().message.find('\n'), std::string::npos);
   }
@@ -241,7 +241,7 @@ TEST(Wire, WhatIsNoReplyIsAnErrorWithItsBeginning) {
     EXPECT_EQ(anthropic(body).reply.error().code, "chat reply") << body;
 }
 
-TEST(Wire, UsageThatIsNoneIsNotBelieved) {
+TEST(Wire, InvalidUsageIsIgnored) {
   for (const char* usage :
        {R"({"prompt_tokens":-5,"completion_tokens":1})", R"({"prompt_tokens":"5","completion_tokens":1})",
         R"({"prompt_tokens":1e300,"completion_tokens":1})", R"({"prompt_tokens":5})", "7", "null"})
@@ -250,12 +250,12 @@ TEST(Wire, UsageThatIsNoneIsNotBelieved) {
         << usage;
 }
 
-TEST(Wire, TheMostTokensAreNotBelowBytes) {
+TEST(Wire, MaximumTokensAreAtLeastTheBytes) {
   ChatRequest r = request(kSchema);
   r.messages.push_back({MessageRole::kUser, std::string(30000, 'x')});
-  EXPECT_GE(size_of(r).most, 30000);
-  EXPECT_GE(size_of(r).likely, 10000);
-  EXPECT_LT(size_of(r).likely, 11000);
+  EXPECT_GE(estimate_tokens(r).maximum, 30000);
+  EXPECT_GE(estimate_tokens(r).likely, 10000);
+  EXPECT_LT(estimate_tokens(r).likely, 11000);
 }
 
 }  // namespace

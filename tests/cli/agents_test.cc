@@ -17,23 +17,23 @@ namespace {
 using namespace agents::testing;
 using nlohmann::json;
 
-// Only standard output, since the steps go to standard error.
-Output quiet(const std::string& arguments) { return gabbro(arguments, "2>/dev/null"); }
+// Returns only standard output; the steps go to standard error.
+Output without_steps(const std::string& arguments) { return gabbro(arguments, "2>/dev/null"); }
 
 // Answers in the role that the beginning of the prompt shows.
 std::string answer_to(const std::string& prompt) {
   if (prompt.starts_with("You search a library")) return R"({"queries": ["gated memory"]})";
   if (prompt.starts_with("Propose one new design")) return kProposal;
-  if (prompt.starts_with("You review a proposal")) return "\x1b[31m" + rated(4);
+  if (prompt.starts_with("You review a proposal")) return "\x1b[31m" + review_reply(4);
   if (prompt.starts_with("Turn the proposal into units")) return kPlan;
   if (prompt.starts_with("You write one unit")) return "```\n" + kUnit + "```";
-  if (prompt.starts_with("You compare a finished program")) return seen(4);
+  if (prompt.starts_with("You compare a finished program")) return observation_reply(4);
   if (prompt.starts_with("Write a new design as a whole program"))
     return kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
   return "?";
 }
 
-chat::Play play(const chat::Seen& seen) {
+chat::ScriptedResponse play(const chat::ReceivedRequest& seen) {
   const json request = json::parse(seen.body);
   json reply{
       {"choices",
@@ -45,8 +45,8 @@ chat::Play play(const chat::Seen& seen) {
 
 class Agents : public ::testing::Test {
  protected:
-  // Creates a folder with an agents.toml whose only model is the server.
-  std::string configured(const std::string& more = "") {
+  // Creates a folder with an agents.toml whose only model is the server; returns the options that name it.
+  std::string write_config(const std::string& more = "") {
     const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     dir_ = ::testing::TempDir() + "agents_" + name;
     std::filesystem::remove_all(dir_);
@@ -63,7 +63,7 @@ class Agents : public ::testing::Test {
 };
 
 TEST_F(Agents, ProposeWritesADesign) {
-  const std::string options = configured();
+  const std::string options = write_config();
   const std::string file = dir_ + "/design.gab";
   const Output out = gabbro("propose " + options + "--parent llama --direction 'no cache' --out " + file);
   ASSERT_EQ(out.code, 0) << out.text;
@@ -74,12 +74,12 @@ TEST_F(Agents, ProposeWritesADesign) {
   std::ifstream in(file);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_TRUE(lang::check(text, zoo::library()).valid()) << text;
-  EXPECT_NE(server_.seen()[0].body.find("no cache"), std::string::npos);
+  EXPECT_NE(server_.received()[0].body.find("no cache"), std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(dir_ + "/record/calls.db"));
 }
 
 TEST_F(Agents, ProposeAsJson) {
-  const Output out = quiet("propose --json " + configured() + "--parent llama");
+  const Output out = without_steps("propose --json " + write_config() + "--parent llama");
   ASSERT_EQ(out.code, 0) << out.text;
   const json report = json::parse(out.text);
   EXPECT_EQ(report["outcome"], "design");
@@ -88,17 +88,17 @@ TEST_F(Agents, ProposeAsJson) {
 }
 
 TEST_F(Agents, AFailureHasItsCauseAndExitCode) {
-  Output out =
-      quiet("propose --json " + configured("[pipeline]\npass = 5\nattempts = 2\n") + "--parent llama");
+  Output out = without_steps("propose --json " + write_config("[pipeline]\npass = 5\nattempts = 2\n") +
+                             "--parent llama");
   EXPECT_EQ(out.code, 1);
   EXPECT_EQ(json::parse(out.text)["cause"], "review");
-  out = quiet("propose --json " + configured("[cap]\nmoney = 0.0001\n") + "--parent llama");
+  out = without_steps("propose --json " + write_config("[cap]\nmoney = 0.0001\n") + "--parent llama");
   EXPECT_EQ(out.code, 1);
   EXPECT_EQ(json::parse(out.text)["cause"], "cap") << out.text;
 }
 
 TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
-  configured();
+  write_config();
   std::ofstream(dir_ + "/dead.toml")
       << "[[endpoint]]\nname = \"here\"\nurl = \"http://127.0.0.1:1/v1\"\nretries = 0\n"
          "[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n";
@@ -106,29 +106,29 @@ TEST_F(Agents, WithoutAModelThereIsAMessageAndNoNumbers) {
   Output out = gabbro("propose " + options + "--parent llama");
   EXPECT_EQ(out.code, 2);
   EXPECT_NE(out.text.find("chat down"), std::string::npos) << out.text;
-  out = quiet("agents bench --json --designs 2 " + options);
+  out = without_steps("agents bench --json --designs 2 " + options);
   EXPECT_EQ(out.code, 1);
   const json bench = json::parse(out.text);
   for (const json& v : bench["variants"]) EXPECT_EQ(v["designs"], 0);
 }
 
-TEST_F(Agents, WrongUseIsSaid) {
-  const std::string options = configured();
-  EXPECT_EQ(quiet("propose --agents /nowhere.toml").code, 2);
-  EXPECT_EQ(quiet("propose " + options + "--mode crossover --parent llama").code, 2);
-  EXPECT_EQ(quiet("propose " + options + "--mode dream").code, 2);
-  EXPECT_EQ(quiet("propose " + options + "--parent nothing_of_this_name").code, 2);
-  EXPECT_EQ(server_.requests(), 0);
-  const Output out = gabbro("propose " + configured("[pipeline]\nattemps = 1\n") + "--parent llama");
+TEST_F(Agents, ReportsWrongUse) {
+  const std::string options = write_config();
+  EXPECT_EQ(without_steps("propose --agents /nowhere.toml").code, 2);
+  EXPECT_EQ(without_steps("propose " + options + "--mode crossover --parent llama").code, 2);
+  EXPECT_EQ(without_steps("propose " + options + "--mode dream").code, 2);
+  EXPECT_EQ(without_steps("propose " + options + "--parent nothing_of_this_name").code, 2);
+  EXPECT_EQ(server_.request_count(), 0);
+  const Output out = gabbro("propose " + write_config("[pipeline]\nattemps = 1\n") + "--parent llama");
   EXPECT_EQ(out.code, 2);
   EXPECT_NE(out.text.find("agents.toml:12:"), std::string::npos) << out.text;
 }
 
 TEST_F(Agents, ReviewOfAFile) {
-  const std::string options = configured();
+  const std::string options = write_config();
   const std::string file = dir_ + "/gla.gab";
   std::ofstream(file) << zoo_text("gla.gab");
-  const Output out = quiet("review " + options + file);
+  const Output out = without_steps("review " + options + file);
   EXPECT_EQ(out.code, 0);
   EXPECT_NE(out.text.find("m: rated 4 of 5, probability 0.30 of beating its parent"), std::string::npos)
       << out.text;
@@ -137,8 +137,8 @@ TEST_F(Agents, ReviewOfAFile) {
 
 TEST_F(Agents, BenchComparesVariants) {
   const std::string options =
-      configured("[pipeline]\nmutation = 1\ncrossover = 0\nscratch = 0\nattempts = 1\n");
-  Output out = quiet("agents bench --json --designs 3 " + options);
+      write_config("[pipeline]\nmutation = 1\ncrossover = 0\nscratch = 0\nattempts = 1\n");
+  Output out = without_steps("agents bench --json --designs 3 " + options);
   ASSERT_EQ(out.code, 0) << out.text;
   const json result = json::parse(out.text);
   ASSERT_EQ(result["variants"].size(), 5U);
@@ -149,11 +149,11 @@ TEST_F(Agents, BenchComparesVariants) {
   EXPECT_GT(result["variants"][0]["novelty"]["mean"], 0.1);
   for (const json& v : result["variants"]) EXPECT_EQ(v["designs"], 3);
   // A repetition is answered from the call log, so it costs nothing and has the same result.
-  const int asked = server_.requests();
-  out = quiet("agents bench --json --designs 3 " + options);
+  const int requests = server_.request_count();
+  out = without_steps("agents bench --json --designs 3 " + options);
   EXPECT_EQ(json::parse(out.text), result);
-  EXPECT_EQ(server_.requests(), asked);
-  EXPECT_NE(quiet("agents bench --designs 3 " + options).text.find("direct"), std::string::npos);
+  EXPECT_EQ(server_.request_count(), requests);
+  EXPECT_NE(without_steps("agents bench --designs 3 " + options).text.find("direct"), std::string::npos);
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ TEST(Cli, CheckJsonHasEveryField) {
   EXPECT_EQ(json["state_grows"], false);
 }
 
-// The text names work on parameters only where it can matter.
-TEST(Cli, CheckNamesWorkOnParameters) {
+// The text states the work per step on parameters only if it is at least 1/1000 of the work per token.
+TEST(Cli, CheckStatesWorkOnParameters) {
   const std::string design =
       "design M:\n    width = 64\n    vocab = 100\n    stack = [Block(mlp=U), RMSNorm]\n";
   const auto check = [&](const std::string& body, const std::string& options) {
@@ -78,7 +78,7 @@ TEST(Cli, CheckJsonReportsErrors) {
   for (const auto& [key, value] : good.items()) EXPECT_TRUE(json.contains(key)) << key;
 }
 
-TEST(Cli, ShowSaysWhatItShows) {
+TEST(Cli, ShowRejectsWhatItCannotShow) {
   const std::string path = write_program("good.gab", kGood);
   for (const auto& [arguments, message] :
        {std::pair<std::string, const char*>{path + " --talk", "--talk needs a design of a campaign"},
@@ -162,7 +162,7 @@ TEST(Cli, HugeAndBinaryFilesAreRefused) {
   EXPECT_NE(out.text.find("larger than 1048576 bytes"), std::string::npos);
 }
 
-TEST(Cli, MistypedWordsAreMetWithASuggestion) {
+TEST(Cli, SuggestsCorrectionsOfMistypedWords) {
   EXPECT_EQ(
       gabbro("chek x").text,
       "gabbro: unknown command 'chek'; did you mean 'check'?\nRun `gabbro --help` for a list of commands.\n");
@@ -193,7 +193,7 @@ TEST(Cli, DiffTellsWhatChanged) {
   EXPECT_EQ(gabbro("diff " + a + " " + write_program("broken.gab", "design M\n")).code, 2);
 }
 
-TEST(Cli, DiffKnowsTheSameFunction) {
+TEST(Cli, DiffRecognisesTheSameFunction) {
   const std::string a =
       write_program("a.gab", "unit A(x: [t, D]) -> [t, D]:\n    y = linear(x, D)\n    return y + x\n");
   const std::string b =
@@ -203,20 +203,20 @@ TEST(Cli, DiffKnowsTheSameFunction) {
   EXPECT_NE(out.text.find("same function"), std::string::npos) << out.text;
 }
 
-TEST(Cli, ColourOnlyWhereAsked) {
+TEST(Cli, ColoursOnlyOnRequest) {
   const std::string path = write_program("good.gab", kGood);
   EXPECT_EQ(gabbro("show " + path).text.find('\x1b'), std::string::npos);
   EXPECT_NE(gabbro("show --color always " + path).text.find('\x1b'), std::string::npos);
   EXPECT_EQ(gabbro("show --color never " + path).text.find('\x1b'), std::string::npos);
 }
 
-TEST(Cli, AFullDiskIsSaid) {
+TEST(Cli, ReportsAFullDisk) {
   const Output out = gabbro("check " + write_program("good.gab", kGood) + " > /dev/full");
   EXPECT_EQ(out.code, 2);
 }
 
 // Beyond a limit of file sizes, the kernel sends a signal that ends a program unless it is ignored.
-TEST(Cli, ALimitOfFileSizesIsSaid) {
+TEST(Cli, ReportsALimitOfFileSizes) {
   const std::string folder = testing::TempDir() + "gabbro_limited";
   std::filesystem::remove_all(folder);
   const std::string design =
@@ -229,7 +229,7 @@ TEST(Cli, ALimitOfFileSizesIsSaid) {
   std::filesystem::remove_all(folder);
 }
 
-TEST(Cli, ReferenceHoldsLanguageFunctionsAndUnits) {
+TEST(Cli, ReferenceContainsLanguageFunctionsAndUnits) {
   const std::string core = gabbro("reference --core").text, all = gabbro("reference").text;
   EXPECT_TRUE(all.starts_with(core));
   EXPECT_TRUE(core.starts_with("# Gab"));
@@ -264,7 +264,7 @@ TEST(Cli, DataBuildsAndInspectsCorpora) {
   std::filesystem::remove_all(folder);
 }
 
-TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
+TEST(Cli, ResumesWithACorpusThatHasMoved) {
   if (!std::filesystem::exists(worker_path()))
     GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   const std::string dir = testing::TempDir() + "moved_corpus", run = dir + "/run";
@@ -299,7 +299,7 @@ TEST(Cli, ACampaignGoesOnWhereItsCorpusHasMoved) {
 }
 
 // A design compared with a copy of itself is trained, and nothing is claimed.
-TEST(Cli, AScaleOfOneFunctionClaimsNothing) {
+TEST(Cli, ScaleOfOneFunctionClaimsNothing) {
   if (!std::filesystem::exists(worker_path()))
     GTEST_SKIP() << "gabbro-worker is not built here: it needs libtorch";
   const std::string dir = testing::TempDir() + "scale_copy";
@@ -383,17 +383,26 @@ TEST(Cli, ProgramsOfTheDocumentationCheck) {
   EXPECT_GE(programs, 2);
 }
 
-// Writes a run's folder without weights, as `gabbro compare` reads it.
-std::string write_run(const std::string& name, const std::vector<double>& documents,
-                      const std::string& held_out = "held out", std::int64_t params = 300'000,
-                      record::TrialSpec spec = {}, double unread = 0) {
-  if (unread > 0) spec.unread_tokens = 1000;
+struct FakeRun {
+  std::string name;
+  std::vector<double> documents;  // bits per byte of each
+  std::string held_out_hash = "held out";
+  std::int64_t params = 300'000;
+  record::TrialSpec spec = {};
+  double unread_bits = 0;  // bits per byte of unread training text; 0: not scored
+};
+
+// Writes the folder of a run without weights, as `gabbro compare` reads it; returns its path.
+std::string write_run(const FakeRun& run) {
+  const auto& [name, documents, held_out_hash, params, given_spec, unread_bits] = run;
+  record::TrialSpec spec = given_spec;
+  if (unread_bits > 0) spec.unread_tokens = 1000;
   record::TrialResult r;
   r.rate = spec.rate;
   r.width = 64;
   r.weights_hash = name;
   r.first_loss = 6, r.last_loss = 2, r.valid_loss = 2;
-  r.curve = {{1, spec.tokens, 2, 1, 0.001, 2}};
+  r.curve = {{.step = 1, .tokens = spec.tokens, .loss = 2, .gradient_norm = 1, .rate = 0.001, .recent = 2}};
   for (const std::string_view anchor : record::kAnchors)
     r.anchors.push_back({std::string(anchor), true, "held"});
   r.status = record::Status::kDone;
@@ -401,13 +410,13 @@ std::string write_run(const std::string& name, const std::vector<double>& docume
   r.params = params;
   r.tokens = spec.tokens;
   r.text_hash = "order 1";
-  r.held_out_hash = held_out;
+  r.held_out_hash = held_out_hash;
   for (const double bits : documents) {
     r.documents.push_back({bits, 100});
     r.bits_per_byte += bits / static_cast<double>(documents.size());
   }
   r.bigram_bits_per_byte = 9, r.bits_low = 0, r.bits_high = 9;
-  if (unread > 0) r.unread_tokens = 1000, r.unread_loss = unread * record::nats_per_bit(r);
+  if (unread_bits > 0) r.unread_tokens = 1000, r.unread_loss = unread_bits * record::nats_per_bit(r);
   r.valid_documents = documents.size();
   r.valid_bytes = 100 * documents.size();
   const std::filesystem::path folder = testing::TempDir() + "compare_" + name;
@@ -419,9 +428,11 @@ std::string write_run(const std::string& name, const std::vector<double>& docume
 
 TEST(Compare, PairsRunsByDocument) {
   // Documents differ by whole bits, but the two runs differ by only a hundredth on each.
-  const std::string first = write_run("first", {1, 2, 3, 4}, "held out", 300'000, {}, 2.5),
-                    worse = write_run("worse", {1.01, 2.011, 3.01, 4.009}, "held out", 300'000, {}, 2.51),
-                    unclear = write_run("unclear", {0.5, 2.5, 3.6, 3.5}, "held out", 330'000);
+  const std::string first = write_run({.name = "first", .documents = {1, 2, 3, 4}, .unread_bits = 2.5}),
+                    worse = write_run(
+                        {.name = "worse", .documents = {1.01, 2.011, 3.01, 4.009}, .unread_bits = 2.51}),
+                    unclear =
+                        write_run({.name = "unclear", .documents = {0.5, 2.5, 3.6, 3.5}, .params = 330'000});
   const Output out = gabbro("compare --json " + first + " " + worse + " " + unclear);
   ASSERT_EQ(out.code, 0) << out.text;
   const auto json = nlohmann::json::parse(out.text);
@@ -441,32 +452,33 @@ TEST(Compare, PairsRunsByDocument) {
 
 // Other differences between the runs are shown next to the difference.
 TEST(Compare, NamesWhatElseDiffers) {
-  const std::string first = write_run("plain", {1, 2});
+  const std::string first = write_run({.name = "plain", .documents = {1, 2}});
   record::TrialSpec spec;
   const auto caveat = [&] {
-    const Output out =
-        gabbro("compare --json " + first + " " + write_run("changed", {1, 2}, "held out", 300'000, spec));
+    const Output out = gabbro("compare --json " + first + " " +
+                              write_run({.name = "changed", .documents = {1, 2}, .spec = spec}));
     return nlohmann::json::parse(out.text)[1]["caveat"].get<std::string>();
   };
   EXPECT_EQ(caveat(), "");
   spec.rate = 0.012;
-  EXPECT_EQ(caveat(), "rate 0.012 instead of 0.003");
+  EXPECT_EQ(caveat(), "learning rate 0.012 instead of 0.003");
   spec = {};
   spec.schedule = record::RateSchedule::kWsd, spec.decay = 0;
   EXPECT_EQ(caveat(), "schedule wsd instead of cosine; weight decay 0 instead of 0.1");
   spec = {};
   spec.dtype = record::Dtype::kBf16, spec.sequences = 8;
-  EXPECT_EQ(caveat(), "dtype bf16 instead of float32; batches of 2048 instead of 4096");
+  EXPECT_EQ(caveat(), "dtype bf16 instead of float32; tokens per batch 2048 instead of 4096");
   std::filesystem::remove(first + "/spec.json");
   spec = {};
-  EXPECT_NE(caveat().find("spec.json is missing"), std::string::npos);
+  EXPECT_NE(caveat().find("spec.json is missing or invalid"), std::string::npos);
 }
 
 // A program that contains the held-out documents is ahead on them alone.
 TEST(Compare, SaysWhatUnreadTextDoesNotShow) {
-  const std::string first = write_run("plain", {1, 2, 3, 4}, "held out", 300'000, {}, 2.5);
+  const std::string first = write_run({.name = "plain", .documents = {1, 2, 3, 4}, .unread_bits = 2.5});
   const auto compared = [&](double unread) {
-    const std::string ahead = write_run("knows", {0.9, 1.89, 2.9, 3.91}, "held out", 300'000, {}, unread);
+    const std::string ahead =
+        write_run({.name = "knows", .documents = {0.9, 1.89, 2.9, 3.91}, .unread_bits = unread});
     return nlohmann::json::parse(gabbro("compare --json " + first + " " + ahead).text)[1];
   };
   EXPECT_EQ(compared(2.4)["verdict"], "ahead");
@@ -475,14 +487,17 @@ TEST(Compare, SaysWhatUnreadTextDoesNotShow) {
   for (const double unread : {2.46, 2.6})
     EXPECT_NE(compared(unread)["caveat"].get<std::string>().find("on training text that neither has read"),
               std::string::npos);
-  EXPECT_TRUE(compared(0)["caveat"].get<std::string>().starts_with("no training text was scored that both"));
+  EXPECT_TRUE(compared(0)["caveat"].get<std::string>().starts_with("no training text that both"));
   EXPECT_TRUE(compared(0)["unread_difference"].is_null());
 }
 
 TEST(Compare, SaysWhyItCannot) {
-  const std::string first = write_run("one", {1, 2}), other = write_run("other", {1, 2}, "another text"),
-                    shorter = write_run("shorter", {1, 2, 3}), single = write_run("single", {1}),
-                    alone = write_run("alone", {1.1});
+  const std::string first = write_run({.name = "one", .documents = {1, 2}}),
+                    other =
+                        write_run({.name = "other", .documents = {1, 2}, .held_out_hash = "another text"}),
+                    shorter = write_run({.name = "shorter", .documents = {1, 2, 3}}),
+                    single = write_run({.name = "single", .documents = {1}}),
+                    alone = write_run({.name = "alone", .documents = {1.1}});
   const Output apart = gabbro("compare " + first + " " + other);
   EXPECT_EQ(apart.code, 2);
   EXPECT_NE(apart.text.find("of different text or with different vocabularies"), std::string::npos)
@@ -497,17 +512,18 @@ TEST(Compare, SaysWhyItCannot) {
   EXPECT_EQ(document.code, 0);
   EXPECT_NE(document.text.find("one document"), std::string::npos) << document.text;
   const Output nameless =
-      gabbro("compare " + write_run("nameless", {1, 2}, "") + " " + write_run("too", {1, 2}, ""));
+      gabbro("compare " + write_run({.name = "nameless", .documents = {1, 2}, .held_out_hash = ""}) + " " +
+             write_run({.name = "too", .documents = {1, 2}, .held_out_hash = ""}));
   EXPECT_EQ(nameless.code, 2);
   EXPECT_NE(nameless.text.find("inconsistent result"), std::string::npos) << nameless.text;
-  // A score that was written over.
+  // The score is not the mean of its documents.
   record::TrialResult r = *record::parse_result(*read_file(other + "/result.json"));
   r.bits_per_byte -= 0.5;
   std::ofstream(other + "/result.json") << record::to_json(r);
   const Output changed = gabbro("compare " + other + " " + other);
   EXPECT_EQ(changed.code, 2);
   EXPECT_NE(changed.text.find("its documents have 1.5"), std::string::npos) << changed.text;
-  // A spec of another run.
+  // The spec is that of another run.
   record::TrialSpec twice;
   twice.tokens *= 2;
   std::ofstream(shorter + "/spec.json") << record::to_json(twice);

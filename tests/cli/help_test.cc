@@ -59,14 +59,14 @@ Names options_in(const std::string& line) {
   return out;
 }
 
-// The line without `./dev ...`, which is another program.
+// Returns the line without `./dev ...`, which is another program.
 std::string without_dev(std::string line) {
   for (std::size_t at; (at = line.find("`./dev")) != std::string::npos;)
     line.erase(at, line.find('`', at + 1) - at + 1);
   return line;
 }
 
-// Adds the command, or its subcommands if it has any, with what its help lists.
+// Adds the command, or its subcommands if it has any, with the options that its help lists.
 void add_commands(const std::string& command, Commands& out) {
   const Output help = gabbro(command + " --help");
   ASSERT_EQ(help.code, 0) << help.text;
@@ -90,7 +90,7 @@ void add_commands(const std::string& command, Commands& out) {
 
 struct Section {
   std::string heading;
-  std::vector<std::string> lines;  // without the lines of examples that run something else
+  std::vector<std::string> lines;  // without lines of examples that do not run gabbro
 };
 
 std::vector<Section> sections_of(const std::string& page) {
@@ -125,7 +125,7 @@ bool names_command(const std::string& line, const std::string& command) {
   return has_word(line, command.substr(command.rfind(' ') + 1));
 }
 
-TEST(Help, TheReferenceOfCommandsHasTheSameOptions) {
+TEST(Help, CommandsPageHasTheSameOptions) {
   Commands commands;
   add_commands("", commands);
   ASSERT_GT(commands.size(), 30U);

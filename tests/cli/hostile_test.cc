@@ -43,7 +43,7 @@ TEST_F(HostileCli, CheckRefusesTexts) {
   }
 }
 
-TEST_F(HostileCli, CampaignsOutliveDesigns) {
+TEST_F(HostileCli, CampaignsSurviveHostileDesigns) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "its bounds of time are those of a program without sanitizers";
 #endif

@@ -104,9 +104,9 @@ class RealModel : public ::testing::Test {
     ASSERT_TRUE(server_->is_healthy()) << "see " << dir_ << "/server.log";
   }
 
-  // Writes an agents.toml for a server with the given capability. Replies are short, since the model is slow,
-  // and every rating passes.
-  std::string configured(const std::string& structured, const std::string& pipeline) {
+  // Writes an agents.toml for a server with the given value of `structured`, and returns the options that
+  // name it. Replies are short, since the model is slow, and every rating passes.
+  std::string write_config(const std::string& structured, const std::string& pipeline) {
     const std::string file = dir_ + "/" + structured + ".toml";
     std::ofstream(file)
         << "[[endpoint]]\nname = \"here\"\nurl = \"" << server_->url()
@@ -119,9 +119,8 @@ class RealModel : public ::testing::Test {
     return "--agents " + file + " --dir " + dir_ + "/" + structured + " ";
   }
 
-  // Expects a design that passes the checker, or a failure with its cause and details. Every call in the
-  // journal is settled.
-  void run(const std::string& options, const std::string& parent) {
+  // Runs `gabbro propose`. Expects a design that passes the checker, or a failure with its cause and details.
+  void propose(const std::string& options, const std::string& parent) {
     const Output out =
         gabbro("propose --json " + options + "--parent " + parent + " --mode mutation", "2>/dev/null");
     ASSERT_TRUE(out.code == 0 || out.code == 1) << out.code << out.text;
@@ -139,7 +138,9 @@ class RealModel : public ::testing::Test {
     tokens_ += report["input_tokens"].get<std::int64_t>() + report["output_tokens"].get<std::int64_t>();
   }
 
-  void accounted(const std::string& structured) {
+  // Expects that every call in the call log is settled, and that the reports counted the same calls and
+  // tokens.
+  void expect_calls_settled(const std::string& structured) {
     const auto log = chat::CallLog::read(dir_ + "/" + structured + "/calls.db");
     if (!log) {
       ADD_FAILURE() << log.error().message;
@@ -160,25 +161,25 @@ class RealModel : public ::testing::Test {
   std::int64_t calls_ = 0, tokens_ = 0;
 };
 
-TEST_F(RealModel, EveryDesignEndsInOneOrInAFailureSlow) {
-  const std::string with = configured("grammar", "planner = false\n");
-  const Output tested = gabbro("agents test " + with.substr(0, with.find("--dir")));
+TEST_F(RealModel, EveryProposalEndsInADesignOrAFailureSlow) {
+  const std::string options = write_config("grammar", "planner = false\n");
+  const Output tested = gabbro("agents test " + options.substr(0, options.find("--dir")));
   EXPECT_EQ(tested.code, 0) << tested.text;
   EXPECT_NE(tested.text.find("grammar"), std::string::npos) << tested.text;
-  run(with, "llama");
-  accounted("grammar");
-  run(configured("none", ""), "gla");
-  accounted("none");
+  propose(options, "llama");
+  expect_calls_settled("grammar");
+  propose(write_config("none", ""), "gla");
+  expect_calls_settled("none");
 }
 
 // A complete reply parses. A reply that was cut is the beginning of one that would parse.
-TEST_F(RealModel, RepliesOfUnitsKeepToTheGrammarSlow) {
-  configured("grammar", "");
+TEST_F(RealModel, UnitRepliesFollowTheGrammarSlow) {
+  write_config("grammar", "");
   const auto config = chat::load_config(dir_ + "/grammar.toml");
   ASSERT_TRUE(config) << config.error().message;
   const auto log = chat::CallLog::open(":memory:");
   ASSERT_TRUE(log);
-  const auto client = chat::Client::open(*config, **log);
+  const auto client = chat::ChatClient::open(*config, **log);
   ASSERT_TRUE(client) << client.error().message;
   int parsed = 0, cut = 0;
   for (int i = 0; i < 4; ++i) {

@@ -1,4 +1,4 @@
-// Runs the program, or another command, and keeps its output, for tests.
+// Runs `gabbro`, or another command, and returns its output, for tests.
 #pragma once
 
 #include <sys/wait.h>
@@ -25,7 +25,8 @@ inline Output run_command(const std::string& command) {
   return out;
 }
 
-/// Runs `gabbro ARGUMENTS`. Standard error goes to where `errors` sends it: to the output, or elsewhere.
+/// Runs `gabbro ARGUMENTS`. `errors` is the shell's redirection of standard error; by default it is part of
+/// the output.
 inline Output gabbro(const std::string& arguments, const std::string& errors = "2>&1") {
   return run_command(gabbro_path() + " " + arguments + " " + errors);
 }

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "base/text.h"
-#include "campaign/made.h"
+#include "campaign/record_builder.h"
 #include "cli/run.h"
 #include "folder.h"
 #include "lang/check.h"
@@ -64,7 +64,7 @@ TEST_F(StrangeText, OfProgramsIsEscapedByEveryCommand) {
   EXPECT_EQ(gabbro("fmt --check " + good, 1).find("\x1b"), std::string::npos);
   gabbro("diff " + good + " " + other);
   gabbro("diff --json " + good + " " + other);
-  // The output is still a program, and the same one.
+  // The output is still a program, of the same function.
   const std::string shown = gabbro("fmt - < " + good);
   const auto hash_of = [](const std::string& text) {
     const lang::CheckReport report = lang::check(text, zoo::library());
@@ -92,7 +92,7 @@ TEST_F(StrangeText, OfNamesOfFilesIsEscaped) {
 
 TEST_F(StrangeText, OfARecordIsEscaped) {
   using namespace campaign;
-  Made m;
+  RecordBuilder m;
   const std::string text = "x\x1b[2J\r\u202e\u200b\xc2\x9b", comment = "# x\x1b[2J\u202e\n";
   m.plan.corpus = "data/" + text;
   m.plan.settings.rungs[0].name = "rung" + std::string("\u202e");
@@ -108,7 +108,7 @@ TEST_F(StrangeText, OfARecordIsEscaped) {
   m.refuse(text, record::Cause::kEdit, text);
   m.promote(id, 1, text);
   m.session(false);
-  const MadeFolder folder;
+  const TemporaryFolder folder;
   { const store::Store store = m.store(folder); }
   const std::string run = folder.file("");
   for (const std::string& command :
@@ -139,7 +139,7 @@ TEST_F(StrangeText, OfACorpusIsEscaped) {
   EXPECT_TRUE(nlohmann::json::accept(gabbro("data info --json " + quoted(corpus))));
 }
 
-// All output goes through one function; no other code writes to the terminal.
+// All output of src/cli goes through cli/terminal.h; no other code writes to the terminal.
 TEST(Terminal, IsWrittenToInOnePlace) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(source_path("/src/cli"))) {
@@ -155,9 +155,9 @@ TEST(Terminal, IsWrittenToInOnePlace) {
   EXPECT_GT(files, 10);
 }
 
-// ---- Files that are not plain ----
+// ---- Files that are not regular ----
 
-TEST_F(StrangeText, ProgramsAreReadFromPlainFiles) {
+TEST_F(StrangeText, ProgramsAreReadFromRegularFiles) {
   const std::string pipe = dir + "/pipe", program = file("good.gab", kUnit + kDesign);
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   fs::create_symlink(program, dir + "/link.gab");

@@ -13,7 +13,7 @@ namespace gabbro {
 namespace {
 
 // The test builds the corpus debian (which needs a mirror of Debian's packages) and takes some minutes.
-TEST(Tutorial, RunsAsItStandsSlow) {
+TEST(Tutorial, RunsAsWrittenSlow) {
   const std::filesystem::path source = source_path(), binary = gabbro_path();
   std::ifstream file(source / "docs/tutorial.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};

@@ -69,8 +69,8 @@ class Data : public ::testing::Test {
   Error error;
 };
 
-// Returns random letters, which hardly compress, so that a compressed file is long enough to be cut.
-std::string babble_of(int letters) {
+// Returns random letters, which hardly compress, so that a compressed file of them is long.
+std::string random_letters(int letters) {
   Random random(1);
   std::string text;
   for (int i = 0; i < letters; ++i) text += static_cast<char>('a' + random.below(26));
@@ -83,7 +83,7 @@ TEST_F(Data, TextIsCutAtSeparatorLines) {
   EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one\ntwo\n", "three\n", "last\n"}));
 }
 
-TEST_F(Data, JsonLinesGiveAFieldALine) {
+TEST_F(Data, JsonLinesHoldADocumentPerLine) {
   const std::string path = write("a.jsonl", "{\"text\": \"one\"}\n\n{\"text\": \"t\\u00e9\", \"id\": 3}\n");
   EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one", "té"}));
   write("b.jsonl", "{\"text\": \"one\"}\n{\"body\": \"two\"}\n");
@@ -120,9 +120,9 @@ const std::vector<std::pair<std::string, int (*)(archive*)>> kFilters{
     {".zst", archive_write_add_filter_zstd},
     {".bz2", archive_write_add_filter_bzip2}};
 
-TEST_F(Data, PackedFilesAreUnpacked) {
+TEST_F(Data, CompressedFilesAreDecompressed) {
   const std::string text = "some words\n<|endoftext|>\nand more\n", line = "{\"text\": \"some words\"}\n";
-  const std::string large = babble_of(700'000) + "\n";
+  const std::string large = random_letters(700'000) + "\n";
   for (const auto& [ending, filter] : kFilters) {
     EXPECT_EQ(read_all({write("a.txt" + ending, packed(text, filter))}),
               (std::vector<std::string>{"some words\n", "and more\n"}))
@@ -138,10 +138,11 @@ TEST_F(Data, PackedFilesAreUnpacked) {
   }
 }
 
-// Every byte is changed, and the file is cut at every length. What is read is right or an error.
+// Every byte is changed, and the file is cut at every length. The text that is read is right, or there is an
+// error.
 TEST_F(Data, DamageOfCompressedFilesIsNoticed) {
   const std::string text = "some words\n";
-  // libarchive writes zstd without a sum, as the program `zstd` does not.
+  // A file of the program `zstd`, which has a checksum. libarchive writes none.
   constexpr char kZstd[] =
       "\x28\xb5\x2f\xfd\x04\x58\x59\x00\x00\x73\x6f\x6d\x65\x20\x77\x6f\x72\x64\x73\x0a\x8a\x0b\x65\x3e";
   for (const auto& [ending, filter] : kFilters) {
@@ -172,7 +173,7 @@ TEST_F(Data, DamageOfCompressedFilesIsNoticed) {
   EXPECT_EQ(read_all({write("a.txt.gz", packed(text, kFilters[0].second) + std::string(20'000, '\0'))}),
             std::vector<std::string>{text});
   EXPECT_EQ(error.message, "") << "zeros may follow gzip";
-  std::string half = packed(babble_of(200'000), kFilters[0].second);
+  std::string half = packed(random_letters(200'000), kFilters[0].second);
   half.resize(half.size() / 2);
   read_all({write("b.txt.gz", half)});
   EXPECT_EQ(error.message, fmt::format("cannot read {}: damaged at byte {} of its compressed data: it ends "
@@ -194,7 +195,7 @@ TEST_F(Data, FoldersHoldFilesOfKnownFormats) {
   EXPECT_EQ(find_sources({root / "nowhere"}).error().code, "io");
 }
 
-TEST_F(Data, BytesThatAreNoTextAreReplaced) {
+TEST_F(Data, InvalidUtf8IsReplaced) {
   EXPECT_EQ(read_all({write("a.txt",
                             "a\xff\xfe"
                             "b\n")}),
@@ -203,27 +204,28 @@ TEST_F(Data, BytesThatAreNoTextAreReplaced) {
 }
 
 // Returns words made of syllables, from which a vocabulary can be trained.
-std::string babble(Random& random, int words) {
+std::string random_words(Random& random, int count) {
   static const std::vector<std::string> kSyllables{"ka", "to", "mi", "re", "son", "ul",
                                                    "fa", "be", "lo", "di", "qu",  "ez"};
   std::string out;
-  for (int i = 0; i < words; ++i) {
+  for (int i = 0; i < count; ++i) {
     for (std::int64_t n = 1 + random.below(4); n > 0; --n) out += random.pick(kSyllables);
     out += random.chance(0.1) ? '\n' : ' ';
   }
   return out;
 }
 
-std::string babble_file(int documents, std::uint64_t seed) {
+// Returns a text file of documents of 200 such words.
+std::string random_file(int documents, std::uint64_t seed) {
   Random random(seed);
   std::string text;
-  for (int i = 0; i < documents; ++i) text += babble(random, 200) + "\n<|endoftext|>\n";
+  for (int i = 0; i < documents; ++i) text += random_words(random, 200) + "\n<|endoftext|>\n";
   return text;
 }
 
-TEST_F(Data, TokenizersLoseNothing) {
+TEST_F(Data, TokenizersAreLossless) {
   Random random(1);
-  const auto tokenizer = Tokenizer::train({babble(random, 5000)}, 400);
+  const auto tokenizer = Tokenizer::train({random_words(random, 5000)}, 400);
   ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->vocab(), 400);
   for (const std::string text :
@@ -243,7 +245,7 @@ std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::stri
   Random random(1);
   {
     std::ofstream sample(root / "sample.txt");
-    for (int i = 0; i < 20; ++i) sample << babble(random, 400) << "\n";
+    for (int i = 0; i < 20; ++i) sample << random_words(random, 400) << "\n";
   }
   const std::string name = root / "foreign";
   arguments.merge(std::unordered_map<std::string, std::string>{{"input", root / "sample.txt"},
@@ -256,14 +258,14 @@ std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::stri
   return name + ".model";
 }
 
-// Encoding takes 200 bytes of memory for each of a text, so long texts are cut. Only in words that are longer
-// than a part, tokens end at the cuts.
+// Encoding takes 200 bytes of memory for each byte of text, so long texts are cut into parts. Their tokens
+// change only where a word is longer than a part.
 TEST_F(Data, LongTextsAreEncodedInParts) {
   Random random(4);
   std::string words, lines, wide, indented = "x\n\n";
   while (words.size() < 300'000) {
-    words += babble(random, 50);
-    lines += babble_of(70) + "\n";
+    words += random_words(random, 50);
+    lines += random_letters(70) + "\n";
     wide += "\xE6\xBC\xA2\xE5\xAD\x97";
     indented += "        y\n\n\n";
   }
@@ -276,7 +278,7 @@ TEST_F(Data, LongTextsAreEncodedInParts) {
   const std::vector<Case> cases{{"one line of words", words, true},
                                 {"lines of one word each", lines, true},
                                 {"wide characters without spaces", wide, false},
-                                {"one word", babble_of(300'000), false},
+                                {"one word", random_letters(300'000), false},
                                 {"indented lines", indented, true},
                                 {"short", "a few words", true},
                                 {"none", "", true}};
@@ -297,7 +299,7 @@ TEST_F(Data, LongTextsAreEncodedInParts) {
       std::vector<int> tokens, whole;
       tokenizer->encode(c.text, tokens);
       EXPECT_TRUE(tokenizer->decode(tokens) == c.text) << c.what;
-      tokenizer->encode_part(c.text, true, whole);
+      tokenizer->encode_part(c.text, /*first=*/true, whole);
       EXPECT_TRUE(!c.same || tokens == whole) << c.what;
     }
   }
@@ -336,7 +338,7 @@ TEST_F(Data, HeldOutDocumentsCountOnce) {
     told += p.notice;
     return true;
   };
-  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  BuildOptions o = options_for(root, write("a.txt", random_file(30, 2)));
   const std::string held = "kato mire sune\nlumi taro\n";
   o.valid_sources = {write("one.txt", held), write("two.txt", held),
                      write("three.txt", "\xEF\xBB\xBF" + held), write("four.txt", "other text of its own\n")};
@@ -346,15 +348,17 @@ TEST_F(Data, HeldOutDocumentsCountOnce) {
   EXPECT_NE(told.find("2 held-out documents were repeated"), std::string::npos) << told;
 }
 
-// Documents that differ in their first line are no independent ones.
+// Documents that differ only in their first line are not independent.
 TEST_F(Data, NearlyEqualHeldOutDocumentsCountOnce) {
   Random random(5);
-  const std::string between = "\n<|endoftext|>\n", base = babble(random, 200), brief = babble(random, 25);
+  const std::string between = "\n<|endoftext|>\n", base = random_words(random, 200),
+                    brief = random_words(random, 25);
   std::string versions;
   for (int i = 0; i < 30; ++i)
     versions += fmt::format("Release {} of day {}.\n", i, 3 * i) + (i % 2 == 0 ? base : brief) + between;
-  const std::string others = babble(random, 100) + between + brief + babble(random, 200) + between;
-  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  const std::string others =
+      random_words(random, 100) + between + brief + random_words(random, 200) + between;
+  BuildOptions o = options_for(root, write("a.txt", random_file(30, 2)));
   o.valid_sources = {write("v.txt", versions + others)};
   std::string told = notices(o);
   EXPECT_TRUE(has(told, "28 held-out documents stood for the most part in earlier ones")) << told;
@@ -366,13 +370,13 @@ TEST_F(Data, NearlyEqualHeldOutDocumentsCountOnce) {
   EXPECT_TRUE(has(told, "held-out documents stood for the most part in earlier ones")) << told;
 }
 
-TEST_F(Data, UnseenMarksHideNoHeldOutDocument) {
+TEST_F(Data, InvisibleMarksDoNotHideHeldOutDocuments) {
   const std::string held = "kato mire sune\nlumi taro\n";
   for (const std::string& mark :
        {std::string("\xEF\xBB\xBF"), std::string("\xC2\xA0"), std::string("\xE2\x80\x8B"),
         std::string("\xC2\x85"), std::string("\xEF\xB8\x8F"), std::string("\xE3\x85\xA4"),
         std::string("\xE2\x80\xA8"), std::string(1, '\x1A'), std::string("\r")}) {
-    BuildOptions o = options_for(root, write("a/a.txt", babble_file(30, 2)));
+    BuildOptions o = options_for(root, write("a/a.txt", random_file(30, 2)));
     o.sources.push_back(write("a/held.txt", mark + held + mark));
     o.valid_sources = {write("v/held.txt", held)};
     std::string told;
@@ -393,7 +397,7 @@ TEST_F(Data, SpaceMarksAreSpaces) {
   std::string marked = held;
   for (std::size_t at = 0; (at = marked.find(' ', at)) != std::string::npos;)
     marked.replace(at, 1, "\xE2\x96\x81");
-  BuildOptions o = options_for(root, write("a/a.txt", babble_file(30, 2)));
+  BuildOptions o = options_for(root, write("a/a.txt", random_file(30, 2)));
   o.sources.push_back(write("a/held.txt", marked));
   o.valid_sources = {write("v/held.txt", held)};
   std::string told;
@@ -450,7 +454,7 @@ TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
 }
 
 TEST_F(Data, CorporaHoldTheirDocuments) {
-  const std::string source = write("a.txt", babble_file(60, 2));
+  const std::string source = write("a.txt", random_file(60, 2));
   const auto manifest = build_corpus(options_for(root, source), {});
   ASSERT_TRUE(manifest.has_value()) << manifest.error().message;
   const auto corpus = Corpus::open(root / "corpus");
@@ -485,7 +489,7 @@ TEST_F(Data, CorporaHoldTheirDocuments) {
 }
 
 TEST_F(Data, ThreadsDoNotMatter) {
-  const std::string source = write("a.txt", babble_file(40, 3));
+  const std::string source = write("a.txt", random_file(40, 3));
   const auto one = build_corpus(options_for(root, source, 1), {});
   ASSERT_TRUE(one.has_value());
   fs::rename(root / "corpus", root / "first");
@@ -495,7 +499,7 @@ TEST_F(Data, ThreadsDoNotMatter) {
 }
 
 TEST_F(Data, InterruptedBuildsLeaveNothing) {
-  const std::string source = write("a.txt", babble_file(40, 4));
+  const std::string source = write("a.txt", random_file(40, 4));
   int calls = 0;
   const auto stopped =
       build_corpus(options_for(root, source), [&](const BuildProgress&) { return ++calls < 2; });
@@ -511,7 +515,7 @@ TEST_F(Data, InterruptedBuildsLeaveNothing) {
 }
 
 TEST_F(Data, FoldersOfOthersAreLeftAlone) {
-  const std::string source = write("a.txt", babble_file(40, 4));
+  const std::string source = write("a.txt", random_file(40, 4));
   write("corpus.building/precious.txt", "mine");
   EXPECT_EQ(build_corpus(options_for(root, source), {}).error().code, "exists");
   EXPECT_TRUE(fs::exists(root / "corpus.building/precious.txt"));
@@ -528,8 +532,8 @@ TEST_F(Data, FoldersOfOthersAreLeftAlone) {
   EXPECT_FALSE(fs::exists(root / "corpus/building"));
 }
 
-TEST_F(Data, BytesThatAreNoTextAreCounted) {
-  const std::string source = write("a.txt", babble_file(40, 4) + "\n\xff\xfe\n");
+TEST_F(Data, InvalidUtf8IsReported) {
+  const std::string source = write("a.txt", random_file(40, 4) + "\n\xff\xfe\n");
   std::string told;
   BuildOptions options = options_for(root, source);
   ASSERT_TRUE(build_corpus(options, [&](const BuildProgress& p) {
@@ -541,11 +545,11 @@ TEST_F(Data, BytesThatAreNoTextAreCounted) {
 
 // The same documents are recognised in another format: without the last line end, with carriage returns, with
 // spaces.
-TEST_F(Data, HeldOutDocumentsAreKnownInAnotherFormat) {
+TEST_F(Data, HeldOutDocumentsAreRecognisedInAnotherFormat) {
   std::string text, lines;
   for (int i = 0; i < 40; ++i) {
     Random random(100 + static_cast<std::uint64_t>(i));
-    const std::string document = babble(random, 200);
+    const std::string document = random_words(random, 200);
     text += document + "\n<|endoftext|>\n";
     if (i % 4 != 0) continue;
     nlohmann::json line;
@@ -565,7 +569,7 @@ TEST_F(Data, HeldOutDocumentsAreKnownInAnotherFormat) {
 TEST_F(Data, HeldOutDocumentsAreNotTrainedOn) {
   std::string held_out, both;
   for (int i = 0; i < 40; ++i) {
-    const std::string document = babble_file(1, 100 + static_cast<std::uint64_t>(i)) + "<|endoftext|>\n";
+    const std::string document = random_file(1, 100 + static_cast<std::uint64_t>(i)) + "<|endoftext|>\n";
     both += document;
     if (i % 4 == 0) held_out += document;
   }
@@ -592,7 +596,7 @@ TEST_F(Data, HeldOutDocumentsAreNotTrainedOn) {
 }
 
 TEST_F(Data, DamageIsNoticed) {
-  const std::string source = write("a.txt", babble_file(40, 5));
+  const std::string source = write("a.txt", random_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   const std::string shard = root / "corpus/train-00000.tokens";
   {
@@ -613,9 +617,9 @@ TEST_F(Data, DamageIsNoticed) {
   EXPECT_EQ(Corpus::open(root / "nowhere").error().code, "corpus");
 }
 
-// The boundaries match the hash in the manifest, but the documents are impossible.
-TEST_F(Data, DocumentsThatCannotBeAreRefused) {
-  const std::string source = write("a.txt", babble_file(40, 5));
+// The file of boundaries matches its hash in the manifest, but the documents are impossible.
+TEST_F(Data, ImpossibleDocumentsAreRefused) {
+  const std::string source = write("a.txt", random_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   const std::string folder = root / "corpus", file = folder + "/train.documents";
   const Manifest manifest = Corpus::open(folder)->manifest();
@@ -647,9 +651,9 @@ TEST_F(Data, DocumentsThatCannotBeAreRefused) {
   EXPECT_NE(refused(borders, 3, ~std::uint64_t{0}).find("document 2 has"), std::string::npos);
 }
 
-// Hashes and sums fit, but the bytes by which scores are divided are not those of the text.
-TEST_F(Data, BytesThatTheTextDoesNotHaveAreRefused) {
-  ASSERT_TRUE(build_corpus(options_for(root, write("a.txt", babble_file(40, 5))), {}).has_value());
+// Hashes and sums match, but the bytes by which scores are divided are not those of the text.
+TEST_F(Data, WrongByteCountsAreRefused) {
+  ASSERT_TRUE(build_corpus(options_for(root, write("a.txt", random_file(40, 5))), {}).has_value());
   const std::string folder = root / "corpus", file = folder + "/valid.documents";
   Manifest manifest = Corpus::open(folder)->manifest();
   const auto checked = [&] {
@@ -674,7 +678,7 @@ TEST_F(Data, BytesThatTheTextDoesNotHaveAreRefused) {
 TEST_F(Data, HeadsCountTheBytesOfWholeCharacters) {
   std::string odd;
   for (int i = 0; i < 30; ++i) odd += "\xEF\xBF\xBD\xF0\x9F\x98\x80";
-  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 5)));
+  BuildOptions o = options_for(root, write("a.txt", random_file(40, 5)));
   o.valid_sources = {write("v.txt", odd + "\n")};
   ASSERT_TRUE(build_corpus(o, {}).has_value());
   const auto split = Corpus::open(o.out)->split("valid");
@@ -691,7 +695,7 @@ TEST_F(Data, HeadsCountTheBytesOfWholeCharacters) {
 
 // The pipes have no writer, so a reader would block forever.
 TEST_F(Data, PipesAreNotWaitedFor) {
-  const std::string source = write("a.txt", babble_file(40, 5));
+  const std::string source = write("a.txt", random_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   const auto expect_refused = [](const Error& e, const std::string& file) {
     EXPECT_NE(e.message.find(file), std::string::npos) << e.message;
@@ -720,8 +724,8 @@ TEST_F(Data, PipesAreNotWaitedFor) {
 }
 
 // Tokens that change after a file is opened are detected before they are used.
-TEST_F(Data, TokensOfNoVocabularyAreNoticed) {
-  const std::string source = write("a.txt", babble_file(40, 5));
+TEST_F(Data, TokensOutsideTheVocabularyAreNoticed) {
+  const std::string source = write("a.txt", random_file(40, 5));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   const auto corpus = Corpus::open(root / "corpus");
   ASSERT_TRUE(corpus.has_value());
@@ -744,10 +748,10 @@ TEST_F(Data, TokensOfNoVocabularyAreNoticed) {
 }
 
 TEST_F(Data, AnotherVocabularyIsNoticed) {
-  const std::string source = write("a.txt", babble_file(40, 6));
+  const std::string source = write("a.txt", random_file(40, 6));
   ASSERT_TRUE(build_corpus(options_for(root, source), {}).has_value());
   Random random(9);
-  const auto other = Tokenizer::train({babble(random, 5000)}, 350);
+  const auto other = Tokenizer::train({random_words(random, 5000)}, 350);
   ASSERT_TRUE(other.has_value());
   write("corpus/tokenizer.model", other->bytes());
   const auto corpus = Corpus::open(root / "corpus");
@@ -755,11 +759,11 @@ TEST_F(Data, AnotherVocabularyIsNoticed) {
   EXPECT_NE(corpus.error().message.find("tokenizer.model was changed"), std::string::npos);
 }
 
-TEST_F(Data, AVocabularyCanBeGiven) {
+TEST_F(Data, AnExistingVocabularyCanBeUsed) {
   Random random(9);
-  const auto given = Tokenizer::train({babble(random, 5000)}, 350);
+  const auto given = Tokenizer::train({random_words(random, 5000)}, 350);
   ASSERT_TRUE(given.has_value());
-  BuildOptions options = options_for(root, write("a.txt", babble_file(40, 7)));
+  BuildOptions options = options_for(root, write("a.txt", random_file(40, 7)));
   options.tokenizer = write("tokenizer.model", given->bytes());
   const auto manifest = build_corpus(options, {});
   ASSERT_TRUE(manifest.has_value()) << manifest.error().message;
@@ -770,7 +774,7 @@ TEST_F(Data, AVocabularyCanBeGiven) {
   EXPECT_FALSE(fs::exists(root / "other"));
 }
 
-// Files that are no text would be trained on byte by byte.
+// Files that are not text would be trained on byte by byte.
 TEST_F(Data, NamedFilesOfUnknownFormatAreRefused) {
   for (const char* name : {"a.tar", "a.tar.gz", "a.TGZ", "a.zip", "a.csv", "a.html", "a.txt.lz4"}) {
     const auto sources = find_sources({write(name, "text\n")});
@@ -784,7 +788,6 @@ TEST_F(Data, NamedFilesOfUnknownFormatAreRefused) {
     EXPECT_EQ(read_all({write(name, "text\n")}), std::vector<std::string>{"text\n"}) << name;
 }
 
-// The beginning shows what a name hides.
 // libarchive knows uuencode, which would take an attachment for the whole of a text.
 TEST_F(Data, AnAttachmentInATextIsText) {
   for (const std::string& text : {std::string("A letter.\n\nbegin 644 a.txt\n#0V%T\n`\nend\n\nIts end.\n"),
@@ -796,6 +799,7 @@ TEST_F(Data, AnAttachmentInATextIsText) {
   }
 }
 
+// The beginning of a file shows a format that its name hides.
 TEST_F(Data, NamesThatMisleadAreNoticed) {
   const std::string tar = std::string(257, 'x') + "ustar" + std::string(250, '\0');
   for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
@@ -823,7 +827,7 @@ TEST_F(Data, JsonFilesMayHoldJsonLines) {
   for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
            {"[{\"text\": \"one\"}]", "one JSON array"},
            {"{\n  \"text\": \"one\"\n}\n", "one JSON object spread over several lines"},
-           {"text", "no JSON object"}}) {
+           {"text", "a first line that is no JSON object"}}) {
     const auto sources = find_sources({write("b.json", text)});
     ASSERT_FALSE(sources.has_value());
     EXPECT_TRUE(has(sources.error().message, "b.json holds " + why)) << sources.error().message;
@@ -856,7 +860,7 @@ TEST_F(Data, WrongJsonHasAReason) {
 
 TEST_F(Data, DocumentsWithNulCharactersAreLeftOut) {
   const std::string bad = std::string("kato") + '\0' + "mire\n<|endoftext|>\n";
-  const std::string told = notices(options_for(root, write("a.txt", babble_file(40, 4) + bad)));
+  const std::string told = notices(options_for(root, write("a.txt", random_file(40, 4) + bad)));
   EXPECT_TRUE(has(told, "left out 1 document with NUL characters, which is no text")) << told;
   EXPECT_FALSE(has(told, "error")) << told;
   const std::string none = notices(options_for(root, write("b.txt", bad + bad + "kato\n")));
@@ -872,7 +876,7 @@ TEST_F(Data, InvalidBytesAreCounted) {
   EXPECT_EQ(documents->findings().mended, 1U);
   EXPECT_EQ(documents->findings().mended_bytes, 3U);
   std::string latin;
-  for (const char c : babble_file(40, 4)) latin += c == 'a' ? '\xe9' : c;
+  for (const char c : random_file(40, 4)) latin += c == 'a' ? '\xe9' : c;
   const std::string told = notices(options_for(root, write("a.txt", latin)));
   EXPECT_TRUE(has(told, "40 of 40 documents (100 %)") && has(told, "iconv")) << told;
 }
@@ -880,15 +884,15 @@ TEST_F(Data, InvalidBytesAreCounted) {
 TEST_F(Data, SeparatorsThatSeparateNothingAreCounted) {
   EXPECT_EQ(read_all({write("a.txt", "one\n<|endoftext|> \t\ntwo\n<|endoftext|>\r\nthree\n")}).size(), 3U);
   const std::string told = notices(
-      options_for(root, write("a.txt", babble_file(40, 4) + "one <|endoftext|> two\n  <|endoftext|>\n")));
+      options_for(root, write("a.txt", random_file(40, 4) + "one <|endoftext|> two\n  <|endoftext|>\n")));
   EXPECT_TRUE(has(told, "the separator <|endoftext|> occurs 2 times inside of 1 document")) << told;
 }
 
-TEST_F(Data, MuchTextInOneDocumentIsSaid) {
+TEST_F(Data, LargeSourcesOfOneDocumentAreReported) {
   Random random(5);
-  std::string catalogue = babble(random, 250'000);
+  std::string catalogue = random_words(random, 250'000);
   ASSERT_GT(catalogue.size(), 1'000'000U);
-  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  BuildOptions o = options_for(root, write("a.txt", random_file(40, 4)));
   o.sources.push_back(write("catalogue.txt", catalogue));
   const std::string told = notices(o);
   EXPECT_TRUE(has(told, "1 source of more than 1 MB is one document: ") && has(told, "catalogue.txt"))
@@ -906,7 +910,7 @@ TEST_F(Data, MuchTextInOneDocumentIsSaid) {
   EXPECT_EQ(documents->findings().undivided.size(), 1U);
 }
 
-// A folder that cannot be read would end the source without a word.
+// A folder that cannot be read would end the source silently.
 TEST_F(Data, FoldersThatCannotBeReadAreErrors) {
   write("d/a.txt", "a");
   write("d/b/b.txt", "b");
@@ -926,7 +930,7 @@ TEST_F(Data, FoldersThatCannotBeReadAreErrors) {
   }
 }
 
-TEST_F(Data, LinksThatAreNotFollowedAreSaid) {
+TEST_F(Data, LinksThatAreNotFollowedAreReported) {
   write("d/a.txt", "a");
   write("other/b.txt", "b");
   fs::create_directory_symlink(root / "other", root / "d/link");
@@ -941,13 +945,13 @@ TEST_F(Data, LinksThatAreNotFollowedAreSaid) {
   EXPECT_EQ(sources->skipped.at("behind a link to a folder").size(), 2U);
   EXPECT_EQ(sources->skipped.at("other than plain files").size(), 2U);
   EXPECT_EQ(sources->skipped.at("with the same file behind it as another").size(), 1U);
-  // It is said of held-out sources, too.
-  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  // It is reported of held-out sources, too.
+  BuildOptions o = options_for(root, write("a.txt", random_file(40, 4)));
   o.valid_sources = {root / "d"};
   EXPECT_TRUE(has(notices(o), "left out 2 paths behind a link to a folder")) << notices(o);
 }
 
-TEST_F(Data, FilesAreNamedOnce) {
+TEST_F(Data, FilesNamedTwiceAreRefused) {
   const std::string path = write("d/a.txt", "a");
   fs::create_symlink("d/a.txt", root / "link.txt");
   for (const std::vector<std::string>& paths : {std::vector<std::string>{path, path},
@@ -961,10 +965,10 @@ TEST_F(Data, FilesAreNamedOnce) {
   }
 }
 
-TEST_F(Data, RepeatedTrainingDocumentsAreKeptAndSaid) {
-  BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
-  o.sources.push_back(write("b.txt", babble_file(40, 4)));
-  o.valid_sources = {write("v.txt", babble_file(5, 7))};
+TEST_F(Data, RepeatedTrainingDocumentsAreKeptAndReported) {
+  BuildOptions o = options_for(root, write("a.txt", random_file(40, 4)));
+  o.sources.push_back(write("b.txt", random_file(40, 4)));
+  o.valid_sources = {write("v.txt", random_file(5, 7))};
   const std::string told = notices(o);
   EXPECT_TRUE(has(told, "40 of 80 training documents (50 %) repeat an earlier one; they are kept")) << told;
 }
@@ -974,21 +978,21 @@ TEST_F(Data, LongWordsDoNotEndTheTraining) {
   std::string accents;
   for (int i = 0; i < 100'000; ++i) accents += "\xC3\xA9";
   for (const std::string& word :
-       {babble_of(40'000), babble_of(200'000), accents, std::string(200'000, ' ')}) {
-    const std::string told = notices(options_for(root, write("a.txt", babble_file(40, 4) + word + "\n")));
+       {random_letters(40'000), random_letters(200'000), accents, std::string(200'000, ' ')}) {
+    const std::string told = notices(options_for(root, write("a.txt", random_file(40, 4) + word + "\n")));
     EXPECT_EQ(told.find("error"), std::string::npos) << told;
   }
 }
 
-// Held-out text is recognised with a title before it, among others, and where it is cut into pieces.
+// Held-out text is recognised with a title before it, among other text, and where it is cut into pieces.
 TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
   Random random(3);
   std::vector<std::string> held;
-  for (int i = 0; i < 10; ++i) held.push_back(babble(random, 200));
-  const std::string boilerplate = babble(random, 30), between = "\n<|endoftext|>\n";
+  for (int i = 0; i < 10; ++i) held.push_back(random_words(random, 200));
+  const std::string boilerplate = random_words(random, 30), between = "\n<|endoftext|>\n";
   std::string valid;
   for (const std::string& text : held) valid += text + boilerplate + between;
-  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  BuildOptions o = options_for(root, write("a.txt", random_file(30, 2)));
   o.valid_sources = {write("v.txt", valid)};
   const auto inside = [&](const std::string& text) {
     o.sources.resize(1);
@@ -999,12 +1003,12 @@ TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
     return at != std::string::npos;
   };
   EXPECT_TRUE(inside("A title\n\n" + held[0] + boilerplate));
-  EXPECT_TRUE(inside(held[0].substr(0, held[0].size() * 9 / 10) + babble(random, 20)));
-  EXPECT_TRUE(inside(babble(random, 2000) + held[3] + held[4])) << "joined";
+  EXPECT_TRUE(inside(held[0].substr(0, held[0].size() * 9 / 10) + random_words(random, 20)));
+  EXPECT_TRUE(inside(random_words(random, 2000) + held[3] + held[4])) << "joined";
   EXPECT_TRUE(inside(held[0].substr(held[0].size() / 2))) << "a part of it";
-  EXPECT_FALSE(inside(babble(random, 200) + held[0].substr(0, held[0].size() / 4))) << "a quotation";
+  EXPECT_FALSE(inside(random_words(random, 200) + held[0].substr(0, held[0].size() / 4))) << "a quotation";
   EXPECT_FALSE(inside(boilerplate)) << "boilerplate";
-  EXPECT_FALSE(inside(boilerplate + babble(random, 100))) << "boilerplate";
+  EXPECT_FALSE(inside(boilerplate + random_words(random, 100))) << "boilerplate";
   // Where the sources are split, such documents are kept and counted.
   std::string twins;
   for (const std::string& text : held) twins += text + between + "A title\n" + text + between;
@@ -1014,31 +1018,31 @@ TEST_F(Data, HeldOutTextInsideOfDocumentsIsNotTrainedOn) {
   EXPECT_TRUE(has(told, "with --valid-source")) << told;
 }
 
-// Text that is most of many held-out documents is no boilerplate.
+// Text that is most of many held-out documents is not boilerplate.
 TEST_F(Data, ManyVersionsOfATextDoNotHideIt) {
   Random random(6);
-  const std::string between = "\n<|endoftext|>\n", base = babble(random, 150);
+  const std::string between = "\n<|endoftext|>\n", base = random_words(random, 150);
   std::string valid;
-  for (int i = 0; i < 20; ++i) valid += base + babble(random, 100) + between;
-  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
-  o.sources.push_back(write("b.txt", "A title\n" + base + babble(random, 10)));
+  for (int i = 0; i < 20; ++i) valid += base + random_words(random, 100) + between;
+  BuildOptions o = options_for(root, write("a.txt", random_file(30, 2)));
+  o.sources.push_back(write("b.txt", "A title\n" + base + random_words(random, 10)));
   o.valid_sources = {write("v.txt", valid)};
   const std::string told = notices(o);
   EXPECT_TRUE(has(told, "1 document of the training text contains a held-out document or part")) << told;
   EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 20U) << told;
 }
 
-TEST_F(Data, HeldOutTextDividedOverTrainingDocumentsIsSaid) {
+TEST_F(Data, HeldOutTextDividedOverTrainingDocumentsIsReported) {
   Random random(7);
   const std::string between = "\n<|endoftext|>\n";
   std::string valid, train;
   for (int i = 0; i < 10; ++i) {
-    const std::string text = babble(random, 200);
+    const std::string text = random_words(random, 200);
     valid += text + between;
     for (int half = 0; i < 5 && half < 2; ++half)
-      train += babble(random, 200) + text.substr(text.size() / 2 * half, text.size() / 2) + between;
+      train += random_words(random, 200) + text.substr(text.size() / 2 * half, text.size() / 2) + between;
   }
-  BuildOptions o = options_for(root, write("a.txt", babble_file(30, 2)));
+  BuildOptions o = options_for(root, write("a.txt", random_file(30, 2)));
   o.valid_sources = {write("v.txt", valid)};
   EXPECT_FALSE(has(notices(o), "of the held-out text also stands in training documents"));
   o.sources.push_back(write("b.txt", train));
@@ -1049,20 +1053,20 @@ TEST_F(Data, HeldOutTextDividedOverTrainingDocumentsIsSaid) {
       << told;
 }
 
-TEST_F(Data, ShortHeldOutDocumentsAreKnownInsideOfOthers) {
+TEST_F(Data, ShortHeldOutDocumentsAreRecognisedInsideOthers) {
   HeldOutText held;
   Random random(8);
   std::vector<std::string> texts;
   for (int i = 0; i < 200; ++i) {
     std::string text;
     while (text.size() < 75) text += static_cast<char>('a' + random.below(26));
-    EXPECT_TRUE(held.add(plain_of(text)));
+    EXPECT_TRUE(held.add(comparable_text(text)));
     texts.push_back(text);
   }
   held.finish();
   for (const std::string& text : texts) {
-    EXPECT_EQ(held.find(plain_of("AB" + text)).overlap, Overlap::kInside);
-    EXPECT_EQ(held.find(plain_of("AB" + text.substr(10))).overlap, Overlap::kNone);
+    EXPECT_EQ(held.find(comparable_text("AB" + text)).overlap, Overlap::kInside);
+    EXPECT_EQ(held.find(comparable_text("AB" + text.substr(10))).overlap, Overlap::kNone);
   }
 }
 
@@ -1077,7 +1081,7 @@ std::string in_lines(const std::string& text, const std::string& before, const s
   return out;
 }
 
-// Returns a text in which each letter from a to z is the one with that offset from its number.
+// Returns a text in which each letter from a to z is replaced by the one as far from `first` as it is from a.
 std::string shifted(const std::string& text, char32_t first) {
   std::string out;
   for (const char c : text)
@@ -1091,12 +1095,12 @@ std::string shifted(const std::string& text, char32_t first) {
 }
 
 // No line of these copies has a window of 64 bytes as it stands in the original.
-TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
+TEST_F(Data, HeldOutDocumentsAreRecognisedHoweverTheyAreWritten) {
   Random random(9);
-  const std::string text = babble(random, 300);
+  const std::string text = random_words(random, 300);
   HeldOutText held, independent;
-  EXPECT_TRUE(held.add(plain_of(text)));
-  EXPECT_TRUE(independent.add(plain_of(text)));
+  EXPECT_TRUE(held.add(comparable_text(text)));
+  EXPECT_TRUE(independent.add(comparable_text(text)));
   held.finish();
   std::string accents, letters = text;
   const auto joined = [](std::string lines) {
@@ -1122,8 +1126,8 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
            {"noncharacters", in_lines(text, "\xF0\x9F\xBF\xBE", "")},
            {"blank Braille patterns", in_lines(text, "\xE2\xA0\x80", "")},
            {"mathematical letters", shifted(text, 0x1d41a)}}) {
-    EXPECT_EQ(held.find(plain_of(copy)).overlap, Overlap::kInside) << what;
-    EXPECT_FALSE(independent.add(plain_of(copy))) << what << " counts as an independent document";
+    EXPECT_EQ(held.find(comparable_text(copy)).overlap, Overlap::kInside) << what;
+    EXPECT_FALSE(independent.add(comparable_text(copy))) << what << " counts as an independent document";
   }
   // Words with numbers between them stand beside tables that make digits the most of the document, and a
   // table stands inside of text.
@@ -1137,13 +1141,13 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
   while (appendix.size() < 4 * words.size()) appendix += numbers;
   HeldOutText both, alone;
   for (const std::string& document : {words, numbers}) {
-    EXPECT_TRUE(both.add(plain_of(document)));
-    EXPECT_TRUE(alone.add(plain_of(document)));
+    EXPECT_TRUE(both.add(comparable_text(document)));
+    EXPECT_TRUE(alone.add(comparable_text(document)));
   }
   both.finish();
-  for (const std::string& document : {words + appendix, babble(random, 900) + numbers})
-    EXPECT_EQ(both.find(plain_of(document)).overlap, Overlap::kInside);
-  EXPECT_FALSE(alone.add(plain_of(words + appendix)));
+  for (const std::string& document : {words + appendix, random_words(random, 900) + numbers})
+    EXPECT_EQ(both.find(comparable_text(document)).overlap, Overlap::kInside);
+  EXPECT_FALSE(alone.add(comparable_text(words + appendix)));
   // The tatweel stretches words.
   std::string arabic, stretched;
   for (int i = 0; i < 600; ++i) {
@@ -1152,17 +1156,70 @@ TEST_F(Data, HeldOutDocumentsAreKnownHoweverTheyAreWritten) {
     stretched += std::string("\xd8") + letter + (i % 6 == 5 ? " " : i % 6 == 2 ? "\xd9\x80" : "");
   }
   HeldOutText right_to_left;
-  EXPECT_TRUE(right_to_left.add(plain_of(arabic)));
+  EXPECT_TRUE(right_to_left.add(comparable_text(arabic)));
   right_to_left.finish();
-  EXPECT_EQ(right_to_left.find(plain_of(stretched)).overlap, Overlap::kInside);
-  EXPECT_TRUE(independent.add(plain_of(numbers)));
+  EXPECT_EQ(right_to_left.find(comparable_text(stretched)).overlap, Overlap::kInside);
+  EXPECT_TRUE(independent.add(comparable_text(numbers)));
   for (char& c : numbers) c = c >= '0' && c <= '8' ? static_cast<char>(c + 1) : c;
-  EXPECT_TRUE(independent.add(plain_of(numbers))) << "other numbers are another document";
+  EXPECT_TRUE(independent.add(comparable_text(numbers))) << "other numbers are another document";
+}
+
+// A table is recognised wherever its lines are broken, and numbered or not; but not by the little text in it.
+TEST_F(Data, HeldOutTablesAreRecognisedHoweverTheyAreWritten) {
+  Random random(19);
+  const auto table = [&](const std::string& note) {
+    std::string out = note;
+    for (int i = 0; i < 400; ++i)
+      out += std::to_string(10'000 + random.below(90'000)) + (i % 10 == 9 ? "\n" : " ");
+    return out;
+  };
+  const auto broken_after = [](std::string text, std::size_t numbers) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::size_t count = 0;
+    for (char& c : text)
+      if (c == ' ' && ++count % numbers == 0) c = '\n';
+    return text;
+  };
+  const auto numbered = [](const std::string& text, const char* format) {
+    std::string out;
+    std::istringstream lines(text);
+    int number = 0;
+    for (std::string line; std::getline(lines, line);)
+      out += fmt::format(fmt::runtime(format), ++number) + line + "\n";
+    return out;
+  };
+  const auto is_known = [](const std::string& held, const std::string& document) {
+    HeldOutText text;
+    EXPECT_TRUE(text.add(comparable_text(held)));
+    text.finish();
+    HeldOutText earlier;
+    EXPECT_TRUE(earlier.add(comparable_text(held)));
+    const bool is_copy = !earlier.add(comparable_text(document));
+    EXPECT_EQ(text.find(comparable_text(document)).overlap == Overlap::kInside, is_copy);
+    return is_copy;
+  };
+  const std::string plain = table(""), more = "1234567 and another table\n";
+  for (const std::string& a : {plain, numbered(plain, "{:>4}: ")})
+    for (const std::string& b : {plain, broken_after(plain, 7), broken_after(plain, 1000),
+                                 numbered(plain, "{}: "), numbered(broken_after(plain, 3), "{}. ")})
+      EXPECT_TRUE(is_known(a, b + more)) << a.substr(0, 200) << "\n" << b.substr(0, 200);
+  // Tables with one note are not copies of each other.
+  const std::string note = random_words(random, 40) + "\n";
+  EXPECT_FALSE(is_known(table(note), table(note)));
+  // The words of subtitles are much of them, although digits are most.
+  std::string words, subtitles;
+  for (int i = 0; i < 100; ++i) {
+    const std::string line = random_words(random, 4);
+    words += line + "\n";
+    subtitles += fmt::format("{}\n00:{:02}:{:02},{:03} --> 00:{:02}:{:02},{:03}\n{}\n\n", i, i / 60, i % 60,
+                             i * 7 % 1000, i / 60, i % 60, i * 11 % 1000, line);
+  }
+  EXPECT_TRUE(is_known(subtitles, words));
 }
 
 // A progress callback that throws stands for memory that runs out.
 TEST_F(Data, ExceptionsLeaveNoFolder) {
-  const BuildOptions o = options_for(root, write("a.txt", babble_file(40, 4)));
+  const BuildOptions o = options_for(root, write("a.txt", random_file(40, 4)));
   EXPECT_THROW((void)build_corpus(o, [](const BuildProgress&) -> bool { throw std::bad_alloc(); }),
                std::bad_alloc);
   EXPECT_FALSE(fs::exists(o.out + ".building"));

@@ -17,10 +17,10 @@ namespace gabbro::data::debian {
 namespace {
 
 namespace fs = std::filesystem;
-using Texts_ = std::vector<std::string>;
+using Strings = std::vector<std::string>;
 
-Texts_ cleaned(Cleaner cleaner, const Files& files) {
-  Texts_ out;
+Strings cleaned(Cleaner cleaner, const Files& files) {
+  Strings out;
   const auto ok = cleaner(files, [&](std::string text) { out.push_back(std::move(text)); });
   EXPECT_TRUE(ok.has_value()) << ok.error().message;
   return out;
@@ -34,10 +34,10 @@ TEST(DebianClean, PagesKeepTheirProse) {
       "&lt;hard&gt;<sup>1</sup>.</p>"
       "<pre>int main;</pre><ul><li>one</li><li>two</li></ul><table><tr><td>cell</td></tr></table>"
       "<p>Copyright © 2001 A. Mason</p><script>x()</script><p>The end.</body></html>";
-  EXPECT_EQ(text_of_markup(page, false), "Of stones\n\nA stone is <hard>.\n\none\ntwo\n\nThe end.\n");
-  EXPECT_EQ(text_of_markup("<html lang='pt-br'><p>pedra</p></html>", false), "");
-  EXPECT_EQ(text_of_markup("", false), "");
-  EXPECT_EQ(cleaned(clean_html, {{"short.html", "<p>too short</p>"}}), Texts_{});
+  EXPECT_EQ(text_of_markup(page, Markup::kHtml), "Of stones\n\nA stone is <hard>.\n\none\ntwo\n\nThe end.\n");
+  EXPECT_EQ(text_of_markup("<html lang='pt-br'><p>pedra</p></html>", Markup::kHtml), "");
+  EXPECT_EQ(text_of_markup("", Markup::kHtml), "");
+  EXPECT_EQ(cleaned(clean_html, {{"short.html", "<p>too short</p>"}}), Strings{});
 }
 
 TEST(DebianClean, EntriesOfWebsterLoseTheirApparatus) {
@@ -47,23 +47,24 @@ TEST(DebianClean, EntriesOfWebsterLoseTheirApparatus) {
           "house; a\n      cottage or caf['e].\n      [1913 Webster]\n\n   2. A thing.\n      [WordNet "
           "1.5]\n\n"
           "   3. See {Bell}. [Obs.] --Gray.\n",
-          true),
+          /*is_webster=*/true),
       "Cot, n. 1. A small house; a cottage or café.\n3. See Bell. --Gray.\n");
-  EXPECT_EQ(clean_entry("bit\n\n   <unit> A {binary} digit.\n\n   (2001-01-31)\n\n   [Jargon File]\n", false),
+  EXPECT_EQ(clean_entry("bit\n\n   <unit> A {binary} digit.\n\n   (2001-01-31)\n\n   [Jargon File]\n",
+                        /*is_webster=*/false),
             "bit\nA binary digit.\n");
 }
 
 TEST(DebianClean, DictionariesFollowTheirIndex) {
   const std::string body = "00-database-info\nnothing\nant\n  An insect.\nbee\n  Another.\n";
-  const auto n = [](std::size_t value) {
+  const auto base64 = [](std::size_t value) {
     return std::string(1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[value]);
   };
   const std::size_t ant = body.find("ant\n"), bee = body.find("bee\n");
-  const std::string index = "00-database-info\tA\t" + n(ant) + "\nant\t" + n(ant) + "\t" + n(bee - ant) +
-                            "\nbee\t" + n(bee) + "\t" + n(body.size() - bee) + "\nbees\t" + n(bee) + "\t" +
-                            n(body.size() - bee) + "\n";
+  const std::string index = "00-database-info\tA\t" + base64(ant) + "\nant\t" + base64(ant) + "\t" +
+                            base64(bee - ant) + "\nbee\t" + base64(bee) + "\t" + base64(body.size() - bee) +
+                            "\nbees\t" + base64(bee) + "\t" + base64(body.size() - bee) + "\n";
   EXPECT_EQ(cleaned(clean_dictionary, {{"d/x.dict.dz", body}, {"d/x.index", index}}),
-            Texts_{"ant An insect.\n\nbee Another.\n"});
+            Strings{"ant An insect.\n\nbee Another.\n"});
   const auto past =
       clean_dictionary({{"d/x.dict.dz", body}, {"d/x.index", "ant\tB\tBAA\n"}}, [](std::string) {});
   ASSERT_FALSE(past.has_value());
@@ -76,26 +77,28 @@ TEST(DebianClean, SynsetsBecomeLines) {
               {{"data.adj",
                 "  1 licence | no\n00908483 00 a 02 euphemistic 0 well_put(p) 5 001 + 06605046 n 0101 |  "
                 "mild; \"a word\"  \n"}}),
-      Texts_{"euphemistic, well put: mild; \"a word\"\n"});
+      Strings{"euphemistic, well put: mild; \"a word\"\n"});
 }
 
-TEST(DebianClean, FortunesAreGathered) {
+TEST(DebianClean, FortunesAreJoined) {
   EXPECT_EQ(cleaned(clean_fortunes, {{"f", "One\n\t-- A\n%\nTwo\n%\n%\n"}}),
-            Texts_{"One\n        -- A\n\nTwo\n"});
+            Strings{"One\n        -- A\n\nTwo\n"});
 }
 
-std::string little(std::uint32_t value, int bytes) {
+// Returns a number in `bytes` bytes, little-endian.
+std::string little_endian(std::uint32_t value, int bytes) {
   std::string out;
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
   return out;
 }
 
-// Makes a module with one block whose entries are `verses`; an empty verse has no text.
-Files module_of(const Texts_& verses, int size_bytes) {
+// Makes a SWORD module with one block whose entries are `verses`; an empty verse has no text. The size of a
+// verse takes `size_bytes`.
+Files module_of(const Strings& verses, int size_bytes) {
   std::string block, index;
   for (const std::string& v : verses) {
-    index += little(0, 4) + little(static_cast<std::uint32_t>(block.size()), 4) +
-             little(static_cast<std::uint32_t>(v.size()), size_bytes);
+    index += little_endian(0, 4) + little_endian(static_cast<std::uint32_t>(block.size()), 4) +
+             little_endian(static_cast<std::uint32_t>(v.size()), size_bytes);
     block += v;
   }
   uLongf packed_size = compressBound(block.size());
@@ -103,19 +106,21 @@ Files module_of(const Texts_& verses, int size_bytes) {
   compress(reinterpret_cast<Bytef*>(packed.data()), &packed_size,
            reinterpret_cast<const Bytef*>(block.data()), block.size());
   packed.resize(packed_size);
-  const std::string table = little(0, 4) + little(static_cast<std::uint32_t>(packed.size()), 4) +
-                            little(static_cast<std::uint32_t>(block.size()), 4);
+  const std::string table = little_endian(0, 4) +
+                            little_endian(static_cast<std::uint32_t>(packed.size()), 4) +
+                            little_endian(static_cast<std::uint32_t>(block.size()), 4);
   return {{"m/ot.bzs", table}, {"m/ot.bzv", index}, {"m/ot.bzz", packed}};
 }
 
-TEST(DebianClean, ModulesGiveChapters) {
+TEST(DebianClean, SwordModulesBecomeChapters) {
   const std::string filler(220, 'x');
   for (const int size_bytes : {2, 4}) {
     const Files files =
         module_of({"", "<chapter n=\"1\" sID=\"a\"/>", "<w lemma=\"1\">In</w> the<note>n</note> " + filler,
                    "<div type=\"x-p\" sID=\"b\"/>and", "<chapter n=\"2\" sID=\"c\"/>So " + filler},
                   size_bytes);
-    EXPECT_EQ(cleaned(clean_sword, files), (Texts_{"In the " + filler + "\n\nand\n", "So " + filler + "\n"}));
+    EXPECT_EQ(cleaned(clean_sword, files),
+              (Strings{"In the " + filler + "\n\nand\n", "So " + filler + "\n"}));
     Files damaged = files;
     damaged["m/ot.bzz"].resize(10);
     EXPECT_FALSE(clean_sword(damaged, [](std::string) {}).has_value());
@@ -135,12 +140,14 @@ class DebianFetch : public ::testing::Test {
     ::setenv("PATH", path.c_str(), 1);
     fs::remove_all(root);
   }
-  void apt(const std::string& script) {
+  // Makes `script` the fake apt-get, with the package in $name.
+  void set_apt_get(const std::string& script) {
     std::ofstream(root / "bin/apt-get")
         << "#!/bin/sh\nfor name; do :; done\necho \"$name\" >> " + (root / "calls").string() + "\n" + script;
     fs::permissions(root / "bin/apt-get", fs::perms::owner_all);
     ::setenv("PATH", ((root / "bin").string() + ":" + path).c_str(), 1);
   }
+  // Returns how often apt-get was called.
   std::size_t calls() {
     std::ifstream in(root / "calls");
     return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
@@ -160,8 +167,8 @@ constexpr const char* kMakesFortunes =
     "tar -C t -czf data.tar.gz ./usr && echo 2.0 > debian-binary && ar rc fortunes_1_all.deb debian-binary "
     "data.tar.gz\n";
 
-TEST_F(DebianFetch, PackagesAreFetchedOnceAndMissingOnesAreTold) {
-  apt(kMakesFortunes);
+TEST_F(DebianFetch, PackagesAreFetchedOnceAndMissingOnesAreReported) {
+  set_apt_get(kMakesFortunes);
   const auto first = texts();
   ASSERT_TRUE(first.has_value()) << first.error().message;
   ASSERT_EQ(first->found.size(), 1U);
@@ -177,23 +184,23 @@ TEST_F(DebianFetch, PackagesAreFetchedOnceAndMissingOnesAreTold) {
   EXPECT_EQ(files, 1) << "something but the package was left in the cache";
 }
 
-TEST_F(DebianFetch, TroubleIsSaid) {
-  apt("echo 'E: Failed to fetch it  Temporary failure resolving'; exit 100\n");
+TEST_F(DebianFetch, ErrorsOfAptGetAreReported) {
+  set_apt_get("echo 'E: Failed to fetch it  Temporary failure resolving'; exit 100\n");
   const auto no_network = texts();
   ASSERT_FALSE(no_network.has_value());
   EXPECT_EQ(no_network.error().code, "fetch");
   EXPECT_EQ(no_network.error().message,
             "apt-get download anarchism failed: Failed to fetch it  Temporary failure resolving");
-  apt("echo \"E: Unable to locate package $name\"; exit 100\n");
+  set_apt_get("echo \"E: Unable to locate package $name\"; exit 100\n");
   EXPECT_NE(texts().error().message.find("none of the packages"), std::string::npos);
   ::setenv("PATH", (root / "text").c_str(), 1);
   EXPECT_EQ(texts().error().message, "cannot run apt-get: No such file or directory");
 }
 
 TEST_F(DebianFetch, StopsWhileAptGetRuns) {
-  apt("exec sleep 60\n");
-  int asked = 0;
-  const auto stopped = fetch_package("anarchism", root / "cache", [&] { return ++asked < 3; });
+  set_apt_get("exec sleep 60\n");
+  int calls_of_watch = 0;
+  const auto stopped = fetch_package("anarchism", root / "cache", [&] { return ++calls_of_watch < 3; });
   ASSERT_FALSE(stopped.has_value());
   EXPECT_EQ(stopped.error().code, "stopped");
   EXPECT_TRUE(fs::is_empty(root / "cache"));

@@ -31,8 +31,8 @@ class Parquet : public ::testing::Test {
 
 #ifdef GABBRO_HAS_PARQUET
 
-// Writes a file with a number and a nullable text per row, in groups of `group` rows.
-void write_parquet(const std::string& path, const std::vector<std::string>& texts, std::size_t group) {
+// Writes a file with a number and a nullable text per row, in groups of `group_rows`.
+void write_parquet(const std::string& path, const std::vector<std::string>& texts, std::size_t group_rows) {
   using parquet::schema::GroupNode, parquet::schema::PrimitiveNode;
   const auto schema = std::static_pointer_cast<GroupNode>(
       GroupNode::Make("schema", parquet::Repetition::REQUIRED,
@@ -43,9 +43,9 @@ void write_parquet(const std::string& path, const std::vector<std::string>& text
   const auto properties =
       parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
   const auto writer = parquet::ParquetFileWriter::Open(sink, schema, properties);
-  for (std::size_t from = 0; from < texts.size(); from += group) {
+  for (std::size_t from = 0; from < texts.size(); from += group_rows) {
     parquet::RowGroupWriter* rows = writer->AppendRowGroup();
-    const std::size_t end = std::min(from + group, texts.size());
+    const std::size_t end = std::min(from + group_rows, texts.size());
     auto* ids = static_cast<parquet::Int64Writer*>(rows->NextColumn());
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(end - from); ++i)
       ids->WriteBatch(1, nullptr, nullptr, &i);
@@ -85,7 +85,7 @@ TEST_F(Parquet, ARowIsADocument) {
   EXPECT_EQ(documents->consumed(), sources->bytes);
 }
 
-TEST_F(Parquet, WhatCannotBeReadIsSaid) {
+TEST_F(Parquet, UnreadableFilesAreReported) {
   const std::string path = root / "a.parquet";
   write_parquet(path, {"one", "two"}, 2);
   const auto other = ParquetFile::open(path, "text");

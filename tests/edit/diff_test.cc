@@ -27,6 +27,7 @@ design M:
     stack = [4 * Block(mixer=Mine(heads=4)), RMSNorm]
 )";
 
+// Returns kBase with `from` replaced by `to`.
 std::string changed(const std::string& from, const std::string& to) {
   std::string text = kBase;
   const std::size_t at = text.find(from);
@@ -34,6 +35,7 @@ std::string changed(const std::string& from, const std::string& to) {
   return text.replace(at, from.size(), to);
 }
 
+// Returns the changes from a to b, one a line: item | place | before | after.
 std::string changes(const std::string& a, const std::string& b) {
   const auto before = lang::parse(a), after = lang::parse(b);
   EXPECT_TRUE(before.errors.empty() && after.errors.empty());
@@ -43,7 +45,7 @@ std::string changes(const std::string& a, const std::string& b) {
   return out;
 }
 
-TEST(Diff, SameTreeHasNone) {
+TEST(Diff, EqualTreesHaveNoChanges) {
   EXPECT_EQ(changes(kBase, kBase), "");
   EXPECT_EQ(changes(kBase, "# a comment\n" + std::string(kBase)), "");
   EXPECT_EQ(changes(kBase, changed("    q = linear", "    # why\n    q  =  linear")), "");
@@ -81,7 +83,7 @@ TEST(Diff, WalksTheTreeOfADesign) {
   EXPECT_EQ(changes(kBase, changed("width = 64", "width = 128")), "design M | width | 64 | 128\n");
 }
 
-TEST(Diff, NamesRenamedUnits) {
+TEST(Diff, RecognisesRenamedUnits) {
   EXPECT_EQ(
       changes("unit A(x: [t, D]) -> [t, D]:\n    return x\n", "unit B(x: [t, D]) -> [t, D]:\n    return x\n"),
       "unit B | name | A | B\n");

@@ -34,6 +34,7 @@ std::string stack_of(const Result<Program>& result) {
   return out;
 }
 
+// Returns the text of the result, or its error.
 std::string text_of(const Result<Program>& result) {
   return result ? lang::print(*result) : result.error().code + ": " + result.error().message;
 }
@@ -150,12 +151,12 @@ TEST(TreeEdit, CrossoverBringsTheUnitsItNeeds) {
   EXPECT_EQ(stack_of(both), "[2 * Block(mixer=Mine), Mine2]");
 }
 
-TEST(TreeEdit, UnitsThatNothingUsesGo) {
+TEST(TreeEdit, UnusedUnitsAreRemoved) {
   const auto child = replace_subtree(parse(kMine), library(), "stack.0.*.mixer", instance("GLA"));
   EXPECT_EQ(text_of(child), "design M:\n    stack = [2 * Block(mixer=GLA), RMSNorm]\n");
 }
 
-TEST(TreeEdit, AdoptedUnitsAreTheSameFunction) {
+TEST(TreeEdit, AdoptedUnitsComputeTheSameFunction) {
   const Program p = stack("[2 * Block(mixer=GLA(heads=2)), RMSNorm]");
   const auto own = adopt(p, library(), "stack.0.*.mixer");
   EXPECT_EQ(stack_of(own), "[2 * Block(mixer=GLA2(heads=2)), RMSNorm]");
@@ -167,8 +168,10 @@ TEST(TreeEdit, AdoptedUnitsAreTheSameFunction) {
 
 // ---- Text ----
 
+// Returns a statement of the unit Mine.
 Spot at(std::vector<int> path) { return {"Mine", std::move(path)}; }
 
+// Returns the body of the unit Mine of the result as text, or the error of the result.
 std::string body_of(const Result<Program>& result) {
   if (!result) return result.error().code + ": " + result.error().message;
   std::string out;
@@ -193,7 +196,7 @@ TEST(TextEdit, Statements) {
   EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: there is no place Mine.9");
 }
 
-TEST(TextEdit, RemovedHyperparametersLeaveTheCallsToo) {
+TEST(TextEdit, CallsLoseRemovedHyperparametersToo) {
   Program p = parse(kMine);
   p = *set_hyper(p, library(), "stack.0.*.mixer", "heads", instance("4"));
   const auto child = delete_statement(p, library(), at({1}), {build::name("x")});
@@ -211,7 +214,7 @@ TEST(TextEdit, Expressions) {
             "axis h = heads, k = D / heads\nq = linear(x, [h, k])\nz = linear(x, k)\nu = tanh(z * q)\n"
             "return linear(u, D)\n");
   EXPECT_EQ(body_of(replace_expression(p, library(), {at({2}), {0, 5}}, instance("q"))),
-            "place: there is no place Mine.2");
+            "place: there is no expression 0.5 in Mine.2");
   EXPECT_EQ(body_of(step_constant(p, library(), tanh, 2)), "edit: there is no number at this place");
 }
 

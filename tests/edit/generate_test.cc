@@ -23,6 +23,7 @@ UnitCatalogue& catalogue() {
   return shared;
 }
 
+// Returns the first error of a program with its text; "" if it is valid.
 std::string complaint(const std::string& text) {
   const lang::CheckReport report = lang::check(text, zoo::library());
   if (report.valid()) return "";
@@ -52,7 +53,7 @@ TEST(Generate, SameSeedSameDesign) {
 // Each unit is alone in a design, so that nothing else can be resized. A unit without an axis of its own can
 // only be resized by the width.
 TEST(Generate, NewUnitsHaveSizes) {
-  int sized = 0, asked = 0;
+  int sized = 0, tried = 0;
   for (std::uint64_t i = 0; i < 60; ++i)
     for (const UnitKind kind : {UnitKind::kMixer, UnitKind::kChannel}) {
       Random random = Random(11).split(i);
@@ -65,11 +66,11 @@ TEST(Generate, NewUnitsHaveSizes) {
       lang::Library library = zoo::library();
       library.add(parsed.program);
       for (const std::int64_t params : {150'000, 300'000}) {
-        ++asked;
+        ++tried;
         sized += lang::resize(library, *lang::last_design(parsed.program), params).has_value();
       }
     }
-  EXPECT_GE(sized, asked * 85 / 100) << "of " << asked;
+  EXPECT_GE(sized, tried * 85 / 100) << "of " << tried;
 }
 
 TEST(Generate, DesignsAreDistinct) {
@@ -94,7 +95,7 @@ TEST(Generate, PrintedProgramsReadBackTheSame) {
   }
 }
 
-TEST(Generate, TheGrammarAllowsThem) {
+TEST(Generate, TheGrammarAllowsAllDesigns) {
   const std::string rules = lang::gbnf();
   const lang::testing::Grammar grammar(rules);
   for (std::uint64_t i = 0; i < 40; ++i) {

@@ -48,7 +48,7 @@ TEST(Vary, ChildrenCheckFromTheirText) { expect_edits_check(1, 480); }
 TEST(Vary, ChildrenCheckFromTheirTextSlow) { expect_edits_check(2, 8000); }
 
 // A campaign uses the findings of the edit's check and does not check the child again.
-TEST(Vary, HandsBackWhatACheckOfTheChildWouldFind) {
+TEST(Vary, ReturnsTheFindingsOfACheckOfTheChild) {
   Random parents(9);
   const Program program = random_program(parents, catalogue(), {.unit_size = 8, .most_layers = 4});
   for (const Operator op : all_operators())

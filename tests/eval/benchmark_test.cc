@@ -13,12 +13,14 @@ namespace {
 
 using Tokens = std::vector<std::int64_t>;
 
-// The loss of a target after the tokens [from, to), and whether no token is more likely.
-struct Known {
+// The score of a target: its loss, and whether no token is more likely.
+struct TokenScore {
   double loss = 0;
   bool greedy = false;
 };
-Known known(const Tokens& tokens, std::size_t from, std::size_t to, std::int64_t target) {
+
+// Returns the score of a target after the tokens [from, to), which is drawn from a hash of them.
+TokenScore token_score(const Tokens& tokens, std::size_t from, std::size_t to, std::int64_t target) {
   std::uint64_t hash = static_cast<std::uint64_t>(target);
   for (std::size_t i = from; i < to; ++i) hash = mix(hash, static_cast<std::uint64_t>(tokens[i]));
   return {static_cast<double>(hash % 1024) / 128, hash % 32 != 0};
@@ -39,7 +41,8 @@ class KnownModel : public exec::Model {
       const std::size_t row = i - i % static_cast<std::size_t>(batch.length);
       const std::size_t start = row + static_cast<std::size_t>(batch.starts.empty() ? 0 : batch.starts[i]);
       const std::size_t from = std::max(start, i + 1 - std::min(i + 1, memory_));
-      const Known k = memory_ == 0 ? Known{} : known(batch.tokens, from, i + 1, batch.targets[i]);
+      const TokenScore k =
+          memory_ == 0 ? TokenScore{} : token_score(batch.tokens, from, i + 1, batch.targets[i]);
       out.losses.push_back(static_cast<float>(k.loss));
       out.greedy.push_back(k.greedy);
     }
@@ -78,7 +81,7 @@ class Benchmarks : public ::testing::Test {
   static Likelihood plain(const Tokens& tokens, std::size_t scored, std::size_t memory) {
     Likelihood out;
     for (std::size_t i = tokens.size() - scored; i < tokens.size(); ++i) {
-      const Known k = known(tokens, i - std::min(i, memory), i, tokens[i]);
+      const TokenScore k = token_score(tokens, i - std::min(i, memory), i, tokens[i]);
       out.nats -= static_cast<float>(k.loss);
       out.greedy = out.greedy && k.greedy;
     }
@@ -87,7 +90,8 @@ class Benchmarks : public ::testing::Test {
   static void expect_equal(const std::vector<LikelihoodRequest>& requests, std::size_t memory,
                            const std::vector<Likelihood>& expected) {
     KnownModel model(memory);
-    for (const Packing& packing : {Packing{1, 1}, Packing{200, 40}, Packing{}}) {
+    for (const Packing& packing :
+         {Packing{.tokens = 1, .row = 1}, Packing{.tokens = 200, .row = 40}, Packing{}}) {
       const std::vector<Likelihood> got = likelihoods(model, requests, true, packing);
       ASSERT_EQ(got.size(), expected.size());
       for (std::size_t i = 0; i < got.size(); ++i) {
@@ -121,6 +125,7 @@ TEST_F(Benchmarks, LikelihoodsAreThoseOfAPlainLoop) {
   Random random(1);
   std::size_t several = 0, greedy = 0, cut = 0, exact = 0;
   for (const std::int64_t length : {1, 2, 3, 7, 16, 33}) {
+    // Tokens before a target that a window of a long continuation holds at least, and more than any text has.
     const auto half = static_cast<std::size_t>(length / 2 + 1), whole = std::size_t{1000};
     std::vector<LikelihoodRequest> all, shorts, longs;
     std::vector<Likelihood> by_last, by_all, by_half;
@@ -196,7 +201,7 @@ TEST_F(Benchmarks, AContextOfWhiteSpaceBelongsToTheAnswer) {
 // Answers that differ in their beginning alone do not tie where the model reads less than an answer, and
 // acc_norm divides the likelihood of all characters by their number.
 TEST_F(Benchmarks, LongAnswersAreScoredAsAWhole) {
-  BenchmarkTask task{"set", TaskKind::kChoice, {}, {}, false, false};
+  BenchmarkTask task{.name = "set", .kind = TaskKind::kChoice, .items = {}, .counts = {}};
   Random random(2);
   double right = 0, by_length = 0, gold = 0;
   for (int i = 0; i < 40; ++i) {
@@ -227,7 +232,7 @@ TEST_F(Benchmarks, LongAnswersAreScoredAsAWhole) {
 // A greedy answer is greedy in all of its windows, also in the first one.
 TEST_F(Benchmarks, WordsAreGreedyInEveryWindow) {
   Random random(3);
-  BenchmarkTask task{"set", TaskKind::kWord, {}, {}, false, false};
+  BenchmarkTask task{.name = "set", .kind = TaskKind::kWord, .items = {}, .counts = {}};
   double greedy = 0;
   for (int i = 0; i < 60; ++i) {
     const std::string context = text(random, 3), more = text(random, 12);
@@ -246,7 +251,7 @@ TEST_F(Benchmarks, WordsAreGreedyInEveryWindow) {
 // A model that gives every text the same score has guessed: no metric is better or worse for it.
 TEST_F(Benchmarks, ConstantScoresCountAsGuesses) {
   const auto make = [&](TaskKind kind, int choices, const std::vector<int>& gold, bool mcc, bool f1) {
-    BenchmarkTask task{"set", kind, {}, {}, mcc, f1};
+    BenchmarkTask task{.name = "set", .kind = kind, .items = {}, .counts = {}, .correlation = mcc, .f1 = f1};
     for (const int g : gold) {
       task.items.push_back({{}, g, {"uid: u"}, task.items.size()});
       for (int c = 0; c < choices; ++c)
@@ -256,7 +261,8 @@ TEST_F(Benchmarks, ConstantScoresCountAsGuesses) {
   };
   const std::vector<int> two{0, 1, 1, 1, 0, 1, 1, 1}, three{0, 1, 2, 2, 2, 1};
   for (const TaskKind kind : {TaskKind::kPairs, TaskKind::kChoice, TaskKind::kContext, TaskKind::kLabel}) {
-    const record::TaskScore a = make(kind, 2, two, true, true), b = make(kind, 3, three, false, true);
+    const record::TaskScore a = make(kind, 2, two, /*mcc=*/true, /*f1=*/true),
+                            b = make(kind, 3, three, /*mcc=*/false, /*f1=*/true);
     EXPECT_DOUBLE_EQ(metric(a, "acc").value, 0.5) << a.kind;
     EXPECT_DOUBLE_EQ(metric(b, "acc").value, 1.0 / 3) << a.kind;
     EXPECT_EQ(metric(a, "ties").value, 1) << a.kind;
@@ -273,7 +279,7 @@ TEST_F(Benchmarks, ConstantScoresCountAsGuesses) {
                      (2 * (1 / 3.0) / (1 + 2) + 2 * (2 / 3.0) / (2 + 2) + 2 * 1.0 / (3 + 2)) / 3);
     EXPECT_TRUE(std::isfinite(metric(b, "f1").error));
   }
-  const record::TaskScore word = make(TaskKind::kWord, 1, {0, 0, 0}, false, false);
+  const record::TaskScore word = make(TaskKind::kWord, 1, {0, 0, 0}, /*mcc=*/false, /*f1=*/false);
   EXPECT_EQ(metric(word, "perplexity").value, 1);
   EXPECT_TRUE(std::isnan(metric(word, "ties").value));
 }

@@ -15,10 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A model whose loss at a position is `at` of the number of tokens that the position sees, including its own.
+// A model whose loss at a position is `loss_of` the number of tokens that the position sees, including its
+// own.
 class KnownModel : public exec::Model {
  public:
-  explicit KnownModel(double (*at)(std::int64_t)) : at_(at) {}
+  explicit KnownModel(double (*loss_of)(std::int64_t)) : loss_of_(loss_of) {}
   exec::StepReport step(const exec::TokenBatch&, const exec::Update&) override { return {}; }
   exec::Scores score(const exec::TokenBatch&) override { return {}; }
   [[nodiscard]] std::vector<exec::NamedArray> weights() const override { return {}; }
@@ -33,13 +34,13 @@ class KnownModel : public exec::Model {
       if (seen > 1 && batch.tokens[i - 1] != 0) {
         EXPECT_EQ(batch.targets[i - 1], batch.tokens[i]);
       }
-      out.push_back(static_cast<float>(at_(seen)));
+      out.push_back(static_cast<float>(loss_of_(seen)));
     }
     return out;
   }
 
  private:
-  double (*at_)(std::int64_t);
+  double (*loss_of_)(std::int64_t);
 };
 
 class Context : public ::testing::Test {
@@ -56,13 +57,13 @@ class Context : public ::testing::Test {
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  static std::vector<ContextGain> gains(double (*at)(std::int64_t), std::int64_t length,
+  static std::vector<ContextGain> gains(double (*loss_of)(std::int64_t), std::int64_t length,
                                         std::int64_t sequences = 4, std::int64_t most = 1000) {
     const data::Split split = std::move(*data::Corpus::open(root / "corpus")->split("valid"));
-    KnownModel model(at);
+    KnownModel model(loss_of);
     return context_gains(model, split, kEnd, sequences, length, 0, most);
   }
-  // Converts a loss of one nat per token to bits per byte.
+  // Returns a loss of one nat per token in bits per byte.
   static double bits_per_nat() {
     const data::Split split = std::move(*data::Corpus::open(root / "corpus")->split("valid"));
     double tokens = 0, bytes = 0;
@@ -106,8 +107,8 @@ TEST_F(Context, ComparesAtLeastThreeQuartersOfTheShortContext) {
 }
 
 TEST_F(Context, DoesNotDependOnHowManyRowsAreRunTogether) {
-  const auto at = [](std::int64_t seen) { return 1 / std::sqrt(static_cast<double>(seen)); };
-  const auto one = gains(at, 64, 1), many = gains(at, 64, 7);
+  const auto loss_of = [](std::int64_t seen) { return 1 / std::sqrt(static_cast<double>(seen)); };
+  const auto one = gains(loss_of, 64, 1), many = gains(loss_of, 64, 7);
   ASSERT_EQ(one.size(), many.size());
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_NEAR(one[i].gain, many[i].gain, 1e-9);
@@ -117,16 +118,17 @@ TEST_F(Context, DoesNotDependOnHowManyRowsAreRunTogether) {
 }
 
 TEST_F(Context, LooksAtAsManyWindowsAsItMay) {
-  const auto at = [](std::int64_t) { return 1.0; };
-  EXPECT_EQ(gains(at, 64, 4, 3)[0].positions, 3 * 32);
-  EXPECT_TRUE(gains(at, 64, 4, 0).empty());
+  const auto loss_of = [](std::int64_t) { return 1.0; };
+  EXPECT_EQ(gains(loss_of, 64, 4, 3)[0].positions, 3 * 32);
+  EXPECT_TRUE(gains(loss_of, 64, 4, 0).empty());
 }
 
 TEST_F(Context, LeavesOutWhatIsTooShort) {
-  const auto at = [](std::int64_t) { return 1.0; };
-  EXPECT_EQ(gains(at, 32).size(), 1U) << "32 tokens are more than stand before the first position compared";
-  EXPECT_TRUE(gains(at, 8).empty());
-  EXPECT_TRUE(gains(at, 1 << 20).empty()) << "no document has a whole window";
+  const auto loss_of = [](std::int64_t) { return 1.0; };
+  EXPECT_EQ(gains(loss_of, 32).size(), 1U)
+      << "32 tokens are more than stand before the first position compared";
+  EXPECT_TRUE(gains(loss_of, 8).empty());
+  EXPECT_TRUE(gains(loss_of, 1 << 20).empty()) << "no document has a whole window";
 }
 
 }  // namespace

@@ -12,8 +12,10 @@ namespace gabbro::evolve {
 namespace {
 
 constexpr std::uint64_t kSeed = 1000;
+// Returns the score of a design at a rate; infinite: none.
 using Bits = std::function<double(std::size_t design, double rate)>;
 
+// Runs the searches to their end, with scores by `bits`.
 struct Searched {
   std::vector<RateScores> scores;
   int runs = 0;
@@ -71,7 +73,7 @@ TEST(CommonRates, FurtherSeedsAreForDesignsThatAreNearAnother) {
       << "a single design is compared with none";
 }
 
-TEST(CommonRates, EndWithoutAScore) {
+TEST(CommonRates, SearchesEndWithoutAScore) {
   constexpr double kNone = std::numeric_limits<double>::infinity();
   const Searched s =
       searched(2, 8, [](std::size_t design, double rate) { return design == 0 ? parabola(rate, 1) : kNone; });
@@ -81,7 +83,7 @@ TEST(CommonRates, EndWithoutAScore) {
 }
 
 // Runs at rates that are much too low are refused as worse than bigrams, and so have no score.
-TEST(CommonRates, ARateWithoutAScoreIsAnEdgeOnNeitherSide) {
+TEST(CommonRates, RatesWithoutAScoreLieBeyondTheBest) {
   constexpr double kNone = std::numeric_limits<double>::infinity();
   EXPECT_TRUE(is_at_edge({{1, 2}, {2, 3}, {4, 4}}));
   EXPECT_TRUE(is_at_edge({{1, 4}, {2, 3}, {4, 2}}));
@@ -90,7 +92,7 @@ TEST(CommonRates, ARateWithoutAScoreIsAnEdgeOnNeitherSide) {
   EXPECT_FALSE(is_at_edge({{1, kNone}, {2, kNone}, {4, kNone}})) << "no rate is the best";
 }
 
-TEST(CommonRates, OfAStudyLeaveOutWhatCannotBe) {
+TEST(CommonRates, ImpossibleValuesOfAStudyAreLeftOut) {
   record::ScaleStudy study;
   study.designs = {"A"};
   const auto add = [&](std::int64_t design, double rate, record::Status status, double bits) {

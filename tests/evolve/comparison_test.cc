@@ -14,7 +14,7 @@
 #include <set>
 
 #include "base/random.h"
-#include "little.h"
+#include "small_campaign.h"
 
 namespace gabbro::evolve {
 
@@ -22,22 +22,22 @@ using record::Purpose;
 using record::Status;
 namespace {
 
-constexpr double kAll = std::numeric_limits<double>::infinity();
+constexpr double kAll = std::numeric_limits<double>::infinity();  // the budget affords any number of seeds
 const char* const kStack = "[Block, RMSNorm]";
 
 SearchSettings one_rung(int final_seeds = 24) {
-  SearchSettings s = little_settings();
+  SearchSettings s = small_settings();
   s.rungs = {{.name = "only", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5, .seeds = 2}};
   s.final_seeds = final_seeds;
   return s;
 }
 
-// A campaign with baselines and a leading design, each with two runs of the search. Scores vary with standard
-// deviation `deviation`.
-class Race : public Little {
+// A campaign with baselines, four weak designs and a leading one, each with two runs of the search. Scores
+// vary with standard deviation `deviation`.
+class Race : public SmallCampaign {
  public:
   explicit Race(int baselines = 2, const SearchSettings& settings = one_rung(), double deviation = 0.01)
-      : Little(settings), deviation_(deviation), random_(1) {
+      : SmallCampaign(settings), deviation_(deviation), random_(1) {
     for (int k = 0; k < baselines; ++k) known.push_back(design("baseline", kStack));
     for (int k = 0; k < 4; ++k) design("adaptive", kStack);
     leading = design("adaptive", kStack);
@@ -52,7 +52,7 @@ class Race : public Little {
     return mean + deviation_ * random_.normal();
   }
   void begin_comparison(double affordable = kAll) {
-    ASSERT_TRUE(population.apply(planned(population, 1, leader(population), affordable)));
+    ASSERT_TRUE(population.apply(plan_comparison(population, 1, leader(population), affordable)));
   }
   [[nodiscard]] ComparisonOutcome outcome() const {
     return outcome_of(population, population.comparisons().back());
@@ -79,16 +79,16 @@ class Race : public Little {
 
 // Begins the comparison of the leader and gives every design its runs, by `run(design, seed, purpose)`.
 template <class Run>
-record::ComparisonBegun compare_on_fresh_seeds(Little& c, const std::vector<std::int64_t>& designs,
+record::ComparisonBegun compare_on_fresh_seeds(SmallCampaign& c, const std::vector<std::int64_t>& designs,
                                                const Run& run) {
-  EXPECT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+  EXPECT_TRUE(c.population.apply(plan_comparison(c.population, 1, leader(c.population), kAll)));
   const record::ComparisonBegun begun = c.population.comparisons().back();
   for (int k = 0; k < begun.seeds; ++k)
     for (const std::int64_t d : designs) run(d, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
   return begun;
 }
 
-TEST(Comparison, AllLevelsTogetherAreTheErrorOfACampaign) {
+TEST(Comparison, LevelsSumToTheErrorRateOfACampaign) {
   double sum = 0;
   for (int k = 1; k <= 100'000; ++k) sum += level_of(k);
   EXPECT_LE(sum, kFamilywiseErrorRate);
@@ -120,7 +120,8 @@ TEST(Comparison, SeedsAreFreshAndTheirNumberIsFixedBefore) {
   EXPECT_EQ(c.outcome().rows.size(), 2U);
   EXPECT_EQ(c.outcome().rows[0].design, c.known[0]) << "the better one first";
   EXPECT_TRUE(c.outcome().stands());
-  EXPECT_EQ(compare(c.population, c.leading, c.known[0], 0).count, 2) << "what chose it is kept apart";
+  EXPECT_EQ(search_interval(c.population, c.leading, c.known[0], 0).count, 2)
+      << "what chose it is kept apart";
 }
 
 TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
@@ -140,9 +141,9 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
   }
   // A seed counts as used if any run has it.
   Race used;
-  const std::uint64_t first = planned(used.population, 1, leader(used.population), kAll).seed;
+  const std::uint64_t first = plan_comparison(used.population, 1, leader(used.population), kAll).seed;
   used.run(used.known[0], 0, first + 7, 2.8, Purpose::kFinal);
-  EXPECT_GE(planned(used.population, 1, leader(used.population), kAll).seed, first + kSeedBlock);
+  EXPECT_GE(plan_comparison(used.population, 1, leader(used.population), kAll).seed, first + kSeedBlock);
 }
 
 // A part of a winner, or anything else that one campaign showed to be good, may lead another campaign with
@@ -150,7 +151,7 @@ TEST(Comparison, EveryNewLeaderGetsSeedsAndALevelOfItsOwn) {
 TEST(Comparison, SeedsDependOnTheLeader) {
   std::set<std::uint64_t> seeds;
   for (int k = 0; k < 20; ++k) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t baseline = c.design("baseline", kStack);
     for (int i = 0; i < k; ++i) c.design("adaptive", kStack);
     const std::int64_t leads = c.design("adaptive", kStack);
@@ -158,24 +159,26 @@ TEST(Comparison, SeedsDependOnTheLeader) {
       c.run(baseline, 0, seed, 3.0, Purpose::kBaseline);
       c.run(leads, 0, seed, 2.5);
     }
-    const record::ComparisonBegun begun = planned(c.population, 1, leader(c.population), kAll);
-    EXPECT_EQ(begun.seed, planned(c.population, 1, leader(c.population), kAll).seed);
+    const record::ComparisonBegun begun = plan_comparison(c.population, 1, leader(c.population), kAll);
+    EXPECT_EQ(begun.seed, plan_comparison(c.population, 1, leader(c.population), kAll).seed);
     EXPECT_TRUE(seeds.insert(begun.seed).second) << k;
     // The program's text does not tell them: each campaign has a secret.
     for (int secret = 1; secret <= 20; ++secret)
       EXPECT_TRUE(
-          seeds.insert(planned(c.population, 1, leader(c.population), kAll, std::to_string(secret)).seed)
+          seeds
+              .insert(
+                  plan_comparison(c.population, 1, leader(c.population), kAll, std::to_string(secret)).seed)
               .second);
     // Campaigns of neighbouring seeds share no seeds, so that one may confirm the other.
     for (const std::uint64_t other : {2U, 3U, 4U}) {
-      const std::uint64_t far = planned(c.population, other, leader(c.population), kAll).seed;
+      const std::uint64_t far = plan_comparison(c.population, other, leader(c.population), kAll).seed;
       EXPECT_GT(std::max(far, begun.seed) - std::min(far, begun.seed), kSeedBlock);
     }
   }
 }
 
 // A design that lost too many runs counts as untrained, but may still be better on the remaining ones.
-TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
+TEST(Comparison, NothingIsClaimedIfALostBaselineWasBetterOnOtherSeeds) {
   for (const double bits : {2.2, 2.8}) {
     Race c(3, one_rung(), 0.004);
     c.begin_comparison();
@@ -194,7 +197,7 @@ TEST(Comparison, NothingIsClaimedOverOneThatWasBetterWhereItCouldBeTrained) {
 
 // Held-out documents are no evidence if the program may contain them. The leader must also lead on text that
 // no program can contain.
-TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
+TEST(Comparison, ALeadOnHeldOutTextAloneDoesNotCount) {
   struct Case {
     // Score of the leader on unread text; the baselines have 3.0 there, and the lead is 0.08; 0: not scored.
     double unread;
@@ -202,7 +205,7 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
   };
   for (const Case& x :
        {Case{2.92, false}, Case{2.95, false}, Case{2.98, true}, Case{3.4, true}, Case{0, false}}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t baseline = c.design("baseline", kStack), leads = c.design("adaptive", kStack);
     const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose) {
       record::TrialResult r;
@@ -213,8 +216,7 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
       const double unread = d == leads || x.unread == 0 ? x.unread : 3.0;
       r.unread_tokens = unread > 0 ? 1000 : 0;
       r.unread_loss = 2 * unread;
-      ASSERT_TRUE(c.population.apply(
-          record::TrialEnded{c.begin(d, 0, seed, purpose), record::RunEnd::kResult, 1, record::to_json(r)}));
+      c.end(c.begin(d, 0, seed, purpose), r);
     };
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
@@ -228,21 +230,20 @@ TEST(Comparison, ALeadOnTheHeldOutTextAloneIsNone) {
 }
 
 // Runs on documents of different lengths are not paired, whatever their hashes are.
-TEST(Comparison, RunsOnDocumentsOfOtherLengthsAreNoPairs) {
+TEST(Comparison, RunsOnDocumentsOfOtherLengthsAreNotPaired) {
   for (const std::uint64_t bytes : {1000U, 999U}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t baseline = c.design("baseline", kStack), leads = c.design("adaptive", kStack);
-    const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose, std::uint64_t of) {
+    const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose, std::uint64_t document_bytes) {
       record::TrialResult r;
       r.status = Status::kDone;
       r.bits_per_byte = (d == leads ? 2.62 : 2.7) + 0.001 * static_cast<double>(seed % 3);
-      r.documents.assign(3, {r.bits_per_byte, of});
-      ASSERT_TRUE(c.population.apply(
-          record::TrialEnded{c.begin(d, 0, seed, purpose), record::RunEnd::kResult, 1, record::to_json(r)}));
+      r.documents.assign(3, {r.bits_per_byte, document_bytes});
+      c.end(c.begin(d, 0, seed, purpose), r);
     };
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline, 1000), run(leads, seed, Purpose::kRung, 1000);
-    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+    ASSERT_TRUE(c.population.apply(plan_comparison(c.population, 1, leader(c.population), kAll)));
     const record::ComparisonBegun begun = c.population.comparisons().back();
     for (int k = 0; k < begun.seeds; ++k) {
       run(leads, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal, k == 0 ? bytes : 1000);
@@ -252,10 +253,10 @@ TEST(Comparison, RunsOnDocumentsOfOtherLengthsAreNoPairs) {
   }
 }
 
-TEST(Comparison, AsManySeedsAsTheEffectTakes) {
+TEST(Comparison, UsesAsManySeedsAsTheEffectRequires) {
   const auto seeds = [](double deviation, double affordable = kAll) {
     const Race c(4, one_rung(), deviation);
-    return planned(c.population, 1, leader(c.population), affordable);
+    return plan_comparison(c.population, 1, leader(c.population), affordable);
   };
   EXPECT_EQ(seeds(0.001).seeds, kLeastSeeds);
   EXPECT_GT(seeds(0.012).seeds, seeds(0.006).seeds);
@@ -270,15 +271,15 @@ TEST(Comparison, AsManySeedsAsTheEffectTakes) {
   // The deviation is assumed if no design has two seeds.
   SearchSettings s = one_rung();
   s.rungs[0].seeds = 1;
-  Little c(s);
+  SmallCampaign c(s);
   c.run(c.design("baseline", kStack), 0, 1, 3.0, Purpose::kBaseline);
   c.run(c.design("adaptive", kStack), 0, 1, 2.9);
-  const auto unknown = planned(c.population, 1, leader(c.population), kAll);
+  const auto unknown = plan_comparison(c.population, 1, leader(c.population), kAll);
   EXPECT_GT(unknown.seeds, 10);
   EXPECT_NE(unknown.reason.find("0.0200, assumed until it is measured"), std::string::npos) << unknown.reason;
 }
 
-TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
+TEST(Comparison, ALostRunOfTheLeaderForbidsAClaim) {
   for (const Status status : {Status::kFailed, Status::kRefused}) {
     Race c;
     c.begin_comparison();
@@ -295,7 +296,7 @@ TEST(Comparison, ARunOfTheLeaderThatIsLostForbidsAClaim) {
   }
 }
 
-TEST(Comparison, ABaselineThatIsLostIsNamed) {
+TEST(Comparison, ALostBaselineIsNamed) {
   // The baseline lost its run on one seed and is compared on the others.
   Race c(3, one_rung(), 0.004);
   c.begin_comparison();
@@ -320,14 +321,14 @@ TEST(Comparison, ABaselineThatIsLostIsNamed) {
   EXPECT_TRUE(o.ahead) << "of those that could be trained";
 }
 
-TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
-  Little c(one_rung());
+TEST(Comparison, ABaselineThatTheSearchCouldNotTrainIsListed) {
+  SmallCampaign c(one_rung());
   const std::int64_t good = c.design("baseline", kStack), refused = c.design("baseline", kStack),
                      leads = c.design("adaptive", kStack);
   for (std::uint64_t seed = 1; seed <= 2; ++seed)
     c.run(good, 0, seed, 3.0, Purpose::kBaseline), c.run(leads, 0, seed, 2.5);
   c.run(refused, 0, 1, 0, Purpose::kBaseline, Status::kRefused);
-  ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+  ASSERT_TRUE(c.population.apply(plan_comparison(c.population, 1, leader(c.population), kAll)));
   Random random(4);
   while (auto run = next_run(c.population, 1, Phase::kFinal)) {
     ASSERT_NE(run->design, refused);
@@ -342,11 +343,11 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
   EXPECT_EQ(o.rows[1].failed_runs[0].status, record::Status::kRefused);
   EXPECT_TRUE(o.ahead);
   // Nothing is claimed if no baseline can be trained.
-  Little none(one_rung());
+  SmallCampaign none(one_rung());
   none.run(none.design("baseline", kStack), 0, 1, 0, Purpose::kBaseline, Status::kRefused);
   const std::int64_t alone = none.design("adaptive", kStack);
   none.run(alone, 0, 1, 2.5), none.run(alone, 0, 2, 2.5);
-  ASSERT_TRUE(none.population.apply(planned(none.population, 1, leader(none.population), kAll)));
+  ASSERT_TRUE(none.population.apply(plan_comparison(none.population, 1, leader(none.population), kAll)));
   while (auto run = next_run(none.population, 1, Phase::kFinal))
     none.run(alone, 0, run->seed, 2.5, Purpose::kFinal);
   const ComparisonOutcome empty = outcome_of(none.population, none.population.comparisons().back());
@@ -356,7 +357,7 @@ TEST(Comparison, ABaselineThatTheSearchCouldNotTrainStandsInIt) {
 
 TEST(Comparison, AnImplausibleLeadIsHeldBack) {
   for (const double lead : {0.3, 2.0}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t a = c.design("baseline", kStack), b = c.design("baseline", kStack),
                        leads = c.design("adaptive", kStack);
     const auto score = [&](std::int64_t d) {
@@ -365,7 +366,7 @@ TEST(Comparison, AnImplausibleLeadIsHeldBack) {
     for (const std::int64_t d : {a, b, leads})
       for (std::uint64_t seed = 1; seed <= 2; ++seed)
         c.run(d, 0, seed, score(d), d == leads ? Purpose::kRung : Purpose::kBaseline);
-    ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), kAll)));
+    ASSERT_TRUE(c.population.apply(plan_comparison(c.population, 1, leader(c.population), kAll)));
     const record::ComparisonBegun begun = c.population.comparisons().back();
     auto run = next_run(c.population, 1, Phase::kFinal);
     for (; run && run->purpose == Purpose::kFinal; run = next_run(c.population, 1, Phase::kFinal))
@@ -417,11 +418,11 @@ TEST(Comparison, AnImplausibleLeadCountsOnceItsChecksWereRepeated) {
 }
 
 // A control without a score may have been ahead, so the rung is not considered able to judge.
-TEST(Comparison, AControlThatIsMissingJudgesNothing) {
+TEST(Comparison, ARungWithALostControlCannotJudge) {
   for (const int lost : {0, 1, 2})
     // `bits` is the score of the controls; the baselines have 2.7 and the leader 2.5.
     for (const double bits : {2.9, 2.6}) {
-      Little c(one_rung());
+      SmallCampaign c(one_rung());
       const std::int64_t baseline = c.design("baseline", kStack), first = c.design("control", kStack),
                          second = c.design("control", kStack), leads = c.design("adaptive", kStack);
       const auto is_lost = [&](std::int64_t d) {
@@ -436,7 +437,7 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
       for (const std::int64_t d : {baseline, first, second, leads})
         for (std::uint64_t seed = 1; seed <= 2; ++seed)
           run(d, seed, d == leads ? Purpose::kRung : Purpose::kBaseline);
-      ASSERT_TRUE(c.population.apply(planned(c.population, 1, Leader{0, leads}, kAll)));
+      ASSERT_TRUE(c.population.apply(plan_comparison(c.population, 1, Leader{0, leads}, kAll)));
       const record::ComparisonBegun begun = c.population.comparisons().back();
       for (int k = 0; k < begun.seeds; ++k)
         for (const std::int64_t d : {baseline, first, second, leads})
@@ -450,9 +451,9 @@ TEST(Comparison, AControlThatIsMissingJudgesNothing) {
 }
 
 // A baseline that the comparison's seeds lose, and that was better in the search, is not beaten.
-TEST(Comparison, NothingIsClaimedOverOneThatWasBetterInTheSearch) {
+TEST(Comparison, NothingIsClaimedIfALostBaselineWasBetterInTheSearch) {
   for (const double searched : {2.4, 2.8}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t lost = c.design("baseline", kStack), other = c.design("baseline", kStack),
                        leads = c.design("adaptive", kStack);
     const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose) {
@@ -484,9 +485,9 @@ TEST(Comparison, WithoutControlsNothingIsClaimed) {
 }
 
 // One weak baseline does not make large leads plausible.
-TEST(Comparison, AWeakBaselineRaisesNoBar) {
+TEST(Comparison, AWeakBaselineMakesNoLeadPlausible) {
   for (const double weak : {2.56, 3.5}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     std::vector<std::int64_t> all;
     for (int k = 0; k < 4; ++k) all.push_back(c.design("baseline", kStack));
     all.push_back(c.design("adaptive", kStack));
@@ -546,7 +547,7 @@ TEST(Comparison, ALaterRateChangesNoVerdict) {
 }
 
 // Runs that begin after a comparison, of the search or of another leader's comparison, may have any scores.
-TEST(Comparison, AVerdictThatWasReachedStays) {
+TEST(Comparison, AVerdictDoesNotChange) {
   Race c;
   const std::int64_t control = c.design("control", kStack);
   for (std::uint64_t seed = 1; seed <= 2; ++seed) c.run(control, 0, seed, 3.0, Purpose::kBaseline);
@@ -560,9 +561,9 @@ TEST(Comparison, AVerdictThatWasReachedStays) {
                     o.best_baseline, o.over_control.low, o.over_control.high, o.run.value, o.run.freedom);
     for (const ComparisonRow& r : o.rows)
       out += fmt::format("; {} {} {} {}", r.design, r.difference.mean, r.difference.low, r.difference.high);
-    for (const ComparisonRow& r : ablated(c.population, first))
+    for (const ComparisonRow& r : ablation_rows(c.population, first))
       out += fmt::format("; {} {} {}", r.design, r.difference.low, r.difference.high);
-    return out + fmt::format("; {}", visible_in(c.population, o));
+    return out + fmt::format("; {}", visible_effect_of(c.population, o));
   };
   const std::string reached = text();
   ASSERT_TRUE(outcome_of(c.population, first).stands()) << reached;
@@ -586,9 +587,15 @@ TEST(Comparison, AVerdictThatWasReachedStays) {
   EXPECT_EQ(text(), reached) << "another comparison";
 }
 
-TEST(Comparison, SeedsAtTheEndOfAllNumbersAreItsOwn) {
+TEST(Comparison, TheLargestSeedsDoNotOverflow) {
   Race c;
-  record::ComparisonBegun begun{1, c.leading, 0, std::numeric_limits<std::uint64_t>::max() - 2, 3, 0.05, ""};
+  const record::ComparisonBegun begun{.id = 1,
+                                      .design = c.leading,
+                                      .rung = 0,
+                                      .seed = std::numeric_limits<std::uint64_t>::max() - 2,
+                                      .seeds = 3,
+                                      .level = 0.05,
+                                      .reason = ""};
   ASSERT_TRUE(c.population.apply(begun));
   for (int k = 0; k < begun.seeds; ++k)
     c.run(c.leading, 0, begun.seed + static_cast<std::uint64_t>(k), 2.5, Purpose::kFinal,
@@ -597,17 +604,16 @@ TEST(Comparison, SeedsAtTheEndOfAllNumbersAreItsOwn) {
   EXPECT_FALSE(outcome_of(c.population, begun).stands());
 }
 
-TEST(Comparison, OneDocumentSaysNothingOfOthers) {
+TEST(Comparison, OneDocumentDecidesNothing) {
   for (const std::size_t documents : {1U, 2U}) {
-    Little c(one_rung());
+    SmallCampaign c(one_rung());
     const std::int64_t baseline = c.design("baseline", kStack), leads = c.design("adaptive", kStack);
     const auto run = [&](std::int64_t d, std::uint64_t seed, Purpose purpose) {
       record::TrialResult r;
       r.status = record::Status::kDone;
       r.bits_per_byte = (d == leads ? 2.5 : 2.55) + 0.001 * static_cast<double>(seed % 3);
       r.documents.assign(documents, {r.bits_per_byte, 1000});
-      const std::int64_t id = c.begin(d, 0, seed, purpose);
-      ASSERT_TRUE(c.population.apply(record::TrialEnded{id, record::RunEnd::kResult, 1, record::to_json(r)}));
+      c.end(c.begin(d, 0, seed, purpose), r);
     };
     for (std::uint64_t seed = 1; seed <= 2; ++seed)
       run(baseline, seed, Purpose::kBaseline), run(leads, seed, Purpose::kRung);
@@ -626,7 +632,7 @@ TEST(Comparison, ALeadOverOneBaselineMayBeImplausibleToo) {
   }
 }
 
-TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
+TEST(Comparison, AblationsUseItsSeedsAndFollowAWin) {
   for (const bool wins : {true, false}) {
     Race c(2, one_rung(), 0.004);
     const std::int64_t helps = c.design("ablation", kStack, {}, c.leading),
@@ -648,7 +654,7 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
       c.run(run->design, 0, run->seed, bits, run->purpose);
     }
     EXPECT_EQ(c.outcome().ahead, wins);
-    const std::vector<ComparisonRow> rows = ablated(c.population, begun);
+    const std::vector<ComparisonRow> rows = ablation_rows(c.population, begun);
     ASSERT_EQ(rows.size(), 3U);
     for (const ComparisonRow& row : rows) EXPECT_EQ(row.ended, wins ? begun.seeds : 0);
     if (!wins) continue;
@@ -659,8 +665,8 @@ TEST(Comparison, AblationsHaveItsSeedsAndFollowAWin) {
 }
 
 // A baseline that lost a run is named. Its other runs neither make a lead plausible nor rank first.
-TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
-  Little c(one_rung());
+TEST(Comparison, ABaselineWithALostRunDoesNotHideAnImplausibleLead) {
+  SmallCampaign c(one_rung());
   const std::int64_t lost = c.design("baseline", kStack), whole = c.design("baseline", kStack),
                      leads = c.design("adaptive", kStack);
   const auto score = [&](std::int64_t d) { return d == leads ? 1.8 : d == lost ? 1.85 : 2.2; };
@@ -668,7 +674,7 @@ TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
     c.run(leads, 0, seed, 1.6);
     for (const std::int64_t d : {lost, whole}) c.run(d, 0, seed, 2.2, Purpose::kBaseline);
   }
-  ASSERT_TRUE(c.population.apply(planned(c.population, 1, leader(c.population), 3)));
+  ASSERT_TRUE(c.population.apply(plan_comparison(c.population, 1, leader(c.population), 3)));
   bool first = true;
   for (auto run = next_run(c.population, 1, Phase::kFinal); run && run->purpose == Purpose::kFinal;
        run = next_run(c.population, 1, Phase::kFinal)) {
@@ -684,7 +690,7 @@ TEST(Comparison, ABaselineThatLostARunHidesNoImplausibleLead) {
 }
 
 // A draw may equal the winner without one of its parts, since the seeds that judge must not forbid designs.
-TEST(Comparison, AblationsAreNoKnownDesigns) {
+TEST(Comparison, AblationsAreNotKnownDesigns) {
   Race c(2, one_rung(), 0.004);
   for (const char* strategy : {"ablation", "adaptive"}) {
     record::DesignCreated created;
@@ -696,16 +702,16 @@ TEST(Comparison, AblationsAreNoKnownDesigns) {
     created.fingerprint = "trace";
     ASSERT_TRUE(c.population.apply(created));
     const bool known = strategy == std::string("adaptive");
-    EXPECT_EQ(c.population.known_trained("identity") != nullptr, known);
-    EXPECT_EQ(c.population.known_traces("trace").size(), known ? 1U : 0U);
+    EXPECT_EQ(c.population.design_with_identity("identity") != nullptr, known);
+    EXPECT_EQ(c.population.designs_with_fingerprint("trace").size(), known ? 1U : 0U);
   }
 }
 
-TEST(Comparison, DocumentsThatChoseDoNotJudge) {
+TEST(Comparison, DocumentsUsedForSelectionDoNotJudge) {
   SearchSettings s = one_rung();
   s.rungs[0].documents = 10;
   for (const std::size_t count : {20U, 12U}) {  // with twelve, too few unseen documents remain
-    Little c(s);
+    SmallCampaign c(s);
     const std::int64_t design = c.design("adaptive", kStack);
     for (const auto purpose : {Purpose::kRung, Purpose::kFinal}) {
       record::TrialResult r;
@@ -713,8 +719,7 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
       for (std::size_t k = 0; k < count; ++k)
         r.documents.push_back({k < 10 ? 2.0 : k % 2 == 0 ? 3.0 : 4.0, k % 2 == 0 ? 100U : 300U});
       r.bits_per_byte = 2.5;
-      const std::int64_t id = c.begin(design, 0, purpose == Purpose::kRung ? 1 : 1001, purpose);
-      ASSERT_TRUE(c.population.apply(record::TrialEnded{id, record::RunEnd::kResult, 1, record::to_json(r)}));
+      c.end(c.begin(design, 0, purpose == Purpose::kRung ? 1 : 1001, purpose), r);
     }
     const Trial &chose = c.population.trial(1), &judged = c.population.trial(2);
     EXPECT_EQ(chose.documents.size(), count);
@@ -728,16 +733,15 @@ TEST(Comparison, DocumentsThatChoseDoNotJudge) {
 // Documents have one fixed order, so the search has also seen those of lower rungs.
 TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
   for (const std::int64_t below : {4, 30, 0}) {
-    SearchSettings s = little_settings();
+    SearchSettings s = small_settings();
     s.rungs[0].documents = below, s.rungs[1].documents = 10;
-    Little c(s);
+    SmallCampaign c(s);
     const std::int64_t design = c.design("adaptive", kStack);
     record::TrialResult r;
     r.status = record::Status::kDone;
     r.documents.assign(40, {2.0, 100});
     r.bits_per_byte = 2;
-    ASSERT_TRUE(c.population.apply(record::TrialEnded{c.begin(design, 1, 1001, Purpose::kFinal),
-                                                      record::RunEnd::kResult, 1, record::to_json(r)}));
+    c.end(c.begin(design, 1, 1001, Purpose::kFinal), r);
     EXPECT_EQ(c.population.trial(1).fresh_documents, below > 0);
     EXPECT_EQ(c.population.trial(1).documents.size(), below == 4 ? 30U : below == 30 ? 10U : 40U);
   }
@@ -747,7 +751,7 @@ TEST(Comparison, DocumentsThatALowerRungSawDoNotJudge) {
 
 struct World {
   double deviation = 0.012;  // standard deviation of a run
-  double noisy = 1;          // factor on the deviation of designs of the search
+  double search_factor = 1;  // factor on the deviation of a run of designs of the search
   double documents = 0.02;   // deviation of a design's score on one document around its mean
   double gain = 0;           // lead of every design of the search over the best baseline
 };
@@ -765,7 +769,7 @@ class Simulated {
   bool session(int fresh) {
     for (int k = 0; k < fresh; ++k) search(design("adaptive", 2.5 - world_.gain));
     const Leader best = leader(population);
-    const record::ComparisonBegun begun = planned(population, 1, best, kAll);
+    const record::ComparisonBegun begun = plan_comparison(population, 1, best, kAll);
     EXPECT_TRUE(population.apply(begun));
     for (int k = 0; k < begun.seeds; ++k) {
       run(best.design, begun.seed + static_cast<std::uint64_t>(k), Purpose::kFinal);
@@ -776,8 +780,10 @@ class Simulated {
     const ComparisonOutcome o = outcome_of(population, begun);
     EXPECT_TRUE(o.complete);
     // The leader is vetoed, so that another design leads next time.
-    EXPECT_TRUE(population.apply(
-        record::Steered{std::to_string(comparisons), record::Steering::kVeto, "", best.design}));
+    EXPECT_TRUE(population.apply(record::Steered{.key = std::to_string(comparisons),
+                                                 .what = record::Steering::kVeto,
+                                                 .text = "",
+                                                 .design = best.design}));
     return o.ahead;
   }
 
@@ -804,9 +810,11 @@ class Simulated {
   }
   void run(std::int64_t design, std::uint64_t seed, Purpose purpose) {
     const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
-    EXPECT_TRUE(population.apply(record::TrialBegun{id, design, 0, seed, purpose}));
+    EXPECT_TRUE(population.apply(
+        record::TrialBegun{.id = id, .design = design, .rung = 0, .seed = seed, .purpose = purpose}));
     const auto at = static_cast<std::size_t>(design - 1);
-    const double chance = world_.deviation * (is_baseline(population.individual(design)) ? 1 : world_.noisy),
+    const double chance = world_.deviation *
+                          (is_baseline(population.individual(design)) ? 1 : world_.search_factor),
                  of_seed = 0.02 * Random(seed).normal(),
                  whole = means_[at] + of_seed + chance * random_.normal();
     std::vector<record::DocumentScore> scores;
@@ -816,7 +824,8 @@ class Simulated {
     const std::size_t count = purpose == Purpose::kFinal ? 2 * kDocuments : kDocuments;
     for (std::size_t k = 0; k < count; ++k) scores.push_back({whole + documents_[at][k], 1000});
     for (std::size_t k = 0; k < kDocuments; ++k) bits += scores[k].bits_per_byte / kDocuments;
-    EXPECT_TRUE(population.recall(id, Status::kDone, "", bits, 0, {"", text, std::move(scores)}));
+    EXPECT_TRUE(population.recall(id, Status::kDone, "", bits, 0,
+                                  {.text_hash = "", .held_out_hash = text, .documents = std::move(scores)}));
   }
 
   World world_;
@@ -831,7 +840,31 @@ class Simulated {
   double seeds = 0;
 };
 
-TEST(Comparison, RunsOnAnotherHeldOutTextAreNoPairs) {
+// The outcome of a complete comparison does not change with later runs: a baseline that could not be trained
+// when it began had no runs in it, and a score from a later search for its learning rate adds none.
+TEST(Comparison, StaysCompleteWhenALostBaselineIsTrainedLater) {
+  SearchSettings s = small_settings();
+  s.baselines = {"gpt2", "llama"};
+  s.tune_rates = true;
+  SmallCampaign c(s);
+  const std::int64_t baseline = c.design("baseline", "Block(mixer=Attention)"),
+                     lost = c.design("baseline", "2 * Block(mixer=Attention)"),
+                     leader = c.design("random", "3 * Block(mixer=Attention)");
+  c.run(baseline, 1, 1, 2.5);
+  c.run(lost, 1, 1, 0, record::Purpose::kRung, record::Status::kRefused);
+  c.run(leader, 1, 1, 2.4);
+  ASSERT_TRUE(c.population.apply(record::ComparisonBegun{
+      .id = 1, .design = leader, .rung = 1, .seed = 1001, .seeds = 3, .level = 0.05, .reason = "three"}));
+  for (std::uint64_t seed = 1001; seed < 1004; ++seed) {
+    c.run(leader, 1, seed, 2.4, record::Purpose::kFinal);
+    c.run(baseline, 1, seed, 2.5, record::Purpose::kFinal);
+  }
+  EXPECT_TRUE(outcome_of(c.population, c.population.comparisons().back()).complete);
+  c.run(lost, 1, 1, 2.45, record::Purpose::kRung, record::Status::kDone, /*rate=*/2);
+  EXPECT_TRUE(outcome_of(c.population, c.population.comparisons().back()).complete);
+}
+
+TEST(Comparison, RunsOnAnotherHeldOutTextAreNotPaired) {
   const World world{.gain = 0.5};
   Simulated same(world, 1);
   EXPECT_TRUE(same.session(3));
@@ -859,7 +892,7 @@ double false_claims(const World& world, int campaigns) {
 }
 
 // Returns the share of first comparisons that detect a gain of the preset's effect.
-double seen(const World& world, int campaigns, double* seeds = nullptr) {
+double detected_share(const World& world, int campaigns, double* seeds = nullptr) {
   int out = 0;
   double sum = 0;
   for (int k = 0; k < campaigns; ++k) {
@@ -871,13 +904,15 @@ double seen(const World& world, int campaigns, double* seeds = nullptr) {
   return static_cast<double>(out) / campaigns;
 }
 
+// Bounds of an observed share, three standard errors from the true one.
 double upper(double share, int count) { return share + 3 * std::sqrt(share / count); }
 double lower(double share, int count) { return share - 3 * std::sqrt(share * (1 - share) / count); }
 
 TEST(SimulatedCampaigns, ClaimNothingFalseHoweverManyLeadersTheyCompare) {
   constexpr int kCampaigns = 40;
-  for (const World& w : {World{}, World{.noisy = 3}, World{.deviation = 0.004, .documents = 0.04}})
-    EXPECT_LE(false_claims(w, kCampaigns), upper(0.05, kCampaigns)) << w.deviation << " x " << w.noisy;
+  for (const World& w : {World{}, World{.search_factor = 3}, World{.deviation = 0.004, .documents = 0.04}})
+    EXPECT_LE(false_claims(w, kCampaigns), upper(0.05, kCampaigns))
+        << w.deviation << " x " << w.search_factor;
 }
 
 // Copies of Llama at 150k parameters and 300k tokens have a standard deviation of 0.021 (docs/campaigns.md).
@@ -886,7 +921,7 @@ TEST(SimulatedCampaigns, SeeThePresetsEffect) {
   for (const World& w : {World{.deviation = 0.021, .documents = 0.01, .gain = 0.02},
                          World{.deviation = 0.008, .documents = 0.01, .gain = 0.02}}) {
     double seeds = 0;
-    EXPECT_GE(seen(w, kCampaigns, &seeds), lower(0.8, kCampaigns))
+    EXPECT_GE(detected_share(w, kCampaigns, &seeds), lower(0.8, kCampaigns))
         << w.deviation << " on " << seeds << " seeds";
     EXPECT_LE(seeds, 32);
   }
@@ -896,14 +931,16 @@ TEST(SimulatedCampaigns, SeeThePresetsEffect) {
 // deviation does not account for.
 TEST(SimulatedCampaigns, ClaimNothingFalseInManyWorldsSlow) {
   constexpr int kCampaigns = 500;
-  for (const World& w : {World{.noisy = 3}, World{.noisy = 3, .documents = 0}, World{}, World{.noisy = 0.33},
-                         World{.deviation = 0.021}, World{.deviation = 0.004, .documents = 0.04}}) {
-    const int count = w.noisy > 1 ? 3 * kCampaigns : kCampaigns;
+  for (const World& w : {World{.search_factor = 3}, World{.search_factor = 3, .documents = 0}, World{},
+                         World{.search_factor = 0.33}, World{.deviation = 0.021},
+                         World{.deviation = 0.004, .documents = 0.04}}) {
+    const int count = w.search_factor > 1 ? 3 * kCampaigns : kCampaigns;
     const double share = false_claims(w, count);
-    EXPECT_LE(share, upper(0.05, count)) << w.deviation << " x " << w.noisy << ", documents " << w.documents;
+    EXPECT_LE(share, upper(0.05, count))
+        << w.deviation << " x " << w.search_factor << ", documents " << w.documents;
     std::printf(
         "deviation %.3f, of the search x %.2f, of documents %.3f: false claims in %.4f of %d campaigns\n",
-        w.deviation, w.noisy, w.documents, share, count);
+        w.deviation, w.search_factor, w.documents, share, count);
     std::fflush(stdout);
   }
 }
@@ -912,7 +949,8 @@ TEST(SimulatedCampaigns, SeeThePresetsEffectInManyWorldsSlow) {
   constexpr int kCampaigns = 1000;
   for (const double deviation : {0.021, 0.012, 0.008, 0.004}) {
     double seeds = 0;
-    const double share = seen({.deviation = deviation, .documents = 0.01, .gain = 0.02}, kCampaigns, &seeds);
+    const double share =
+        detected_share({.deviation = deviation, .documents = 0.01, .gain = 0.02}, kCampaigns, &seeds);
     EXPECT_GE(share, lower(0.8, kCampaigns)) << deviation;
     std::printf("deviation %.3f: 0.02 seen in %.4f of cases on %.1f seeds\n", deviation, share, seeds);
     std::fflush(stdout);

@@ -17,6 +17,7 @@ SearchSettings ladder() {
   return s;
 }
 
+// Returns a design whose mixer has this body.
 std::string with_unit(const std::string& body) {
   return "unit M(x: [t, D]) -> [t, D]:\n" + body +
          "\ndesign X:\n    width = 256\n    vocab = 512\n    stack = [2 * Block(mixer=M), RMSNorm]\n";
@@ -25,25 +26,25 @@ std::string with_unit(const std::string& body) {
 Result<record::DesignCreated> screened(const std::string& text, const SearchSettings& settings = ladder()) {
   lang::ParseResult r = lang::parse(text);
   EXPECT_TRUE(r.errors.empty()) << text;
-  return screen({std::move(r.program), std::nullopt, {}, 0, 0}, Population(settings), zoo::library());
+  return screen({.program = std::move(r.program)}, Population(settings), zoo::library());
 }
 
 struct Case {
-  const char* why;
+  const char* what;  // what the mixer is
   const char* body;
-  const char* cause;  // "" if it passes
-  const char* says;
+  const char* cause;     // code of the error; "" if it passes
+  const char* contains;  // a part of the message
 };
 
 void expect(const Case& c) {
   const auto r = screened(with_unit(c.body));
-  EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.why << (r ? "" : ": " + r.error().message);
+  EXPECT_EQ(r ? "" : r.error().code, c.cause) << c.what << (r ? "" : ": " + r.error().message);
   if (!r) {
-    EXPECT_NE(r.error().message.find(c.says), std::string::npos) << c.why << ": " << r.error().message;
+    EXPECT_NE(r.error().message.find(c.contains), std::string::npos) << c.what << ": " << r.error().message;
   }
 }
 
-TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
+TEST(Facts, AreMeasuredAtTheTrainedWidth) {
   const Case cases[] = {
       {"an earlier token counts for a hundred-thousandth",
        "    return linear(x + 0.00001 * shift(x, 1), D)\n", "no mixing", "of what its own token does"},
@@ -69,7 +70,7 @@ TEST(Facts, AreAskedAtTheTrainedWidthWithSizes) {
 
 // A branch that only has an effect with random parameters does not count. Training from the initialisation
 // must reach it.
-TEST(Facts, AreOfWhatTrainingReaches) {
+TEST(Facts, CountOnlyWhatTrainingReaches) {
   const Case cases[] = {
       {"a gate that starts at 0", "    return y + param([D], init=0) * cumsum(x)\n", "", ""},
       {"a matrix that starts at 0",

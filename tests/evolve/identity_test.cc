@@ -18,15 +18,26 @@ namespace gabbro::evolve {
 namespace {
 
 // Returns settings with the sizes and lengths of presets/laptop.toml.
-SearchSettings ladder(bool wide, bool whole = true) {
+SearchSettings ladder() {
   SearchSettings s;
   s.vocab = 512;
-  s.rungs = {{.name = "2M", .params = 2'000'000, .length = 128}};
-  if (wide) return s;
   s.rungs = {{.name = "150k", .params = 150'000, .length = 128},
              {.name = "300k", .params = 300'000, .length = 128, .depth = 1.5},
              {.name = "600k", .params = 600'000, .length = 256, .depth = 2}};
-  if (!whole) s.rungs.resize(1);
+  return s;
+}
+
+// Returns the same with the first rung alone.
+SearchSettings first_rung() {
+  SearchSettings s = ladder();
+  s.rungs.resize(1);
+  return s;
+}
+
+// Returns settings with one rung of 2M parameters.
+SearchSettings wide_rung() {
+  SearchSettings s = first_rung();
+  s.rungs[0] = {.name = "2M", .params = 2'000'000, .length = 128};
   return s;
 }
 
@@ -73,9 +84,11 @@ std::vector<Pair> pairs() {
   return out;
 }
 
-void expect(const Pair& p, const std::string& first, const std::string& second, bool whole) {
-  const Population population = knowing(first, ladder(p.wide, whole));
-  const auto r = screen({parsed(second), std::nullopt, {}, 0, 0}, population, zoo::library());
+// Expects that a population that knows the first program of a pair refuses the second one if they are equal,
+// and accepts it otherwise.
+void expect(const Pair& p, const SearchSettings& settings) {
+  const Population population = knowing(p.a, p.wide ? wide_rung() : settings);
+  const auto r = screen({.program = parsed(p.b)}, population, zoo::library());
   const bool same = !r && (r.error().code == "duplicate" || r.error().code == "same function");
   EXPECT_EQ(same, p.equal) << p.name << " " << p.why
                            << (r ? "" : ": " + r.error().code + ": " + r.error().message);
@@ -92,7 +105,7 @@ void expect(const Pair& p, const std::string& first, const std::string& second, 
 
 // Exact arithmetic says that two designs are equal, and float32 that only one of them can be trained: the
 // factors of the sum overflow.
-TEST(Identity, AnUntrainableDesignHidesNoneThatMayBeTrained) {
+TEST(Identity, AnUntrainableDesignDoesNotHideATrainableOne) {
   const auto text = [](const std::string& sum) {
     return "unit Sum(x: [t, D]) -> [t, D]:\n    u = linear(x, D)\n" + sum +
            "\ndesign M:\n    stack = [2 * Block(mixer=Sum), RMSNorm]\n";
@@ -101,13 +114,13 @@ TEST(Identity, AnUntrainableDesignHidesNoneThatMayBeTrained) {
                     decay = text("    scan S: [D] = 0:\n        S = exp(-0.8) * S + u\n    return S\n");
   // Returns the verdict on `program` once the design of factors has had these runs.
   const auto after = [&](const std::vector<record::TrialResult>& runs, const std::string& program) {
-    Population population = knowing(factors, ladder(false, false));
+    Population population = knowing(factors, first_rung());
     std::int64_t id = 0;
     for (const record::TrialResult& r : runs) {
-      EXPECT_TRUE(population.apply(record::TrialBegun{++id, 1, 0, 1, record::Purpose::kRung, 1}));
-      EXPECT_TRUE(population.apply(record::TrialEnded{id, record::RunEnd::kResult, 1, record::to_json(r)}));
+      EXPECT_TRUE(population.apply(record::TrialBegun{.id = ++id, .design = 1}));
+      EXPECT_TRUE(population.apply(record::TrialEnded{.id = id, .result = record::to_json(r)}));
     }
-    const auto r = screen({parsed(program), std::nullopt, {}, 0, 0}, population, zoo::library());
+    const auto r = screen({.program = parsed(program)}, population, zoo::library());
     return r ? "" : r.error().code;
   };
   const std::string same = "same function";
@@ -130,22 +143,22 @@ TEST(Identity, AnUntrainableDesignHidesNoneThatMayBeTrained) {
 }
 
 // Checking at every rung that two designs are identical takes minutes.
-TEST(Identity, OfPairsOfPrograms) {
+TEST(Identity, IsDecidedForPairsOfPrograms) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "takes minutes under sanitizers";
 #endif
   const std::vector<Pair> all = pairs();
   ASSERT_GE(all.size(), 102U);
-  for (const Pair& p : all) expect(p, p.a, p.b, !p.equal);
+  for (const Pair& p : all) expect(p, p.equal ? first_rung() : ladder());
 }
-TEST(Identity, OfPairsOfProgramsAtEveryRungSlow) {
-  for (const Pair& p : pairs()) expect(p, p.a, p.b, true);
+TEST(Identity, IsDecidedForPairsOfProgramsAtEveryRungSlow) {
+  for (const Pair& p : pairs()) expect(p, ladder());
 }
 
 // Parameters are reversed and renamed. The values drawn for them, near the initialisation and far from it,
 // depend only on their function.
 TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
-  SearchSettings settings = ladder(false);
+  SearchSettings settings = ladder();
   settings.rungs = {{.name = "600k", .params = 600'000, .length = 64}};
   int compared = 0, undecided = 0;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files()) {
@@ -172,8 +185,8 @@ TEST(Identity, EveryDesignOfTheZooIsItselfUnderOtherNamesSlow) {
 
 // Designs that differ only beyond the tokens of a trace share the trace. However many of them are known, the
 // comparisons of one draw stay within the bound of work.
-TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
-  const SearchSettings settings = ladder(false, false);
+TEST(Identity, ManyNearDuplicatesTakeNoMoreThanTheBoundSlow) {
+  const SearchSettings settings = first_rung();
   const auto windowed = [](int window) {
     return "design Windowed:\n    stack = [2 * Block(mixer=Attention(heads=2, groups=2, window=" +
            std::to_string(window) + ")), RMSNorm]\n";
@@ -189,7 +202,7 @@ TEST(Identity, ManyNearTwinsTakeNoMoreThanTheBoundSlow) {
     created->trained = "identity " + std::to_string(k);
     ASSERT_TRUE(population.apply(*created));
   }
-  const auto r = screen({parsed(windowed(31)), std::nullopt, {}, 0, 0}, population, zoo::library());
+  const auto r = screen({.program = parsed(windowed(31))}, population, zoo::library());
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_GT(r->undecided, 1) << "some were compared";
   EXPECT_LT(r->undecided, kReplicates) << "not all";

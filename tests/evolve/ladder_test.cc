@@ -1,3 +1,4 @@
+// Tests of the order of runs, hurdles, A/A replicates, refused events and the depth of programs at rungs.
 #include "evolve/ladder.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,7 @@
 #include "evolve/replicates.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
-#include "little.h"
+#include "small_campaign.h"
 
 namespace gabbro::evolve {
 
@@ -17,7 +18,7 @@ using record::Purpose;
 namespace {
 
 TEST(Ladder, BaselinesComeFirst) {
-  Little c;
+  SmallCampaign c;
   const std::int64_t baseline = c.design("baseline", "[Block, RMSNorm]");
   const auto run = next_run(c.population, 1, Phase::kSearch);
   ASSERT_TRUE(run);
@@ -27,8 +28,8 @@ TEST(Ladder, BaselinesComeFirst) {
   EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "a new design is wanted";
 }
 
-TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
-  Little c;
+TEST(Ladder, TheBetterHalfIsPromotedBestFirst) {
+  SmallCampaign c;
   c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   std::vector<std::int64_t> designs;
   for (const double bits : {2.9, 2.5, 2.7, 2.8}) {
@@ -63,7 +64,7 @@ TEST(Ladder, TheBetterHalfGoesOnTheBestFirst) {
 }
 
 TEST(Ladder, ALostRunEndsItsDesign) {
-  Little c;
+  SmallCampaign c;
   c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   for (const record::Status status :
        {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
@@ -74,12 +75,12 @@ TEST(Ladder, ALostRunEndsItsDesign) {
   EXPECT_EQ(leader(c.population).rung, -1);
 }
 
-TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
-  SearchSettings s = little_settings();
+TEST(Ladder, EvidenceIsRequiredWhereTheRungSaysSo) {
+  SearchSettings s = small_settings();
   s.rungs[0].seeds = 5;
   s.rungs[0].evidence = 0.05;
   for (const double gain : {0.001, 0.1}) {
-    Little c(s);
+    SmallCampaign c(s);
     const std::int64_t baseline = c.design("baseline", "[Block, RMSNorm]"),
                        design = c.design("adaptive", "[Block, RMSNorm]"),
                        other = c.design("adaptive", "[Block, RMSNorm]");
@@ -94,9 +95,9 @@ TEST(Ladder, EvidenceIsAskedForWhereTheRungSaysSo) {
 }
 
 TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
-  SearchSettings s = little_settings();
+  SearchSettings s = small_settings();
   s.rungs[0].stop_fraction = 0.25;
-  Little c(s);
+  SmallCampaign c(s);
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), i >= 4);
     c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, 2.0 + 0.1 * i);
@@ -112,10 +113,10 @@ TEST(Ladder, HurdlesAreAQuantileOfRunsOnTheSameData) {
 TEST(Ladder, RunsThatFailedSetNoHurdles) {
   for (const record::Status status :
        {record::Status::kFailed, record::Status::kRefused, record::Status::kHurdle}) {
-    SearchSettings settings = little_settings();
+    SearchSettings settings = small_settings();
     settings.rungs.front().stop_fraction = 0.25;
     settings.hurdles = {0.25};
-    Little c(settings);
+    SmallCampaign c(settings);
     for (int i = 0; i < 6; ++i)
       c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, 2.0, record::Purpose::kRung, status);
     EXPECT_EQ(std::isfinite(hurdles(c.population, 0, 1)[0]), status == record::Status::kHurdle)
@@ -129,7 +130,7 @@ TEST(Replicates, ChanceIsNotTakenForADifference) {
   int pairs = 0, apart = 0;
   double rate = 0;
   for (std::uint64_t world = 0; world < 12; ++world) {
-    Little c;
+    SmallCampaign c;
     for (int i = 0; i < kReplicates; ++i) c.design("aa", "[Block, RMSNorm]");
     Random random(world);
     while (auto run = next_replicate_run(c.population, 1))
@@ -149,20 +150,19 @@ TEST(Replicates, ChanceIsNotTakenForADifference) {
 }
 
 TEST(Population, EventsThatDoNotFollowAreRefused) {
-  Little c;
+  SmallCampaign c;
   const std::int64_t design = c.design("adaptive", "[Block, RMSNorm]");
   record::DesignCreated again = c.population.individual(design).created;
   EXPECT_FALSE(c.population.apply(again)) << "an id twice";
   again.id = 2;
   again.program = "design";
   EXPECT_FALSE(c.population.apply(again)) << "a program that does not parse";
-  EXPECT_FALSE(c.population.apply(record::TrialBegun{2, design, 0, 1, Purpose::kRung}));
-  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, record::RunEnd::kResult, 1, "{}"}));
+  EXPECT_FALSE(c.population.apply(record::TrialBegun{.id = 2, .design = design}));
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{.id = 1, .result = "{}"}));
   c.run(design, 0, 1, 2.0);
-  EXPECT_FALSE(c.population.apply(record::TrialEnded{1, record::RunEnd::kResult, 1, "{}"}))
-      << "a second result";
-  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}));
-  EXPECT_TRUE(c.population.apply(record::TrialBegun{2, design, 0, 2, Purpose::kRung}))
+  EXPECT_FALSE(c.population.apply(record::TrialEnded{.id = 1, .result = "{}"})) << "a second result";
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{.id = 2, .design = design, .seed = 2}));
+  EXPECT_TRUE(c.population.apply(record::TrialBegun{.id = 2, .design = design, .seed = 2}))
       << "a lost run begins again";
 }
 
@@ -174,7 +174,7 @@ std::string deepened_stack(const std::string& stack, double factor) {
   return text.substr(at, text.find('\n', at) - at);
 }
 
-TEST(Depth, OfNestedRepetitionsTheOuterTakesTheFactor) {
+TEST(Depth, TheOuterOfNestedRepetitionsTakesTheFactor) {
   EXPECT_EQ(deepened_stack("[2 * Block, RMSNorm]", 2), "[4 * Block, RMSNorm]");
   EXPECT_EQ(deepened_stack("[2 * [3 * Block, Block], RMSNorm]", 2), "[4 * [3 * Block, Block], RMSNorm]");
   EXPECT_EQ(deepened_stack("[2 * [3 * Block, Block], RMSNorm]", 1.0 / 3),
@@ -193,7 +193,7 @@ TEST(Depth, ABaselineHasTheRungsBlocksAndPositions) {
   EXPECT_EQ(stack(0), "[LearnedPosition(size=128), 8 * Block, LayerNorm]\n");
 }
 
-TEST(Depth, PositionsOfAProgramsOwnMayHaveNoSize) {
+TEST(Depth, AProgramsOwnPositionUnitMayHaveNoSize) {
   const std::string own =
       "unit LearnedPosition(x: [t, D]) -> [t, D]:\n    return x\n\ndesign D:\n    stack = [LearnedPosition, "
       "8 * Block, LayerNorm]\n";

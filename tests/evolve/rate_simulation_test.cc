@@ -11,8 +11,8 @@
 
 #include "evolve/comparison.h"
 #include "evolve/rates.h"
-#include "little.h"
 #include "rate_world.h"
+#include "small_campaign.h"
 
 namespace gabbro::evolve {
 namespace {
@@ -27,10 +27,10 @@ class RateCampaign {
       : world_(world), random_(seed), population(settings()) {
     add("baseline", 1), add("control", 1);
     for (const std::int64_t known : {1, 2}) {
-      run({known, 0, kSeed, Purpose::kBaseline, {}, 1});
+      run({.design = known, .rung = 0, .seed = kSeed, .purpose = Purpose::kBaseline, .rate = 1});
       while (const auto next = next_rate_run(population, known, 0, kSeed)) run(*next);
     }
-    constexpr int kDesigns = 60, kDrawn = 3;
+    constexpr int kDrawn = 3;
     for (int k = 0; k < kDesigns; ++k) {
       // The parent is the best of three of the baseline and the designs so far.
       std::int64_t parent = 0;
@@ -41,14 +41,18 @@ class RateCampaign {
       }
       const double rate = inherited_rate(population, std::max<std::int64_t>(1, parent),
                                          random_.split(static_cast<std::uint64_t>(k)));
-      run({add("adaptive", rate), 0, kSeed, Purpose::kRung, {}, rate});
+      run({.design = add("adaptive", rate),
+           .rung = 0,
+           .seed = kSeed,
+           .purpose = Purpose::kRung,
+           .rate = rate});
     }
   }
 
   // Runs the searches for rates and the comparison of the leader.
   ComparisonOutcome compare() {
     const Leader best = leader(population);
-    const auto plan = [&] { return planned(population, kSeed, best, 1e9); };
+    const auto plan = [&] { return plan_comparison(population, kSeed, best, 1e9); };
     bool settled = false;
     while (const auto next = next_rate_run(population, best, kSeed, plan().seeds, settled)) {
       EXPECT_FALSE(settled);
@@ -67,10 +71,11 @@ class RateCampaign {
   }
 
   static constexpr std::uint64_t kSeed = 1;
+  static constexpr int kDesigns = 60;  // number of designs of the search
 
  private:
   static SearchSettings settings() {
-    SearchSettings s = little_settings();
+    SearchSettings s = small_settings();
     s.rungs = {{.name = "only", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5}};
     s.tune_rates = true;
     s.effect = 0.02;
@@ -94,21 +99,23 @@ class RateCampaign {
   }
   void run(const RunRequest& r) {
     const auto id = static_cast<std::int64_t>(population.trials().size()) + 1;
-    EXPECT_TRUE(population.apply(record::TrialBegun{id, r.design, r.rung, r.seed, r.purpose, r.rate}));
-    const auto lost = cost(r.design, r.rate);
-    if (!lost) {
+    EXPECT_TRUE(population.apply(record::TrialBegun{
+        .id = id, .design = r.design, .rung = r.rung, .seed = r.seed, .purpose = r.purpose, .rate = r.rate}));
+    const auto loss = cost(r.design, r.rate);
+    if (!loss) {
       EXPECT_TRUE(population.recall(id, Status::kFailed, "diverged", 0, 0, {}));
       return;
     }
     const Individual& i = population.individual(r.design);
-    const double whole = 2.5 + *lost + (is_control(i) ? 0.3 : 0) - (is_known(i) ? 0 : world_.gain) +
+    const double whole = 2.5 + *loss + (is_control(i) ? 0.3 : 0) - (is_known(i) ? 0 : world_.gain) +
                          0.02 * Random(r.seed).normal() + world_.deviation * random_.normal();
-    EXPECT_TRUE(population.recall(id, Status::kDone, "", whole, 0, {"", "", {{whole, 1000}, {whole, 1000}}}));
+    EXPECT_TRUE(
+        population.recall(id, Status::kDone, "", whole, 0, {.documents = {{whole, 1000}, {whole, 1000}}}));
   }
 
   RateWorld world_;
   Random random_;
-  std::vector<double> best_;
+  std::vector<double> best_;  // best rate of each design, in octaves from the preset's
 
  public:
   Population population;
@@ -128,17 +135,18 @@ Shares simulated(const RateWorld& world, int campaigns) {
     EXPECT_TRUE(o.complete);
     out.ahead += o.stands() && o.at_edge == 0;
     out.edge += o.at_edge != 0;
-    out.runs += static_cast<double>(c.searched) - 60;
+    out.runs += static_cast<double>(c.searched) - RateCampaign::kDesigns;
   }
   return {out.ahead / campaigns, out.edge / campaigns, out.runs / campaigns};
 }
 
+// Bounds of an observed share, three standard errors from the true one.
 double most(double share, int count) { return share + 3 * std::sqrt(share / count); }
 double least(double share, int count) { return share - 3 * std::sqrt(share * (1 - share) / count); }
 
 // Before the searches were alike, the first four worlds gave 14 to 38 % false claims. The last two gave 15
 // and 32 % while baselines were expected within an octave of the leader's rate.
-TEST(SimulatedRates, MakeNoEqualDesignTheBetterOne) {
+TEST(SimulatedRates, EqualDesignsAreRarelyAhead) {
   constexpr int kCampaigns = 60;
   for (const RateWorld& w : {RateWorld{.off = 2, .curve = 0.25}, RateWorld{.off = -3.3, .curve = 0.25},
                              RateWorld{.off = 1, .steep = true}, RateWorld{.curve = 3, .steep = true},
@@ -149,7 +157,7 @@ TEST(SimulatedRates, MakeNoEqualDesignTheBetterOne) {
   }
 }
 
-TEST(SimulatedRates, LeaveTheEffectToBeSeen) {
+TEST(SimulatedRates, TheEffectIsDetected) {
   constexpr int kCampaigns = 60;
   for (const double off : {0.0, 2.0})
     EXPECT_GE(simulated({.off = off, .gain = 0.02}, kCampaigns).ahead, least(0.75, kCampaigns)) << off;
@@ -169,7 +177,7 @@ double measured(const RateWorld& w, int campaigns) {
 
 // Single worlds are above the level, and more so if the best rates of designs differ (docs/threats.md); all
 // together are not.
-TEST(SimulatedRates, MakeNoEqualDesignTheBetterOneInManyWorldsSlow) {
+TEST(SimulatedRates, EqualDesignsAreRarelyAheadInManyWorldsSlow) {
   constexpr int kCampaigns = 100;
   for (const double apart : {0.0, 0.5}) {
     double sum = 0;
@@ -178,7 +186,9 @@ TEST(SimulatedRates, MakeNoEqualDesignTheBetterOneInManyWorldsSlow) {
       for (const double deviation : {0.02, 0.004})
         for (const double curve : {0.25, 1.0, 3.0})
           for (const double off : {0.0, 1.0, -1.0, 2.0, -2.0, 3.3, -3.3}) {
-            const double share = measured({off, deviation, curve, steep, apart}, kCampaigns);
+            const double share =
+                measured({.off = off, .deviation = deviation, .curve = curve, .steep = steep, .apart = apart},
+                         kCampaigns);
             EXPECT_LE(share, most(apart > 0 ? 0.1 : 0.08, kCampaigns));
             sum += share, ++worlds;
           }
@@ -186,7 +196,7 @@ TEST(SimulatedRates, MakeNoEqualDesignTheBetterOneInManyWorldsSlow) {
   }
 }
 
-TEST(SimulatedRates, MakeNoEqualDesignTheBetterOneAtOtherRatesSlow) {
+TEST(SimulatedRates, EqualDesignsAreRarelyAheadAtOtherRatesSlow) {
   constexpr int kCampaigns = 100;
   for (const bool steep : {false, true})
     for (const double curve : {0.25, 1.0, 3.0})
@@ -195,7 +205,7 @@ TEST(SimulatedRates, MakeNoEqualDesignTheBetterOneAtOtherRatesSlow) {
                   most(0.08, kCampaigns));
 }
 
-TEST(SimulatedRates, LeaveTheEffectToBeSeenInManyWorldsSlow) {
+TEST(SimulatedRates, TheEffectIsDetectedInManyWorldsSlow) {
   constexpr int kCampaigns = 100;
   for (const bool steep : {false, true})
     for (const double curve : {0.25, 1.0, 3.0})

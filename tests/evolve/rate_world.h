@@ -6,6 +6,7 @@
 
 namespace gabbro::evolve {
 
+// Parameters of the simulation: how much runs deviate, and what a wrong learning rate costs.
 struct RateWorld {
   double off = 0;           // octaves from the preset's rate to the best rate
   double deviation = 0.02;  // standard deviation of a run, in bits per byte
@@ -15,7 +16,7 @@ struct RateWorld {
   bool steep = false;
   double apart = 0;  // standard deviation between the best rates of designs, in octaves
   double shift = 0;  // octaves from the best rate of known designs to that of the others
-  double gain = 0;   // lead of all designs of the search over the baseline
+  double gain = 0;   // lead of all designs of the search over the baseline, in bits per byte
 };
 
 // Returns the loss at a rate that is `above` octaves from the best; nothing if it diverges.

@@ -43,10 +43,10 @@ class SimulatedStudy {
     record::ScaleRun out{.design = static_cast<std::int64_t>(d), .size = static_cast<std::int64_t>(size)};
     out.seed = seed, out.rate = rate;
     out.params = 150e3 * std::exp2(size), out.flops = out.params * out.params;
-    const auto lost = cost_of_rate(world_, std::log2(rate) - best_[d]);
-    if (!lost) return out;
+    const auto loss = cost_of_rate(world_, std::log2(rate) - best_[d]);
+    if (!loss) return out;
     out.status = record::Status::kDone;
-    out.bits = 3 * std::pow(out.params, -0.05) + *lost - (d == 0 ? world_.gain : 0) +
+    out.bits = 3 * std::pow(out.params, -0.05) + *loss - (d == 0 ? world_.gain : 0) +
                0.02 * Random(seed * 8 + size).normal() + world_.deviation * random_.normal();
     out.documents.assign(8, {out.bits, 1000});
     return out;
@@ -54,7 +54,7 @@ class SimulatedStudy {
 
   RateWorld world_;
   Random random_;
-  std::vector<double> best_;  // rates, in octaves from the preset's
+  std::vector<double> best_;  // best rate of each design, in octaves from the preset's
 };
 
 struct Shares {
@@ -72,7 +72,7 @@ Shares simulated(const RateWorld& world, int seeds, int studies, int designs = 2
       return std::any_of(fit->leads.begin(), fit->leads.end(), holds);
     };
     out.different += any([](const LeadAtScale& lead) {
-      return std::any_of(lead.at.begin(), lead.at.end(),
+      return std::any_of(lead.by_size.begin(), lead.by_size.end(),
                          [](const SizeLead& at) { return at.is_significant(); });
     });
     out.edge += any([](const LeadAtScale& lead) { return lead.at_edge.has_value(); });
@@ -100,7 +100,7 @@ TEST(SimulatedScale, EqualDesignsAreRarelySaidToDifferAtAnySize) {
   EXPECT_LE(simulated({.off = 2}, 8, kStudies, 4).different, most(0.05, kStudies)) << "four designs";
 }
 
-TEST(SimulatedScale, ALeadIsSeen) {
+TEST(SimulatedScale, ALeadIsDetected) {
   constexpr int kStudies = 200;
   for (const double off : {0.0, 2.0, -2.0}) {
     EXPECT_GE(simulated({.off = off, .gain = 0.1}, 3, kStudies).different, 0.75) << off;
@@ -114,7 +114,7 @@ TEST(SimulatedScale, SizesAreTestedInAnOrderAndNoneAtAnEdge) {
   const auto significant = [&] {
     const LeadAtScale lead = fit_scale(s.study, 1)->leads[0];
     std::string out;
-    for (const SizeLead& at : lead.at) out += at.is_significant() ? 'y' : 'n';
+    for (const SizeLead& at : lead.by_size) out += at.is_significant() ? 'y' : 'n';
     return out;
   };
   EXPECT_EQ(significant(), "yyy");
@@ -130,10 +130,10 @@ TEST(SimulatedScale, SizesAreTestedInAnOrderAndNoneAtAnEdge) {
 // A lead shrinks by the gain of the other design at the rate of its own scores.
 TEST(SimulatedScale, ALeadHasToExceedWhatARateMayHaveCost) {
   SimulatedStudy s({.deviation = 1e-4, .gain = 0.1}, 3, 2, 1);
-  const double before = fit_scale(s.study, 1)->leads[0].at[2].lead.high;
+  const double before = fit_scale(s.study, 1)->leads[0].by_size[2].lead.high;
   for (record::ScaleRun& r : s.study.searches)
     if (r.design == 1) r.bits = 2 + 0.5 * std::pow(std::log2(r.rate) - 0.5, 2);
-  EXPECT_NEAR(fit_scale(s.study, 1)->leads[0].at[2].lead.high, before + 0.125, 0.01);
+  EXPECT_NEAR(fit_scale(s.study, 1)->leads[0].by_size[2].lead.high, before + 0.125, 0.01);
 }
 
 // Prints what docs/threats.md reports, and returns the share of claims.

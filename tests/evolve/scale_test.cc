@@ -11,6 +11,7 @@
 namespace gabbro::evolve {
 namespace {
 
+// The law bits = at_one * params^-exponent.
 struct Law {
   double at_one = 0, exponent = 0;
 };
@@ -22,8 +23,8 @@ record::ScaleStudy study_of(const std::vector<Law>& laws, int seeds = 1, double 
   constexpr int kDocuments = 40;
   record::ScaleStudy out;
   Random random(draw);
-  std::vector<double> hard;
-  for (int i = 0; i < kDocuments; ++i) hard.push_back(1 + document_noise * random.normal());
+  std::vector<double> difficulty;  // factor on the scores of a document
+  for (int i = 0; i < kDocuments; ++i) difficulty.push_back(1 + document_noise * random.normal());
   for (const double size : kSizes) out.sizes.push_back(fmt::format("{:.0f}k", size / 1e3));
   for (std::size_t d = 0; d < laws.size(); ++d) {
     out.designs.push_back(fmt::format("D{}", d));
@@ -38,7 +39,7 @@ record::ScaleStudy study_of(const std::vector<Law>& laws, int seeds = 1, double 
             laws[d].at_one * std::pow(kSizes[s], -laws[d].exponent) + seed_noise * random.normal();
         double sum = 0;
         for (int i = 0; i < kDocuments; ++i) {
-          const double b = bits * hard[static_cast<std::size_t>(i)];
+          const double b = bits * difficulty[static_cast<std::size_t>(i)];
           run.documents.push_back({b, 1000});
           sum += b;
         }
@@ -77,7 +78,7 @@ TEST(Scale, SaysWhereALeadVanishes) {
   ASSERT_TRUE(fit.has_value());
   ASSERT_EQ(fit->leads.size(), 1U);
   const LeadAtScale& lead = fit->leads[0];
-  ASSERT_LT(lead.at[3].lead.value, 0) << "the first design leads at the sizes that were run";
+  ASSERT_LT(lead.by_size[3].lead.value, 0) << "the first design leads at the sizes that were run";
   EXPECT_GT(lead.per_tenfold.low, 0) << "and its lead shrinks";
   ASSERT_TRUE(lead.meets);
   EXPECT_NEAR(lead.meeting.value, meet, 1e-3 * meet);
@@ -96,7 +97,7 @@ TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   for (const auto& study : {study_of({{9, 0.12}, {9, 0.10}}, 1, 0, 0.05), one_document, three, uneven}) {
     const auto fit = fit_scale(study, 200);
     ASSERT_TRUE(fit);
-    for (const ScaleEstimate& e : {fit->leads[0].at[0].lead, fit->leads[0].per_tenfold,
+    for (const ScaleEstimate& e : {fit->leads[0].by_size[0].lead, fit->leads[0].per_tenfold,
                                    fit->by_params[0].exponent, fit->by_flops[0].beyond}) {
       EXPECT_TRUE(std::isfinite(e.value));
       EXPECT_TRUE(std::isinf(e.low) && std::isinf(e.high));
@@ -104,7 +105,7 @@ TEST(Scale, WithoutSeedsOrDocumentsThereAreNoIntervals) {
   }
 }
 
-TEST(Scale, RunsOfOneSeedReadOneText) {
+TEST(Scale, RunsOfOneSeedMustReadOneText) {
   record::ScaleStudy study = study_of({{12, 0.12}, {8, 0.09}}, 2);
   for (record::ScaleRun& r : study.runs) r.text_hash = fmt::format("{} {}", r.size, r.seed);
   ASSERT_TRUE(fit_scale(study, 10));
@@ -115,7 +116,7 @@ TEST(Scale, RunsOfOneSeedReadOneText) {
 }
 
 // Over many studies, the interval of the exponent contains the true one about as often as its level says.
-TEST(Scale, IntervalsHoldTheTruth) {
+TEST(Scale, IntervalsContainTheTruth) {
   constexpr int kStudies = 60;
   int exponent = 0, lead = 0;
   for (std::uint64_t k = 0; k < kStudies; ++k) {
@@ -124,7 +125,7 @@ TEST(Scale, IntervalsHoldTheTruth) {
     const ScaleEstimate& a = fit->by_params[0].exponent;
     exponent += a.low <= 0.11 && 0.11 <= a.high;
     const double truth = (10 - 10.05) * std::pow(600e3, -0.11);
-    const ScaleEstimate& b = fit->leads[0].at[2].lead;
+    const ScaleEstimate& b = fit->leads[0].by_size[2].lead;
     lead += b.low <= truth && truth <= b.high;
   }
   // The expected count is 95 % of 60, which is 57. A count below 52 has a probability of 1 %.
@@ -172,7 +173,7 @@ Found found(int studies, int seeds, const Noise& noise, int resamples, int desig
     const auto fit = fit_scale(noisy_study(seeds, noise, random, designs), resamples);
     EXPECT_TRUE(fit) << fit.error().message;
     const LeadAtScale& lead = fit->leads[0];
-    out.leads += lead.at.back().is_significant();
+    out.leads += lead.by_size.back().is_significant();
     out.changes += lead.per_tenfold.low > 0 || lead.per_tenfold.high < 0;
   }
   out.leads /= studies, out.changes /= studies;
@@ -197,7 +198,7 @@ TEST(Scale, EqualDesignsAreRarelySaidToDiffer) {
 }
 
 // A program that contains the held-out documents leads on them alone.
-TEST(Scale, ALeadHasToBeThereOnUnreadTextToo) {
+TEST(Scale, ALeadMustShowOnUnreadText) {
   Random random(3);
   // Returns the lead at the largest size where the first design's scores on unread text are better by
   // `unread`.
@@ -207,7 +208,7 @@ TEST(Scale, ALeadHasToBeThereOnUnreadTextToo) {
       r.unread_tokens = 32768;
       r.unread_bits = 2 + 0.001 * random.normal() - (r.design == 0 ? unread : 0);
     }
-    return fit_scale(study, 1)->leads[0].at[2];
+    return fit_scale(study, 1)->leads[0].by_size[2];
   };
   for (const double sign : {1.0, -1.0}) {
     EXPECT_TRUE(lead(sign * 0.1, 0).is_significant());
@@ -219,15 +220,15 @@ TEST(Scale, ALeadHasToBeThereOnUnreadTextToo) {
   }
   EXPECT_FALSE(lead(0, 0.1).is_unconfirmed()) << "there is no lead";
   record::ScaleStudy study = noisy_study(3, {{0.001, 0.001, 0.001}, 0.1}, random);
-  EXPECT_TRUE(std::isnan(fit_scale(study, 1)->leads[0].at[2].unread.value));
-  EXPECT_FALSE(fit_scale(study, 1)->leads[0].at[2].is_unconfirmed()) << "there is no such text";
+  EXPECT_TRUE(std::isnan(fit_scale(study, 1)->leads[0].by_size[2].unread.value));
+  EXPECT_FALSE(fit_scale(study, 1)->leads[0].by_size[2].is_unconfirmed()) << "there is no such text";
   study.runs.back().unread_tokens = 4096, study.runs.back().unread_bits = 2;
   EXPECT_NE(fit_scale(study, 1).error().message.find("4096 and 0 tokens"), std::string::npos);
   for (record::ScaleRun& r : study.runs) r.unread_tokens = 4096, r.unread_bits = std::nan("");
   EXPECT_FALSE(fit_scale(study, 1)) << "a worker may report anything";
 }
 
-TEST(Scale, OneFunctionHasNoLead) {
+TEST(Scale, EqualFunctionsHaveNoLead) {
   Random random(4);
   record::ScaleStudy study = noisy_study(3, {{0.01, 0.01, 0.01}}, random);
   for (record::ScaleRun& r : study.runs) r.hash = r.size == 1 && r.design == 1 ? "other" : "one";
@@ -239,9 +240,9 @@ TEST(Scale, OneFunctionHasNoLead) {
   }
   const LeadAtScale lead = fit_scale(study, 100)->leads[0];
   for (std::size_t s = 0; s < 3; ++s) {
-    EXPECT_EQ(lead.at[s].same_function, s != 1);
-    EXPECT_EQ(lead.at[s].lead.value, 0);
-    EXPECT_FALSE(lead.at[s].is_significant());
+    EXPECT_EQ(lead.by_size[s].same_function, s != 1);
+    EXPECT_EQ(lead.by_size[s].lead.value, 0);
+    EXPECT_FALSE(lead.by_size[s].is_significant());
   }
   EXPECT_LE(lead.per_tenfold.low, 0);
   EXPECT_GE(lead.per_tenfold.high, 0);

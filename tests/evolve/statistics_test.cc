@@ -1,3 +1,4 @@
+// Tests of variances, intervals and planned numbers of seeds, against hand computations and simulations.
 #include "evolve/statistics.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,7 @@
 namespace gabbro::evolve {
 namespace {
 
-TEST(Statistics, AVarianceIsWhatRowsAndColumnsLeave) {
+TEST(Statistics, ResidualVarianceIsWhatRowsAndColumnsLeave) {
   // A two-by-two layout has one degree of freedom; the variance is (a - b - c + d)^2 / 4.
   const Variance square = residual_variance({{1, 1, 2.0}, {1, 2, 5.0}, {2, 1, 3.0}, {2, 2, 7.0}});
   EXPECT_DOUBLE_EQ(square.freedom, 1);
@@ -51,6 +52,7 @@ TEST(Statistics, AVarianceIsEstimatedWithoutBias) {
   EXPECT_NEAR(sum / freedom, 0.0004, 0.000015);
 }
 
+// Returns differences with their sample variance, on documents without variance.
 Paired paired_of(const std::vector<double>& x) {
   double mean = 0, squares = 0;
   for (const double v : x) mean += v / static_cast<double>(x.size());
@@ -117,7 +119,8 @@ TEST(Statistics, PlannedSeedsSeeTheEffect) {
   constexpr int kWorlds = 4000;
   for (const double documents : {0.0, 2e-5})
     for (const double deviation : {0.004, 0.012, 0.021}) {
-      const Precision known{{deviation * deviation, 30}, documents, 1};
+      const Precision known{
+          .run = {.value = deviation * deviation, .freedom = 30}, .documents = documents, .own = 1};
       const int n = seeds_for(0.02, known, 0.03, 0.8, 3, 200);
       EXPECT_GE(power(0.02, n, known, 0.03), 0.8);
       if (n > 3) {
@@ -141,7 +144,7 @@ TEST(Statistics, PlannedSeedsSeeTheEffect) {
     }
 }
 
-TEST(Statistics, MeanIntervalIsStudents) {
+TEST(Statistics, MeanIntervalIsThatOfStudent) {
   const Interval ci = mean_interval(std::vector<double>{1.0, 2.0, 3.0});  // standard deviation 1, t = 4.3027
   EXPECT_NEAR(ci.mean, 2, 1e-12);
   EXPECT_NEAR(ci.high - 2, 4.3027 / std::sqrt(3.0), 1e-4);

@@ -16,7 +16,7 @@
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "lang/resize.h"
-#include "little.h"
+#include "small_campaign.h"
 #include "zoo/library.h"
 
 namespace gabbro::evolve {
@@ -31,8 +31,8 @@ edit::UnitCatalogue& catalogue() {
 }
 
 // Returns a population with two families, one of them ahead.
-Little families() {
-  Little c;
+SmallCampaign families() {
+  SmallCampaign c;
   c.run(c.design("baseline", "[4 * Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
   for (int i = 0; i < 12; ++i)
     c.run(c.design("adaptive", "[2 * Block(mixer=GLA), RMSNorm]", {}, 0, i % 2 ? "attention" : "recurrence"),
@@ -42,15 +42,15 @@ Little families() {
 }
 
 TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
-  const Little c = families();
+  const SmallCampaign c = families();
   for (const std::string_view name : strategy_names()) {
     if (name == "direct") continue;  // it proposes nothing by itself
-    const auto strategy = make_strategy(name), twin = make_strategy(name);
+    const auto strategy = make_strategy(name), again = make_strategy(name);
     std::set<std::string> programs;
     int proposed = 0;
     for (std::uint64_t i = 0; i < 40; ++i) {
       const auto a = strategy->propose(c.population, catalogue(), Random(3).split(i));
-      const auto b = twin->propose(c.population, catalogue(), Random(3).split(i));
+      const auto b = again->propose(c.population, catalogue(), Random(3).split(i));
       ASSERT_EQ(a.has_value(), b.has_value());
       if (!a) continue;
       ++proposed;
@@ -66,15 +66,16 @@ TEST(Strategy, ProposalsAreValidAndFollowFromPopulationAndStream) {
   EXPECT_EQ(make_strategy("direct"), nullptr);
 }
 
-TEST(Strategy, ArmsSeeTheirOwnDesignsAndTheBaselines) {
-  const Little c = families();
-  for (const Known& k : known(c.population, "tournament")) EXPECT_NE(k.design->created.strategy, "adaptive");
-  EXPECT_EQ(known(c.population, "tournament").size(), 7U);
-  EXPECT_EQ(known(c.population, "adaptive").size(), 13U);
+TEST(Strategy, EachSeesItsOwnDesignsAndTheBaselines) {
+  const SmallCampaign c = families();
+  for (const ParentCandidate& k : parent_candidates(c.population, "tournament"))
+    EXPECT_NE(k.design->created.strategy, "adaptive");
+  EXPECT_EQ(parent_candidates(c.population, "tournament").size(), 7U);
+  EXPECT_EQ(parent_candidates(c.population, "adaptive").size(), 13U);
 }
 
-TEST(Adaptive, OperatorsThatPayAreCredited) {
-  Little c;
+TEST(Adaptive, OperatorsAreCreditedForBetterOffspring) {
+  SmallCampaign c;
   const std::int64_t root = c.design("adaptive", "[Block, RMSNorm]");
   c.run(root, 0, 1, 3.0);
   for (int i = 0; i < 8; ++i) {
@@ -103,7 +104,7 @@ TEST(Describe, FamiliesAndDistances) {
             std::string::npos);
   EXPECT_EQ(species("[2 * Block(mixer=Identity), RMSNorm]"), "none");
 
-  const Little c = families();
+  const SmallCampaign c = families();
   const Shape &a = c.population.individual(1).shape, &b = c.population.individual(2).shape;
   EXPECT_EQ(distance(a, a), 0);
   EXPECT_GT(distance(a, b), 0);
@@ -112,7 +113,7 @@ TEST(Describe, FamiliesAndDistances) {
 }
 
 TEST(Screen, CausesAreNamed) {
-  Little c;
+  SmallCampaign c;
   const auto baseline = measure(*zoo::program("llama.gab"), c.population.settings(), zoo::library());
   ASSERT_TRUE(baseline) << baseline.error().message;
   record::DesignCreated created = *baseline;
@@ -121,7 +122,7 @@ TEST(Screen, CausesAreNamed) {
   ASSERT_TRUE(c.population.apply(created));
   const auto cause = [&](const std::string& text) {
     const auto parsed = lang::check(text, zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+    const auto r = screen({.program = parsed.program}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(cause("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n"), "none");
@@ -136,18 +137,18 @@ TEST(Screen, CausesAreNamed) {
 
 // An effect of only the channels from the sixteenth on is visible when the design is run small, since it is
 // not run at a smaller width.
-TEST(Screen, NumbersOfChannelsKeepTheirSides) {
-  SearchSettings settings = little_settings();
+TEST(Screen, EffectsOfSomeChannelsAreSeen) {
+  SearchSettings settings = small_settings();
   settings.rungs.resize(1);
   settings.rungs[0].params = 60'000;
-  const Little c(settings);
+  const SmallCampaign c(settings);
   const auto mixes = [&](const std::string& where) {
     const auto parsed =
         lang::check("unit Late(x: [t, D]) -> [t, D]:\n    return linear(where(" + where +
                         ", x, shift(x, 1)), D)\n\ndesign M:\n    stack = [2 * Residual(inner=Late), 2 * "
                         "Residual(inner=SwiGLU), RMSNorm]\n",
                     zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+    const auto r = screen({.program = parsed.program}, c.population, zoo::library());
     return r ? std::string("none") : r.error().code;
   };
   EXPECT_EQ(mixes("iota(D) < 16"), "none");
@@ -158,11 +159,11 @@ TEST(Screen, NumbersOfChannelsKeepTheirSides) {
 }
 
 TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
-  SearchSettings settings = little_settings();
+  SearchSettings settings = small_settings();
   settings.rungs[1].params = 50;  // fewer than at any width
-  const Little c(settings);
+  const SmallCampaign c(settings);
   const auto parsed = lang::check("design M:\n    stack = [3 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
-  const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+  const auto r = screen({.program = parsed.program}, c.population, zoo::library());
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, "size");
   EXPECT_EQ(r.error().message.rfind("at high: M cannot have 50 parameters", 0), 0U) << r.error().message;
@@ -170,11 +171,11 @@ TEST(Screen, ADesignWithoutASizeAtALaterRungIsRefused) {
 
 // A design that is cheap at the first rung but expensive at a higher one exceeds the limits.
 TEST(Screen, CostsAreLimitedAtEveryRung) {
-  SearchSettings settings = little_settings();
+  SearchSettings settings = small_settings();
   settings.vocab = 512;
   settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
                     {.name = "300k", .params = 300'000, .length = 128}};
-  Little c(settings);
+  SmallCampaign c(settings);
   const auto baseline = lang::check("design B:\n    stack = [2 * Block, RMSNorm]\n", zoo::library());
   auto created = measure(baseline.program, settings, zoo::library());
   ASSERT_TRUE(created);
@@ -193,7 +194,7 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
             "    return linear(y, D)\n\ndesign Big:\n    stack = [2 * Block(mixer=Dear), RMSNorm]\n",
         zoo::library());
     EXPECT_TRUE(parsed.valid()) << (parsed.valid() ? "" : parsed.errors[0].message);
-    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+    const auto r = screen({.program = parsed.program}, c.population, zoo::library());
     return r ? std::string() : r.error().message;
   };
   EXPECT_NE(cause(80).find("at 300k"), std::string::npos) << cause(80);
@@ -201,16 +202,16 @@ TEST(Screen, CostsAreLimitedAtEveryRung) {
 }
 
 // The search may have absolute limits, such as a state of a fixed size.
-TEST(Screen, ASearchMayBeHeldToNumbers) {
-  SearchSettings settings = little_settings();
+TEST(Screen, LimitsMayBeAbsolute) {
+  SearchSettings settings = small_settings();
   settings.vocab = 512;
   settings.rungs = {{.name = "150k", .params = 150'000, .length = 128},
                     {.name = "300k", .params = 300'000, .length = 256}};
   const auto cause = [&](const std::string& mixer) {
-    Little c(settings);
+    SmallCampaign c(settings);
     const auto parsed =
         lang::check("design B:\n    stack = [2 * Block(mixer=" + mixer + "), RMSNorm]\n", zoo::library());
-    const auto r = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+    const auto r = screen({.program = parsed.program}, c.population, zoo::library());
     return r ? std::string() : r.error().message;
   };
   settings.limits.most_state_bytes = 200e3;  // two layers of attention take more than 1 kB a token
@@ -228,12 +229,12 @@ TEST(Screen, ASearchMayBeHeldToNumbers) {
 
 // Work on parameters alone counts in every limit, as the share of a token: a design that does much of it is
 // as slow as one that does as much for its tokens.
-TEST(Screen, LimitsSeeWorkOnParameters) {
-  SearchSettings settings = little_settings();
+TEST(Screen, WorkOnParametersCountsInEveryLimit) {
+  SearchSettings settings = small_settings();
   settings.vocab = 512;
   settings.rungs = {{.name = "150k", .params = 150'000, .sequences = 4, .length = 128}};
   const auto screened = [&](int rounds) {
-    const Little c(settings);
+    const SmallCampaign c(settings);
     const auto parsed = lang::check(
         "unit U(x: [t, D]) -> [t, D]:\n    axis i = D, j = D\n    w = param([i, j], init=normal(0.1))\n"
         "    for r in " +
@@ -243,7 +244,7 @@ TEST(Screen, LimitsSeeWorkOnParameters) {
             "    return rename(dot(x, p, over=D), j, D) + shift(x, 1)\n\n"
             "design B:\n    stack = [2 * Block(mixer=U), RMSNorm]\n",
         zoo::library());
-    return screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+    return screen({.program = parsed.program}, c.population, zoo::library());
   };
   const auto cheap = screened(1), dear = screened(60);
   ASSERT_TRUE(cheap && dear);
@@ -274,11 +275,11 @@ TEST(Screen, LimitsSeeWorkOnParameters) {
 
 // Repeats, step by step, what a worker does with the program of a rung.
 TEST(Screen, KnowsTheHashesThatWorkersReport) {
-  SearchSettings settings = little_settings();
+  SearchSettings settings = small_settings();
   settings.rungs[1].depth = 2;
-  const Little c(settings);
+  const SmallCampaign c(settings);
   const auto parsed = lang::check("design M:\n    stack = [2 * Block(mixer=GLA), RMSNorm]\n", zoo::library());
-  const auto drawn = screen({parsed.program, std::nullopt, {}, 0, 0}, c.population, zoo::library());
+  const auto drawn = screen({.program = parsed.program}, c.population, zoo::library());
   const auto measured = measure(parsed.program, settings, zoo::library());
   ASSERT_TRUE(drawn && measured);
   ASSERT_EQ(drawn->sized.size(), settings.rungs.size());
@@ -297,7 +298,7 @@ TEST(Screen, KnowsTheHashesThatWorkersReport) {
   EXPECT_NE(drawn->sized[0], drawn->sized[1]);
 }
 
-TEST(Ablations, EachPartOnceAndAllOfThemValid) {
+TEST(Ablations, EachPartIsAblatedOnceAndAllAreValid) {
   const auto report =
       lang::check("design M:\n    stack = [2 * Block(mixer=GLA(heads=2), norm=LayerNorm), Block, RMSNorm]\n",
                   zoo::library());
@@ -334,8 +335,8 @@ TEST(Ablations, LargePartsComeFirst) {
   EXPECT_TRUE(std::is_sorted(sizes.rbegin(), sizes.rend()));
 }
 
-TEST(Archive, TheFrontHoldsWhatNothingBeats) {
-  Little c;  // costs grow with the id
+TEST(Archive, TheFrontHoldsWhatNothingDominates) {
+  SmallCampaign c;  // costs grow with the id
   const double bits[] = {3.0, 3.1, 2.5, 2.7, 2.4};
   for (const double b : bits) c.run(c.design("adaptive", "[Block, RMSNorm]"), 0, 1, b);
   EXPECT_EQ(pareto_front(c.population, 0), (std::vector<std::int64_t>{5, 3, 1}));

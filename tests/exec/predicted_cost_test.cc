@@ -9,6 +9,8 @@
 namespace gabbro::exec {
 namespace {
 
+constexpr int kNodeOverhead = 300;  // predicted_cost.h
+
 PredictedCost cost_of(const std::string& body, std::int64_t length) {
   const lang::CheckReport report =
       lang::check("unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [U, RMSNorm]\n",
@@ -18,6 +20,7 @@ PredictedCost cost_of(const std::string& body, std::int64_t length) {
   return predict_cost(graph, graph.bodies[0].outputs, length);
 }
 
+// Returns statements that compute a value y0 of one element, and a chain of `links` sines of it.
 std::string chain(int links, const std::string& indent) {
   std::string out = indent + "y0 = mean(x, over=D)\n";
   for (int i = 1; i <= links; ++i)
@@ -28,7 +31,7 @@ std::string chain(int links, const std::string& indent) {
 TEST(PredictedCost, CountsTinyOperationsAsMoreThanTheirElements) {
   const double few = cost_of(chain(10, "    ") + "    return shift(x, 1) * y10\n", 4).operations,
                many = cost_of(chain(110, "    ") + "    return shift(x, 1) * y110\n", 4).operations;
-  EXPECT_EQ(many - few, 100 * (300 + 4));
+  EXPECT_EQ(many - few, 100 * (kNodeOverhead + 4));
 }
 
 TEST(PredictedCost, CountsThoseOfStepsAtEachPosition) {
@@ -38,8 +41,8 @@ TEST(PredictedCost, CountsThoseOfStepsAtEachPosition) {
                    length)
         .operations;
   };
-  EXPECT_EQ(recurrence(60, 4) - recurrence(10, 4), 50 * 4 * (300 + 1));
-  EXPECT_EQ(recurrence(60, 32) - recurrence(10, 32), 50 * 32 * (300 + 1));
+  EXPECT_EQ(recurrence(60, 4) - recurrence(10, 4), 50 * 4 * (kNodeOverhead + 1));
+  EXPECT_EQ(recurrence(60, 32) - recurrence(10, 32), 50 * 32 * (kNodeOverhead + 1));
 }
 
 }  // namespace

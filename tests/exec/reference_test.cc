@@ -97,7 +97,7 @@ struct Model {
   }
 };
 
-// Calls f(t, s) for each pair of positions that exists.
+// Calls f(t, s) for each pair of positions that exists: t sees s within the window.
 template <class F>
 void for_pairs(std::int64_t length, std::int64_t window, F&& f) {
   for (std::int64_t t = 0; t < length; ++t)
@@ -107,9 +107,12 @@ void for_pairs(std::int64_t length, std::int64_t window, F&& f) {
 
 // ---- Pointwise ----
 
+// An operation on numbers, and its result.
 struct Number {
   Op op;
-  double a, b, c, value, want;
+  double a, b, c;  // the operands, of which the op reads as many as it has
+  double value;    // Node::value
+  double want;
 };
 
 const Number kNumbers[] = {
@@ -140,7 +143,7 @@ const Number kNumbers[] = {
     {Op::kDetach, 1.5, 0, 0, 0, 1.5},
 };
 
-void number(const Number& row) {
+void check_number(const Number& row) {
   Model m;
   m.length = 1;
   ir::Node node{.op = row.op, .value = row.value};
@@ -619,7 +622,7 @@ std::vector<Case> cases() {
       {Op::kScan, "reverse", [] { scan_carries_states(true); }},
       {Op::kScanOut, "step outputs and final states", [] { scan_carries_states(false); }},
   };
-  for (const Number& row : kNumbers) all.push_back({row.op, "a number", [&row] { number(row); }});
+  for (const Number& row : kNumbers) all.push_back({row.op, "a number", [&row] { check_number(row); }});
   return all;
 }
 
@@ -641,7 +644,7 @@ TEST(Kernels, EveryOpHasACase) {
 
 // ---- Decoding ----
 
-// Returns the feed with position t of the inputs that vary over time.
+// Returns the tokens and inputs of position t; inputs that do not vary over time are whole.
 Feed at_position(const Feed& feed, std::int64_t t) {
   Feed out;
   if (!feed.tokens.empty()) out.tokens = {feed.tokens[t]};
@@ -720,8 +723,8 @@ TEST(Stepper, KnowsPositionTokensAndParameters) {
   m.feed.params.push_back(m.draw({m.h, m.k}));
   m.feed.tokens = {0, 2, 1, 1, 5};
   const NodeId row = m.op(Op::kLookup, {m.b.param(0), m.op(Op::kTokens, {})}, {m.k});
-  const NodeId turned = m.b.times(row, m.b.unary(Op::kSin, m.op(Op::kPosition, {})));
-  expect_steps_equal(m, {turned, m.b.param(0), m.b.constant(3)});
+  const NodeId scaled = m.b.times(row, m.b.unary(Op::kSin, m.op(Op::kPosition, {})));
+  expect_steps_equal(m, {scaled, m.b.param(0), m.b.constant(3)});
 }
 
 TEST(StepperDeathTest, RefusesToLookAhead) {
@@ -763,9 +766,9 @@ TEST(Gradient, OfARootOfWhatUnderflowsIsANumber) {
   const std::vector<NodeId> gradient =
       ir::differentiate(m.b, std::vector<NodeId>{root}, std::vector<NodeId>{seed}, std::vector<NodeId>{x});
   const Tensor got = m.value(gradient[0]);
-  for (const double at : {-1.0, 0.0, 1.0}) {
-    const double s = 1 / (1 + std::exp(-at));
-    EXPECT_NEAR(got.data[static_cast<std::size_t>(at + 2)], std::pow(s, 1.0 / 16) * (1 - s) / 16, 1e-12);
+  for (const double v : {-1.0, 0.0, 1.0}) {
+    const double s = 1 / (1 + std::exp(-v));
+    EXPECT_NEAR(got.data[static_cast<std::size_t>(v + 2)], std::pow(s, 1.0 / 16) * (1 - s) / 16, 1e-12);
   }
   EXPECT_EQ(got.data[0], 0);
   EXPECT_EQ(got.data[4], 0);

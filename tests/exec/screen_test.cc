@@ -13,10 +13,12 @@
 namespace gabbro::exec {
 namespace {
 
+constexpr std::int64_t kVocab = 31, kLeastWidth = 16;  // of the small graph
+
 Screening screened(const std::string& program, std::uint64_t seed = 1) {
   const lang::CheckReport parsed = lang::check(program, zoo::library());
   EXPECT_TRUE(parsed.valid()) << program << parsed.errors[0].message;
-  return screen(ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16), seed);
+  return screen(ir::narrowest(parsed.subjects.back().elaboration.graph, kVocab, kLeastWidth), seed);
 }
 
 std::string with_unit(const std::string& body, const std::string& stack) {
@@ -28,7 +30,7 @@ TEST(Screen, TheSmallWidthLeavesHeadsMoreThanOneElement) {
   const auto width = [](const std::string& stack) {
     const lang::CheckReport parsed = lang::check("design M:\n    stack = " + stack + "\n", zoo::library());
     EXPECT_TRUE(parsed.valid());
-    return ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16).env.width;
+    return ir::narrowest(parsed.subjects.back().elaboration.graph, kVocab, kLeastWidth).env.width;
   };
   EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=8)), RMSNorm]"), 16);
   EXPECT_EQ(width("[2 * Block(mixer=DeltaProduct(heads=16)), RMSNorm]"), 32);
@@ -57,17 +59,19 @@ TEST(Screen, PassesWhatReadsStretchesThatOccurAgain) {
     const lang::CheckReport parsed =
         lang::check(with_unit(unit, "[Residual(inner=U), Block, RMSNorm]"), zoo::library());
     ASSERT_TRUE(parsed.valid()) << parsed.errors[0].message;
-    const Screening s = screen(ir::narrowest(parsed.subjects.back().elaboration.graph, 31, 16), seed, 128);
+    const Screening s =
+        screen(ir::narrowest(parsed.subjects.back().elaboration.graph, kVocab, kLeastWidth), seed, 128);
     EXPECT_TRUE(s.passes()) << s.detail;
   }
 }
 
+// A design with a fault, and what the screen says of it.
 struct Planted {
   const char* why;
-  const char* body;
+  const char* body;  // of the unit U
   const char* stack;
   Lack lack;
-  const char* says = "";  // a part of the detail
+  const char* detail = "";  // a part of Screening::detail
 };
 
 TEST(Screen, FindsWhatTypesCannotSay) {
@@ -89,7 +93,7 @@ TEST(Screen, FindsWhatTypesCannotSay) {
   for (const Planted& c : cases) {
     const Screening s = screened(with_unit(c.body, c.stack));
     EXPECT_EQ(s.lack, c.lack) << c.why << ": " << s.detail;
-    EXPECT_NE(s.detail.find(c.says), std::string::npos) << c.why << ": " << s.detail;
+    EXPECT_NE(s.detail.find(c.detail), std::string::npos) << c.why << ": " << s.detail;
     EXPECT_FALSE(s.detail.empty());
     EXPECT_EQ(screened(with_unit(c.body, c.stack)).detail, s.detail) << "the same twice";
   }

@@ -25,7 +25,9 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr int kVocab = 11;
+constexpr int kLongText = 40;  // positions of the text that compare.py decodes to measure the cache
 
+// A file of arrays of doubles, with their shapes and offsets in bytes in an index.
 class Arrays {
  public:
   explicit Arrays(const std::string& path) : file_(path, std::ios::binary) {}
@@ -48,7 +50,7 @@ std::vector<Tensor> random_params(const ir::Graph& graph, Random& random) {
   return params;
 }
 
-// Returns the logits and the gradients of all parameters.
+// Returns the logits, and the gradients of the sum of logits times an input by all parameters.
 std::vector<ir::NodeId> with_gradients(ir::Graph& graph, ir::NodeId logits) {
   ir::Builder builder(graph, 0);
   const std::vector<ir::NodeId> outputs{logits};
@@ -63,7 +65,7 @@ std::vector<ir::NodeId> with_gradients(ir::Graph& graph, ir::NodeId logits) {
   return wanted;
 }
 
-// The distribution of a new parameter: [constant], [low, high] or {"std"}.
+// Returns the distribution of a new parameter: [constant], [low, high] or {"std"}.
 Json initial_json(const ir::Graph& graph, const ir::Param& param) {
   if (param.init.kind == ir::Init::Kind::kConstant) return Json::array({param.init.a});
   if (param.init.kind == ir::Init::Kind::kUniform) return Json::array({param.init.a, param.init.b});
@@ -126,10 +128,12 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
 
   Json json = {
       {"class", module->name}, {"width", e.graph.env.width}, {"tokens", tokens}, {"documents", documents}};
+  constexpr double kBytesPerElement = 4;  // in the facts, states are float32
   ir::SymEnv env = e.graph.env;
-  env.context = 40;
+  env.context = kLongText;
   const ir::Facts facts = ir::derive_facts(e.graph);
-  json["state"] = {{"time", static_cast<int>(env.context)}, {"elements", facts.state_bytes.eval(env) / 4}};
+  json["state"] = {{"time", static_cast<int>(env.context)},
+                   {"elements", facts.state_bytes.eval(env) / kBytesPerElement}};
   Arrays arrays(folder + "/arrays.bin");
   const auto rows = static_cast<std::int64_t>(all_rows.size());
   const auto length = static_cast<std::int64_t>(seeds.size()) / rows / kVocab;

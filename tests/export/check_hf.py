@@ -71,7 +71,7 @@ def check_generation(model, tokenizer):
     assert torch.equal(more, model.generate(first.sequences, **options)), "a cache that goes on differs"
 
 
-def refused(message, call):
+def expect_refused(message, call):
     try:
         call()
     except (ValueError, TypeError) as error:
@@ -84,11 +84,11 @@ def check_refusals(model, ids):
     ones = torch.ones_like(ids)
     gap = ones.clone()
     gap[:, 2] = 0
-    refused("has a gap", lambda: model(ids, attention_mask=gap))
-    refused("expected", lambda: model(ids, attention_mask=ones[:, 1:]))
-    refused("not both", lambda: model(ids, attention_mask=ones, documents=ones))
-    refused("inputs_embeds is not supported", lambda: model(inputs_embeds=torch.zeros(1, 2, 32)))
-    refused("position_ids is not supported", lambda: model(ids, position_ids=ids))
+    expect_refused("has a gap", lambda: model(ids, attention_mask=gap))
+    expect_refused("expected", lambda: model(ids, attention_mask=ones[:, 1:]))
+    expect_refused("not both", lambda: model(ids, attention_mask=ones, documents=ones))
+    expect_refused("inputs_embeds is not supported", lambda: model(inputs_embeds=torch.zeros(1, 2, 32)))
+    expect_refused("position_ids is not supported", lambda: model(ids, position_ids=ids))
 
 
 def check_documents(model, ids):
@@ -129,11 +129,11 @@ def check(folder):
 
 
 def check_mixed(folders):
-    """Weights of another design are an error."""
+    """Expects that weights of another design are an error."""
     mixed = folders[0] / "mixed"
     shutil.copytree(folders[0] / "hf", mixed)
     shutil.copy(folders[1] / "hf" / "model.safetensors", mixed)
-    refused("the weights are not those of this design", lambda: load(mixed))
+    expect_refused("the weights are not those of this design", lambda: load(mixed))
 
 
 def main(folders):

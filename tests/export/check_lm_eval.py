@@ -16,6 +16,7 @@ import lm_eval
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+# The configuration of a task in the harness, by a field that the items of its kind have.
 KINDS = {
     "good": dict(
         output_type="multiple_choice", doc_to_text="", doc_to_target=0, doc_to_choice="{{[good, bad]}}", metrics=["acc"]
@@ -47,7 +48,7 @@ def kind_of(item):
 
 
 def prompted(item):
-    """The item with the prompt of its query in the harness."""
+    """Returns the item with the prompt of its query in the harness."""
     query = item.get("query", "")
     if query.startswith("Question: "):
         query = query.rstrip("\n") + "\nAnswer:"
@@ -55,7 +56,7 @@ def prompted(item):
 
 
 def by_harness(folder, tasks, work):
-    """For each item of each task, its metrics and the log-likelihoods of its answers."""
+    """Returns for each item of each task its sample in the harness, and the log-likelihoods of its answers."""
     for name, items in tasks.items():
         (work / f"{name}.jsonl").write_text("".join(json.dumps(prompted(item)) + "\n" for item in items))
         form = dict(KINDS[kind_of(items[0])])
@@ -80,21 +81,21 @@ def by_harness(folder, tasks, work):
 
 
 def by_gabbro(gabbro, run, tasks, work):
-    """The metrics of each item as a task of its own."""
+    """Returns the metrics of each item, scored as a task of its own that is called TASK-INDEX."""
     arguments = [gabbro, "eval", run, "--tasks-only", "--json"]
     for name, items in tasks.items():
         for i, item in enumerate(items):
             file = work / f"{name}-{i}.jsonl"
             file.write_text(json.dumps(item) + "\n")
             arguments += ["--task", f"{name}-{i}={file}"]
-    said = subprocess.run(arguments, capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout + said.stderr
-    scores = json.loads(said.stdout)["tasks"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scores = json.loads(done.stdout)["tasks"]
     return {score["name"]: {m["name"]: m["value"] for m in score["metrics"] if not m.get("group")} for score in scores}
 
 
 def compare(name, i, item, sample, likelihoods, metrics):
-    """Returns what differs, or an empty text. Of equally likely answers the harness takes the first."""
+    """Returns what differs. Answers that are equally likely are not compared: the harness takes the first."""
     wrong = []
     if kind_of(item) == "continuation":
         nats = -math.log(metrics["perplexity"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-DOUBLE, SINGLE = 1e-9, 1e-4
+DOUBLE, SINGLE = 1e-9, 1e-4  # largest differences in float64 and float32, relative to the largest element
 
 
 class Case:
@@ -47,7 +47,10 @@ class Case:
 
 
 def difference(got, want, largest=None):
-    """The largest difference, relative to the largest expected element (at least 1)."""
+    """Returns the largest difference, relative to `largest` or the largest expected element (at least 1).
+
+    If an expected element is not finite: 0 if one of `got` is not either, else NaN.
+    """
     got = got.double()
     if not torch.isfinite(want).all():
         return float("nan") if torch.isfinite(got).all() else 0.0
@@ -82,9 +85,9 @@ def check_values(case):
 
 
 def rounding(case, logits):
-    """How far logits move when weights change by what float32 rounds: some random designs are ill-conditioned.
+    """Returns how far logits move when weights change by what float32 rounds: some random designs are ill-conditioned.
 
-    Infinite if values occur whose squares float32 cannot hold.
+    It is infinite if values occur whose squares float32 cannot hold.
     """
     model = case.model(torch.float64)
     largest = []
@@ -105,12 +108,13 @@ def rounding(case, logits):
 
 
 def check_initial(case):
-    """The number of new parameters that are not distributed as the program says."""
+    """Returns the number of new parameters that are not distributed as the program says."""
     wrong = 0
     for key, parameter in getattr(case.module, case.json["class"])().named_parameters():
         law = case.json["initial"][key]
         if isinstance(law, dict):
             deviation = parameter.detach().square().mean().sqrt().item()
+            # Of n normal numbers, the deviation has a standard error of 1 / sqrt(2 n).
             wrong += not abs(deviation / law["std"] - 1) < 4 / parameter.numel() ** 0.5
         else:
             slack = 1e-6 * max(abs(v) for v in law)
@@ -119,10 +123,10 @@ def check_initial(case):
 
 
 def in_pieces(model, tokens, documents, lengths, case):
-    """The logits of tokens that are given in pieces, with a cache; and the cache. What is left is the last piece."""
+    """Returns the logits of tokens in pieces of these lengths and one of the rest, and the cache of the pieces."""
     cache = case.module.Cache()
-    left = tokens.shape[1] - sum(lengths)
-    lengths = [*lengths, left] if left else lengths
+    rest = tokens.shape[1] - sum(lengths)
+    lengths = [*lengths, rest] if rest else lengths
     logits = [
         model(piece, numbers, cache)
         for piece, numbers in zip(
@@ -133,13 +137,13 @@ def in_pieces(model, tokens, documents, lengths, case):
 
 
 def kept(cache):
-    """The elements that a cache keeps for a row."""
+    """Returns the number of elements that a cache keeps for a row."""
     return sum(x[0].numel() for slot in cache.slots for x in slot)
 
 
 def check_decoding(case):
-    """The largest difference of logits that are computed in pieces from those of whole rows; and what the cache
-    keeps in the end, relative to what `gabbro check` counts.
+    """Returns the largest difference of logits that are computed in pieces from those of whole rows, and what the
+    cache keeps in the end, relative to the decoding state that the facts of the design count.
     """
     model = case.model(torch.float64)
     worst = 0.0
@@ -169,12 +173,14 @@ def check_decoding(case):
 
 
 def larger(a, b):
-    """The larger number, or NaN."""
+    """Returns the larger number, or NaN if one is NaN."""
     return b if not b <= a else a
 
 
 def check_leaks(case):
-    """The number of logits that change when embeddings elsewhere become other numbers, infinite, NaN or large."""
+    """Returns the number of logits that change when embeddings that they do not see become infinite, NaN, large or
+    other numbers.
+    """
 
     def decoded(model, tokens, documents):
         return in_pieces(model, tokens, documents, [3, 1, 1], case)[0]
@@ -186,6 +192,7 @@ def check_leaks(case):
 
 
 def leaks(case, run, dtypes):
+    """As check_leaks, of the logits that `run` computes in these types."""
     values = torch.tensor([torch.inf, -torch.inf, torch.nan, 1e30, 0.5])
     special = len(values)  # tokens that stand only where something changes; each has one of the values as embedding
     count, length = case.tokens.shape

@@ -56,7 +56,7 @@ std::string read(const std::string& path) {
   return text.str();
 }
 
-// The documentation as sample text.
+// Returns pages of the documentation as sample text.
 std::vector<std::string> sample() {
   std::vector<std::string> out;
   for (const char* name : {"agents.md", "language.md", "verdict.md", "messages.txt"})
@@ -64,7 +64,7 @@ std::vector<std::string> sample() {
   return out;
 }
 
-// Texts whose ids are compared: real text, spaces and line ends, bytes and names of tokens, random
+// Returns texts whose ids are compared: real text, spaces and line ends, bytes and names of tokens, random
 // characters.
 std::vector<std::string> texts() {
   std::vector<std::string> out = sample();
@@ -105,10 +105,10 @@ data::Tokenizer tokenizer_of(int vocab) {
   return std::move(*made);
 }
 
-std::string hex(const std::string& path) { return data::hash_file(path).value_or(""); }
+std::string hash_of_file(const std::string& path) { return data::hash_file(path).value_or(""); }
 
-// Writes the folder of a run that ended with its initial weights, beside its corpus, and a file with what
-// they compute.
+// Writes the folder of a run that ended with its initial weights, its corpus beside it unless there is one,
+// and expected.json: logits of the reference with these weights, and the ids of texts.
 void write_run(const std::string& folder, const std::string& program, const data::Tokenizer& tokenizer) {
   const std::string corpus = folder + "/corpus", run = folder + "/run";
   fs::create_directories(corpus);
@@ -138,7 +138,7 @@ void write_run(const std::string& folder, const std::string& program, const data
                                  {{"hash", hash},
                                   {"design", to_hex(sized->hash)},
                                   {"graph", ir::built_hash(graph)},
-                                  {"vocabulary", hex(corpus + "/tokenizer.model")}}));
+                                  {"vocabulary", hash_of_file(corpus + "/tokenizer.model")}}));
   record::TrialSpec spec;
   spec.program = program;
   spec.corpus = corpus;
@@ -151,7 +151,7 @@ void write_run(const std::string& folder, const std::string& program, const data
   result.bits_low = 2.0625;
   result.bits_high = 2.1875;
   result.weights_hash = hash;
-  result.anchors = {{"probe", true, "differs by 1e-7 | 2"}};
+  result.anchors = {{.name = "probe", .holds = true, .detail = "differs by 1e-7 | 2"}};
   std::ofstream(run + "/result.json") << record::to_json(result);
 
   std::vector<int> ids{tokenizer.end()};
@@ -169,6 +169,7 @@ void write_run(const std::string& folder, const std::string& program, const data
   std::ofstream(folder + "/expected.json") << json.dump();
 }
 
+// A temporary folder, which is removed if the test passes.
 struct Folder {
   explicit Folder(const std::string& name)
       : path((fs::temp_directory_path() / ("gabbro-hf-" + name + "-" + std::to_string(getpid()))).string()) {

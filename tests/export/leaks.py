@@ -13,13 +13,14 @@ import zlib
 
 import torch
 
-LENGTH, ROWS, STRANGE = 100, 6, 6
+LENGTH, ROWS = 100, 6  # of a batch
+STRANGE = 6  # tokens with strange embeddings
 # 3.4e38 is finite in float32 and infinite in bf16.
 VALUES = [torch.inf, -torch.inf, torch.nan, 3.4e38, -3.4e38, 1e38, -1e38, 1e30, -3e19, 1e20, 1e5, 1e-42]
 
 
 def model_of(entry, draw):
-    """The module with random weights, in which the embeddings of the last tokens are strange in some elements."""
+    """Returns the module with random weights; embeddings of the last STRANGE tokens have some elements of VALUES."""
     space = types.ModuleType("exported")
     exec(compile(entry["source"], entry["name"], "exec"), space.__dict__)
     model = getattr(space, entry["class"])()
@@ -35,7 +36,7 @@ def model_of(entry, draw):
 
 
 def documents_of(draw):
-    """Numbers of documents, [rows, time], and one document of each row: its start and end."""
+    """Returns numbers of documents, [rows, time], and the start and end of one document of each row."""
     numbers, chosen = torch.zeros(ROWS, LENGTH, dtype=torch.long), []
     for row in range(ROWS):
         cuts = [0, *sorted(draw.sample(range(1, LENGTH), draw.choice([1, 2, 3, 8]))), LENGTH]
@@ -47,7 +48,10 @@ def documents_of(draw):
 
 
 def run(space, model, tokens, documents, how):
-    """The logits: in one pass, as in training (with gradients), in bf16, or decoded in pieces."""
+    """Returns the logits of a pass.
+
+    `how` is "once", "training" (with gradients), "bf16", or "decoded" (in pieces).
+    """
     half = torch.autocast("cpu", torch.bfloat16) if how == "bf16" else contextlib.nullcontext()
     with torch.set_grad_enabled(how == "training"), half:
         if how != "decoded":
@@ -58,7 +62,7 @@ def run(space, model, tokens, documents, how):
 
 
 def leaks(entry):
-    """Descriptions of the logits that change when everything changes that their positions do not see."""
+    """Returns descriptions of the logits that change when everything changes that their positions do not see."""
     seed = zlib.crc32(entry["name"].encode())
     torch.manual_seed(seed)
     draw, found = random.Random(seed), []

@@ -16,12 +16,12 @@ namespace {
 
 constexpr double D = 64, V = 100, T = 1000;
 
-// Facts of a unit or of a design, at width 64, vocabulary size 100, context 1000.
+// The facts of a unit or of a design at width 64, vocabulary size 100 and context 1000.
 struct Checked {
   Facts facts;
   SymEnv env;
   std::int64_t params = 0;
-  [[nodiscard]] double at(const Sym& s) const { return s.eval(env); }
+  [[nodiscard]] double value(const Sym& s) const { return s.eval(env); }
 };
 
 Checked check_program(const std::string& text) {
@@ -53,15 +53,15 @@ TEST(Facts, Parameters) {
   EXPECT_EQ(check("Attention").params, 2 * D * V + 4 * D * D);
   EXPECT_EQ(check("3 * Attention").params, 2 * D * V + 12 * D * D);
   const Checked c = check("Attention");
-  EXPECT_EQ(c.at(c.facts.params), static_cast<double>(c.params));
+  EXPECT_EQ(c.value(c.facts.params), static_cast<double>(c.params));
 }
 
 TEST(Facts, FlopsOfLinearMaps) {
   const Checked one = check_body("    return linear(x, D)\n");
-  EXPECT_EQ(one.at(one.facts.decode_flops), kHead + 2 * D * D);
-  EXPECT_EQ(one.at(one.facts.train_flops), 3 * (kHead + 2 * D * D));
+  EXPECT_EQ(one.value(one.facts.decode_flops), kHead + 2 * D * D);
+  EXPECT_EQ(one.value(one.facts.train_flops), 3 * (kHead + 2 * D * D));
   const Checked sum = check_body("    return x + linear(x, D)\n");
-  EXPECT_EQ(sum.at(sum.facts.decode_flops) - one.at(one.facts.decode_flops), D);
+  EXPECT_EQ(sum.value(sum.facts.decode_flops) - one.value(one.facts.decode_flops), D);
 }
 
 // Scores and weighted values cost 2 D operations each per pair. In training, a position sees half of the
@@ -70,15 +70,16 @@ TEST(Facts, FlopsOfAttentionGrowWithTheContext) {
   const Checked c = check("Attention(heads=4)");
   SymEnv twice = c.env;
   twice.context = 2 * T;
-  const double decode = c.facts.decode_flops.eval(twice) - c.at(c.facts.decode_flops);
-  const double train = c.facts.forward_flops.eval(twice) - c.at(c.facts.forward_flops);
+  const double decode = c.facts.decode_flops.eval(twice) - c.value(c.facts.decode_flops);
+  const double train = c.facts.forward_flops.eval(twice) - c.value(c.facts.forward_flops);
   EXPECT_NEAR(decode, 2 * train, 1e-6 * decode);
   EXPECT_GE(decode / T, 4 * D);           // the two contractions
   EXPECT_LE(decode / T, 4 * D + 4 * 16);  // and a few operations per head on the scores
 }
 
-// A design whose weight is made of a [D, D] parameter in `rounds` rounds of p = 0.9 p + 0.1 tanh(w p).
-std::string rounds(int count) {
+// Returns the body of a unit whose weight is made from parameters in `count` rounds of
+// p = 0.9 p + 0.1 tanh(w p).
+std::string weight_made_in_rounds(int count) {
   return fmt::format(
       "    axis i = D, j = D\n    w = param([i, j], init=normal(0.1))\n"
       "    for r in {} with p = param([D, j], init=normal(0.1)):\n"
@@ -87,27 +88,27 @@ std::string rounds(int count) {
       count);
 }
 
-// A round is a product of two matrices, and tanh, two scalings and a sum of one.
+// A round costs a product of two matrices, and tanh, two scalings and a sum of one matrix.
 TEST(Facts, WorkOnParametersAloneIsCountedPerStep) {
-  const Checked one = check_body(rounds(1)), many = check_body(rounds(60));
+  const Checked one = check_body(weight_made_in_rounds(1)), many = check_body(weight_made_in_rounds(60));
   const double round = 2 * D * D * D + 4 * D * D;
-  EXPECT_EQ(one.at(one.facts.step_forward_flops), round);
-  EXPECT_EQ(many.at(many.facts.step_forward_flops), 60 * round);
-  EXPECT_EQ(many.at(many.facts.step_train_flops), 3 * 60 * round);
-  EXPECT_EQ(many.at(many.facts.train_flops), one.at(one.facts.train_flops));
+  EXPECT_EQ(one.value(one.facts.step_forward_flops), round);
+  EXPECT_EQ(many.value(many.facts.step_forward_flops), 60 * round);
+  EXPECT_EQ(many.value(many.facts.step_train_flops), 3 * 60 * round);
+  EXPECT_EQ(many.value(many.facts.train_flops), one.value(one.facts.train_flops));
   EXPECT_FALSE(many.facts.step_train_flops.depends_on(Atom::kContext));
 
   const Checked slopes = check_body("    return x * -exp(param([D], init=0)) + shift(x, 1)\n");
-  EXPECT_EQ(slopes.at(slopes.facts.step_forward_flops), 2 * D);
+  EXPECT_EQ(slopes.value(slopes.facts.step_forward_flops), 2 * D);
   EXPECT_EQ(check("MLP").facts.step_train_flops.to_string(), "0");
   // Frequencies of queries and keys: a product and an exponential for each pair of a head's elements.
   const Checked rotary = check("Attention(heads=4)");
-  EXPECT_EQ(rotary.at(rotary.facts.step_forward_flops), 2 * 2 * D / 4 / 2);
+  EXPECT_EQ(rotary.value(rotary.facts.step_forward_flops), 2 * 2 * D / 4 / 2);
 }
 
 // The tokens of a step share the work of training, those of a text the work of decoding.
 TEST(Facts, TokensShareTheWorkOnParameters) {
-  const Checked c = check_body(rounds(60));
+  const Checked c = check_body(weight_made_in_rounds(60));
   const double work = 60 * (2 * D * D * D + 4 * D * D), rest = kHead + 2 * D * D;
   const TokenCosts costs = token_costs(c.facts, c.env, 8, 128);
   EXPECT_DOUBLE_EQ(costs.forward_flops, rest + work / (8 * 128));
@@ -130,7 +131,7 @@ TEST(Facts, FormulasOverPastPositionsCountForEveryPair) {
     const auto at = [&](int count) {
       const Checked c = check_body(
           fmt::format("    for r in {} with b = {}:\n        b = tanh(b)\n", count, before) + after);
-      return std::array{c.at(c.facts.forward_flops), c.at(c.facts.decode_flops)};
+      return std::array{c.value(c.facts.forward_flops), c.value(c.facts.decode_flops)};
     };
     const auto few = at(1), many = at(11);
     const double mean = window - window * window / (2 * T);
@@ -151,19 +152,19 @@ TEST(Facts, WindowsLongerThanTheTextCostWhatAllDoes) {
   const Checked all = check("Attention");
   for (const char* window : {"1000", "1001", "65536"}) {
     const Checked c = check(fmt::format("Attention(window={})", window));
-    EXPECT_DOUBLE_EQ(c.at(c.facts.train_flops), all.at(all.facts.train_flops)) << window;
-    EXPECT_DOUBLE_EQ(c.at(c.facts.decode_flops), all.at(all.facts.decode_flops)) << window;
-    EXPECT_DOUBLE_EQ(c.at(c.facts.state_bytes), all.at(all.facts.state_bytes)) << window;
+    EXPECT_DOUBLE_EQ(c.value(c.facts.train_flops), all.value(all.facts.train_flops)) << window;
+    EXPECT_DOUBLE_EQ(c.value(c.facts.decode_flops), all.value(all.facts.decode_flops)) << window;
+    EXPECT_DOUBLE_EQ(c.value(c.facts.state_bytes), all.value(all.facts.state_bytes)) << window;
   }
   const Checked shifted = check_body("    return shift(x, 5000)\n");
-  EXPECT_EQ(shifted.at(shifted.facts.state_bytes), 4 * D * T);
+  EXPECT_EQ(shifted.value(shifted.facts.state_bytes), 4 * D * T);
 }
 
 // The formula counts positions as continuous, which is within half a position of the mean over tokens.
 TEST(Facts, TokensAtTheBeginningSeeFewerPositionsOfAWindow) {
   const auto flops = [](int window) {
     const Checked c = check_body(fmt::format("    return max(past(x, {}), over=s)\n", window));
-    return c.at(c.facts.forward_flops) - kHead;
+    return c.value(c.facts.forward_flops) - kHead;
   };
   for (const int window : {1, 2, 100, 999, 1000, 5000}) {
     double seen = 0;
@@ -177,12 +178,12 @@ TEST(Facts, ConvolutionsAndRunningSumsCountOncePerToken) {
   const auto flops = [](const std::string& filter) {
     const Checked c = check_body("    return sum(" + filter + " * past(x), over=s)\n");
     EXPECT_EQ(c.facts.complexity, "O(T log T)");
-    return c.at(c.facts.decode_flops);
+    return c.value(c.facts.decode_flops);
   };
   const std::string filter = "exp(-lag() * param([D], init=1))";
   EXPECT_EQ(flops("tanh(" + filter + ")") - flops(filter), D);
   const Checked sum = check_body("    return sum(past(x), over=s)\n");
-  EXPECT_EQ(sum.at(sum.facts.decode_flops), kHead + D);
+  EXPECT_EQ(sum.value(sum.facts.decode_flops), kHead + D);
 }
 
 TEST(Facts, ReceptiveFields) {
@@ -197,7 +198,7 @@ TEST(Facts, ReceptiveFields) {
 }
 
 TEST(Facts, DecodingState) {
-  const auto bytes = [](const Checked& c) { return c.at(c.facts.state_bytes); };
+  const auto bytes = [](const Checked& c) { return c.value(c.facts.state_bytes); };
   EXPECT_EQ(bytes(check("MLP")), 0);
   EXPECT_EQ(bytes(check("ShortConv(width=4)")), 4 * 3 * D);
   EXPECT_EQ(bytes(check("GLA(heads=2)")), 4 * 2 * (D / 4) * (D / 2));
@@ -224,14 +225,14 @@ TEST(Facts, ParallelDepth) {
   const auto grows = [](const Checked& c) {
     SymEnv twice = c.env;
     twice.context = 2 * T;
-    return c.facts.parallel_depth.eval(twice) - c.at(c.facts.parallel_depth);
+    return c.facts.parallel_depth.eval(twice) - c.value(c.facts.parallel_depth);
   };
   EXPECT_EQ(grows(check("Attention")), 0);
   EXPECT_NEAR(grows(check("GLA")), 1, 1e-9);
   EXPECT_GE(grows(check("SLSTM")), T);
 }
 
-TEST(Facts, AffineRecurrencesAreKnown) {
+TEST(Facts, AffineRecurrencesAreRecognised) {
   const auto affine = [](const std::string& update) {
     const lang::CheckReport report = lang::check(
         "unit U(x: [t, D]) -> [t, D]:\n    a = sigmoid(linear(x, D))\n    scan S: [D] = 0:\n        S = " +

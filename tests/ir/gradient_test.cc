@@ -31,7 +31,7 @@ Scan adjoint_of(const std::string& unit) {
 
 // The sum over positions of outer products of two vectors of a step is not carried as a state: it is one
 // matrix product over all positions.
-TEST(Gradient, OfWeightsOfARecurrenceIsNotCarried) {
+TEST(Gradient, WeightGradientsOfARecurrenceAreNotCarried) {
   const Scan dense = adjoint_of(
       "unit U(x: [t, D]) -> [t, D]:\n    scan y: [D] = 0:\n        y = tanh(x + linear(y, D))\n    return "
       "y\n");
@@ -45,7 +45,7 @@ TEST(Gradient, OfWeightsOfARecurrenceIsNotCarried) {
   EXPECT_EQ(twice.inits.size(), 1U);
 }
 
-TEST(Gradient, OfABiasOfARecurrenceIsASum) {
+TEST(Gradient, BiasGradientsOfARecurrenceAreCarriedAsSums) {
   const Scan bias = adjoint_of(
       "unit U(x: [t, D]) -> [t, D]:\n    b = param([D], init=0.1)\n    scan y: [D] = 0:\n"
       "        y = tanh(x + linear(y, D) + b)\n    return y\n");

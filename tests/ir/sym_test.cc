@@ -23,7 +23,7 @@ TEST(Sym, EqualPolynomialsAreEqual) {
   EXPECT_NE((D + V).key(), (D - V).key());
 }
 
-TEST(Sym, FloorsAndTheLikeStayAsTheyAre) {
+TEST(Sym, CallsAreKeptAsTheyAre) {
   const Sym f = Sym::call(Sym::Fn::kFloor, D * Sym(8.0 / 3));
   EXPECT_EQ(f, Sym::call(Sym::Fn::kFloor, D * Sym(8.0 / 3)));
   EXPECT_NE(f.key(), (D * Sym(8.0 / 3)).key());
@@ -47,7 +47,7 @@ TEST(Sym, Text) {
 }
 
 // A random expression tree has the same value symbolically and directly.
-TEST(Sym, EvaluatesAsItsTree) {
+TEST(Sym, EvaluatesLikeTheExpressionItIsMadeOf) {
   const SymEnv env{.width = 48, .vocab = 100, .context = 17};
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     Random random(seed);

@@ -27,12 +27,14 @@ using Kind = JobEnd::Kind;
 
 constexpr const char* kDone = R"(echo '{"status": "done", "cause": ""}' > "$2")";
 
+// Returns true if a process exists and is not a zombie.
 bool alive(pid_t id) {
   std::ifstream file("/proc/" + std::to_string(id) + "/stat");
   std::string line;
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
+// Returns true if the condition holds within ten seconds.
 bool eventually(const std::function<bool()>& holds) {
   for (int i = 0; i < 1000; ++i) {
     if (holds()) return true;
@@ -55,13 +57,13 @@ class LocalTest : public ::testing::Test {
   }
 
   // Makes this script the worker: $1 is the path of the spec, $2 that of the result.
-  void workers_do(const std::string& script, int slots = 1) {
+  void set_worker(const std::string& script, int slots = 1) {
     const fs::path worker = folder / "worker";
     std::ofstream(worker) << "#!/bin/sh\ncd '" << folder.string() << "'\n" << script << "\n";
     fs::permissions(worker, fs::perms::owner_all);
-    auto made = local_executor({slots, worker});
-    ASSERT_TRUE(made.has_value());
-    executor = std::move(*made);
+    auto created = local_executor({.slots = slots, .worker = worker});
+    ASSERT_TRUE(created.has_value());
+    executor = std::move(*created);
   }
   void start(std::int64_t id, WorkerLimits limits = {}) {
     const auto ok = executor->start(job(id, limits));
@@ -69,7 +71,11 @@ class LocalTest : public ::testing::Test {
   }
   Job job(std::int64_t id, WorkerLimits limits = {}) const {
     const std::string name = std::to_string(id);
-    return {id, folder / (name + ".spec"), folder / (name + ".result"), limits, folder / (name + ".log")};
+    return {.id = id,
+            .spec_file = folder / (name + ".spec"),
+            .result_file = folder / (name + ".result"),
+            .limits = limits,
+            .log_file = folder / (name + ".log")};
   }
   // Waits for all running jobs and returns their ends by job id. Progress goes to `updates`.
   std::map<std::int64_t, JobEnd> ends() {
@@ -84,7 +90,7 @@ class LocalTest : public ::testing::Test {
     return out;
   }
   JobEnd end_of(const std::string& script, WorkerLimits limits = {}) {
-    workers_do(script);
+    set_worker(script);
     start(1, limits);
     return ends()[1];
   }
@@ -102,10 +108,10 @@ class LocalTest : public ::testing::Test {
 
 TEST_F(LocalTest, SharedMemoryHasTheLimitOfMemory) {
   if (!sandbox::machine().mounts) GTEST_SKIP() << "no mount namespaces";
-  workers_do("head -c 100000000 /dev/zero > /dev/shm/x; wc -c < /dev/shm/x > size; " + std::string(kDone));
+  set_worker("head -c 100000000 /dev/zero > /dev/shm/x; wc -c < /dev/shm/x > size; " + std::string(kDone));
   Job with_gpu = job(1);
   with_gpu.devices = true;
-  with_gpu.limits.bytes = 64 << 20;
+  with_gpu.limits.memory_bytes = 64 << 20;
   ASSERT_TRUE(executor->start(with_gpu).has_value());
   EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
   EXPECT_EQ(number_in("size"), 64 << 20);
@@ -115,8 +121,9 @@ TEST_F(LocalTest, OnlyKnownVariablesReachTheWorker) {
   setenv("GABBRO_TEST_KEY", "distinctive-4711", 1);
   setenv("TORCH_HIDDEN", "distinctive-4711", 1);
   setenv("TORCH_SHOWN", "stays", 1);
-  workers_do("env > seen; " + std::string(kDone));
-  executor = std::move(*local_executor({1, folder / "worker", {"TORCH_HIDDEN", "NEVER_SET"}}));
+  set_worker("env > seen; " + std::string(kDone));
+  executor = std::move(
+      *local_executor({.slots = 1, .worker = folder / "worker", .hidden = {"TORCH_HIDDEN", "NEVER_SET"}}));
   start(1);
   EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
   unsetenv("GABBRO_TEST_KEY");
@@ -130,6 +137,17 @@ TEST_F(LocalTest, OnlyKnownVariablesReachTheWorker) {
   EXPECT_NE(seen.find("HOME=" + folder.string() + "\n"), std::string::npos);
   EXPECT_NE(seen.find("GABBRO_BORDERS=" + sandbox::machine().text()), std::string::npos);
   EXPECT_NE(seen.find("GABBRO_JOB="), std::string::npos);
+}
+
+record::Progress progress_of(const std::string& stage) {
+  return {.stage = stage,
+          .step = 3,
+          .steps = 10,
+          .tokens = 4096,
+          .loss = 5.25,
+          .tokens_per_second = 1000,
+          .share = 0.3,
+          .text = {}};
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -155,7 +173,7 @@ TEST_F(LocalTest, AResultIsTheTextOfItsFile) {
 
 // Each worker waits until all have started, so they only end if they run side by side.
 TEST_F(LocalTest, SeveralRunAtATime) {
-  workers_do(std::string(R"(touch "$1.begun"; while [ $(ls *.begun | wc -l) -lt 3 ]; do sleep 0.01; done
+  set_worker(std::string(R"(touch "$1.begun"; while [ $(ls *.begun | wc -l) -lt 3 ]; do sleep 0.01; done
 )") + kDone,
              3);
   EXPECT_EQ(executor->slots(), 3);
@@ -172,7 +190,7 @@ TEST_F(LocalTest, SeveralRunAtATime) {
 }
 
 TEST_F(LocalTest, WaitReturnsWhenItsTimeIsOverAndWhenNothingRuns) {
-  workers_do("sleep 600");
+  set_worker("sleep 600");
   EXPECT_TRUE(executor->wait(600).ended.empty());
   start(1);
   EXPECT_TRUE(executor->wait(0.1).ended.empty());
@@ -181,16 +199,16 @@ TEST_F(LocalTest, WaitReturnsWhenItsTimeIsOverAndWhenNothingRuns) {
 }
 
 TEST_F(LocalTest, AHangIsKilledAtTheTimeLimit) {
-  const JobEnd end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {0.3, 0});
+  const JobEnd end = end_of("trap '' TERM; echo $$ > pid; while true; do sleep 1; done", {.seconds = 0.3});
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s and was killed");
   EXPECT_GE(end.seconds, 0.3);
   EXPECT_FALSE(alive(number_in("pid")));
 }
 
-// Time in which nobody looked, as on a machine that stood still, is not the worker's.
-TEST_F(LocalTest, TimeThatStoodStillDoesNotCount) {
-  workers_do(std::string("sleep 3; ") + kDone);
-  start(1, {2.4, 0});
+// Time without checks, as on a machine that stood still, does not count as the worker's.
+TEST_F(LocalTest, TimeInWhichTheMachineStoodStillDoesNotCount) {
+  set_worker(std::string("sleep 3; ") + kDone);
+  start(1, {.seconds = 2.4});
   std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   const JobEnd end = ends()[1];
   EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
@@ -199,9 +217,9 @@ TEST_F(LocalTest, TimeThatStoodStillDoesNotCount) {
 }
 
 // Files that the worker leaves before it is killed are kept, but are not a result.
-TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
+TEST_F(LocalTest, AWorkerMayLeaveACheckpointAtTheTimeLimit) {
   const JobEnd end =
-      end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {0.3, 0});
+      end_of("trap 'echo saved > checkpoint; exit 0' TERM; while true; do sleep 0.1; done", {.seconds = 0.3});
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 0.3 s and was stopped");
   EXPECT_TRUE(end.result.empty());
   EXPECT_TRUE(fs::exists(folder / "checkpoint"));
@@ -209,25 +227,26 @@ TEST_F(LocalTest, AtTheTimeLimitItMayLeaveACheckpoint) {
 
 TEST_F(LocalTest, AMemoryEaterIsKilledAtTheMemoryLimit) {
   // The shell itself stays small; its child keeps a line that never ends.
-  const JobEnd end = end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {0, 60'000'000});
+  const JobEnd end =
+      end_of("head -c 4G /dev/zero | tail -n 1 > eaten; sleep 600", {.memory_bytes = 60'000'000});
   expect_cause(end, Kind::kMemoryLimit, "more than the limit of 60.00MB and was killed");
   EXPECT_GT(end.peak_bytes, 60'000'000U);
 }
 
-TEST_F(LocalTest, ACrashIsToldWithItsSignalOrCode) {
+TEST_F(LocalTest, ACrashIsReportedWithItsSignalOrCode) {
   expect_cause(end_of("kill -SEGV $$"), Kind::kCrash, "the worker was terminated by signal 11");
   expect_cause(end_of("exit 3"), Kind::kCrash, "the worker exited with code 3 and left no result");
   expect_cause(end_of("exit 0"), Kind::kCrash, "code 0 and left no result");
 }
 
 TEST_F(LocalTest, KilledFromOutsideIsACrash) {
-  workers_do("echo $$ > pid; sleep 600");
+  set_worker("echo $$ > pid; sleep 600");
   start(1);
   kill(number_in("pid"), SIGKILL);
   expect_cause(ends()[1], Kind::kCrash, "signal 9");
 }
 
-TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
+TEST_F(LocalTest, AnInvalidResultIsACrash) {
   for (const char* script : {R"(printf '{"status": "done", "cau' > "$2")", R"(echo done > "$2")",
                              R"(echo '[1]' > "$2")", R"(echo '{"status": "done"}' > "$2")"})
     expect_cause(end_of(script), Kind::kCrash, "left an invalid result");
@@ -236,8 +255,8 @@ TEST_F(LocalTest, AResultThatIsNoneIsACrash) {
   expect_cause(end_of("true"), Kind::kCrash, "left no result");
 }
 
-TEST_F(LocalTest, ProgressIsReadAndOtherOutputLeftOut) {
-  const std::string line = record::to_line({"training", 3, 10, 4096, 5.25, 1000, 0.3, ""});
+TEST_F(LocalTest, ProgressIsReadAndOtherOutputIsIgnored) {
+  const std::string line = record::to_line(progress_of("training"));
   std::ofstream(folder / "line") << line;
   const JobEnd end = end_of(std::string(R"(echo garbage; echo '{"stage": 1}'; head -c 3000000 /dev/zero; echo
     cat line; printf '\377\376\n'; head -c 20 line; sleep 0.1; tail -c +21 line; printf 'no end'
@@ -251,7 +270,7 @@ TEST_F(LocalTest, ProgressIsReadAndOtherOutputLeftOut) {
 }
 
 TEST_F(LocalTest, StopAsksAndAnObedientWorkerLeavesItsResult) {
-  workers_do(R"(trap 'echo "{\"status\": \"stopped\", \"cause\": \"\"}" > "$2"; exit 0' TERM
+  set_worker(R"(trap 'echo "{\"status\": \"stopped\", \"cause\": \"\"}" > "$2"; exit 0' TERM
     echo $$ > "$1.pid"; while true; do sleep 0.01; done)",
              2);
   start(1), start(2);
@@ -263,8 +282,8 @@ TEST_F(LocalTest, StopAsksAndAnObedientWorkerLeavesItsResult) {
   }
 }
 
-TEST_F(LocalTest, OneThatDoesNotObeyIsKilled) {
-  workers_do("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+TEST_F(LocalTest, AWorkerThatIgnoresTheRequestToStopCanBeKilled) {
+  set_worker("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
   start(1);
   number_in("pid");
   executor->stop();
@@ -275,8 +294,8 @@ TEST_F(LocalTest, OneThatDoesNotObeyIsKilled) {
 }
 
 // A worker that is still loading ends by the signal.
-TEST_F(LocalTest, OneThatEndsBySigtermWithoutAResultWasStopped) {
-  workers_do("echo $$ > pid; sleep 600");
+TEST_F(LocalTest, AWorkerThatEndsBySigtermWithoutAResultWasStopped) {
+  set_worker("echo $$ > pid; sleep 600");
   start(1);
   number_in("pid");
   executor->stop();
@@ -293,10 +312,10 @@ constexpr const char* kGrandchildren = R"(sleep 600 & echo $! > in_group
   while [ ! -s in_session -o ! -s orphan ]; do sleep 0.01; done
 )";
 
-TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
+TEST_F(LocalTest, DescendantsAreKilledWithTheirWorker) {
   for (const std::string last : {"sleep 600", kDone, "kill -9 $$"}) {
     for (const char* file : {"in_group", "in_session", "orphan"}) fs::remove(folder / file);
-    const JobEnd end = end_of(kGrandchildren + last, {last == "sleep 600" ? 1.0 : 0.0, 0});
+    const JobEnd end = end_of(kGrandchildren + last, {.seconds = last == "sleep 600" ? 1.0 : 0.0});
     EXPECT_EQ(end.kind, last == kDone         ? Kind::kResult
                         : last == "sleep 600" ? Kind::kTimeLimit
                                               : Kind::kCrash)
@@ -308,6 +327,21 @@ TEST_F(LocalTest, WhatAWorkerStartedIsKilledWithIt) {
   }
 }
 
+// Kills look for a worker's mark in the environment of all processes of its user, which they may overwrite.
+TEST_F(LocalTest, AnEnvironmentWithoutEndIsRead) {
+  const pid_t other = fork();
+  if (other == 0) {
+    char** last = environ;
+    while (last[0] != nullptr && last[1] != nullptr) ++last;
+    if (*last) (*last)[std::strlen(*last)] = 'x';
+    for (;;) pause();
+  }
+  const JobEnd end = end_of(kDone);
+  EXPECT_EQ(end.kind, Kind::kResult) << end.cause;
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+}
+
 // ---- Malicious workers ----
 
 TEST_F(LocalTest, AForkBombIsKilledWhole) {
@@ -316,16 +350,16 @@ TEST_F(LocalTest, AForkBombIsKilledWhole) {
   EXPECT_LT(end.seconds, 30);
 }
 
-TEST_F(LocalTest, ManySmallOrphansAreSeenToo) {
+TEST_F(LocalTest, ManySmallOrphansAreCounted) {
   const JobEnd end = end_of("for i in $(seq 200); do (sleep 600 &); done; sleep 600", {.seconds = 60});
   expect_cause(end, Kind::kLimit, "processes, more than the limit of 64");
 }
 
-TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
+TEST_F(LocalTest, OpenFilesOfTheParentAreNotInherited) {
   int pair[2];
   // The socket has no CLOEXEC flag, like one that the starter of a campaign may have left open.
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-  workers_do("ls -l /proc/self/fd > seen; " + std::string(kDone));
+  set_worker("ls -l /proc/self/fd > seen; " + std::string(kDone));
   start(1);
   EXPECT_EQ(ends()[1].kind, JobEnd::Kind::kResult);
   std::ifstream file(folder / "seen");
@@ -335,39 +369,40 @@ TEST_F(LocalTest, WhatItsParentHasOpenIsNotHandedOn) {
   for (const int end : pair) close(end);
 }
 
-TEST_F(LocalTest, AFolderWithoutEndIsStopped) {
+TEST_F(LocalTest, EndlessFoldersAreStopped) {
   WorkerLimits limits{.seconds = 60};
   limits.folder_bytes = 1 << 30;
   const JobEnd end = end_of("while mkdir deeper && cd deeper; do :; done; sleep 600", limits);
   expect_cause(end, Kind::kLimit, "to its folder");
 }
 
-TEST_F(LocalTest, WhatIsWrittenWithoutEndIsStopped) {
-  const auto most = [](std::uint64_t log, std::uint64_t result, std::uint64_t all) {
-    WorkerLimits out{.seconds = 60};
-    out.log_bytes = log, out.result_bytes = result, out.folder_bytes = all;
-    return out;
+TEST_F(LocalTest, EndlessWritingIsStopped) {
+  // Limits of bytes.
+  const auto limits_of = [](std::uint64_t log, std::uint64_t result, std::uint64_t folder_size) {
+    return WorkerLimits{.seconds = 60, .log_bytes = log, .result_bytes = result, .folder_bytes = folder_size};
   };
-  expect_cause(end_of("cat /dev/zero >&2", most(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "to its log");
+  expect_cause(end_of("cat /dev/zero >&2", limits_of(1 << 20, 1 << 30, 1 << 30)), Kind::kLimit, "to its log");
   fs::remove(folder / "1.log");
-  expect_cause(end_of(R"(cat /dev/zero > "$2")", most(1 << 30, 1 << 20, 1 << 30)), Kind::kLimit, "of result");
-  // The message about the full file takes no further block of the disk where the log has one.
+  expect_cause(end_of(R"(cat /dev/zero > "$2")", limits_of(1 << 30, 1 << 20, 1 << 30)), Kind::kLimit,
+               "of result");
+  // With a log that already takes a block of the disk, the message about the full file takes no further one.
   std::ofstream(folder / "1.log") << "written by an earlier job";
-  expect_cause(end_of("cat /dev/zero > large; sleep 600", most(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit,
+  expect_cause(end_of("cat /dev/zero > large; sleep 600", limits_of(1 << 30, 1 << 20, 4 << 20)), Kind::kLimit,
                "to its folder");
-  EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "one file is held by the kernel";
+  EXPECT_LE(fs::file_size(folder / "large"), 4U << 20) << "the kernel limits a single file";
   fs::remove(folder / "large");
   // A result that is too large is not read, whether it is seen before or after the worker has ended.
-  const JobEnd end = end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", most(1 << 30, 1 << 20, 1 << 30));
+  const JobEnd end =
+      end_of(R"(head -c 2000000 /dev/zero > "$2"; exit 0)", limits_of(1 << 30, 1 << 20, 1 << 30));
   EXPECT_TRUE(end.kind == Kind::kLimit || end.kind == Kind::kCrash) << end.cause;
   EXPECT_TRUE(contains(end.cause, "of result") || contains(end.cause, "larger than 1048576 bytes"))
       << end.cause;
   EXPECT_EQ(end.result, "");
 }
 
-TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
+TEST_F(LocalTest, AResultThatIsNotARegularFileIsNotRead) {
   std::ofstream(folder / "secret") << R"({"status": "done", "cause": "secret"})";
-  workers_do(R"(ln -s secret "$2")");
+  set_worker(R"(ln -s secret "$2")");
   sandbox::Machine none;  // Without borders, nothing prevents the link.
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
   start(1);
@@ -375,12 +410,12 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
   const std::pair<const char*, const char*> kinds[] = {{R"(mkfifo "$2")", "it is not a regular file"},
                                                        {R"(mkdir -p "$2/full/of/things")", "it is a folder"}};
   for (const auto& [script, says] : kinds) {
-    workers_do(script);
+    set_worker(script);
     executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .machine = none}));
     start(1);
     expect_cause(ends()[1], Kind::kCrash, says);
   }
-  start(1);  // An existing file there does not stop the next run.
+  start(1);  // A folder that is left there does not stop the next run.
   ends();
   const std::string nested(1 << 20, '[');
   std::ofstream(folder / "nested") << "{\"status\": \"done\", \"cause\": " << nested;
@@ -389,7 +424,7 @@ TEST_F(LocalTest, AResultThatIsNoPlainFileIsNotRead) {
 
 TEST_F(LocalTest, TheLogIsNotWrittenThroughALink) {
   std::ofstream(folder / "precious") << "precious";
-  workers_do("echo overwritten >&2");
+  set_worker("echo overwritten >&2");
   fs::create_symlink(folder / "precious", folder / "1.log");
   EXPECT_FALSE(executor->start(job(1)));
   EXPECT_EQ(fs::file_size(folder / "precious"), 8U);
@@ -400,14 +435,14 @@ TEST_F(LocalTest, AFloodOfProgressTakesNoTimeOfOthers) {
   expect_cause(end, Kind::kTimeLimit, "more than the limit of 1.0 s");
   EXPECT_LT(end.seconds, 10);
   EXPECT_TRUE(updates.empty());
-  const std::string line = record::to_line({"\x1b]0;title\a", 3, 10, 4096, 5.25, 1000, 0.3, ""});
+  const std::string line = record::to_line(progress_of("\x1b]0;title\a"));
   std::ofstream(folder / "line") << line;
   EXPECT_EQ(end_of("cat line; " + std::string(kDone)).kind, Kind::kResult);
   EXPECT_TRUE(updates.empty()) << "a stage that would command the terminal";
 }
 
-TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
-  workers_do("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+TEST_F(LocalTest, AWorkerThatIgnoresTheRequestToStopIsKilledInTheEnd) {
+  set_worker("trap '' TERM; echo $$ > pid; while true; do sleep 0.01; done");
   executor = std::move(*local_executor({.slots = 1, .worker = folder / "worker", .stop_seconds = 0.3}));
   start(1);
   number_in("pid");
@@ -415,7 +450,7 @@ TEST_F(LocalTest, OneThatIgnoresBeingAskedIsKilledInTheEnd) {
   expect_cause(ends()[1], Kind::kStopped, "signal 9");
 }
 
-TEST_F(LocalTest, ItsParentIsNotSignalled) {
+TEST_F(LocalTest, TheParentCannotBeSignalled) {
   if (!sandbox::machine().filter) GTEST_SKIP() << sandbox::machine().missing();
   // The signal is harmless if it arrives.
   const JobEnd end =
@@ -438,7 +473,7 @@ TEST_F(LocalTest, FilesOfOthersAreOutOfReach) {
   EXPECT_TRUE(fs::exists(other / "secret"));
   EXPECT_FALSE(fs::exists(other / "made"));
   // A job can read the files in its `reads`.
-  workers_do(fmt::format("cat '{}/secret' > seen; {}", other.string(), kDone));
+  set_worker(fmt::format("cat '{}/secret' > seen; {}", other.string(), kDone));
   Job reader = job(1);
   reader.reads = {other};
   ASSERT_TRUE(executor->start(reader));
@@ -448,7 +483,7 @@ TEST_F(LocalTest, FilesOfOthersAreOutOfReach) {
 }
 
 TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {
-  workers_do(R"(case "$1" in *1.spec) exit 3;; esac; echo $$ > pid; sleep 600)", 2);
+  set_worker(R"(case "$1" in *1.spec) exit 3;; esac; echo $$ > pid; sleep 600)", 2);
   start(2);
   const pid_t other = number_in("pid");
   start(1);
@@ -461,7 +496,7 @@ TEST_F(LocalTest, OneJobsEndLeavesTheOthersAlone) {
 }
 
 TEST_F(LocalTest, AWorkerIsToldToStopWhenItsExecutorDies) {
-  workers_do("trap 'echo told > told; exit 0' TERM; echo $$ > pid; while true; do sleep 0.01; done");
+  set_worker("trap 'echo told > told; exit 0' TERM; echo $$ > pid; while true; do sleep 0.01; done");
   const pid_t child = fork();
   if (child == 0) {
     (void)executor->start(job(1));
@@ -473,17 +508,18 @@ TEST_F(LocalTest, AWorkerIsToldToStopWhenItsExecutorDies) {
   EXPECT_TRUE(eventually([&] { return fs::exists(folder / "told") && !alive(worker); }));
 }
 
-TEST_F(LocalTest, WhatCannotStartSaysWhy) {
-  const auto none = local_executor({1, folder / "none"});
+TEST_F(LocalTest, FailuresToStartAreExplained) {
+  const auto none = local_executor({.slots = 1, .worker = folder / "none"});
   ASSERT_FALSE(none.has_value());
   EXPECT_EQ(none.error().code, "jobs");
   EXPECT_NE(none.error().message.find("not found"), std::string::npos);
-  EXPECT_EQ(local_executor({0, "/bin/sh"}).error().message, "0 slots, but at least one is needed");
+  EXPECT_EQ(local_executor({.slots = 0, .worker = "/bin/sh"}).error().message,
+            "0 slots, but at least one is needed");
 
-  workers_do("true");
+  set_worker("true");
   fs::remove(folder / "worker");
   EXPECT_NE(executor->start(job(1)).error().message.find("No such file"), std::string::npos);
-  workers_do("true");
+  set_worker("true");
   Job nowhere = job(1);
   nowhere.log_file = folder / "none/log";
   EXPECT_NE(executor->start(nowhere).error().message.find("No such file"), std::string::npos);

@@ -2,6 +2,7 @@
 // must refuse it; the attempt is skipped if the machine has no border that could.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -52,17 +53,21 @@ class SandboxTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // Returns the exit code of a process that enters the sandbox and then calls `act`. 99: it could not enter.
-  // Negative: it ended by a signal.
-  int confined(const std::function<int()>& act, Rules rules = {}, const std::optional<Machine>& on = {}) {
+  static constexpr int kNotEntered = 99, kNoError = 98;  // exit codes
+
+  // Returns the exit code of a process that enters the sandbox and then calls `act`; kNotEntered if it cannot
+  // enter; the negative number of the signal that ended it. Without `borders`, those of this machine are
+  // used.
+  int confined(const std::function<int()>& act, Rules rules = {},
+               const std::optional<Machine>& borders = {}) {
     rules.reads = {folder / "given"};
     rules.writes = {folder / "own"};
-    auto sandbox = Sandbox::prepare(rules, on.value_or(machine()));
+    auto sandbox = Sandbox::prepare(rules, borders.value_or(machine()));
     EXPECT_TRUE(sandbox) << sandbox.error().message;
     const pid_t id = fork();
     if (id == 0) {
       setpgid(0, 0);
-      if (sandbox->enter(SIGKILL)) _exit(99);
+      if (sandbox->enter(SIGKILL)) _exit(kNotEntered);
       _exit(act());
     }
     int status = 0;
@@ -72,14 +77,14 @@ class SandboxTest : public ::testing::Test {
   }
   // Expects that `act` returns -1 with EPERM or EACCES, as a refused system call does.
   void expect_refused(const char* what, const std::function<long()>& act, const Rules& rules = {},
-                      const std::optional<Machine>& on = {}) {
+                      const std::optional<Machine>& borders = {}) {
     EXPECT_EQ(confined(
                   [&] {
                     errno = 0;
                     const long got = act();
-                    return got < 0 && (errno == EPERM || errno == EACCES) ? 0 : errno == 0 ? 98 : errno;
+                    return got < 0 && (errno == EPERM || errno == EACCES) ? 0 : errno == 0 ? kNoError : errno;
                   },
-                  rules, on),
+                  rules, borders),
               0)
         << what;
   }
@@ -98,7 +103,7 @@ class SandboxTest : public ::testing::Test {
   fs::path folder;
 };
 
-TEST_F(SandboxTest, TheMachineSaysWhatItHas) {
+TEST_F(SandboxTest, AMachineDescribesItsBorders) {
   const Machine& m = machine();
   EXPECT_NE(m.text(), "");
   EXPECT_EQ(m.text().find("filtered") != std::string::npos, m.filter);
@@ -112,7 +117,7 @@ TEST_F(SandboxTest, TheMachineSaysWhatItHas) {
   EXPECT_NE(off.missing(), "");
 }
 
-TEST_F(SandboxTest, WhatItNeedsItCanDo) {
+TEST_F(SandboxTest, NeededOperationsAreAllowed) {
   EXPECT_EQ(confined([&] {
               std::ofstream(folder / "own" / "made") << "text";
               std::string text;
@@ -245,7 +250,7 @@ TEST_F(SandboxTest, ServersOfThisMachineAreOutOfReach) {
     expect_refused(
         "raw packets", [] { return socket(AF_PACKET, SOCK_RAW, 0); }, rules);
     expect_refused(
-        "events of devices", [] { return socket(AF_NETLINK, SOCK_RAW, 15); }, rules);
+        "events of devices", [] { return socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT); }, rules);
     const auto talk = [] {
       int pair[2];
       char text = 0;
@@ -259,7 +264,7 @@ TEST_F(SandboxTest, ServersOfThisMachineAreOutOfReach) {
   close(server);
 }
 
-TEST_F(SandboxTest, SharedMemoryIsOfOneRunAndBounded) {
+TEST_F(SandboxTest, SharedMemoryBelongsToOneRunAndIsBounded) {
   if (machine().landlock == 0) GTEST_SKIP() << machine().missing();
   const fs::path name = "gabbro_sandbox" + std::to_string(getpid()), theirs = "/dev/shm" / name;
   const auto make = [&] { return open(theirs.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600); };
@@ -278,7 +283,8 @@ TEST_F(SandboxTest, SharedMemoryIsOfOneRunAndBounded) {
   team.loopback = true;
   EXPECT_FALSE(Sandbox::prepare(team, without).has_value());
   if (!machine().mounts) return;
-  // A file of another process, which keeps its content; twice, since a run leaves nothing to the next.
+  // The file of another process keeps its content. The run is repeated, since none must leave files to the
+  // next.
   std::ofstream(theirs) << "secret";
   for (int i = 0; i < 2; ++i) EXPECT_EQ(confined(fill, with_devices(4 << 20)), 0);
   std::string text;
@@ -326,7 +332,7 @@ TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
   expect_refused("a signal to all", [] { return kill(-1, 0); });
   expect_refused("a signal to a thread", [&] { return syscall(SYS_tgkill, parent, parent, 0); });
   expect_refused("a signal with a value", [&] { return sigqueue(parent, SIGCONT, {}); });
-  expect_refused("a descriptor of it", [&] { return syscall(434, parent, 0); });
+  expect_refused("a descriptor of it", [&] { return syscall(434 /* pidfd_open */, parent, 0); });
   expect_refused("tracing", [&] { return ptrace(PTRACE_ATTACH, parent, nullptr, nullptr); });
   expect_refused("its memory", [&] {
     iovec none{};
@@ -359,7 +365,7 @@ TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
   });
   expect_refused("its core", [&] { return prctl(62 /* PR_SCHED_CORE */, 2, parent, 0, 0); });
   expect_refused("its terminal", [&] { return ioctl(0, TIOCSPGRP, &parent); });
-  expect_refused("a child for it", [] { return syscall(SYS_clone, 0x8000 | SIGCHLD, 0, 0, 0, 0); });
+  expect_refused("a child for it", [] { return syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0); });
   expect_refused("signals by way of a descriptor", [&] { return fcntl(0, F_SETOWN, parent); });
   expect_refused("another session", [] { return setsid(); });
   expect_refused("a group of its own", [] {
@@ -378,7 +384,7 @@ TEST_F(SandboxTest, OtherProcessesAreLeftAlone) {
 TEST_F(SandboxTest, TheKernelsSideDoorsAreClosed) {
   if (!machine().filter) GTEST_SKIP() << machine().missing();
   expect_refused("namespaces", [] { return unshare(CLONE_NEWUSER); });
-  expect_refused("io_uring", [] { return syscall(425, 1, nullptr); });
+  expect_refused("io_uring", [] { return syscall(425 /* io_uring_setup */, 1, nullptr); });
   expect_refused("bpf", [] { return syscall(SYS_bpf, 0, nullptr, 0); });
   expect_refused("keys", [] { return syscall(SYS_keyctl, 0, 0, 0, 0, 0); });
   expect_refused("memory without a limit", [] { return memfd_create("x", 0); });
@@ -386,7 +392,7 @@ TEST_F(SandboxTest, TheKernelsSideDoorsAreClosed) {
   expect_refused("modes", [&] { return chmod((folder / "own").c_str(), 0); });
   expect_refused("links", [&] { return symlink("/etc/shadow", (folder / "own" / "l").c_str()); });
   expect_refused("pipes with a name", [&] { return mkfifo((folder / "own" / "p").c_str(), 0600); });
-  expect_refused("text for the terminal", [] { return ioctl(0, 0x5412, "x"); });
+  expect_refused("text for the terminal", [] { return ioctl(0, TIOCSTI, "x"); });
 }
 
 TEST_F(SandboxTest, LimitsHold) {
@@ -432,7 +438,7 @@ TEST_F(SandboxTest, ASealedProcessStartsNothing) {
 }
 
 // Each border works alone, and the worker also runs without any, as on machines that support fewer.
-TEST_F(SandboxTest, EveryPartOfItStandsAlone) {
+TEST_F(SandboxTest, EveryBorderWorksAlone) {
   const Machine& all = machine();
   for (int parts = 0; parts < 8; ++parts) {
     Machine some;

@@ -22,6 +22,7 @@ inline std::string dump(const Expr& expr) {
     default:
       break;
   }
+  // By Expr::Kind.
   constexpr const char* kHeads[] = {"", "", "", "call ", "", "", "list", "if", "index "};
   std::string out = "(" + (kHeads[static_cast<int>(expr.kind)] + expr.text);
   for (std::size_t i = 0; i < expr.args.size(); ++i) {
@@ -32,6 +33,7 @@ inline std::string dump(const Expr& expr) {
 }
 
 inline std::string dump(const Stmt& stmt) {
+  // By Stmt::Kind.
   constexpr const char* kHeads[] = {"axis", "assign", "share", "scan", "for", "return"};
   std::string out = std::string("(") + kHeads[static_cast<int>(stmt.kind)];
   for (const auto& comment : stmt.comments) out += " #" + comment + "#";

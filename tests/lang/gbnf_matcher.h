@@ -11,9 +11,9 @@
 namespace gabbro::lang::testing {
 
 struct Symbol {
-  int rule = -1;  // index of a rule, or -1 for a character class
-  std::vector<std::pair<unsigned, unsigned>> ranges;
-  bool inverted = false;
+  int rule = -1;                                      // index of a rule, or -1 for a character class
+  std::vector<std::pair<unsigned, unsigned>> ranges;  // first and last characters
+  bool inverted = false;                              // matches characters outside of the ranges
   [[nodiscard]] bool accepts(unsigned c) const {
     bool in = false;
     for (const auto& [low, high] : ranges) in = in || (c >= low && c <= high);
@@ -23,8 +23,8 @@ struct Symbol {
 using Sequence = std::vector<Symbol>;
 
 struct Grammar {
-  std::vector<std::vector<Sequence>> rules;
-  std::map<std::string, int> names;
+  std::vector<std::vector<Sequence>> rules;  // the alternatives of each
+  std::map<std::string, int> names;          // the index of each named rule
 
   explicit Grammar(const std::string& source) : text(source) {
     while (skip(), at < text.size()) {
@@ -51,6 +51,7 @@ struct Grammar {
     rules.push_back(std::move(body));
     return static_cast<int>(rules.size()) - 1;
   }
+  // Skips spaces, and line ends if `lines`.
   void skip(bool lines = true) {
     while (at < text.size() && (text[at] == ' ' || (lines && text[at] == '\n'))) ++at;
   }
@@ -63,6 +64,7 @@ struct Grammar {
     if (at == from) ++at;
     return text.substr(from, at - from);
   }
+  // Reads one character of a literal or a class, which may be escaped.
   unsigned character() {
     if (text[at] != '\\') return static_cast<unsigned char>(text[at++]);
     const char kind = text[at + 1];
@@ -78,7 +80,7 @@ struct Grammar {
   std::vector<Sequence> alternatives() {
     std::vector<Sequence> out{{}};
     for (;;) {
-      skip(false);
+      skip(/*lines=*/false);
       if (at >= text.size() || text[at] == '\n' || text[at] == ')') return out;
       if (text[at] == '|') {
         ++at;
@@ -123,8 +125,11 @@ struct Grammar {
   }
 };
 
+// The symbols that the rest of a text has to match; the next one is at the back.
 using Stack = std::vector<const Symbol*>;
 
+// Replaces the rule at the back of `stack` by each of its alternatives, until a character class is at the
+// back. Adds the results to `out`.
 inline void expand(const Grammar& g, const Stack& stack, std::set<Stack>& out, std::set<Stack>& seen) {
   if (stack.empty() || stack.back()->rule < 0) {
     out.insert(stack);

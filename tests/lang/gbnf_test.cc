@@ -20,6 +20,7 @@ using testing::refused_at;
 using testing::Sequence;
 using testing::Symbol;
 
+// Appends a random text that `symbol` matches.
 void sample(const Grammar& g, const Symbol& symbol, Random& random, int depth, std::string& out) {
   if (symbol.rule < 0) {
     if (symbol.inverted) {
@@ -31,9 +32,10 @@ void sample(const Grammar& g, const Symbol& symbol, Random& random, int depth, s
     return;
   }
   const auto& choices = g.rules[symbol.rule];
-  // At great depth, the shortest alternative ends the sample.
+  // At great depth, the shortest alternative is chosen, so that the sample ends.
+  constexpr int kDeep = 24;
   const Sequence* chosen = &choices[random.below(static_cast<std::int64_t>(choices.size()))];
-  if (depth > 24)
+  if (depth > kDeep)
     for (const Sequence& s : choices)
       if (s.size() < chosen->size()) chosen = &s;
   for (const Symbol& s : *chosen) sample(g, s, random, depth + 1, out);
@@ -52,7 +54,7 @@ TEST(Gbnf, AcceptsTheZooInCanonicalForm) {
   EXPECT_GT(count, 2);
 }
 
-TEST(Gbnf, RefusesWhatIsNoProgram) {
+TEST(Gbnf, RejectsTextsThatAreNotPrograms) {
   const std::string text = gbnf();
   const Grammar g(text);
   for (const char* bad : {"unit A(x: [t, D]) -> [t, D]:\n    return if\n", "def f(x):\n    return x\n",

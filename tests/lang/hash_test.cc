@@ -18,11 +18,11 @@ Hash128 hash_of(const std::string& program, std::int64_t width = 0) {
 std::string unit(const std::string& body) { return "unit A(x: [t, D]) -> [t, D]:\n" + body; }
 
 struct Pair {
-  const char* why;
+  const char* difference;
   std::string a, b;
 };
 
-TEST(Hash, LooksThroughWhatDoesNotMatter) {
+TEST(Hash, IgnoresDifferencesWithoutEffect) {
   const std::string base = unit(
       "    axis h = 4, k = D / 4\n    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n    gate = "
       "sigmoid(linear(x, D))\n"
@@ -34,12 +34,12 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
             "sigmoid(linear(x, D))\n"
             "    p = softmax(dot(one, past(two), over=b) * b ** -0.5, over=s)\n    return linear(sum(p * "
             "past(two), over=s), D) * g\n")},
-      {"order of independent statements", base,
+      {"order of independent statements and of axes", base,
        unit("    axis k = D / 4, h = 4\n    gate = sigmoid(linear(x, D))\n    key = linear(x, [k, h])\n    q "
             "= linear(x, [h, k])\n"
             "    w = softmax(dot(q, past(key), over=k) * k ** -0.5, over=s)\n    return linear(sum(w * "
             "past(key), over=s), D) * gate\n")},
-      {"commuted products and sums", base,
+      {"commuted factors", base,
        unit("    axis h = 4, k = D / 4\n    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n    gate = "
             "sigmoid(linear(x, D))\n"
             "    w = softmax(k ** -0.5 * dot(past(key), q, over=k), over=s)\n    return gate * "
@@ -51,11 +51,11 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
       {"associativity",
        unit("    a = linear(x, D)\n    b = linear(shift(x, 1), D)\n    return (x + a) + b\n"),
        unit("    a = linear(x, D)\n    b = linear(shift(x, 1), D)\n    return x + (b + a)\n")},
-      {"subtraction as a negative sum", unit("    a = linear(x, D)\n    return x - a\n"),
+      {"subtraction as addition of the negative", unit("    a = linear(x, D)\n    return x - a\n"),
        unit("    a = linear(x, D)\n    return -a + x\n")},
       {"neutral operations", unit("    return linear(x, D)\n"),
        unit("    return (linear(x * 1, D) + 0) / 1\n")},
-      {"a start at zero", unit("    return linear(x, D, init=0)\n"),
+      {"an initialisation at zero", unit("    return linear(x, D, init=0)\n"),
        unit("    return linear(x, D, init=normal(0))\n")},
       {"constants folded", unit("    return 6 * linear(x, D)\n"), unit("    return 2 * linear(3 * x, D)\n")},
       {"order of states",
@@ -75,12 +75,12 @@ TEST(Hash, LooksThroughWhatDoesNotMatter) {
       {"a shared value written twice", unit("    y = tanh(x)\n    return y * y + y\n"),
        unit("    return tanh(x) * tanh(x) + tanh(x)\n")},
   };
-  for (const Pair& p : pairs) EXPECT_EQ(hash_of(p.a), hash_of(p.b)) << p.why;
+  for (const Pair& p : pairs) EXPECT_EQ(hash_of(p.a), hash_of(p.b)) << p.difference;
 }
 
-TEST(Hash, TellsFunctionsApart) {
+TEST(Hash, DistinguishesFunctions) {
   const Pair pairs[] = {
-      {"factors whose product float32 does not have",
+      {"factors whose product underflows in float32",
        unit("    y = 2 ** -100 * shift(2 ** -100 * linear(x, D), 1)\n"
             "    return 2 ** 100 * shift(2 ** 100 * shift(y, 1), 1)\n"),
        unit("    return shift(linear(x, D), 3)\n")},
@@ -119,7 +119,7 @@ TEST(Hash, TellsFunctionsApart) {
       {"tied embedding", "design M:\n    tied = true\n    stack = Block\n", "design M:\n    stack = Block\n"},
       {"detached", unit("    return x * tanh(x)\n"), unit("    return x * detach(tanh(x))\n")},
   };
-  for (const Pair& p : pairs) EXPECT_NE(hash_of(p.a), hash_of(p.b)) << p.why;
+  for (const Pair& p : pairs) EXPECT_NE(hash_of(p.a), hash_of(p.b)) << p.difference;
 }
 
 TEST(Hash, DoesNotDependOnTheWidth) {
@@ -127,8 +127,9 @@ TEST(Hash, DoesNotDependOnTheWidth) {
   EXPECT_EQ(hash_of(program, 64), hash_of(program, 256));
 }
 
-// At D = 256 these are shift(x, 4), two iterations and the first branch; at other widths they are not.
-TEST(Hash, TellsWhatFollowsFromTheWidthFromANumber) {
+// At the default width, D = 256, these are shift(x, 4), two iterations and the first branch. At another width
+// each can be something else. A constant expression that does not use the width makes no difference.
+TEST(Hash, DistinguishesStructureDerivedFromTheWidth) {
   EXPECT_NE(hash_of(unit("    return x + shift(x, D / 64)\n")),
             hash_of(unit("    return x + shift(x, 4)\n")));
   EXPECT_NE(hash_of(unit("    for i in D / 128 with y = x:\n        y = silu(y)\n    return y\n")),

@@ -25,13 +25,13 @@ TEST(Hostile, TextsAreRefusedWithinBounds) {
   GTEST_SKIP() << "its bounds of time and memory are those of a program without sanitizers";
 #endif
   for (const Hostile& h : hostile_texts()) {
-    const double begun = processor_seconds();
+    const double start = processor_seconds();
     const CheckReport report = check(h.text, zoo::library());
-    EXPECT_LT(processor_seconds() - begun, 20) << h.kind;
+    EXPECT_LT(processor_seconds() - start, 20) << h.kind;
     EXPECT_FALSE(report.valid()) << h.kind;
-    std::size_t said = 0;
-    for (const Error& e : report.errors) said += e.message.size() + e.hint.size();
-    EXPECT_LT(said, 100'000U) << h.kind << ": messages are for people";
+    std::size_t message_bytes = 0;
+    for (const Error& e : report.errors) message_bytes += e.message.size() + e.hint.size();
+    EXPECT_LT(message_bytes, 100'000U) << h.kind << ": messages are for people";
   }
   EXPECT_LT(peak_kilobytes(), 2'000'000);
 }
@@ -42,15 +42,15 @@ TEST(Hostile, DesignsAreCheckedWithinBounds) {
   GTEST_SKIP() << "its bounds of time and memory are those of a program without sanitizers";
 #endif
   for (const Hostile& h : hostile_designs()) {
-    const double begun = processor_seconds();
+    const double start = processor_seconds();
     const CheckReport report = check(h.text, zoo::library());
-    EXPECT_LT(processor_seconds() - begun, 20) << h.kind;
+    EXPECT_LT(processor_seconds() - start, 20) << h.kind;
     EXPECT_TRUE(report.valid()) << h.kind << ": " << (report.valid() ? "" : report.errors[0].message);
   }
   EXPECT_LT(peak_kilobytes(), 2'000'000);
 }
 
-TEST(Hostile, TheBoundSaysWhatItIs) {
+TEST(Hostile, TheErrorNamesTheLimit) {
   const auto errors = check(hostile_texts()[0].text, zoo::library()).errors;
   ASSERT_FALSE(errors.empty());
   EXPECT_EQ(errors[0].code, "limit");

@@ -10,7 +10,7 @@ namespace {
 
 const std::string kHead = "unit A(x: [t, D]) -> [t, D]:\n";
 
-// Returns y0 = silu(x), y1 = silu(y0), ...
+// Returns a unit with the statements y0 = silu(x), y1 = silu(y0), ..., without a return.
 std::string chain(int statements) {
   std::string text = kHead;
   for (int i = 0; i < statements; ++i)
@@ -39,7 +39,7 @@ TEST(Limits, NamesOfLongBodiesAreFound) {
 
 // Names of an iteration end with it, even if the body is long: the name may be used again, and it does not
 // outlive the loop.
-TEST(Limits, NamesOfTurnsEndInLongBodies) {
+TEST(Limits, NamesOfIterationsEndInLongBodies) {
   const std::string loop =
       chain(40) +
       "    for i in 3 with z = y39:\n        u = silu(z)\n        skip[i] = u\n        z = u + x\n";
@@ -50,11 +50,11 @@ TEST(Limits, NamesOfTurnsEndInLongBodies) {
 }
 
 // Units that are within the limit one by one are limited together.
-TEST(Limits, UnitsTogether) {
+TEST(Limits, UnitsAreLimitedTogether) {
   std::string text;
   for (int u = 0; u < 10; ++u) {
     std::string unit = chain(40) + "    return y39\n\n";
-    text += unit.replace(5, 1, fmt::format("A{}", u));
+    text += unit.replace(kHead.find('A'), 1, fmt::format("A{}", u));
   }
   const auto errors = errors_of(text, 100);
   ASSERT_EQ(errors.size(), 1U);

@@ -33,12 +33,13 @@ inline std::vector<std::string> lines_of(std::string_view text) {
   return out;
 }
 
-inline std::size_t place(Random& random, std::size_t size) {
-  return static_cast<std::size_t>(random.below(static_cast<std::int64_t>(size) + 1));
+/// Returns a random number from 0 to `most`.
+inline std::size_t at_most(Random& random, std::size_t most) {
+  return static_cast<std::size_t>(random.below(static_cast<std::int64_t>(most) + 1));
 }
 
 inline std::string mutate_bytes(Random& random, std::string text) {
-  const std::size_t at = place(random, text.size());
+  const std::size_t at = at_most(random, text.size());
   const auto byte = static_cast<char>(random.below(256));
   if (at == text.size() || random.chance(0.3)) return text.insert(at, 1, byte);
   if (random.chance(0.5)) return text.erase(at, 1);
@@ -47,8 +48,8 @@ inline std::string mutate_bytes(Random& random, std::string text) {
 }
 
 inline std::string mutate_pieces(Random& random, std::string text) {
-  const std::size_t at = place(random, text.size());
-  const std::size_t length = random.chance(0.5) ? 0 : place(random, 6);
+  const std::size_t at = at_most(random, text.size());
+  const std::size_t length = random.chance(0.5) ? 0 : at_most(random, 6);
   return text.replace(at, length, random.chance(0.2) ? "" : random.pick(kPieces));
 }
 
@@ -56,7 +57,7 @@ inline std::string mutate_lines(Random& random, const std::string& text) {
   std::vector<std::string> lines = lines_of(text);
   if (lines.empty()) return "x\n";
   const std::string line = random.pick(lines);
-  const std::size_t at = place(random, lines.size() - 1);
+  const std::size_t at = at_most(random, lines.size() - 1);
   const auto where = lines.begin() + static_cast<std::ptrdiff_t>(at);
   switch (random.below(5)) {
     case 0:
@@ -69,7 +70,7 @@ inline std::string mutate_lines(Random& random, const std::string& text) {
       *where = line;
       break;
     case 3:
-      *where = std::string(place(random, 8), ' ') + *where;
+      *where = std::string(at_most(random, 8), ' ') + *where;
       break;
     default:
       where->erase(0, std::min<std::size_t>(where->size(), 4));

@@ -21,7 +21,7 @@ class Source {
     const auto errors = library_.add(parsed_.program);
     EXPECT_TRUE(errors.empty()) << (errors.empty() ? "" : errors.front().message);
   }
-  [[nodiscard]] Result<Resized> at(std::int64_t params) const {
+  [[nodiscard]] Result<Resized> resized_to(std::int64_t params) const {
     return resize(library_, *last_design(parsed_.program), params);
   }
   [[nodiscard]] Elaboration elaborated(const Resized& size) const {
@@ -53,26 +53,37 @@ bool fits(std::int64_t got, std::int64_t want) {
   return std::abs(static_cast<double>(got) / static_cast<double>(want) - 1) <= 0.01;
 }
 
-TEST(Resize, MovesOnlyWhereWidthAndScaleDoNot) {
+TEST(Resize, MovesOnlyIfWidthAndScaleDoNotSuffice) {
   struct Case {
-    const char* why;
+    const char* what_suffices;
     const char* stack;
     std::int64_t params;
-    bool scaled, moved;
+    bool scaled = false, moved = false;
   };
   const Case cases[] = {
-      {"a width does", "[2 * Residual(inner=M), RMSNorm]", 195'000, false, false},
-      {"a free hyperparameter does", "[2 * Block(mixer=M), RMSNorm]", 360'000, true, false},
-      {"neither does", "[2 * Residual(inner=M), RMSNorm]", 180'000, false, true},
-      {"a free one does with a move", "[2 * Block(mixer=M, mlp=MLP(mult=0.25)), RMSNorm]", 50'000, true,
-       true},
+      {.what_suffices = "a width", .stack = "[2 * Residual(inner=M), RMSNorm]", .params = 195'000},
+      {.what_suffices = "a free hyperparameter",
+       .stack = "[2 * Block(mixer=M), RMSNorm]",
+       .params = 360'000,
+       .scaled = true},
+      {.what_suffices = "a move",
+       .stack = "[2 * Residual(inner=M), RMSNorm]",
+       .params = 180'000,
+       .moved = true},
+      {.what_suffices = "a free hyperparameter with a move",
+       .stack = "[2 * Block(mixer=M, mlp=MLP(mult=0.25)), RMSNorm]",
+       .params = 50'000,
+       .scaled = true,
+       .moved = true},
   };
   for (const Case& c : cases) {
-    const auto r = Source(design(c.stack)).at(c.params);
-    ASSERT_TRUE(r) << c.why << ": " << r.error().message;
-    EXPECT_TRUE(fits(r->params, c.params)) << c.why;
-    EXPECT_EQ(r->free_scale != 1, c.scaled) << c.why << ": D = " << r->width << ", " << text_of(r->moves);
-    EXPECT_EQ(!r->moves.empty(), c.moved) << c.why << ": D = " << r->width << ", " << text_of(r->moves);
+    const auto r = Source(design(c.stack)).resized_to(c.params);
+    ASSERT_TRUE(r) << c.what_suffices << ": " << r.error().message;
+    EXPECT_TRUE(fits(r->params, c.params)) << c.what_suffices;
+    EXPECT_EQ(r->free_scale != 1, c.scaled)
+        << c.what_suffices << ": D = " << r->width << ", " << text_of(r->moves);
+    EXPECT_EQ(!r->moves.empty(), c.moved)
+        << c.what_suffices << ": D = " << r->width << ", " << text_of(r->moves);
   }
 }
 
@@ -81,16 +92,16 @@ TEST(Resize, TheNearestValueMoves) {
   const Source source(design("[2 * Residual(inner=M), RMSNorm]"));
   int moved = 0;
   for (std::int64_t params = 150'000; params < 400'000; params += 10'000) {
-    const auto r = source.at(params);
+    const auto r = source.resized_to(params);
     if (!r) continue;  // the state ends at 64
     EXPECT_TRUE(fits(r->params, params)) << params;
-    const Elaboration again = source.elaborated(*r);
-    ASSERT_TRUE(again.ok()) << again.errors.front().message;
-    EXPECT_EQ(ir::count_params(again.graph), r->params);
-    EXPECT_EQ(again.moves, r->moves);
-    const auto twice = source.at(params);
-    EXPECT_EQ(twice->moves, r->moves);
-    EXPECT_EQ(twice->width, r->width);
+    const Elaboration elaboration = source.elaborated(*r);
+    ASSERT_TRUE(elaboration.ok()) << elaboration.errors.front().message;
+    EXPECT_EQ(ir::count_params(elaboration.graph), r->params);
+    EXPECT_EQ(elaboration.moves, r->moves);
+    const auto repeated = source.resized_to(params);
+    EXPECT_EQ(repeated->moves, r->moves);
+    EXPECT_EQ(repeated->width, r->width);
     if (r->moves.size() != 1 || r->moves[0].hyper != "state") continue;
     ++moved;
     const Move& move = r->moves[0];
@@ -113,7 +124,7 @@ TEST(Resize, TheNearestValueMoves) {
 TEST(Resize, MovesStayInTheRange) {
   const Source source(design("[2 * Residual(inner=M(state=64)), RMSNorm]"));
   for (std::int64_t params = 150'000; params < 400'000; params += 10'000)
-    if (const auto r = source.at(params))
+    if (const auto r = source.resized_to(params))
       for (const Move& m : r->moves) {
         if (m.hyper == "state") {
           EXPECT_TRUE(m.to >= 4 && m.to <= 64) << text_of(r->moves);
@@ -134,7 +145,7 @@ TEST(Resize, OnlyInstancesOfTheValueMove) {
   EXPECT_EQ(hypers, "heads=16, state=20, far=256, window=32;heads=16, state=17, far=256, window=32;");
 }
 
-TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
+TEST(Resize, TheDepthStays) {
   const Source depth(
       "unit Deep(x: [t, D], layers: int in {1 .. 64} = 8, inner: Unit = SiLU) -> [t, D]:\n"
       "    axis h = 16, k = D / 16\n"
@@ -142,7 +153,7 @@ TEST(Resize, DepthAndWhatNoSizeDependsOnStay) {
       "        y = y + inner(linear(linear(shift(y, 1), [h, k]), D))\n"
       "    return y\n\n"
       "design X:\n    vocab = 512\n    stack = [Deep, RMSNorm]\n");
-  const auto r = depth.at(150'000);
+  const auto r = depth.resized_to(150'000);
   ASSERT_FALSE(r) << text_of(r->moves);
   EXPECT_EQ(r.error().code, "budget");
   EXPECT_NE(r.error().message.find("D = 64 gives 131136 (-12.6 %), D = 80 gives 184400 (+22.9 %)"),
@@ -163,15 +174,15 @@ TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
   for (const char* stack : stacks) {
     const Source source("design X:\n    vocab = 512\n    stack = " + std::string(stack) + "\n");
     for (const std::int64_t params : {150'000, 300'000, 600'000}) {
-      const auto r = source.at(params);
+      const auto r = source.resized_to(params);
       ASSERT_TRUE(r) << stack << ", " << params << ": " << r.error().message;
       EXPECT_TRUE(fits(r->params, params)) << stack << ", " << params;
-      const Elaboration again = source.elaborated(*r);
-      ASSERT_TRUE(again.ok()) << again.errors.front().message;
-      EXPECT_EQ(ir::count_params(again.graph), r->params) << stack << ", " << params;
-      const auto twice = source.at(params);
-      EXPECT_EQ(twice->free_scale, r->free_scale);
-      EXPECT_EQ(twice->moves, r->moves);
+      const Elaboration elaboration = source.elaborated(*r);
+      ASSERT_TRUE(elaboration.ok()) << elaboration.errors.front().message;
+      EXPECT_EQ(ir::count_params(elaboration.graph), r->params) << stack << ", " << params;
+      const auto repeated = source.resized_to(params);
+      EXPECT_EQ(repeated->free_scale, r->free_scale);
+      EXPECT_EQ(repeated->moves, r->moves);
       EXPECT_GE(r->free_scale, 0.25);
       EXPECT_LE(r->free_scale, 4);
       for (const Move& m : r->moves)
@@ -185,7 +196,7 @@ TEST(Resize, AMixerInsideOfAnMlpKeepsItsDivisor) {
 }
 
 // Sizes found before moves existed; recorded campaigns must keep them.
-TEST(Resize, SizesOfRecordsStay) {
+TEST(Resize, RecordedSizesStay) {
   struct Case {
     const char* file;
     std::int64_t params, width;
@@ -213,7 +224,7 @@ TEST(Resize, SizesOfRecordsStay) {
 
 // The work is bounded by operations, not by the number of values and units. Without the bound, these designs
 // take longer than a test may.
-TEST(Resize, LargeDesignsEnd) {
+TEST(Resize, SearchesOfLargeDesignsEnd) {
   std::string many = kUnit;
   std::string stack;
   for (int i = 0; i < 40; ++i) {
@@ -226,8 +237,8 @@ TEST(Resize, LargeDesignsEnd) {
   }
   const Source wide(many + "design X:\n    vocab = 512\n    stack = [" + stack + "8 * M, RMSNorm]\n");
   const Source deep(design("[1000 * (8 * Residual(inner=M)), RMSNorm]"));
-  EXPECT_FALSE(wide.at(150'000));
-  EXPECT_FALSE(deep.at(150'000));
+  EXPECT_FALSE(wide.resized_to(150'000));
+  EXPECT_FALSE(deep.resized_to(150'000));
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ const char* const kBib = R"(% refs
 @article{broken, title = {never closed,
 )";
 
-TEST_F(Add, NothingIsMadeBeforeSomethingIsKept) {
+TEST_F(Add, NoFileIsCreatedBeforeSomethingIsStored) {
   const auto library = open();
   (void)library->search("attention", 3);
   EXPECT_FALSE(fs::exists(folder_ / "own"));
@@ -86,7 +86,7 @@ TEST_F(Add, FolderOfSeveralFormats) {
   EXPECT_TRUE(library->search("kangaroo", 1).empty());
 }
 
-TEST_F(Add, TwiceIsOnceAndChangedIsReplaced) {
+TEST_F(Add, RepeatedFilesAreSkippedAndChangedOnesReplaced) {
   const std::string path = write("docs/a.md", "# Numbat\n\nold words here\n");
   EXPECT_EQ(open()->add({path})->added, 1);
   const auto again = open()->add({path, docs()});
@@ -103,7 +103,7 @@ TEST_F(Add, TwiceIsOnceAndChangedIsReplaced) {
   EXPECT_EQ(library->find("a")->id, "a");
 }
 
-TEST_F(Add, IdsOfOthersAreNotTaken) {
+TEST_F(Add, TakenIdsGetASuffix) {
   write("docs/gla.txt", "Bilby notes\n");
   fs::create_directories(folder_ / "docs" / "sub");
   write("docs/sub/gla.txt", "Bilby again\n");
@@ -129,7 +129,7 @@ TEST_F(Add, TheBestPassageOfALongDocumentIsTheHit) {
   EXPECT_LE(hits[0].text.size(), 1700u);
 }
 
-TEST_F(Add, WhatCannotBeReadIsTold) {
+TEST_F(Add, UnreadableFilesAreReported) {
   const auto library = open();
   const auto none = library->add({(folder_ / "nowhere").string()});
   ASSERT_FALSE(none);
@@ -139,7 +139,7 @@ TEST_F(Add, WhatCannotBeReadIsTold) {
   EXPECT_EQ((*without)->add({write("y.txt", "?")}).error().code, "library");
 }
 
-TEST_F(Add, InterruptedLeavesWholeFiles) {
+TEST_F(Add, AnInterruptedAddLeavesWholeFiles) {
   std::string bib;
   constexpr int kEntries = 3000;
   for (int i = 0; i < kEntries; ++i)
@@ -158,7 +158,7 @@ TEST_F(Add, InterruptedLeavesWholeFiles) {
     int status = 0;
     waitpid(child, &status, 0);
     if (WIFSIGNALED(status)) ++killed;
-    const auto file = File::open((folder_ / "own" / "library.db").string(), false);
+    const auto file = LibraryFile::open((folder_ / "own" / "library.db").string(), /*create=*/false);
     ASSERT_TRUE(file) << file.error().message;
     const auto size = *file ? (*file)->size() : 0;
     EXPECT_TRUE(size == 0 || size == kEntries) << size;
@@ -186,7 +186,7 @@ TEST_F(Add, OtherFilesAreRefused) {
   EXPECT_NE(library.error().message.find("not a library"), std::string::npos);
 }
 
-TEST_F(Add, ADamagedFileIsTold) {
+TEST_F(Add, ADamagedFileIsReported) {
   std::string text;
   for (int i = 0; i < 3000; ++i)
     text += "Words number " + std::to_string(i * 7919) + " of a long document.\n\n";

@@ -62,7 +62,7 @@ TEST_F(Command, JsonHasEveryField) {
   EXPECT_EQ(nlohmann::json::parse(run("search '(' --json").out).size(), 0u);
 }
 
-TEST_F(Command, ShowSaysAllThatIsKnown) {
+TEST_F(Command, ShowPrintsAllFacts) {
   const Output o = run("show gla");
   EXPECT_EQ(o.code, 0);
   for (const char* part :
@@ -71,7 +71,7 @@ TEST_F(Command, ShowSaysAllThatIsKnown) {
     EXPECT_NE(o.out.find(part), std::string::npos) << part;
 }
 
-TEST_F(Command, WhatIsMistypedGetsASuggestion) {
+TEST_F(Command, TyposGetASuggestion) {
   Output o = run("show gated-deltant");
   EXPECT_EQ(o.code, 2);
   EXPECT_NE(o.err.find("unknown paper 'gated-deltant'; did you mean 'gated-deltanet'?"), std::string::npos)
@@ -103,17 +103,15 @@ TEST_F(Command, AddedDocumentsAreFoundAndShown) {
   EXPECT_NE(o.err.find("not found"), std::string::npos);
 }
 
-TEST_F(Command, OnlineWithoutNetworkGivesWhatIsThere) {
+TEST_F(Command, OnlineWithoutNetworkGivesLocalResults) {
   const Output o = run("search 'linear attention' --online --arxiv http://127.0.0.1:1 --semantic-scholar ''");
   EXPECT_EQ(o.code, 0);
   EXPECT_NE(o.err.find("arXiv: "), std::string::npos) << o.err;
   EXPECT_NE(o.out.find("linear-attention"), std::string::npos);
   Server server([](const std::string&, const std::string&) {
-    return Answer{
-        200,
-        "<feed><entry><id>http://arxiv.org/abs/2905.00001v1</id><title>Quokka online</title></entry></feed>",
-        {},
-        false};
+    return Answer{.body =
+                      "<feed><entry><id>http://arxiv.org/abs/2905.00001v1</id><title>Quokka "
+                      "online</title></entry></feed>"};
   });
   EXPECT_EQ(run("search quokka --online --semantic-scholar '' --arxiv " + server.url()).out,
             "2905.00001        Quokka online\n");

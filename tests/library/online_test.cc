@@ -57,13 +57,12 @@ class Online : public testing::Test {
   double now_ = 1e9, slept_ = 0;
 };
 
-TEST_F(Online, ArxivFindsAndIsKept) {
+TEST_F(Online, ArxivResultsAreFoundAndStored) {
   Server server([](const std::string&, const std::string&) {
-    return Answer{
-        200, feed(entry("2905.00001", "Numbat &amp; Gates") + entry("2312.06635", "GLA")), {}, false};
+    return Answer{.body = feed(entry("2905.00001", "Numbat &amp; Gates") + entry("2312.06635", "GLA"))};
   });
   options_.arxiv = server.url();
-  const auto found = open()->look_up("numbat: gates (ti:x)", 5, true);
+  const auto found = open()->look_up("numbat: gates (ti:x)", 5, /*online=*/true);
   EXPECT_TRUE(found.notices.empty());
   ASSERT_GE(found.hits.size(), 2u);
   const auto at =
@@ -91,38 +90,38 @@ TEST_F(Online, ArxivFindsAndIsKept) {
 }
 
 TEST_F(Online, TheCacheIsUsedUntilItIsTooOld) {
-  Server server([](const std::string&, const std::string&) { return Answer{200, feed(""), {}, false}; });
+  Server server([](const std::string&, const std::string&) { return Answer{.body = feed("")}; });
   options_.arxiv = server.url();
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(open()->look_up("numbat", 5, true).notices.empty());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(open()->look_up("numbat", 5, /*online=*/true).notices.empty());
   EXPECT_EQ(server.paths().size(), 1u);
   now_ += 8 * 86400;
-  (void)open()->look_up("numbat", 5, true);
+  (void)open()->look_up("numbat", 5, /*online=*/true);
   EXPECT_EQ(server.paths().size(), 2u);
 }
 
-TEST_F(Online, QuestionsKeepTheirDistance) {
-  Server server([](const std::string&, const std::string&) { return Answer{200, feed(""), {}, false}; });
+TEST_F(Online, RequestsKeepTheRequiredPause) {
+  Server server([](const std::string&, const std::string&) { return Answer{.body = feed("")}; });
   options_.arxiv = server.url();
   const auto library = open();
-  (void)library->look_up("one", 5, true);
+  (void)library->look_up("one", 5, /*online=*/true);
   EXPECT_EQ(slept_, 0);
-  (void)library->look_up("two", 5, true);
+  (void)library->look_up("two", 5, /*online=*/true);
   EXPECT_NEAR(slept_, 3, 1e-6);
-  (void)open()->look_up("three", 5, true);  // as another process would
+  (void)open()->look_up("three", 5, /*online=*/true);  // as another process would
   EXPECT_NEAR(slept_, 6, 1e-6);
   now_ += 100;
-  (void)library->look_up("four", 5, true);
+  (void)library->look_up("four", 5, /*online=*/true);
   EXPECT_NEAR(slept_, 6, 1e-6);
 }
 
-TEST_F(Online, TooManyRequestsAreWaitedFor) {
+TEST_F(Online, RetryAfterIsObeyed) {
   std::atomic<int> calls{0};
   Server server([&](const std::string&, const std::string&) {
-    return ++calls < 3 ? Answer{429, "slow down", "Retry-After: 7\r\n", false}
-                       : Answer{200, kScholar, {}, false};
+    return ++calls < 3 ? Answer{.status = 429, .body = "slow down", .headers = "Retry-After: 7\r\n"}
+                       : Answer{.body = kScholar};
   });
   options_.semantic_scholar = server.url();
-  const auto found = open()->look_up("bilby mixers", 5, true);
+  const auto found = open()->look_up("bilby mixers", 5, /*online=*/true);
   EXPECT_TRUE(found.notices.empty());
   EXPECT_EQ(calls, 3);
   EXPECT_GE(slept_, 14 - 1e-6);
@@ -136,32 +135,29 @@ TEST_F(Online, TooManyRequestsAreWaitedFor) {
             "search?query=bilby%20mixers&limit=5&fields=title,abstract,year,authors,externalIds,venue");
 }
 
-TEST_F(Online, ServersThatFailAreTold) {
+TEST_F(Online, ServerErrorsAreReported) {
   const struct {
     Answer answer;
     const char* words;
   } rows[] = {
-      {{429, "", "Retry-After: 3600\r\n", false}, "retry after 3600 s"},
-      {{500, "oops", {}, false}, "status 500"},
-      {{403, "no", {}, false}, "status 403"},
-      {{200, "<feed><entry>", {}, false}, "not well-formed"},
-      {{200, "", {}, false}, "not well-formed"},
-      {{200, "<html><body/></html>", {}, false}, "not an Atom feed"},
-      {{200, "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><feed>&e;", {}, false},
-       "not well-formed"},
-      {{200,
-        feed("<entry><id>http://arxiv.org/api/errors#incorrect_id</id><title>Error</title><summary>incorrect "
-             "id "
-             "format</summary></entry>"),
-        {},
-        false},
+      {{.status = 429, .body = "", .headers = "Retry-After: 3600\r\n"}, "retry after 3600 s"},
+      {{.status = 500, .body = "oops"}, "status 500"},
+      {{.status = 403, .body = "no"}, "status 403"},
+      {{.body = "<feed><entry>"}, "not well-formed"},
+      {{.body = ""}, "not well-formed"},
+      {{.body = "<html><body/></html>"}, "not an Atom feed"},
+      {{.body = "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><feed>&e;"}, "not well-formed"},
+      {{.body = feed(
+            "<entry><id>http://arxiv.org/api/errors#incorrect_id</id><title>Error</title><summary>incorrect "
+            "id "
+            "format</summary></entry>")},
        "incorrect id format"},
   };
   for (const auto& row : rows) {
     Server server([&](const std::string&, const std::string&) { return row.answer; });
     options_.arxiv = server.url();
     fs::remove(file_);
-    const auto found = open()->look_up("linear attention", 5, true);
+    const auto found = open()->look_up("linear attention", 5, /*online=*/true);
     ASSERT_EQ(found.notices.size(), 1u) << row.words;
     EXPECT_NE(found.notices[0].find(row.words), std::string::npos) << found.notices[0];
     EXPECT_EQ(found.hits.size(), 5u) << "local results stay";
@@ -169,26 +165,27 @@ TEST_F(Online, ServersThatFailAreTold) {
   }
 }
 
-TEST_F(Online, AHangingServerAndNoServer) {
-  Server server([](const std::string&, const std::string&) { return Answer{200, {}, {}, true}; });
+TEST_F(Online, HangingAndMissingServersAreReported) {
+  Server server([](const std::string&, const std::string&) { return Answer{.hang = true}; });
   options_.arxiv = server.url();
   options_.semantic_scholar = "http://127.0.0.1:1";
   options_.seconds = 0.3;
-  const auto found = open()->look_up("linear attention", 5, true);
+  const auto found = open()->look_up("linear attention", 5, /*online=*/true);
   ASSERT_EQ(found.notices.size(), 2u);
   EXPECT_NE(found.notices[0].find("no response within"), std::string::npos) << found.notices[0];
   EXPECT_EQ(found.hits.size(), 5u);
   std::atomic<bool> stop{true};
-  EXPECT_NE(open()->look_up("linear", 5, true, &stop).notices.at(0).find("stopped"), std::string::npos);
+  EXPECT_NE(open()->look_up("linear", 5, /*online=*/true, &stop).notices.at(0).find("stopped"),
+            std::string::npos);
 }
 
-TEST_F(Online, WithoutAFileItWorksToo) {
+TEST_F(Online, OnlineSearchWorksWithoutAFile) {
   Server server([](const std::string&, const std::string&) {
-    return Answer{200, feed(entry("2905.00001", "Numbat")), {}, false};
+    return Answer{.body = feed(entry("2905.00001", "Numbat"))};
   });
   options_.arxiv = server.url();
   options_.file = "";
-  EXPECT_EQ(open()->look_up("numbat", 5, true).hits.at(0).id, "2905.00001");
+  EXPECT_EQ(open()->look_up("numbat", 5, /*online=*/true).hits.at(0).id, "2905.00001");
 }
 
 TEST(Parsers, SemanticScholarOddities) {
@@ -233,7 +230,7 @@ Answer animal_vectors(const std::string& body) {
                         text.find("wombat") != std::string::npos || text.find("Hippo") != std::string::npos;
     data.push_back({{"index", i}, {"embedding", {animal ? 2.0 : 0.1, animal ? 0.1 : 2.0}}});
   }
-  return {200, nlohmann::json{{"data", data}}.dump(), {}, false};
+  return {.body = nlohmann::json{{"data", data}}.dump()};
 }
 
 TEST_F(Online, VectorsFindWhatWordsDoNot) {
@@ -242,11 +239,12 @@ TEST_F(Online, VectorsFindWhatWordsDoNot) {
     texts += static_cast<int>(nlohmann::json::parse(body)["input"].size());
     return animal_vectors(body);
   });
-  options_.embedding = {server.url() + "/v1", "animals", "", 20};
+  options_.embedding = {.url = server.url() + "/v1", .model = "animals", .key_env = "", .seconds = 20};
   const std::string path = testing::TempDir() + "wombat-" + std::to_string(getpid()) + ".txt";
   std::ofstream(path) << "Wombat\n\nA wombat digs.\n";
   const auto library = open();
-  EXPECT_NE(library->look_up("marsupial", 3, false).notices.at(0).find("no vectors"), std::string::npos);
+  EXPECT_NE(library->look_up("marsupial", 3, /*online=*/false).notices.at(0).find("no vectors"),
+            std::string::npos);
   ASSERT_TRUE(library->add({path}));
   fs::remove(path);
   const auto made = library->embed_missing();
@@ -257,14 +255,14 @@ TEST_F(Online, VectorsFindWhatWordsDoNot) {
   EXPECT_EQ(*open()->embed_missing(), 0);
   EXPECT_EQ(texts, before) << "vectors are kept in the file";
 
-  const auto found = open()->look_up("marsupial", 40, false);  // No text contains this word.
+  const auto found = open()->look_up("marsupial", 40, /*online=*/false);  // No text contains this word.
   EXPECT_TRUE(found.notices.empty());
   ASSERT_FALSE(found.hits.empty());
   EXPECT_TRUE(std::any_of(found.hits.begin(), found.hits.begin() + 8,
                           [](const Hit& h) { return h.title == "Wombat"; }));
 }
 
-TEST_F(Online, ABrokenEndpointLeavesWords) {
+TEST_F(Online, WithABrokenEndpointTheSearchUsesWords) {
   const char* const bodies[] = {"",
                                 "{}",
                                 R"({"data":[]})",
@@ -273,12 +271,13 @@ TEST_F(Online, ABrokenEndpointLeavesWords) {
                                 R"({"data":[{"index":9,"embedding":[1,2]}]})",
                                 R"({"data":[3]})"};
   for (const char* body : bodies) {
-    Server server([&](const std::string&, const std::string&) { return Answer{200, body, {}, false}; });
-    const EmbeddingEndpoint endpoint{server.url() + "/v1", "m", "", 5};
+    Server server([&](const std::string&, const std::string&) { return Answer{.body = body}; });
+    const EmbeddingEndpoint endpoint{.url = server.url() + "/v1", .model = "m", .key_env = "", .seconds = 5};
     EXPECT_FALSE(embed(endpoint, {"x"})) << body;
   }
-  Server server([&](const std::string&, const std::string&) { return Answer{500, "sorry", {}, false}; });
-  options_.embedding = {server.url() + "/v1", "m", "", 5};
+  Server server(
+      [&](const std::string&, const std::string&) { return Answer{.status = 500, .body = "sorry"}; });
+  options_.embedding = {.url = server.url() + "/v1", .model = "m", .key_env = "", .seconds = 5};
   const auto library = open();
   EXPECT_NE(library->embed_missing().error().message.find("status 500: sorry"), std::string::npos);
   EXPECT_EQ(library->search("linear attention", 5).size(), 5u);

@@ -20,7 +20,7 @@ TEST(Papers, EveryFileParses) {
   }
 }
 
-TEST(Papers, AtLeastTwoHundredWithoutDoublesOrGaps) {
+TEST(Papers, AreAtLeastTwoHundredUniqueAndComplete) {
   std::set<std::string> ids, titles, arxiv;
   for (const Paper& p : built_in()) {
     EXPECT_TRUE(ids.insert(p.id).second) << p.id;
@@ -59,7 +59,7 @@ TEST(Papers, EveryMixerOfTheZooHasItsPaper) {
   EXPECT_EQ(linked, files);
 }
 
-TEST(Papers, MistakesAreToldWithTheirLine) {
+TEST(Papers, ErrorsHaveTheirLine) {
   const auto error = [](const std::string& text) {
     const auto papers = parse_papers(text, "x");
     return papers ? "" : std::to_string(papers.error().at.line) + ": " + papers.error().message;

@@ -17,9 +17,10 @@
 
 namespace gabbro::library {
 
+/// A scripted response.
 struct Answer {
   int status = 200;
-  std::string body, headers;  // headers end in \r\n
+  std::string body, headers;  // headers: lines that end in \r\n
   bool hang = false;          // no answer; the connection stays open until the server ends
 };
 
@@ -49,6 +50,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   [[nodiscard]] const std::string& url() const { return url_; }
+  /// Returns the paths of all requests with their queries, in the order of arrival.
   std::vector<std::string> paths() {
     const std::lock_guard lock(mutex_);
     return paths_;
@@ -67,13 +69,13 @@ class Server {
     std::string request;
     char buffer[4096];
     std::size_t end = std::string::npos;
-    const auto more = [&] {
+    const auto receive_more = [&] {
       const ssize_t n = recv(client, buffer, sizeof buffer, 0);
       if (n > 0) request.append(buffer, static_cast<std::size_t>(n));
       return n > 0;
     };
     while ((end = request.find("\r\n\r\n")) == std::string::npos)
-      if (!more()) break;
+      if (!receive_more()) break;
     std::size_t length = 0;
     if (const auto at = request.find("Content-Length: "); at != std::string::npos && at < end)
       length = std::stoul(request.substr(at + 16));
@@ -82,7 +84,7 @@ class Server {
       send(client, go.data(), go.size(), MSG_NOSIGNAL);
     }
     while (end != std::string::npos && request.size() < end + 4 + length)
-      if (!more()) break;
+      if (!receive_more()) break;
     const auto from = request.find(' ') + 1;
     const std::string path = request.substr(from, request.find(' ', from) - from);
     {

@@ -18,6 +18,7 @@ namespace gabbro::testing {
 namespace {
 
 constexpr int kVocab = 64;
+constexpr std::int64_t kParams = 40'000;  // of each design, about
 
 std::string zoo_text(const std::string& name) {
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
@@ -58,7 +59,7 @@ class PyTorchModel : public ::testing::Test {
   static exec::pytorch::Python& python(int processes = 1) {
     static std::map<int, std::unique_ptr<exec::pytorch::Python>> started;
     if (!started[processes]) {
-      auto made = exec::pytorch::Python::start({"", processes, "cpu"});
+      auto made = exec::pytorch::Python::start({.program = "", .processes = processes, .device = "cpu"});
       EXPECT_TRUE(made.has_value()) << made.error().message;
       started[processes] = std::move(*made);
     }
@@ -66,7 +67,7 @@ class PyTorchModel : public ::testing::Test {
   }
 
   static Pair pair(const std::string& program, const trial::BackendOptions& options = {}, int processes = 1) {
-    const auto subject = zoo::sized_design(program, 40'000, kVocab);
+    const auto subject = zoo::sized_design(program, kParams, kVocab);
     EXPECT_TRUE(subject.has_value()) << subject.error().message;
     Pair out;
     out.graph = subject->elaboration.graph;
@@ -124,7 +125,7 @@ TEST_F(PyTorchModel, TrainsAttentionAsTheCpuEngineSlow) {
 TEST_F(PyTorchModel, FollowsMuonAsTheCpuEngine) {
   Pair p = pair(zoo_text("llama"));
   for (std::uint64_t step = 0; step < 5; ++step) {
-    const exec::Update update{.rule = exec::Rule::kMuon, .rate = 2e-3};
+    const exec::Update update{.rule = exec::UpdateRule::kMuon, .rate = 2e-3};
     const exec::StepReport a = p.torch->step(batch_of(step), update),
                            b = p.pytorch->step(batch_of(step), update);
     ASSERT_LT(std::abs(a.loss - b.loss), 1e-3) << "at step " << step;
@@ -155,7 +156,7 @@ TEST_F(PyTorchModel, ContinuesFromItsStateToTheBit) {
 TEST_F(PyTorchModel, ScoresAsTheCpuEngine) {
   Pair p = pair(zoo_text("llama"));
   exec::TokenBatch batch = batch_of(1);
-  batch.targets[5] = exec::kNotAsked;
+  batch.targets[5] = exec::kNotScored;
   const exec::Scores a = p.torch->score(batch), b = p.pytorch->score(batch);
   ASSERT_EQ(a.losses.size(), b.losses.size());
   for (std::size_t i = 0; i < a.losses.size(); ++i) EXPECT_NEAR(a.losses[i], b.losses[i], 1e-4) << i;
@@ -195,7 +196,7 @@ TEST_F(PyTorchModel, DoesNotUpdateByWhatIsNotFinite) {
   const exec::StepReport report = p.pytorch->step(batch_of(1), {});
   EXPECT_FALSE(report.updated);
   EXPECT_TRUE(std::isnan(report.loss));
-  EXPECT_EQ(p.pytorch->moments()[0].data[0], 0);  // the number of updates
+  EXPECT_EQ(p.pytorch->moments()[0].data[0], 0) << "the number of updates";
 }
 
 // Tied and untied tables: checks for leaks give the input a table of its own.
@@ -204,7 +205,7 @@ TEST_F(PyTorchModel, SplitsATiedTable) {
   Pair p = pair(program);
   const ir::Graph split = trial::untied(p.graph);
   ASSERT_EQ(split.params.size(), p.graph.params.size() + 1);
-  const auto subject = zoo::sized_design(program, 40'000, kVocab);
+  const auto subject = zoo::sized_design(program, kParams, kVocab);
   const auto make = trial::pytorch_backend(&python(), program, *subject, {});
   ASSERT_TRUE(make.has_value()) << make.error().message;
   const auto a = trial::torch_backend({})(split, 3), b = (*make)(split, 3);
@@ -224,11 +225,11 @@ TEST_F(PyTorchModel, TwoProcessesTrainAsOne) {
 }
 
 TEST_F(PyTorchModel, SaysWhatIsMissing) {
-  const auto no_program = exec::pytorch::Python::start({"/nowhere/python", 1, "cpu"});
+  const auto no_program = exec::pytorch::Python::start({.program = "/nowhere/python"});
   ASSERT_FALSE(no_program.has_value());
   EXPECT_EQ(no_program.error().code, "python");
   EXPECT_NE(no_program.error().message.find("cannot start /nowhere/python"), std::string::npos);
-  const auto no_device = exec::pytorch::Python::start({"", 1, "cuda:99"});
+  const auto no_device = exec::pytorch::Python::start({.program = "", .device = "cuda:99"});
   ASSERT_FALSE(no_device.has_value());
   EXPECT_EQ(no_device.error().code, "device");
   EXPECT_NE(no_device.error().message.find("cuda:99 is not available: PyTorch"), std::string::npos)
@@ -239,6 +240,15 @@ TEST_F(PyTorchModel, SaysWhatIsMissing) {
   ASSERT_FALSE(no_package.has_value());
   EXPECT_EQ(no_package.error().code, "python");
   EXPECT_NE(no_package.error().hint.find("GABBRO_PYTHON"), std::string::npos);
+}
+
+// A layer that stands in several places of a list is wrapped once, or its forward would be removed twice.
+TEST_F(PyTorchModel, RecomputesSharedLayersOnce) {
+  const std::string script =
+      "import torch; from gabbro_torch.model import recomputed; layer = torch.nn.Linear(2, 2)\n"
+      "with recomputed([layer, layer]): layer(torch.ones(1, 2)).sum().backward()\n"
+      "assert layer.weight.grad is not None and 'forward' not in vars(layer)";
+  EXPECT_EQ(std::system((kPython + " -W ignore -c \"" + script + "\"").c_str()), 0);
 }
 
 // An error in a call is an exception, and the process answers further calls.

@@ -49,8 +49,8 @@ class PyTorchRun : public ::testing::Test {
 
   static record::TrialResult result() { return result_in(root); }
   static record::TrialResult run(const record::TrialSpec& s) { return run_worker(root, record::to_json(s)); }
-  // Starts the worker, sends `number` to it, or to its Python process, once there is a checkpoint, and waits
-  // for its end.
+  // Starts the worker. Once there is a checkpoint, sends the signal `number` to it and its processes, or only
+  // to its Python process, and waits for the end of the worker.
   static void interrupt(const record::TrialSpec& s, int number, bool only_python = false) {
     std::ofstream(root / "spec.json") << record::to_json(s);
     fs::remove(root / "result.json");
@@ -102,7 +102,7 @@ TEST_F(PyTorchRun, HoldsTheAnchorsAndScoresAsTheCpuEngine) {
   ASSERT_EQ(r.curve.size(), cpu.curve.size());
   for (std::size_t i = 0; i < r.curve.size(); ++i)
     EXPECT_NEAR(r.curve[i].loss, cpu.curve[i].loss, 1e-3) << "at step " << i;
-  // A result of the wrong engine is not taken.
+  // A result of another engine than the spec's is rejected.
   EXPECT_NE(record::misfit(other, r), "");
   EXPECT_NE(record::misfit(s, cpu), "");
 }
@@ -124,9 +124,9 @@ TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
     EXPECT_EQ(resumed.text_hash, whole.text_hash);
     EXPECT_EQ(resumed.bits_per_byte, whole.bits_per_byte);
   }
-  // A Python process that was killed is no error of its design.
+  // The end of the Python process is not blamed on the design.
   s.folder = root / "python";
-  interrupt(s, SIGKILL, true);
+  interrupt(s, SIGKILL, /*only_python=*/true);
   EXPECT_EQ(result().error, record::Cause::kWorker) << result().cause;
   EXPECT_EQ(run(s).weights_hash, whole.weights_hash);
   // The checkpoint of another engine, and one that was changed, are refused.
@@ -140,10 +140,11 @@ TEST_F(PyTorchRun, ContinuesAfterSignalsToTheSameWeightsSlow) {
 
 TEST_F(PyTorchRun, EndsAtAHurdleSlow) {
   record::TrialSpec s = spec("hurdle");
-  s.hurdles = {{40 * 8 * 32, 0.1}};
+  constexpr std::int64_t kHurdleTokens = 40 * 8 * 32;  // 40 steps of tiny_spec
+  s.hurdles = {{.tokens = kHurdleTokens, .loss = 0.1}};
   const record::TrialResult r = run(s);
   EXPECT_EQ(r.status, record::Status::kHurdle) << r.cause;
-  EXPECT_EQ(r.tokens, 40 * 8 * 32);
+  EXPECT_EQ(r.tokens, kHurdleTokens);
   EXPECT_EQ(record::misfit(s, r), "");
 }
 
@@ -180,7 +181,7 @@ TEST_F(PyTorchRun, TrainsWithTwoProcessesInTheSandboxSlow) {
   EXPECT_NE(text.find("2 processes"), std::string::npos) << text;
 }
 
-// In its sandbox, by the command line; the weights are those of any run.
+// The command line runs it in its sandbox, and either engine evaluates its weights.
 TEST_F(PyTorchRun, FromTheCommandLine) {
   const std::string folder = root / "command";
   const auto [code, text] =

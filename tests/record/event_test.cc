@@ -10,7 +10,7 @@
 namespace gabbro::record {
 namespace {
 
-// Returns one event of each kind, with no field at its default.
+// Returns one event of each kind, with few fields at their defaults.
 std::vector<Event> one_of_each() {
   DesignCreated created;
   created.id = 7;
@@ -28,18 +28,38 @@ std::vector<Event> one_of_each() {
   created.decode_flops = 0.1 + 0.2;
   created.state_bytes = 4096;
   created.task = 6;
-  return {CampaignBegun{"[a]\nb = 1\n", std::numeric_limits<std::uint64_t>::max(), "0.1.0"},
-          Session{false, SessionEnd::kBudget},
-          created,
-          Refused{9, "random", {Operator::kWrap}, Cause::kCost, "3e9 FLOPs", 4, 8},
-          TrialBegun{5, 7, 2, 11, record::Purpose::kReplicate},
-          TrialEnded{5, RunEnd::kTimeLimit, 12.25, "{\"status\": \"failed\"}\n"},
-          Promoted{7, 3, "1.92 of 2.01"},
-          TaskBegun{6, "agents", Mode::kCrossover, 3, 2, "{\"task\": 6}"},
-          TaskEnded{6, "{\"outcome\": \"design\"}"},
-          Steered{"17-veto", record::Steering::kVeto, "too slow", 7},
-          ComparisonBegun{2, 7, 2, 2005, 11, 0.0076, "11 seeds see 0.02"},
-          Profiled{7, 31.5, "{\"status\": \"done\"}"}};
+  return {
+      CampaignBegun{
+          .config = "[a]\nb = 1\n", .seed = std::numeric_limits<std::uint64_t>::max(), .version = "0.1.0"},
+      Session{.begins = false, .end = SessionEnd::kBudget},
+      created,
+      Refused{.attempt = 9,
+              .strategy = "random",
+              .provenance = {Operator::kWrap},
+              .cause = Cause::kCost,
+              .detail = "3e9 FLOPs",
+              .parent = 4,
+              .task = 8},
+      TrialBegun{.id = 5, .design = 7, .rung = 2, .seed = 11, .purpose = record::Purpose::kReplicate},
+      TrialEnded{
+          .id = 5, .end = RunEnd::kTimeLimit, .seconds = 12.25, .result = "{\"status\": \"failed\"}\n"},
+      Promoted{.design = 7, .rung = 3, .reason = "1.92 of 2.01"},
+      TaskBegun{.id = 6,
+                .strategy = "agents",
+                .mode = Mode::kCrossover,
+                .parent = 3,
+                .second_parent = 2,
+                .brief = "{\"task\": 6}"},
+      TaskEnded{6, "{\"outcome\": \"design\"}"},
+      Steered{.key = "17-veto", .what = record::Steering::kVeto, .text = "too slow", .design = 7},
+      ComparisonBegun{.id = 2,
+                      .design = 7,
+                      .rung = 2,
+                      .seed = 2005,
+                      .seeds = 11,
+                      .level = 0.0076,
+                      .reason = "11 seeds see 0.02"},
+      Profiled{.design = 7, .seconds = 31.5, .result = "{\"status\": \"done\"}"}};
 }
 
 TEST(Event, EveryKindReadsBackAsItWasWritten) {
@@ -75,7 +95,7 @@ TEST(Event, ANumberThatIsNotFiniteComesBackAsNan) {
   EXPECT_TRUE(std::isnan(std::get<DesignCreated>(*back).train_flops));
 }
 
-TEST(Event, WhatIsNoEventIsRefusedByName) {
+TEST(Event, InvalidEventsAreRefusedWithAReason) {
   struct Case {
     const char *kind, *json, *says;
   };

@@ -45,7 +45,7 @@ TEST(Spec, NumbersOutOfRangeAreRefusedByName) {
   }
 }
 
-TEST(Spec, OfScoresTheSame) {
+TEST(Spec, NumbersOutOfRangeOfAnEvaluationAreRefused) {
   EvalSpec spec;
   EXPECT_TRUE(parse_eval_spec(to_json(spec)));
   spec.batch = 0;
@@ -59,7 +59,19 @@ TEST(Spec, OfScoresTheSame) {
 }
 
 // A result with an unknown status is invalid, whatever its other fields are.
-TEST(Spec, AResultOfAnUnknownStatusIsNone) {
+// A batch of repetitive text may be predicted perfectly. Hurdles are computed from the recent losses, which
+// are not 0.
+TEST(Result, MayHaveBatchesThatArePredictedPerfectly) {
+  TrialResult r;
+  r.status = Status::kHurdle;
+  r.tokens = 10;
+  r.curve = {{.step = 1, .tokens = 10, .loss = 0, .gradient_norm = 1, .rate = 1, .recent = 0.001}};
+  EXPECT_EQ(misfit(r).find("curve"), std::string::npos) << misfit(r);
+  r.curve.back().recent = 0;
+  EXPECT_NE(misfit(r).find("curve"), std::string::npos);
+}
+
+TEST(Spec, AResultOfAnUnknownStatusIsInvalid) {
   TrialResult result;
   result.status = Status::kDone;
   std::string json = to_json(result);

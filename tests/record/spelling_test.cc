@@ -25,7 +25,7 @@ TYPED_TEST(Spellings, AreDistinctAndReadBack) {
     EXPECT_EQ(parse_word<TypeParam>(all[i]), static_cast<TypeParam>(i));
     EXPECT_FALSE(parse_word<TypeParam>(all[i] + "x"));
   }
-  // Only a cause may be missing.
+  // Only a cause may be "".
   EXPECT_EQ(parse_word<TypeParam>("").has_value(), (std::is_same_v<TypeParam, Cause>));
 }
 

@@ -13,25 +13,30 @@
 
 namespace gabbro {
 
+/// Returns the status of a trial as it is spelled in the tables.
 inline std::string_view status_of(const store::TrialRow& t) {
   return t.status ? record::word_of(*t.status) : "running";
 }
 
+/// Draws events. `next` returns the next one; the others draw one of a kind.
 class Draw {
  public:
   explicit Draw(unsigned seed) : random_(seed) {}
 
-  static record::Event campaign() { return record::CampaignBegun{"[ladder]\nrungs = 3\n", 5, "0.1.0"}; }
+  static record::Event campaign() {
+    return record::CampaignBegun{.config = "[ladder]\nrungs = 3\n", .seed = 5, .version = "0.1.0"};
+  }
 
   record::Event next() {
-    const int what = designs_ == 0 ? 0 : below(20);
-    if (what < 4) return design();
-    if (what < 9) return refusal();
-    if (what < 13 || running_.empty()) return trial();
-    if (what < 18) return end();
-    if (what == 18 || promoted_ == designs_)
-      return record::Session{below(2) == 0, record::SessionEnd::kBudget};
-    return record::Promoted{++promoted_, 1, "better"};
+    // In the mean, of 20 events, 4 are designs, 5 refusals, 4 trials and 5 results.
+    const int kind = designs_ == 0 ? 0 : below(20);
+    if (kind < 4) return design();
+    if (kind < 9) return refusal();
+    if (kind < 13 || running_.empty()) return trial();
+    if (kind < 18) return end();
+    if (kind == 18 || promoted_ == designs_)
+      return record::Session{.begins = below(2) == 0, .end = record::SessionEnd::kBudget};
+    return record::Promoted{.design = ++promoted_, .rung = 1, .reason = "better"};
   }
 
   static record::TrialResult result(record::Status status, double bits) {
@@ -59,34 +64,42 @@ class Draw {
   }
 
   record::Event refusal() {
-    return record::Refused{++attempts_,
-                           strategy(),
-                           {record::Operator::kWrap},
-                           record::Cause::kCost,
-                           fmt::format("{} FLOPs", below(1000)),
-                           below(static_cast<int>(designs_) + 1)};
+    return record::Refused{.attempt = ++attempts_,
+                           .strategy = strategy(),
+                           .provenance = {record::Operator::kWrap},
+                           .cause = record::Cause::kCost,
+                           .detail = fmt::format("{} FLOPs", below(1000)),
+                           .parent = below(static_cast<int>(designs_) + 1)};
   }
 
   record::Event trial() {
     running_.push_back(++trials_);
-    return record::TrialBegun{trials_, 1 + below(static_cast<int>(designs_)), below(3), random_(),
-                              record::Purpose::kRung};
+    return record::TrialBegun{.id = trials_,
+                              .design = 1 + below(static_cast<int>(designs_)),
+                              .rung = below(3),
+                              .seed = random_(),
+                              .purpose = record::Purpose::kRung};
   }
 
   record::Event end() {
-    const auto which = static_cast<std::size_t>(below(static_cast<int>(running_.size())));
-    const std::int64_t id = running_[which];
-    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(which));
-    const int how = below(8);
-    if (how == 0)
+    const auto index = static_cast<std::size_t>(below(static_cast<int>(running_.size())));
+    const std::int64_t id = running_[index];
+    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
+    const int outcome = below(8);
+    if (outcome == 0)
       return record::TrialEnded{
-          id, record::RunEnd::kCrash, 1.5,
-          record::failure("train", fmt::format("signal {}", below(20)), record::Cause::kWorker)};
+          .id = id,
+          .end = record::RunEnd::kCrash,
+          .seconds = 1.5,
+          .result = record::failure("train", fmt::format("signal {}", below(20)), record::Cause::kWorker)};
     record::TrialResult r = result(record::Status::kDone, 1.5 + below(1000) / 1000.0);
-    if (how == 1) r.status = record::Status::kHurdle, r.cause = "behind by 0.2";
-    if (how == 2) r.status = record::Status::kRefused, r.cause = "anchor";
-    for (int i = 0; i < curve_points; ++i) r.curve.push_back({i, i * 4096, 6.0 / (1 + i), 1.25, 0.003});
-    return record::TrialEnded{id, record::RunEnd::kResult, 0.1 * below(1000), record::to_json(r)};
+    if (outcome == 1) r.status = record::Status::kHurdle, r.cause = "behind by 0.2";
+    if (outcome == 2) r.status = record::Status::kRefused, r.cause = "anchor";
+    for (int i = 0; i < curve_points; ++i)
+      r.curve.push_back(
+          {.step = i, .tokens = i * 4096, .loss = 6.0 / (1 + i), .gradient_norm = 1.25, .rate = 0.003});
+    return record::TrialEnded{
+        .id = id, .end = record::RunEnd::kResult, .seconds = 0.1 * below(1000), .result = record::to_json(r)};
   }
 
   int curve_points = 2;
@@ -97,7 +110,7 @@ class Draw {
 
   std::mt19937 random_;
   std::int64_t designs_ = 0, attempts_ = 0, trials_ = 0, promoted_ = 0;
-  std::vector<std::int64_t> running_;
+  std::vector<std::int64_t> running_;  // ids of trials without a result
 };
 
 }  // namespace gabbro

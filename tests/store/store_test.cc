@@ -37,10 +37,9 @@ class StoreTest : public ::testing::Test {
     return std::move(*store);
   }
   // Returns a store with design 1 and its trial 1, which is running.
-  Store begun() const {
+  Store with_first_trial() const {
     Store store = open();
-    EXPECT_TRUE(store.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
-                    .has_value());
+    EXPECT_TRUE(store.append({Draw::campaign(), design(1), first_trial()}).has_value());
     return store;
   }
   static DesignCreated design(std::int64_t id) {
@@ -52,8 +51,18 @@ class StoreTest : public ::testing::Test {
     out.strategy = "ours";
     return out;
   }
+  static TrialBegun first_trial() {
+    return {.id = 1, .design = 1, .rung = 0, .seed = 9, .purpose = record::Purpose::kRung};
+  }
   static TrialEnded done(std::int64_t trial, double bits) {
-    return {trial, record::RunEnd::kResult, 2.5, to_json(Draw::result(record::Status::kDone, bits))};
+    return {.id = trial,
+            .end = record::RunEnd::kResult,
+            .seconds = 2.5,
+            .result = to_json(Draw::result(record::Status::kDone, bits))};
+  }
+  static TaskBegun task(std::int64_t id, record::Mode mode, std::int64_t parent) {
+    return {
+        .id = id, .strategy = "agents", .mode = mode, .parent = parent, .second_parent = 0, .brief = "{}"};
   }
   // Runs SQL on the file, bypassing the store.
   void tamper(const char* sql) const {
@@ -95,12 +104,18 @@ std::string everything(const Store& s) {
   return out + fmt::format("{} {}\n", s.design_count(), s.last_attempt());
 }
 
-TEST_F(StoreTest, SaysWhatWasAppended) {
+TEST_F(StoreTest, ReturnsWhatWasAppended) {
   {
-    Store s = begun();
+    Store s = with_first_trial();
     ASSERT_TRUE(s.append(done(1, 1.9)).has_value());
-    ASSERT_TRUE(s.append(Refused{99, "ours", {}, record::Cause::kCost, "12 FLOPs", 1}).has_value());
-    ASSERT_TRUE(s.append(Promoted{1, 1, "1.9 of 2"}).has_value());
+    ASSERT_TRUE(s.append(Refused{.attempt = 99,
+                                 .strategy = "ours",
+                                 .provenance = {},
+                                 .cause = record::Cause::kCost,
+                                 .detail = "12 FLOPs",
+                                 .parent = 1})
+                    .has_value());
+    ASSERT_TRUE(s.append(Promoted{.design = 1, .rung = 1, .reason = "1.9 of 2"}).has_value());
   }
   const auto s = Store::read(path);
   ASSERT_TRUE(s.has_value()) << s.error().message;
@@ -140,11 +155,17 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
   Store s = open();
   ASSERT_TRUE(s.append({Draw::campaign(), design(1), design(2), design(3)}).has_value());
   std::int64_t trial = 0;
-  const auto run = [&](std::int64_t of, int rung, const TrialResult& r) {
+  const auto run = [&](std::int64_t design_id, int rung, const TrialResult& r) {
     ++trial;
-    ASSERT_TRUE(s.append({TrialBegun{trial, of, rung, 1, record::Purpose::kRung},
-                          TrialEnded{trial, record::RunEnd::kResult, 1, to_json(r)}})
-                    .has_value());
+    ASSERT_TRUE(
+        s.append(
+             {TrialBegun{.id = trial,
+                         .design = design_id,
+                         .rung = rung,
+                         .seed = 1,
+                         .purpose = record::Purpose::kRung},
+              TrialEnded{.id = trial, .end = record::RunEnd::kResult, .seconds = 1, .result = to_json(r)}})
+            .has_value());
   };
   run(1, 0, Draw::result(record::Status::kDone, 2.0));
   run(1, 0, Draw::result(record::Status::kDone, 2.2));
@@ -179,13 +200,19 @@ TEST_F(StoreTest, RanksByTheMeanOfADesignsTrials) {
 }
 
 TEST_F(StoreTest, CountsCausesByTheirKind) {
-  Store s = begun();
+  Store s = with_first_trial();
   const auto fails = [&](std::int64_t trial, const std::string& cause,
                          record::Cause error = record::Cause::kNone) {
     const std::uint64_t seed = trial == 1 ? 9 : 1;  // trial 1 begins again
-    ASSERT_TRUE(s.append(TrialBegun{trial, 1, 0, seed, record::Purpose::kRung}).has_value());
     ASSERT_TRUE(
-        s.append(TrialEnded{trial, record::RunEnd::kCrash, 1, failure("train", cause, error)}).has_value());
+        s.append(
+             TrialBegun{.id = trial, .design = 1, .rung = 0, .seed = seed, .purpose = record::Purpose::kRung})
+            .has_value());
+    ASSERT_TRUE(s.append(TrialEnded{.id = trial,
+                                    .end = record::RunEnd::kCrash,
+                                    .seconds = 1,
+                                    .result = failure("train", cause, error)})
+                    .has_value());
   };
   fails(1, "the loss is not finite at step 12");
   fails(2, "the loss is not finite at step 7");
@@ -203,50 +230,66 @@ TEST_F(StoreTest, CountsCausesByTheirKind) {
   EXPECT_EQ(failures[3].cause, "budget");
 }
 
-TEST_F(StoreTest, RefusesWhatDoesNotFollow) {
+TEST_F(StoreTest, RefusesEventsThatDoNotFollow) {
   Store s = open();
   expect_refused(s.append(design(1)), "a record must start with its campaign, not with a design");
-  ASSERT_TRUE(
-      s.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}}).has_value());
+  ASSERT_TRUE(s.append({Draw::campaign(), design(1), first_trial()}).has_value());
   DesignCreated orphan = design(2), without_second = design(2);
   orphan.parent = 2, without_second.second_parent = 17;
-  TrialEnded stopped{1, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kStopped, 2))};
+  TrialEnded stopped{.id = 1,
+                     .end = record::RunEnd::kResult,
+                     .seconds = 1,
+                     .result = to_json(Draw::result(record::Status::kStopped, 2))};
   const std::vector<std::pair<Event, std::string>> cases = {
       {Draw::campaign(), "has already started"},
       {design(1), "design 1 is out of order: expected 2"},
       {design(3), "design 3 is out of order: expected 2"},
       {orphan, "child of unknown design 2"},
       {without_second, "child of unknown design 17"},
-      {Refused{1, "a", {}, record::Cause::kCost, "d", 2}, "child of unknown design 2"},
-      {TrialBegun{3, 1, 0, 1, record::Purpose::kRung}, "trial 3 is out of order: expected 2"},
-      {TrialBegun{2, 2, 0, 1, record::Purpose::kRung}, "trial of unknown design 2"},
-      {TrialBegun{1, 1, 1, 9, record::Purpose::kRung}, "restarts as another one"},
-      {TrialEnded{2, record::RunEnd::kResult, 1, to_json(Draw::result(record::Status::kDone, 2))},
+      {Refused{.attempt = 1,
+               .strategy = "a",
+               .provenance = {},
+               .cause = record::Cause::kCost,
+               .detail = "d",
+               .parent = 2},
+       "child of unknown design 2"},
+      {TrialBegun{.id = 3, .design = 1, .rung = 0, .seed = 1, .purpose = record::Purpose::kRung},
+       "trial 3 is out of order: expected 2"},
+      {TrialBegun{.id = 2, .design = 2, .rung = 0, .seed = 1, .purpose = record::Purpose::kRung},
+       "trial of unknown design 2"},
+      {TrialBegun{.id = 1, .design = 1, .rung = 1, .seed = 9, .purpose = record::Purpose::kRung},
+       "restarts as another one"},
+      {TrialEnded{.id = 2,
+                  .end = record::RunEnd::kResult,
+                  .seconds = 1,
+                  .result = to_json(Draw::result(record::Status::kDone, 2))},
        "result of unknown trial 2"},
-      {TrialEnded{1, record::RunEnd::kResult, 1, "{\"status\": \"do"}, "trial 1: a result is not valid JSON"},
+      {TrialEnded{.id = 1, .end = record::RunEnd::kResult, .seconds = 1, .result = "{\"status\": \"do"},
+       "trial 1: a result is not valid JSON"},
       {stopped, "status 'stopped' is not a final status"},
-      {Promoted{2, 1, ""}, "promotion of unknown design 2"},
+      {Promoted{.design = 2, .rung = 1, .reason = ""}, "promotion of unknown design 2"},
   };
   const std::string before = everything(s);
   for (const auto& [event, says] : cases) {
     expect_refused(s.append(event), says);
-    expect_refused(s.append({Session{true}, Promoted{1, 2, ""}, event}), says);
+    expect_refused(s.append({Session{.begins = true}, Promoted{.design = 1, .rung = 2, .reason = ""}, event}),
+                   says);
     EXPECT_EQ(s.event_count(), 3);
   }
   EXPECT_EQ(everything(s), before);
 
-  ASSERT_TRUE(s.append({done(1, 1.5), Promoted{1, 1, ""}}).has_value());
+  ASSERT_TRUE(s.append({done(1, 1.5), Promoted{.design = 1, .rung = 1, .reason = ""}}).has_value());
   expect_refused(s.append(done(1, 1.2)), "trial 1 already has a result (done)");
-  expect_refused(s.append(TrialBegun{1, 1, 0, 9, record::Purpose::kRung}),
-                 "trial 1 has already ended (done)");
-  expect_refused(s.append(Promoted{1, 1, ""}), "design 1 was already promoted to rung 1");
+  expect_refused(s.append(first_trial()), "trial 1 has already ended (done)");
+  expect_refused(s.append(Promoted{.design = 1, .rung = 1, .reason = ""}),
+                 "design 1 was already promoted to rung 1");
   EXPECT_DOUBLE_EQ(s.result(1)->bits_per_byte, 1.5);
 }
 
 TEST_F(StoreTest, ALostTrialBeginsAgain) {
-  Store s = begun();
+  Store s = with_first_trial();
   const double first = s.trials()[0].time_begun;
-  ASSERT_TRUE(s.append(TrialBegun{1, 1, 0, 9, record::Purpose::kRung}).has_value());
+  ASSERT_TRUE(s.append(first_trial()).has_value());
   EXPECT_EQ(s.trials().size(), 1U);
   EXPECT_GE(s.trials()[0].time_begun, first);
   EXPECT_EQ(s.rungs()[0].running, 1);
@@ -254,18 +297,17 @@ TEST_F(StoreTest, ALostTrialBeginsAgain) {
   EXPECT_EQ(s.rungs()[0].running, 0);
 }
 
-TEST_F(StoreTest, QueriesOfWhatIsNotThereSaySo) {
+TEST_F(StoreTest, QueriesOfMissingRowsAreErrors) {
   Store empty = open();
   EXPECT_NE(empty.campaign().error().message.find("nothing is recorded"), std::string::npos);
   EXPECT_EQ(empty.event_count() + empty.design_count() + empty.last_attempt(), 0);
-  ASSERT_TRUE(empty.append({Draw::campaign(), design(1), TrialBegun{1, 1, 0, 9, record::Purpose::kRung}})
-                  .has_value());
+  ASSERT_TRUE(empty.append({Draw::campaign(), design(1), first_trial()}).has_value());
   EXPECT_NE(empty.design(2).error().message.find("unknown design 2"), std::string::npos);
   EXPECT_NE(empty.result(1).error().message.find("has no result yet"), std::string::npos);
   EXPECT_NE(empty.result(2).error().message.find("unknown run 2"), std::string::npos);
 }
 
-TEST_F(StoreTest, RefusesFilesThatAreNoRecord) {
+TEST_F(StoreTest, RefusesFilesThatAreNotARecord) {
   const auto message = [&](const Result<Store>& s) { return s ? std::string("opened") : s.error().message; };
   EXPECT_NE(message(Store::read(path)).find("not found"), std::string::npos);
   EXPECT_NE(message(Store::open(folder / "none/campaign.db")).find("unable to open"), std::string::npos)
@@ -298,33 +340,39 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
   record::TaskReport report;
   report.outcome = record::TaskOutcome::kDesign;
   report.title = "Gates";
-  const std::string told = record::to_json(report);
+  const std::string report_json = record::to_json(report);
   {
-    Store s = begun();
-    EXPECT_FALSE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));   // not the next id
-    EXPECT_FALSE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 9, 0, "{}"}));  // unknown parent
-    EXPECT_FALSE(s.append(TaskEnded{1, told}));                                           // not in progress
-    ASSERT_TRUE(s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));
-    EXPECT_TRUE(
-        s.append(TaskBegun{1, "agents", record::Mode::kMutation, 1, 0, "{}"}));  // lost with its process
+    Store s = with_first_trial();
+    EXPECT_FALSE(s.append(task(2, record::Mode::kScratch, /*parent=*/0)));   // not the next id
+    EXPECT_FALSE(s.append(task(1, record::Mode::kMutation, /*parent=*/9)));  // unknown parent
+    EXPECT_FALSE(s.append(TaskEnded{1, report_json}));                       // not in progress
+    ASSERT_TRUE(s.append(task(1, record::Mode::kMutation, /*parent=*/1)));
+    EXPECT_TRUE(s.append(task(1, record::Mode::kMutation, /*parent=*/1)));  // lost with its process
     DesignCreated early = design(2);
     early.task = 1;
     EXPECT_FALSE(s.append(early));  // the task has not ended yet
     EXPECT_FALSE(s.append(TaskEnded{1, "{"}));
-    ASSERT_TRUE(s.append(TaskEnded{1, told}));
-    EXPECT_FALSE(s.append(TaskEnded{1, told}));
+    ASSERT_TRUE(s.append(TaskEnded{1, report_json}));
+    EXPECT_FALSE(s.append(TaskEnded{1, report_json}));
     ASSERT_TRUE(s.append(early));
     DesignCreated twice = design(3);
     twice.task = 1;
     EXPECT_FALSE(s.append(twice));
-    ASSERT_TRUE(s.append(TaskBegun{2, "agents", record::Mode::kScratch, 0, 0, "{}"}));
-    ASSERT_TRUE(s.append(TaskEnded{2, told}));
+    ASSERT_TRUE(s.append(task(2, record::Mode::kScratch, /*parent=*/0)));
+    ASSERT_TRUE(s.append(TaskEnded{2, report_json}));
+    ASSERT_TRUE(s.append(Refused{.attempt = 40,
+                                 .strategy = "agents",
+                                 .provenance = {.mode = record::Mode::kScratch},
+                                 .cause = record::Cause::kDuplicate,
+                                 .detail = "known",
+                                 .parent = 0,
+                                 .task = 2}));
+    ASSERT_TRUE(s.append(task(3, record::Mode::kScratch, /*parent=*/0)));
+    EXPECT_FALSE(s.append(Steered{.key = "1", .what = record::Steering::kVeto, .text = "", .design = 9}));
     ASSERT_TRUE(s.append(
-        Refused{40, "agents", {.mode = record::Mode::kScratch}, record::Cause::kDuplicate, "known", 0, 2}));
-    ASSERT_TRUE(s.append(TaskBegun{3, "agents", record::Mode::kScratch, 0, 0, "{}"}));
-    EXPECT_FALSE(s.append(Steered{"1", record::Steering::kVeto, "", 9}));
-    ASSERT_TRUE(s.append(Steered{"1", record::Steering::kDirection, "smaller states", 0}));
-    EXPECT_FALSE(s.append(Steered{"1", record::Steering::kDirection, "smaller states", 0}));
+        Steered{.key = "1", .what = record::Steering::kDirection, .text = "smaller states", .design = 0}));
+    EXPECT_FALSE(s.append(
+        Steered{.key = "1", .what = record::Steering::kDirection, .text = "smaller states", .design = 0}));
   }
   for (const bool rebuilt : {false, true}) {
     Store s = open();
@@ -343,10 +391,15 @@ TEST_F(StoreTest, KeepsTasksAndSteering) {
 }
 
 TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
-  Store s = begun();
-  EXPECT_FALSE(s.append(ComparisonBegun{2, 1, 0, 1001, 5, 0.03, ""})) << "no first one";
-  EXPECT_FALSE(s.append(ComparisonBegun{1, 99, 0, 1001, 5, 0.03, ""})) << "an unknown design";
-  EXPECT_TRUE(s.append(ComparisonBegun{1, 1, 0, 1001, 5, 0.03, "why"}));
+  Store s = with_first_trial();
+  EXPECT_FALSE(s.append(ComparisonBegun{
+      .id = 2, .design = 1, .rung = 0, .seed = 1001, .seeds = 5, .level = 0.03, .reason = ""}))
+      << "no first one";
+  EXPECT_FALSE(s.append(ComparisonBegun{
+      .id = 1, .design = 99, .rung = 0, .seed = 1001, .seeds = 5, .level = 0.03, .reason = ""}))
+      << "an unknown design";
+  EXPECT_TRUE(s.append(ComparisonBegun{
+      .id = 1, .design = 1, .rung = 0, .seed = 1001, .seeds = 5, .level = 0.03, .reason = "why"}));
   for (const bool rebuilt : {false, true}) {
     if (rebuilt) {
       ASSERT_TRUE(s.rebuild());
@@ -359,7 +412,7 @@ TEST_F(StoreTest, KeepsComparisonsInTheirOrder) {
 }
 
 TEST_F(StoreTest, KeepsOneProfileOfADesign) {
-  Store s = begun();
+  Store s = with_first_trial();
   const std::string result = failure("capabilities", "no reason", record::Cause::kWorker);
   EXPECT_FALSE(s.append(Profiled{99, 1, result})) << "an unknown design";
   EXPECT_FALSE(s.append(Profiled{1, 1, "done"})) << "no result";
@@ -378,18 +431,23 @@ TEST_F(StoreTest, KeepsOneProfileOfADesign) {
 
 // The learning rate is part of a run: it begins again at the same rate, and is read as it was written.
 TEST_F(StoreTest, KeepsRatesOfRuns) {
-  Store s = begun();
+  Store s = with_first_trial();
   const std::int64_t id = static_cast<std::int64_t>(s.trials().size()) + 1;
-  ASSERT_TRUE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 0.5}));
-  EXPECT_FALSE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 2})) << "another run";
-  EXPECT_TRUE(s.append(TrialBegun{id, 1, 0, 9, record::Purpose::kRate, 0.5})) << "lost with its campaign";
+  ASSERT_TRUE(s.append(TrialBegun{
+      .id = id, .design = 1, .rung = 0, .seed = 9, .purpose = record::Purpose::kRate, .rate = 0.5}));
+  EXPECT_FALSE(s.append(
+      TrialBegun{.id = id, .design = 1, .rung = 0, .seed = 9, .purpose = record::Purpose::kRate, .rate = 2}))
+      << "another run";
+  EXPECT_TRUE(s.append(TrialBegun{
+      .id = id, .design = 1, .rung = 0, .seed = 9, .purpose = record::Purpose::kRate, .rate = 0.5}))
+      << "lost with its campaign";
   EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
   ASSERT_TRUE(s.rebuild());
   EXPECT_EQ(Store::read(path)->trials().back().begun.rate, 0.5);
 }
 
 TEST_F(StoreTest, ReadersDoNotWrite) {
-  Store first = begun();
+  Store first = with_first_trial();
   auto reader = Store::read(path);
   ASSERT_TRUE(reader.has_value());
   EXPECT_FALSE(reader->append(design(2)).has_value());
@@ -416,7 +474,7 @@ TEST_F(StoreTest, TablesAreTheFoldOfTheEvents) {
 }
 
 TEST_F(StoreTest, RebuildOfARecordThatDoesNotFollowChangesNothing) {
-  { begun(); }
+  { with_first_trial(); }
   tamper(
       "INSERT INTO event (time, kind, data) VALUES (0, 'promotion', '{\"design\": 9, \"rung\": 1, "
       "\"reason\": \"\"}')");
@@ -480,12 +538,14 @@ TEST_F(StoreTest, CountsAgreeWithTheEvents) {
 // A reader sees the record of one moment, however long it reads and whatever is appended meanwhile.
 TEST_F(StoreTest, AReaderSeesOneMomentWhileTheWriterAppends) {
   constexpr std::int64_t kRuns = 150;
-  Store writer = begun();
+  Store writer = with_first_trial();
   ASSERT_TRUE(writer.append(done(1, 2)).has_value());
   std::thread thread([&] {
     for (std::int64_t i = 2; i <= kRuns; ++i)
       for (const std::vector<Event>& events :
-           {std::vector<Event>{design(i), TrialBegun{i, i, 0, 1, record::Purpose::kRung}},
+           {std::vector<Event>{
+                design(i),
+                TrialBegun{.id = i, .design = i, .rung = 0, .seed = 1, .purpose = record::Purpose::kRung}},
             std::vector<Event>{done(i, 2)}})
         EXPECT_TRUE(writer.append(events).has_value());
   });
@@ -511,19 +571,22 @@ TEST_F(StoreTest, AReaderSeesOneMomentWhileTheWriterAppends) {
 
 TEST_F(StoreTest, FindsSessionsAndTheReasonsOfOneDesign) {
   {
-    Store store = begun();
-    ASSERT_TRUE(store
-                    .append({Session{true}, design(2), Promoted{1, 2, "later"}, Promoted{2, 1, "other"},
-                             Promoted{1, 1, "first"}, Session{false, SessionEnd::kBudget}})
-                    .has_value());
+    Store store = with_first_trial();
+    ASSERT_TRUE(
+        store
+            .append({Session{.begins = true}, design(2), Promoted{.design = 1, .rung = 2, .reason = "later"},
+                     Promoted{.design = 2, .rung = 1, .reason = "other"},
+                     Promoted{.design = 1, .rung = 1, .reason = "first"},
+                     Session{.begins = false, .end = SessionEnd::kBudget}})
+            .has_value());
   }
   const auto store = Store::read(path);
   ASSERT_TRUE(store.has_value());
   const auto sessions = store->sessions();
   ASSERT_EQ(sessions.size(), 2U);
-  EXPECT_EQ(sessions[0].at, 4);
+  EXPECT_EQ(sessions[0].event_id, 4);
   EXPECT_TRUE(sessions[0].session.begins);
-  EXPECT_EQ(sessions[1].at, 9);
+  EXPECT_EQ(sessions[1].event_id, 9);
   EXPECT_EQ(sessions[1].session.end, SessionEnd::kBudget);
   EXPECT_GT(sessions[1].time, 1.6e9);
   const auto promotions = store->promotions_of(1);

@@ -26,7 +26,8 @@ class SurviveTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder); }
 
-  // Appends events in another process. It writes the number of recorded events to `out` after each append.
+  // Appends events, as another process, and writes the number of recorded events to `out` after each append.
+  // With `file_bytes`, its disk is full at that size; 0: never. Exit codes from 10 on say what went wrong.
   [[noreturn]] void write_events(unsigned seed, int out, rlim_t file_bytes) const {
     signal(SIGXFSZ, SIG_IGN);
     auto store = Store::open(path);
@@ -46,7 +47,7 @@ class SurviveTest : public ::testing::Test {
         // There is space again, and the same process continues.
         const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
         setrlimit(RLIMIT_FSIZE, &limit);
-        if (!store->append(Session{false, SessionEnd::kError})) _exit(13);
+        if (!store->append(Session{.begins = false, .end = SessionEnd::kError})) _exit(13);
         ++count;
         if (write(out, &count, sizeof count) != sizeof count) _exit(14);
         _exit(0);
@@ -81,7 +82,7 @@ TEST_F(SurviveTest, KilledAtRandomInstantsLosesNothing) {
     const pid_t child = fork();
     if (child == 0) write_events(static_cast<unsigned>(round) + 1, ends[1], 0);
     close(ends[1]);
-    // The kill comes during an append after this many.
+    // The process is killed during an append, after this many.
     const auto appends = static_cast<std::int64_t>(random() % 150);
     std::int64_t acknowledged = 0;
     while (acknowledged < appends)
@@ -117,8 +118,8 @@ TEST_F(SurviveTest, AFullDiskRefusesAndLosesNothing) {
   for (const rlim_t bytes : {300'000UL, 500'001UL, 1'000'000UL}) {
     fs::remove_all(folder);
     fs::create_directories(folder);
-    const std::string said = folder / "said";
-    const int out = open(said.c_str(), O_RDWR | O_CREAT, 0600);
+    const std::string counts = folder / "counts";
+    const int out = open(counts.c_str(), O_RDWR | O_CREAT, 0600);
     const pid_t child = fork();
     if (child == 0) write_events(1, out, bytes);
     int status = 0;

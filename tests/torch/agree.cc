@@ -90,24 +90,26 @@ at::Tensor to_torch(const Tensor& x, at::ScalarType dtype) {
 }
 
 // Returns the elements of a tensor in row-major order.
-std::vector<double> numbers(const at::Tensor& x) {
+std::vector<double> elements_of(const at::Tensor& x) {
   const at::Tensor y = x.to(at::kDouble).contiguous();
   return {y.data_ptr<double>(), y.data_ptr<double>() + y.numel()};
 }
 
+// Returns "" or the first difference. NaN equals NaN. The tolerance is that of `disagreement`.
 std::string difference(const std::vector<double>& got, const std::vector<double>& want, double tolerance) {
-  if (got.size() != want.size()) return fmt::format("{} numbers instead of {}", got.size(), want.size());
+  if (got.size() != want.size()) return fmt::format("{} elements instead of {}", got.size(), want.size());
   double largest = 1;
   for (const double v : want)
     if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (std::isnan(want[i]) && std::isnan(got[i])) continue;
     if (!(std::abs(got[i] - want[i]) <= tolerance * largest))
-      return fmt::format("number {} of {} is {} instead of {}", i, got.size(), got[i], want[i]);
+      return fmt::format("element {} of {} is {} instead of {}", i, got.size(), got[i], want[i]);
   }
   return "";
 }
 
+// The values of the reference.
 struct Expected {
   std::vector<std::vector<Tensor>> values;  // by sequence, then by node
 };
@@ -144,6 +146,7 @@ exec::torch::Batch batch_of(const Sequences& s, at::ScalarType dtype, bool packe
   return out;
 }
 
+// Returns "" or the first difference of the torch backend from `want`.
 std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Expected& want,
                     const Sequences& s, at::ScalarType dtype, double tolerance, bool packed) {
   // In double precision the blocks are small, so that even short sequences have several.
@@ -157,23 +160,24 @@ std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wante
   }
   for (std::size_t n = 0; n < wanted.size(); ++n) {
     const ir::Type& type = graph.node(0, wanted[n]).type;
-    const auto where = [&](std::size_t k, const std::string& what) {
-      return what.empty() ? what
-                          : fmt::format("value {} of {} ({}), sequence {}: {}", n, wanted.size(),
-                                        graph.type_name(type), k, what);
+    const auto located = [&](std::size_t k, const std::string& difference_text) {
+      return difference_text.empty() ? difference_text
+                                     : fmt::format("value {} of {} ({}), sequence {}: {}", n, wanted.size(),
+                                                   graph.type_name(type), k, difference_text);
     };
     if (!type.time()) {
       std::vector<double> sum(want.values[0][n].data.size(), 0);
       for (const auto& values : want.values)
         for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[n].data[i];
-      if (const std::string d = where(0, difference(numbers(got[n]), sum, tolerance)); !d.empty()) return d;
+      if (const std::string d = located(0, difference(elements_of(got[n]), sum, tolerance)); !d.empty())
+        return d;
       continue;
     }
     for (std::size_t k = 0; k < s.feeds.size(); ++k) {
       const auto from = static_cast<std::int64_t>(k) * s.length;
       at::Tensor part = packed ? got[n][0].narrow(0, from, s.length) : got[n][static_cast<std::int64_t>(k)];
       if (packed && type.past()) part = part.narrow(1, from, s.length);
-      if (const std::string d = where(k, difference(numbers(part), want.values[k][n].data, tolerance));
+      if (const std::string d = located(k, difference(elements_of(part), want.values[k][n].data, tolerance));
           !d.empty())
         return d;
     }
@@ -185,11 +189,11 @@ std::string compare(const ir::Graph& graph, const std::vector<ir::NodeId>& wante
 
 std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                                   const ir::Graph& lowered, const std::vector<ir::NodeId>& lowered_wanted,
-                                  const Sequences& s, double in_double, double in_single) {
+                                  const Sequences& s, double double_tolerance, double float_tolerance) {
   const Expected want = reference(graph, wanted, s);
   for (const bool packed : {false, true})
     for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
-      const double tolerance = dtype == at::kDouble ? in_double : in_single;
+      const double tolerance = dtype == at::kDouble ? double_tolerance : float_tolerance;
       if (tolerance <= 0) continue;
       const std::string d = compare(lowered, lowered_wanted, want, s, dtype, tolerance, packed);
       if (!d.empty()) return fmt::format("{}, {}: {}", packed ? "packed" : "batch", at::toString(dtype), d);
@@ -199,7 +203,7 @@ std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::
 
 std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted, const Sequences& s,
                          at::ScalarType dtype, double tolerance) {
-  return compare(graph, wanted, reference(graph, wanted, s), s, dtype, tolerance, false);
+  return compare(graph, wanted, reference(graph, wanted, s), s, dtype, tolerance, /*packed=*/false);
 }
 
 bool expect_agreement(lang::Elaboration e, int length) {
@@ -222,16 +226,16 @@ bool expect_agreement(lang::Elaboration e, int length) {
                                 fused_wanted =
                                     gradient_nodes(fused, std::vector(fused.bodies[0].outputs), inputs);
   const auto agree = [&](const ir::Graph& graph, const std::vector<ir::NodeId>& nodes, const char* what) {
-    EXPECT_EQ(lowering_disagreement(e.graph, wanted, graph, nodes, s, kDouble, 0), "") << what;
+    EXPECT_EQ(lowering_disagreement(e.graph, wanted, graph, nodes, s, kDoubleTolerance, 0), "") << what;
     // In single precision, some random values are ill-conditioned (a norm of nearly zero). A wrong kernel is
     // wrong for all values, so others are tried.
-    std::string violation = lowering_disagreement(e.graph, wanted, graph, nodes, s, 0, kFloat);
+    std::string violation = lowering_disagreement(e.graph, wanted, graph, nodes, s, 0, kFloatTolerance);
     for (std::uint64_t seed = 4; seed < 7 && !violation.empty(); ++seed) {
       Sequences other = random_sequences(e, kSequences, length, seed);
       for (std::size_t k = 0; k < other.feeds.size(); ++k)
         for (std::size_t i = other.feeds[k].inputs.size(); i < s.feeds[k].inputs.size(); ++i)
           other.feeds[k].inputs.push_back(s.feeds[k].inputs[i]);
-      violation = lowering_disagreement(e.graph, wanted, graph, nodes, other, 0, kFloat);
+      violation = lowering_disagreement(e.graph, wanted, graph, nodes, other, 0, kFloatTolerance);
     }
     EXPECT_EQ(violation, "") << what;
   };

@@ -27,29 +27,31 @@ Sequences random_sequences(const lang::Elaboration& e, int count, int length, st
 /// further inputs in `feeds`.
 std::vector<ir::NodeId> with_gradients(lang::Elaboration& e, Sequences& sequences);
 
-/// Returns the corresponding nodes for `outputs` of `graph`, which must be equivalent to the graph passed to
-/// with_gradients. The inputs from number `inputs` on are the weights of the functional.
+/// Extends `graph` by the gradients of sum <output, weight> over `outputs`, with respect to all parameters
+/// and inputs. The weights become further inputs, numbered from `inputs` (the number of inputs so far) on.
+/// Returns the nodes of outputs and gradients, in the order of with_gradients.
 std::vector<ir::NodeId> gradient_nodes(ir::Graph& graph, const std::vector<ir::NodeId>& outputs, int inputs);
 
 /// Returns "" if `lowered` on the torch backend gives the same values as `graph` on the reference: as a batch
-/// and as documents of one sequence, in float64 and in float32, each with its own tolerance (0: not
-/// compared).
+/// and as documents of one sequence, in float64 and in float32, each with its own tolerance (as in
+/// `disagreement`; 0: not compared). Otherwise describes the first difference.
 std::string lowering_disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                                   const ir::Graph& lowered, const std::vector<ir::NodeId>& lowered_wanted,
-                                  const Sequences& sequences, double in_double, double in_single);
+                                  const Sequences& sequences, double double_tolerance,
+                                  double float_tolerance);
 
 /// Compares the torch backend with the reference on `wanted`, sequence by sequence. Values without a time
-/// axis are summed over sequences. `tolerance` is relative to the largest element. Returns "" if they agree,
-/// else the first difference.
+/// axis are summed over sequences. `tolerance` is relative to the largest finite element of the value, but at
+/// least to 1. Returns "" if they agree, else the first difference.
 std::string disagreement(const ir::Graph& graph, const std::vector<ir::NodeId>& wanted,
                          const Sequences& sequences, at::ScalarType dtype, double tolerance);
 
-/// Tolerances relative to the largest element, in float64 and in float32.
-constexpr double kDouble = 1e-8, kFloat = 1e-4;
+/// Tolerances in float64 and in float32.
+constexpr double kDoubleTolerance = 1e-8, kFloatTolerance = 1e-4;
 
 /// Expects that the torch backend agrees with the reference on the values and the gradient of `e`, as it is
-/// and, if that differs, with its softmaxes fused: for three random sequences of `length` as a batch and as
-/// documents of one sequence, in float64 and in float32. Returns true if a softmax was fused.
+/// and, if that differs, as ir::fuse rewrites it: for three random sequences of `length` as a batch and as
+/// documents of one sequence, in float64 and in float32. Returns true if ir::fuse changed the graph.
 bool expect_agreement(lang::Elaboration e, int length);
 
 }  // namespace gabbro::testing

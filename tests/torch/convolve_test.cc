@@ -18,12 +18,12 @@
 namespace gabbro::testing {
 namespace {
 
-// A mixer that returns `result`.
-lang::Elaboration unit(const std::string& result) {
+// Returns a mixer that adds `value`, a formula of x: [t, D], z: [t, h, k] and p: [D].
+lang::Elaboration unit(const std::string& value) {
   const std::string text =
       "unit Made(x: [t, D]) -> [t, D]:\n    axis h = 2, k = 3\n    z = linear(x, [h, k])\n"
       "    p = softplus(param([D], init=0.5))\n    value = " +
-      result + "\n    return x + value + p * sum(z, over=[h, k])\n";
+      value + "\n    return x + value + p * sum(z, over=[h, k])\n";
   const lang::ParseResult parsed = lang::parse(text);
   for (const Error& error : parsed.errors) ADD_FAILURE() << format_error("unit", error) << "\n" << text;
   return elaborated(parsed.program, edit::build::name("Made"), 6);
@@ -41,7 +41,9 @@ int count(const ir::Graph& graph, ir::Op op) {
   return n;
 }
 
-void expect_same(lang::Elaboration e, int sequences, int length, bool single = true) {
+// Expects that the convolved graph agrees with the original one in float64 and, if `in_float` is true, in
+// float32.
+void expect_same(lang::Elaboration e, int sequences, int length, bool in_float = true) {
   ASSERT_TRUE(e.ok());
   ir::Graph lowered = convolved(e);
   Sequences s = random_sequences(e, sequences, length, 3);
@@ -50,7 +52,8 @@ void expect_same(lang::Elaboration e, int sequences, int length, bool single = t
                                 lowered_wanted = gradient_nodes(lowered, outputs, inputs);
   const Result<bool> verified = ir::verify(lowered);
   ASSERT_TRUE(verified.has_value()) << verified.error().message;
-  EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered, lowered_wanted, s, kDouble, single ? kFloat : 0),
+  EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered, lowered_wanted, s, kDoubleTolerance,
+                                  in_float ? kFloatTolerance : 0),
             "");
 }
 
@@ -128,8 +131,8 @@ TEST(Convolutions, AgreeAtFullSize) {
     expect_same(unit("sum(past(x) * exp(-lag() * p), over=s)"), 2, length);
 }
 
-void expect_random_units(std::uint64_t first, std::uint64_t count_of_units, int least) {
-  int rewritten = 0;
+void expect_random_units(std::uint64_t first, std::uint64_t count_of_units, int fewest_convolved) {
+  int convolved_units = 0;
   for (std::uint64_t i = first; i < first + count_of_units; ++i) {
     Random random = Random(77).split(i);
     lang::Program program;
@@ -140,22 +143,22 @@ void expect_random_units(std::uint64_t first, std::uint64_t count_of_units, int 
     SCOPED_TRACE("unit " + std::to_string(i) + "\n" + lang::print(program));
     lang::Elaboration e = elaborated(program, edit::build::name("Made"), 16);
     if (count(convolved(e), ir::Op::kConvolve) == 0) continue;
-    ++rewritten;
-    expect_same(std::move(e), 2, 6, /*single=*/false);
+    ++convolved_units;
+    expect_same(std::move(e), 2, 6, /*in_float=*/false);
     if (::testing::Test::HasFailure()) return;
   }
-  EXPECT_GE(rewritten, least);
+  EXPECT_GE(convolved_units, fewest_convolved);
 }
 
 TEST(Convolutions, AgreeOnRandomUnits) { expect_random_units(0, 300, 1); }
 TEST(Convolutions, AgreeOnRandomUnitsSlow) { expect_random_units(300, 3000, 10); }
 
-// Float32 runs that are longer than the distances that are multiplied out.
-class Runs {
+// A convolution in float32 on long sequences.
+class LongConvolution {
  public:
   static constexpr std::int64_t kLength = 300;
 
-  Runs() : e_(unit("sum(past(x) * exp(-0.01 * lag() * p), over=s)")), graph_(convolved(e_)) {
+  LongConvolution() : e_(unit("sum(past(x) * exp(-0.01 * lag() * p), over=s)")), graph_(convolved(e_)) {
     EXPECT_EQ(count(graph_, ir::Op::kConvolve), 1);
     at::manual_seed(3);
     for (const ir::Param& param : graph_.params) {
@@ -180,22 +183,22 @@ class Runs {
 };
 
 TEST(Convolutions, NothingOfTheFutureEntersByRounding) {
-  const Runs run;
-  const at::Tensor x = at::randn({2, Runs::kLength, 6});
+  const LongConvolution run;
+  const at::Tensor x = at::randn({2, LongConvolution::kLength, 6});
   const at::Tensor base = run(x);
   for (const std::int64_t t : {1, 63, 64, 100, 256, 299})
     for (const double factor : {-1.0, 1e20}) {
       at::Tensor other = x.clone();
-      other.narrow(1, t, Runs::kLength - t).mul_(factor);
+      other.narrow(1, t, LongConvolution::kLength - t).mul_(factor);
       EXPECT_TRUE(run(other).narrow(1, 0, t).equal(base.narrow(1, 0, t))) << t << " " << factor;
       EXPECT_FALSE(run(other).narrow(1, t, 1).equal(base.narrow(1, t, 1)));
     }
 }
 
 TEST(Convolutions, NothingOfAnotherDocumentEntersByRounding) {
-  const Runs run;
-  const at::Tensor x = at::randn({1, Runs::kLength, 6});
-  at::Tensor starts = at::zeros({1, Runs::kLength}, at::kLong);
+  const LongConvolution run;
+  const at::Tensor x = at::randn({1, LongConvolution::kLength, 6});
+  at::Tensor starts = at::zeros({1, LongConvolution::kLength}, at::kLong);
   starts.narrow(1, 130, 150).fill_(130);
   starts.narrow(1, 280, 20).fill_(280);
   const at::Tensor base = run(x, starts);
@@ -216,8 +219,8 @@ TEST(Convolutions, WeightsAtDistancesThatNoDocumentHasDoNoHarm) {
   lang::Elaboration written = e;
   ir::Graph lowered = convolved(e);
   const std::vector<ir::NodeId> wanted = with_gradients(written, s), outputs = lowered.bodies[0].outputs,
-                                lowered_wanted = gradient_nodes(lowered, outputs, 1);
-  EXPECT_EQ(lowering_disagreement(written.graph, wanted, lowered, lowered_wanted, s, 0, kFloat), "");
+                                lowered_wanted = gradient_nodes(lowered, outputs, /*inputs=*/1);
+  EXPECT_EQ(lowering_disagreement(written.graph, wanted, lowered, lowered_wanted, s, 0, kFloatTolerance), "");
 }
 
 }  // namespace

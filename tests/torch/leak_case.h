@@ -44,25 +44,25 @@ inline std::vector<at::Tensor> strange_params(const ir::Graph& graph, Random& ra
 /// A graph, lowered in one way, on a batch of 1 to 3 rows of `length` positions.
 class LeakCase {
  public:
-  LeakCase(const lang::Elaboration& e, const Lowering& how, std::int64_t length, Random& random)
+  LeakCase(const lang::Elaboration& e, const Lowering& lowering, std::int64_t length, Random& random)
       : random_(random),
-        how_(how),
+        lowering_(lowering),
         vocab_(static_cast<std::int64_t>(e.graph.env.vocab)),
-        runs_(e.graph, e.outputs, how),
+        runs_(e.graph, e.outputs, lowering),
         layout_(random_layout(random, 1 + random.below(3), length)),
         extreme_(random.chance(0.15)),
-        params_(strange_params(e.graph, random, how.dtype, extreme_)) {
+        params_(strange_params(e.graph, random, lowering.dtype, extreme_)) {
     batch_.tokens = at::zeros({layout_.rows, length}, at::kLong);
     for (std::int64_t i = 0; i < layout_.rows * length; ++i)
       batch_.tokens.data_ptr<std::int64_t>()[i] = random.below(vocab_ - kStrangeTokens);
     if (layout_.packed)
       batch_.starts = at::tensor(layout_.starts, at::kLong).view({layout_.rows, layout_.length});
     // Share of extreme values among those that the watched positions see.
-    const double seen = random.chance(0.1) ? 0.02 : 0;
+    const double seen_extremes = random.chance(0.1) ? 0.02 : 0;
     for (int i = 0; i < runs_.inputs(); ++i)
       batch_.inputs.push_back(
-          with_changes(at::zeros(runs_.input_shape(i, layout_.rows, layout_.length), how.dtype), seen,
-                       [](std::int64_t, std::int64_t) { return true; }));
+          with_changes(at::zeros(runs_.input_shape(i, layout_.rows, layout_.length), lowering.dtype),
+                       seen_extremes, [](std::int64_t, std::int64_t) { return true; }));
   }
 
   /// Returns "" if the outputs of the watched positions are bit-identical whatever the rest of the batch
@@ -72,20 +72,21 @@ class LeakCase {
     for (const double extremes : {0.0, random_.chance(0.5) ? 1.0 : 0.05}) {
       const std::string found =
           compare_forward(base, extremes, [&](std::int64_t row, std::int64_t t) { return unseen(row, t); });
-      if (!found.empty()) return fmt::format("forward, {}: {}", parts(base, extremes), found);
+      if (!found.empty()) return fmt::format("forward, {}: {}", leaking_parts(base, extremes), found);
     }
     return "";
   }
 
-  /// The same for gradients, when adjoints before the watched positions and other documents and rows change.
+  /// Returns "" if the gradients at the watched positions are bit-identical when earlier adjoints, other
+  /// documents and other rows change. Otherwise describes the first difference.
   std::string backward() {
     for (const auto& shape : runs_.seed_shapes(layout_.rows, layout_.length))
-      batch_.inputs.push_back(
-          with_changes(at::zeros(shape, how_.dtype), 0, [](std::int64_t, std::int64_t) { return true; }));
-    const std::vector<at::Tensor> base = runs_.both(params_, batch_);
+      batch_.inputs.push_back(with_changes(at::zeros(shape, lowering_.dtype), 0,
+                                           [](std::int64_t, std::int64_t) { return true; }));
+    const std::vector<at::Tensor> base = runs_.forward_and_backward(params_, batch_);
     const double extremes = random_.chance(0.3) ? 0 : random_.chance(0.5) ? 1.0 : 0.05;
-    std::vector<at::Tensor> other = runs_.both(params_, changed_adjoints(extremes));
-    const std::size_t outputs = how_.recompute ? 0 : runs_.seed_shapes(1, 1).size();
+    std::vector<at::Tensor> other = runs_.forward_and_backward(params_, changed_adjoints(extremes));
+    const std::size_t outputs = lowering_.recompute ? 0 : runs_.seed_shapes(1, 1).size();
     for (std::size_t i = 0; i < base.size(); ++i) {
       const std::string found = first_difference(base[i], other[i], layout_, [&](const Watched& w) {
         return i < outputs ? std::pair{w.start, w.end} : std::pair{w.place, w.end};
@@ -98,9 +99,9 @@ class LeakCase {
   }
 
   /// Decodes the first positions of the original graph in float64. Rows must not influence each other by a
-  /// single bit. If all values are moderate (`tame`), the results must equal those of the whole sequence at
-  /// once.
-  std::string decoded(const lang::Elaboration& e, bool tame) {
+  /// single bit. If `moderate` says that all values are moderate, the results must equal those of the whole
+  /// sequence at once. Returns "" or what is violated.
+  std::string decoded(const lang::Elaboration& e, bool moderate) {
     constexpr std::int64_t kPositions = 40, kRows = 2;
     const std::int64_t length = std::min(layout_.length, kPositions);
     std::vector<at::Tensor> params;
@@ -109,24 +110,25 @@ class LeakCase {
     exec::torch::Batch batch = decoding_batch(kRows, length);
     const auto run = [&] {
       exec::torch::Stepper stepper(e.graph, e.outputs, params, settings);
-      std::vector<at::Tensor> rows;
+      std::vector<at::Tensor> outputs;  // by position
       for (std::int64_t t = 0; t < length; ++t) {
         std::vector<at::Tensor> inputs;
         for (const at::Tensor& x : batch.inputs) inputs.push_back(x.select(1, t));
         const at::Tensor y = stepper.step(batch.tokens.select(1, t), inputs)[0];
         std::vector<std::int64_t> sizes = y.sizes().vec();
         sizes[0] = kRows;
-        rows.push_back(y.expand(sizes).clone());
+        outputs.push_back(y.expand(sizes).clone());
       }
-      return at::stack(rows, 1);
+      return at::stack(outputs, 1);
     };
     const at::Tensor first = run();
-    if (tame && !extreme_) {
+    if (moderate && !extreme_) {
       exec::torch::Executor all(e.graph, e.outputs, settings);
       const at::Tensor want = all.run(params, batch)[0].expand_as(first);
-      const double apart = (first - want).abs().max().item<double>(), size = want.abs().max().item<double>();
-      if (std::isfinite(size) && !(apart <= 1e-6 * std::max(1.0, size)))
-        return fmt::format("decoded: {:.3g} apart from the sequence at once, of {:.3g}", apart, size);
+      const double difference = (first - want).abs().max().item<double>(),
+                   largest = want.abs().max().item<double>();
+      if (std::isfinite(largest) && !(difference <= 1e-6 * std::max(1.0, largest)))
+        return fmt::format("decoded: {:.3g} apart from the sequence at once, of {:.3g}", difference, largest);
     }
     for (at::Tensor& x : batch.inputs) x.select(0, 1).fill_(extreme_number(random_));
     batch.tokens.select(0, 1).fill_(vocab_ - 1);
@@ -138,7 +140,7 @@ class LeakCase {
   }
 
   [[nodiscard]] std::string describe() const {
-    std::string out = fmt::format("{}; rows", to_string(how_));
+    std::string out = fmt::format("{}; rows", to_string(lowering_));
     for (const Watched& w : layout_.watched) out += fmt::format(" [{}, {}, {})", w.start, w.place, w.end);
     return out + (layout_.packed ? ", packed" : "");
   }
@@ -157,13 +159,15 @@ class LeakCase {
     return out;
   }
 
-  using Where = std::function<bool(std::int64_t, std::int64_t)>;
-  bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, true); }
+  // True for a row and a position that are changed.
+  using Where = std::function<bool(std::int64_t row, std::int64_t t)>;
+  bool unseen(std::int64_t row, std::int64_t t) const { return changes(layout_, row, t, /*forward=*/true); }
 
   at::Tensor with_changes(const at::Tensor& x, double extremes, const Where& where) {
     return testing::with_changes(x, layout_, random_, extremes, where);
   }
 
+  // Returns the batch with other values and tokens at `where`. A share `extremes` of the values is extreme.
   exec::torch::Batch changed(double extremes, const Where& where) {
     exec::torch::Batch out = batch_;
     for (at::Tensor& x : out.inputs) x = with_changes(x, extremes, where);
@@ -177,8 +181,9 @@ class LeakCase {
 
   // Changes the adjoints everywhere except in [place, end), and the values everywhere except in the document.
   exec::torch::Batch changed_adjoints(double extremes) {
-    exec::torch::Batch out =
-        changed(extremes, [&](std::int64_t row, std::int64_t t) { return changes(layout_, row, t, false); });
+    exec::torch::Batch out = changed(extremes, [&](std::int64_t row, std::int64_t t) {
+      return changes(layout_, row, t, /*forward=*/false);
+    });
     for (std::size_t i = static_cast<std::size_t>(runs_.inputs()); i < out.inputs.size(); ++i)
       out.inputs[i] = with_changes(batch_.inputs[i], extremes, [&](std::int64_t row, std::int64_t t) {
         const Watched& w = layout_.watched[static_cast<std::size_t>(row)];
@@ -187,6 +192,8 @@ class LeakCase {
     return out;
   }
 
+  // Returns "" if the outputs of the watched positions stay those of `base` when the batch changes at
+  // `where`.
   std::string compare_forward(const std::vector<at::Tensor>& base, double extremes, const Where& where) {
     const std::vector<at::Tensor> other = runs_.forward(params_, changed(extremes, where));
     for (std::size_t i = 0; i < base.size(); ++i) {
@@ -198,8 +205,8 @@ class LeakCase {
     return "";
   }
 
-  // Tells which of the parts that a watched position does not see have an influence.
-  std::string parts(const std::vector<at::Tensor>& base, double extremes) {
+  // Names the unseen parts that have an influence on their own; "together" if none has.
+  std::string leaking_parts(const std::vector<at::Tensor>& base, double extremes) {
     std::string out;
     const auto watched = [&](std::int64_t row) -> const Watched& {
       return layout_.watched[static_cast<std::size_t>(row)];
@@ -219,7 +226,7 @@ class LeakCase {
   }
 
   Random& random_;
-  Lowering how_;
+  Lowering lowering_;
   std::int64_t vocab_;
   Runs runs_;
   Layout layout_;

@@ -23,16 +23,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Draws batches, lowerings and values `tries` times.
+// Draws a lowering, a batch and values `tries` times, and expects that the outputs and gradients of watched
+// positions do not change with what these positions do not see.
 void expect_no_leak(const lang::Elaboration& e, int tries, std::int64_t length, std::uint64_t seed) {
   const c10::InferenceMode no_autograd;
   ASSERT_TRUE(e.ok());
   for (int i = 0; i < tries; ++i) {
     Random random = Random(seed).split(static_cast<std::uint64_t>(i));
-    const Lowering how = i == 0 ? Lowering{.recurrences = ir::RecurrenceOptions{}} : random_lowering(random);
-    LeakCase one(e, how, length, random);
-    EXPECT_EQ(one.forward(), "") << one.describe();
-    EXPECT_EQ(one.backward(), "") << one.describe();
+    const Lowering lowering =
+        i == 0 ? Lowering{.recurrences = ir::RecurrenceOptions{}} : random_lowering(random);
+    LeakCase leak_case(e, lowering, length, random);
+    EXPECT_EQ(leak_case.forward(), "") << leak_case.describe();
+    EXPECT_EQ(leak_case.backward(), "") << leak_case.describe();
     if (::testing::Test::HasFailure()) return;
   }
 }
@@ -47,7 +49,7 @@ TEST(Leaks, ProgramsThatReadWhatIsMasked) {
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const lang::CheckReport report = lang::check(text, zoo::library());
     ASSERT_TRUE(report.valid());
-    expect_no_leak(report.subjects.back().elaboration, 3, 100, 5);
+    expect_no_leak(report.subjects.back().elaboration, /*tries=*/3, /*length=*/100, /*seed=*/5);
     ++files;
     if (HasFailure()) return;
   }
@@ -65,7 +67,7 @@ TEST(Leaks, UnitsOfTheZoo) {
       options.width = 16;
       const lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), options);
       if (!e.ok()) continue;
-      expect_no_leak(e, 2, 70, 7);
+      expect_no_leak(e, /*tries=*/2, /*length=*/70, /*seed=*/7);
       ++units;
       if (HasFailure()) return;
     }
@@ -117,9 +119,9 @@ TEST(Leaks, WaysToOtherPositions) {
       options.width = 16;
       const lang::Elaboration e = lang::elaborate(library, edit::build::name("Way"), options);
       for (const Error& error : e.errors) ADD_FAILURE() << format_error("unit", error) << "\n" << text;
-      expect_no_leak(e, 3, 70, 11);
+      expect_no_leak(e, /*tries=*/3, /*length=*/70, /*seed=*/11);
       Random random(13);
-      EXPECT_EQ(LeakCase(e, {}, 70, random).decoded(e, std::string(bad) == "x1"), "");
+      EXPECT_EQ(LeakCase(e, {}, 70, random).decoded(e, /*moderate=*/std::string(bad) == "x1"), "");
       if (HasFailure()) return;
     }
 }

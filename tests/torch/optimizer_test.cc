@@ -21,7 +21,8 @@ at::Tensor random(at::IntArrayRef shape, std::uint64_t seed) {
   return x;
 }
 
-// The same by its definition: the polynomial acts on each singular value of the matrix of Frobenius norm 1.
+// Returns what `orthogonalized` must return, by its definition: the polynomial is applied five times to each
+// singular value of the matrix, scaled to Frobenius norm 1.
 at::Tensor by_singular_values(const at::Tensor& matrix) {
   const auto [u, s, vt] = at::linalg_svd(matrix / (matrix.norm() + 1e-7), /*full_matrices=*/false);
   at::Tensor value = s;
@@ -36,7 +37,7 @@ TEST(Muon, BringsSingularValuesNearOne) {
     for (const double scale : {1e-3, 1.0, 1e18}) {
       const at::Tensor x = scale * random({rows, columns}, 5), y = orthogonalized(x);
       EXPECT_LT(distance(y, by_singular_values(x)), 1e-9) << rows << " x " << columns;
-      if (rows == columns) continue;  // a square matrix has small singular values
+      if (rows == columns) continue;  // Square matrices have singular values near 0, which stay below 0.6.
       const at::Tensor s = at::linalg_svdvals(y);
       EXPECT_GT(s.min().item<double>(), 0.6);
       EXPECT_LT(s.max().item<double>(), 1.3);
@@ -68,9 +69,9 @@ TEST(Muon, UpdatesTheMatricesWithinTheStackAndNothingElse) {
     for (std::uint64_t step = 0; step < 2; ++step)
       gradients[step].push_back(random(shape, 1000 + 2 * i + step));
   }
-  const Update by_muon{.rule = Rule::kMuon, .rate = 0.01, .decay = 0.1, .base_fan_in = 64};
+  const Update by_muon{.rule = UpdateRule::kMuon, .rate = 0.01, .decay = 0.1, .base_fan_in = 64};
   Update by_adamw = by_muon;
-  by_adamw.rule = Rule::kAdamW;
+  by_adamw.rule = UpdateRule::kAdamW;
   const auto copy = [](std::vector<at::Tensor> list) {
     for (at::Tensor& x : list) x = x.clone();
     return list;

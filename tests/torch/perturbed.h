@@ -55,28 +55,25 @@ inline std::string to_string(const Lowering& l) {
                      at::toString(l.dtype), l.block);
 }
 
-/// A graph with its executors. `outputs` vary over time. The gradient is that of sum <output, seed> with
-/// respect to the inputs of the graph.
+/// A lowered graph with its executors. `outputs` vary over time. The gradient is that of sum <output, seed>
+/// with respect to the inputs of the graph.
 class Runs {
  public:
-  Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& how) : how_(how) {
+  Runs(ir::Graph graph, const std::vector<ir::NodeId>& outputs, const Lowering& lowering)
+      : lowering_(lowering) {
     graph.bodies[0].outputs = outputs;
-    if (how.recurrences) graph = ir::lower_recurrences(graph, *how.recurrences).graph;
-    if (how.convolutions) graph = ir::convolve(graph);
-    if (how.fuse) graph = ir::fuse(graph);
+    if (lowering.recurrences) graph = ir::lower_recurrences(graph, *lowering.recurrences).graph;
+    if (lowering.convolutions) graph = ir::convolve(graph);
+    if (lowering.fuse) graph = ir::fuse(graph);
     forward_graph_ = graph;
     graph_ = std::move(graph);
-    for (const ir::Node& node : graph_.bodies[0].nodes) {
+    for (const ir::Node& node : graph_.bodies[0].nodes)
       if (node.op == ir::Op::kInput) inputs_ = std::max(inputs_, node.index + 1);
-      reads_tokens_ = reads_tokens_ || node.op == ir::Op::kTokens;
-    }
     input_types_.resize(static_cast<std::size_t>(inputs_));
     for (const ir::Node& node : graph_.bodies[0].nodes)
       if (node.op == ir::Op::kInput) input_types_[static_cast<std::size_t>(node.index)] = node.type;
   }
 
-  [[nodiscard]] const ir::Graph& graph() const { return forward_graph_; }
-  [[nodiscard]] bool reads_tokens() const { return reads_tokens_; }
   [[nodiscard]] int inputs() const { return inputs_; }
   [[nodiscard]] std::vector<std::int64_t> input_shape(int index, std::int64_t batch,
                                                       std::int64_t length) const {
@@ -99,10 +96,11 @@ class Runs {
   /// Returns the outputs (omitted if activations are recomputed), then the gradients with respect to what is
   /// read at each position: inputs, or the embedding of each token. `batch.inputs` has the seeds after the
   /// inputs.
-  std::vector<at::Tensor> both(const std::vector<at::Tensor>& params, const exec::torch::Batch& batch) {
+  std::vector<at::Tensor> forward_and_backward(const std::vector<at::Tensor>& params,
+                                               const exec::torch::Batch& batch) {
     if (!both_) differentiate();
     std::vector<at::Tensor> out = both_->run(params, batch);
-    out.resize(watched_);
+    out.resize(compared_);
     return out;
   }
 
@@ -114,13 +112,16 @@ class Runs {
     return out;
   }
   exec::torch::Settings settings() const {
-    return {.dtype = how_.dtype, .half = how_.half, .programs = how_.programs, .block = how_.block};
+    return {.dtype = lowering_.dtype,
+            .half = lowering_.half,
+            .programs = lowering_.programs,
+            .block = lowering_.block};
   }
   void differentiate() {
     const std::vector<ir::NodeId> outputs = graph_.bodies[0].outputs;
     const auto forward = static_cast<ir::NodeId>(graph_.bodies[0].nodes.size());
     ir::Builder builder(graph_, 0);
-    std::vector<ir::NodeId> seeds, wrt, rest;
+    std::vector<ir::NodeId> seeds, wrt, params;
     for (std::size_t o = 0; o < outputs.size(); ++o)
       seeds.push_back(builder.add({.op = ir::Op::kInput,
                                    .type = graph_.node(0, outputs[o]).type,
@@ -129,23 +130,22 @@ class Runs {
       const ir::Node& node = graph_.node(0, id);
       const bool embedded = node.op == ir::Op::kLookup && graph_.node(0, node.in[1]).op == ir::Op::kTokens;
       if ((node.op == ir::Op::kInput || embedded) && node.type.time()) wrt.push_back(id);
-      if (node.op == ir::Op::kParam) rest.push_back(id);
+      if (node.op == ir::Op::kParam) params.push_back(id);
     }
     std::vector<ir::NodeId> wanted;
-    if (!how_.recompute) wanted = outputs;
-    watched_ = wanted.size() + wrt.size();
-    wrt.insert(wrt.end(), rest.begin(), rest.end());
+    if (!lowering_.recompute) wanted = outputs;
+    compared_ = wanted.size() + wrt.size();
+    wrt.insert(wrt.end(), params.begin(), params.end());
     for (const ir::NodeId id : ir::differentiate(builder, outputs, seeds, wrt)) wanted.push_back(id);
-    if (how_.recompute) wanted = ir::recompute_activations(graph_, forward, wanted);
+    if (lowering_.recompute) wanted = ir::recompute_activations(graph_, forward, wanted);
     both_ = std::make_unique<exec::torch::Executor>(graph_, wanted, settings());
   }
 
-  Lowering how_;
+  Lowering lowering_;
   ir::Graph forward_graph_, graph_;
   int inputs_ = 0;
-  bool reads_tokens_ = false;
   std::vector<ir::Type> input_types_;
-  std::size_t watched_ = 0;
+  std::size_t compared_ = 0;  // results of `both_` that are returned: all but the gradients of parameters
   std::unique_ptr<exec::torch::Executor> forward_, both_;
 };
 
@@ -163,37 +163,40 @@ struct Layout {
   std::vector<Watched> watched;
 };
 
+/// Draws documents and watched parts. Seven in ten batches are packed: their rows have several documents.
 inline Layout random_layout(Random& random, std::int64_t rows, std::int64_t length) {
-  Layout out{rows,
-             length,
-             std::vector<std::int64_t>(static_cast<std::size_t>(rows * length), 0),
-             random.chance(0.7),
-             {}};
+  constexpr double kMeanBorders = 2.5;  // between the documents of a row
+  Layout out{.rows = rows,
+             .length = length,
+             .starts = std::vector<std::int64_t>(static_cast<std::size_t>(rows * length), 0),
+             .packed = random.chance(0.7)};
   for (std::int64_t row = 0; row < rows; ++row) {
     std::vector<std::int64_t> begins{0};
     if (out.packed)
       for (std::int64_t t = 1; t < length; ++t)
-        if (random.chance(2.5 / static_cast<double>(length))) begins.push_back(t);
+        if (random.chance(kMeanBorders / static_cast<double>(length))) begins.push_back(t);
     begins.push_back(length);
     for (std::size_t d = 0; d + 1 < begins.size(); ++d)
       std::fill(out.starts.begin() + row * length + begins[d],
                 out.starts.begin() + row * length + begins[d + 1], begins[d]);
-    const std::int64_t at = random.below(length);
+    const std::int64_t watched_position = random.below(length);
     std::size_t d = 0;
-    while (begins[d + 1] <= at) ++d;
+    while (begins[d + 1] <= watched_position) ++d;
     const std::int64_t size = begins[d + 1] - begins[d];
-    out.watched.push_back({begins[d], begins[d] + random.below(size + 1), begins[d + 1]});
+    out.watched.push_back(
+        {.start = begins[d], .place = begins[d] + random.below(size + 1), .end = begins[d + 1]});
   }
   return out;
 }
 
-/// Returns true if position t of a row is changed: everything except [start, place) (forward), or except the
-/// document (backward).
+/// Returns true if position t of a row is changed: everything except [start, place) if `forward` is true, and
+/// otherwise everything except the document.
 inline bool changes(const Layout& l, std::int64_t row, std::int64_t t, bool forward) {
   const Watched& w = l.watched[static_cast<std::size_t>(row)];
   return t < w.start || t >= (forward ? w.place : w.end);
 }
 
+/// Returns a value near or beyond an end of float32's range, or one whose exponential is (e^88, e^-104).
 inline double extreme_number(Random& random) {
   static const double kNumbers[] = {INFINITY, -INFINITY, NAN, 1e30, -1e30, 3e38, -3e38, 1e19,
                                     1e-42,    -1e-42,    0,   -0.0, 1e10,  88,   104,   -104};
@@ -207,17 +210,17 @@ inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& ran
   at::Tensor out = x.to(at::kDouble).contiguous().clone();
   const std::int64_t size = out.numel() / (l.rows * l.length);
   double* data = out.data_ptr<double>();
-  const double usual = extreme_number(random);
+  const double common_extreme = extreme_number(random);  // of most changed elements
   for (std::int64_t row = 0; row < l.rows; ++row)
     for (std::int64_t t = 0; t < l.length; ++t) {
       if (!where(row, t)) continue;
       const bool extreme = random.chance(extremes);
-      double* at = data + (row * l.length + t) * size;
+      double* elements = data + (row * l.length + t) * size;
       for (std::int64_t i = 0; i < size; ++i)
-        at[i] = !extreme             ? random.normal()
-                : random.chance(0.6) ? usual
-                : random.chance(0.5) ? random.normal()
-                                     : extreme_number(random);
+        elements[i] = !extreme             ? random.normal()
+                      : random.chance(0.6) ? common_extreme
+                      : random.chance(0.5) ? random.normal()
+                                           : extreme_number(random);
     }
   return out.to(x.scalar_type());
 }
@@ -227,10 +230,10 @@ inline at::Tensor with_changes(const at::Tensor& x, const Layout& l, Random& ran
 inline std::string first_difference(
     const at::Tensor& x, const at::Tensor& y, const Layout& l,
     const std::function<std::pair<std::int64_t, std::int64_t>(const Watched&)>& range) {
-  const auto numbers = [&](const at::Tensor& z) {
+  const auto elements_of = [&](const at::Tensor& z) {
     return z.reshape({z.size(0), l.length, -1}).expand({l.rows, l.length, -1}).to(at::kDouble).contiguous();
   };
-  const at::Tensor a = numbers(x), b = numbers(y);
+  const at::Tensor a = elements_of(x), b = elements_of(y);
   const std::int64_t size = a.numel() / (l.rows * l.length);
   for (std::int64_t row = 0; row < l.rows; ++row) {
     const auto [from, to] = range(l.watched[static_cast<std::size_t>(row)]);

@@ -16,14 +16,14 @@ namespace gabbro {
 namespace {
 
 constexpr std::int64_t kVocab = 320, kSequences = 2, kLength = 32;
-// Weights and values are rounded to 8 bits before every product. Limits of the mean and the largest
-// difference of losses, in nats. The limit of the gradient's norm is relative, and applies where norms of
-// tiny vectors do not amplify differences (in recurrent designs, those occur at the first positions of a
-// document).
-constexpr double kMeanLoss = 0.03, kLoss = 0.5, kNorm = 0.03;
+// Weights and values are rounded to 8 bits before every product. These are the limits of the mean and the
+// largest difference of losses, in nats. The limit of the gradient's norm is relative, and applies where
+// norms of tiny vectors do not amplify differences (in recurrent designs, those occur at the first positions
+// of a document).
+constexpr double kMeanLossLimit = 0.03, kLossLimit = 0.5, kNormLimit = 0.03;
 
 exec::TokenBatch random_batch() {
-  exec::TokenBatch batch{kSequences, kLength, {}, {}, {}};
+  exec::TokenBatch batch{.sequences = kSequences, .length = kLength};
   Random random(5);
   for (std::int64_t i = 0; i < kSequences * kLength; ++i) {
     batch.tokens.push_back(random.below(kVocab));
@@ -47,16 +47,16 @@ TEST(Precision, RoundedProductsStayNear) {
     const auto exact = exec::torch::make_model(graph, 1, {.threads = 1}),
                half = exec::torch::make_model(graph, 1, {.threads = 1, .precision = Precision::kBFloat16});
     const std::vector<float> want = exact->losses(batch), got = half->losses(batch);
-    double most = 0, sum = 0;
+    double largest = 0, sum = 0;
     for (std::size_t i = 0; i < want.size(); ++i) {
-      most = std::max<double>(most, std::abs(want[i] - got[i]));
+      largest = std::max<double>(largest, std::abs(want[i] - got[i]));
       sum += std::abs(want[i] - got[i]);
     }
-    EXPECT_LT(most, kLoss);
-    EXPECT_LT(sum / static_cast<double>(want.size()), kMeanLoss);
+    EXPECT_LT(largest, kLossLimit);
+    EXPECT_LT(sum / static_cast<double>(want.size()), kMeanLossLimit);
     EXPECT_TRUE(half->step(batch, {}).updated);
     ++designs;
-    rounded += most > 0 ? 1 : 0;
+    rounded += largest > 0 ? 1 : 0;
   }
   EXPECT_GE(designs, 30);
   EXPECT_EQ(rounded, designs) << "some design never met bfloat16";
@@ -76,7 +76,7 @@ TEST(Precision, GradientsOfRoundedProductsStayNear) {
                half = exec::torch::make_model(graph, 1,
                                               {.threads = 1, .precision = exec::torch::Precision::kBFloat16});
     const exec::StepReport a = exact->step(batch, {}), b = half->step(batch, {});
-    EXPECT_NEAR(a.gradient_norm, b.gradient_norm, kNorm * a.gradient_norm);
+    EXPECT_NEAR(a.gradient_norm, b.gradient_norm, kNormLimit * a.gradient_norm);
     EXPECT_NE(a.gradient_norm, b.gradient_norm);
   }
 }

@@ -8,14 +8,16 @@
 namespace gabbro::exec::torch {
 namespace {
 
+// Returns null if no row has the name.
 const ProfileRow* find(const std::vector<ProfileRow>& rows, std::string_view name) {
-  const auto at = std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& r) { return r.name == name; });
-  return at == rows.end() ? nullptr : &*at;
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& r) { return r.name == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 TEST(Profile, CountsOperatorsWithTheirShapes) {
   const at::Tensor a = at::ones({3, 4}), b = at::ones({4, 5});
-  Profile profile(true);
+  Profile profile(/*with_shapes=*/true);
   at::mm(a, b);
   at::mm(a, b);
   at::mm(b.t(), a.t());
@@ -34,9 +36,9 @@ TEST(Profile, CountsOperatorsWithTheirShapes) {
       std::any_of(rows.begin(), rows.end(), [](const ProfileRow& r) { return r.shapes == "[5,4]* [4,3]*"; }));
 }
 
-TEST(Profile, TimeOfAnOuterOperatorHoldsThatOfTheInner) {
+TEST(Profile, TimeOfAnOuterOperatorIncludesThatOfTheInner) {
   const at::Tensor a = at::ones({2, 16, 16});
-  Profile profile(false);
+  Profile profile(/*with_shapes=*/false);
   at::einsum("bij,bjk->bik", {a, a});
   const auto rows = profile.stop();
   const ProfileRow *outer = find(rows, "aten::einsum"), *inner = find(rows, "aten::bmm");

@@ -22,7 +22,8 @@ lang::Elaboration unit(const std::string& instance, std::int64_t width = 16) {
   return elaborated({}, *lang::parse_expression(instance), width);
 }
 
-// A mixer with one scan of `body` over x: [t, D], with heads h and axes k and v of size 4.
+// Returns a mixer over x: [t, D] with one scan. `values` are the statements before it, `states` its head,
+// `body` its statements, and `result` the value that is projected to the output.
 lang::Elaboration scan_unit(const std::string& values, const std::string& states, const std::string& body,
                             const std::string& result, const std::string& axes = "axis h = 2, k = 4, v = 4") {
   const std::string text = "unit Made(x: [t, D]) -> [t, D]:\n    " + axes + "\n" + values + "    scan " +
@@ -42,7 +43,8 @@ std::string forms(const ir::LoweredRecurrences& lowered) {
   return out;
 }
 
-void expect_same(lang::Elaboration e, int sequences, int length, double single = kFloat) {
+// Expects that the lowered graph agrees with the original one. A `float_tolerance` of 0 leaves out float32.
+void expect_same(lang::Elaboration e, int sequences, int length, double float_tolerance = kFloatTolerance) {
   ASSERT_TRUE(e.ok());
   ir::LoweredRecurrences lowered = ir::lower_recurrences(e.graph);
   const Result<bool> verified = ir::verify(lowered.graph);
@@ -55,7 +57,9 @@ void expect_same(lang::Elaboration e, int sequences, int length, double single =
   const std::vector<ir::NodeId> lowered_wanted = gradient_nodes(lowered.graph, outputs, inputs);
   const Result<bool> differentiated = ir::verify(lowered.graph);
   ASSERT_TRUE(differentiated.has_value()) << differentiated.error().message;
-  EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered.graph, lowered_wanted, s, kDouble, single), "");
+  EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered.graph, lowered_wanted, s, kDoubleTolerance,
+                                  float_tolerance),
+            "");
 }
 
 struct Case {
@@ -135,7 +139,8 @@ TEST(Recurrences, AgreeOnTheZoo) {
       // the first position is one value times q·k, so the gradient of q is a difference of nearly equal
       // values. Both need a larger tolerance.
       const std::string name = c.unit;
-      expect_same(unit(c.unit), 3, length, name == "MLSTM" || name == "Retention" ? 5 * kFloat : kFloat);
+      expect_same(unit(c.unit), 3, length,
+                  name == "MLSTM" || name == "Retention" ? 5 * kFloatTolerance : kFloatTolerance);
       if (HasFailure()) return;
     }
   }
@@ -266,8 +271,8 @@ TEST(Recurrences, OfOtherSteps) {
   }
 }
 
-void expect_random_units(std::uint64_t first, std::uint64_t count, int least) {
-  int lowered = 0;
+void expect_random_units(std::uint64_t first, std::uint64_t count, int fewest_lowered) {
+  int lowered_units = 0;
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(412).split(i);
     lang::Program program;
@@ -282,13 +287,12 @@ void expect_random_units(std::uint64_t first, std::uint64_t count, int least) {
     }
     SCOPED_TRACE("unit " + std::to_string(i) + "\n" + lang::print(program));
     lang::Elaboration e = elaborated(program, instance, 16);
-    const std::string made = forms(ir::lower_recurrences(e.graph));
-    if (made.find_first_of("AD") == std::string::npos) continue;
-    ++lowered;
-    expect_same(std::move(e), 2, 6, /*single=*/0);
+    if (forms(ir::lower_recurrences(e.graph)).find_first_of("AD") == std::string::npos) continue;
+    ++lowered_units;
+    expect_same(std::move(e), 2, 6, /*float_tolerance=*/0);
     if (::testing::Test::HasFailure()) return;
   }
-  EXPECT_GE(lowered, least);
+  EXPECT_GE(lowered_units, fewest_lowered);
 }
 
 TEST(Recurrences, AgreeOnRandomUnits) { expect_random_units(0, 300, 20); }

@@ -2,7 +2,7 @@
 // and backward; and which steps have programs.
 #include "exec/torch/step_program.h"
 
-#define GABBRO_KERNEL_NAMESPACE functions_of_kernels
+#define GABBRO_KERNEL_NAMESPACE functions_of_kernels  // the namespace of kernel_functions.h here
 #include <gtest/gtest.h>
 #include "exec/torch/kernel_functions.h"
 
@@ -24,19 +24,25 @@
 namespace gabbro::testing {
 namespace {
 
-// Returns how many scans of the model have a program, and how many scans there are.
-std::pair<int, int> programs(const ir::Graph& graph) {
-  int made = 0, all = 0;
+// The number of scans of a graph, and how many of them have a program.
+struct ScanCount {
+  int scans = 0, with_program = 0;
+};
+
+ScanCount count_scans(const ir::Graph& graph) {
+  ScanCount out;
   for (const ir::Node& node : graph.bodies[0].nodes) {
     if (node.op != ir::Op::kScan) continue;
-    ++all;
-    made += exec::torch::StepProgram::make(graph, 0, graph.scans[static_cast<std::size_t>(node.index)])
-                .has_value();
+    ++out.scans;
+    out.with_program +=
+        exec::torch::StepProgram::make(graph, 0, graph.scans[static_cast<std::size_t>(node.index)])
+            .has_value();
   }
-  return {made, all};
+  return out;
 }
 
-// A unit whose step computes `value` from x, y: [D] and z: [h, k], all of which depend on the previous step.
+// Returns a unit whose step computes `value` from x, y: [D] and z: [h, k], all of which depend on the
+// previous step. The elaboration is not ok if `value` cannot stand in a step.
 lang::Elaboration stepped(const std::string& value) {
   const std::string text =
       "unit Sample(a: [t, D], b: [t, D]) -> [t, D]:\n    axis h = 2, k = 3, j = 3, w = h * k * j\n"
@@ -57,20 +63,20 @@ constexpr int kLength = 7;
 
 TEST(StepPrograms, AgreeOnEveryOpWithinAStep) {
   int samples = 0;
-  std::set<std::string> without;
+  std::set<std::string> ops_without_program;
   for (const ir::OpInfo& op : ir::all_ops()) {
     std::stringstream list{std::string(op.samples)};
     for (std::string sample; std::getline(list, sample, ';');) {
       SCOPED_TRACE(std::string(op.name) + ": " + sample);
       const lang::Elaboration e = stepped(sample);
       if (!e.ok()) continue;  // Ops that read other positions cannot be in a step.
-      if (programs(e.graph).first == 0) without.insert(std::string(op.name));
+      if (count_scans(e.graph).with_program == 0) ops_without_program.insert(std::string(op.name));
       expect_agreement(e, kLength);
       ++samples;
     }
   }
   EXPECT_GE(samples, 40);
-  EXPECT_EQ(without, (std::set<std::string>{"lookup", "topk"}));
+  EXPECT_EQ(ops_without_program, (std::set<std::string>{"lookup", "topk"}));
 }
 
 // Tables in a step: shared by all sequences or one for each, with an index that is shared or differs.
@@ -88,12 +94,12 @@ TEST(StepPrograms, AgreeOnTablesThatStatesChange) {
 
 // The range of float32 is covered up to its end. e^88.5 is 2^127.7, which overflows if the two halves of its
 // exponent are multiplied first.
-TEST(StepPrograms, ExponentialsHoldToTheEndOfTheRange) {
+TEST(StepPrograms, ExponentialsAreExactToTheEndOfTheRange) {
   for (const char* value : {"exp(88.5 + 0.001 * tanh(x)) * 1e-38", "exp(0.001 * tanh(x) - 87) * 1e37"}) {
     SCOPED_TRACE(value);
     const lang::Elaboration e = stepped(value);
     ASSERT_TRUE(e.ok());
-    ASSERT_GT(programs(e.graph).first, 0);
+    ASSERT_GT(count_scans(e.graph).with_program, 0);
     expect_agreement(e, kLength);
   }
 }
@@ -118,8 +124,8 @@ TEST(StepPrograms, ExistForEveryRecurrenceOfTheZoo) {
     if (e.graph.scans.empty()) return;
     Sequences s = random_sequences(e, 1, 2, 3);
     with_gradients(e, s);
-    const auto [made, all] = programs(e.graph);
-    EXPECT_EQ(made, all);
+    const ScanCount count = count_scans(e.graph);
+    EXPECT_EQ(count.with_program, count.scans);
     ++recurrent;
   });
   EXPECT_GE(recurrent, 20);
@@ -133,14 +139,14 @@ TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
     lang::Elaboration e = lang::elaborate(zoo::library(), *lang::parse_expression(instance), {.width = 48});
     ASSERT_TRUE(e.ok());
     {
-      lang::Elaboration with = e;
-      Sequences s = random_sequences(with, 1, 2, 3);
-      const std::vector<ir::NodeId> wanted = with_gradients(with, s);
-      const std::vector<bool> live = ir::live_nodes(with.graph, 0, wanted);
-      const exec::torch::Replays found =
-          exec::torch::find_replays(with.graph, live, wanted, [](ir::NodeId) { return true; });
-      ASSERT_EQ(found.adjoints.size(), 1U);
-      const std::vector<std::int32_t>& states = found.adjoints.begin()->second.states;
+      lang::Elaboration differentiated = e;
+      Sequences s = random_sequences(differentiated, 1, 2, 3);
+      const std::vector<ir::NodeId> wanted = with_gradients(differentiated, s);
+      const std::vector<bool> live = ir::live_nodes(differentiated.graph, 0, wanted);
+      const exec::torch::Replays replays = exec::torch::find_replays(
+          differentiated.graph, live, wanted, /*runs=*/[](ir::NodeId) { return true; });
+      ASSERT_EQ(replays.adjoints.size(), 1U);
+      const std::vector<std::int32_t>& states = replays.adjoints.begin()->second.states;
       EXPECT_GE(std::count_if(states.begin(), states.end(), [](std::int32_t k) { return k >= 0; }), 2);
     }
     expect_agreement(std::move(e), 37);
@@ -149,7 +155,7 @@ TEST(StepPrograms, AgreeWhereStatesAreReplayed) {
 
 // The same check for regions that are computed position by position, with their gradients, except for tables.
 TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
-  int all = 0;
+  int regions = 0;
   for_each_unit([&](lang::Elaboration e) {
     Sequences s = random_sequences(e, 1, 2, 3);
     const std::vector<ir::NodeId> wanted = with_gradients(e, s);
@@ -158,7 +164,7 @@ TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
     const std::vector<ir::Node>& nodes = e.graph.bodies[0].nodes;
     for (const exec::torch::Region& region : plan.regions) {
       if (region.pairs || region.nodes.empty()) continue;
-      ++all;
+      ++regions;
       const bool has_table = std::any_of(region.nodes.begin(), region.nodes.end(), [&](ir::NodeId id) {
         const ir::Op op = nodes[static_cast<std::size_t>(id)].op;
         return op == ir::Op::kTopK || op == ir::Op::kLookup || op == ir::Op::kScatter;
@@ -166,7 +172,7 @@ TEST(RegionPrograms, ExistForEveryUnitOfTheZoo) {
       EXPECT_EQ(exec::torch::RegionProgram::make(e.graph, nodes, region).has_value(), !has_table);
     }
   });
-  EXPECT_GE(all, 60);
+  EXPECT_GE(regions, 60);
 }
 
 // The kernels for an instruction set that this processor supports.
@@ -185,15 +191,19 @@ std::vector<Family> families() {
 
 using Code = exec::torch::Instruction::Code;
 
-// Compares the functions with those of the float64 library, in units of the last place: as compiled for each
+// Returns about one unit in the last place of a float32 near `exact`: 2^-23 of it, but at least the smallest
+// denormal.
+double unit_in_the_last_place(double exact) { return std::max(std::abs(exact) * 1.2e-7, 1.4e-45); }
+
+// Compares the functions with those of the float64 library, in units in the last place: as compiled for each
 // instruction set, in full and partial vectors, and up to the ends of their range.
-TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
+TEST(KernelFunctions, AreExactToAFewUnitsInTheLastPlaceOnEveryProcessor) {
   struct Case {
     Code code;
     const char* name;
     double (*exact)(double);
     float low, high;
-    double places = 2.5;
+    double units = 2.5;  // largest error, in units in the last place
   };
   const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   const Case cases[] = {
@@ -210,7 +220,7 @@ TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
       {Code::kErf, "erf", [](double x) { return std::erf(x); }, -8, 8},
       {Code::kErf, "erf near 0", [](double x) { return std::erf(x); }, -1e-2F, 1e-2F},
   };
-  constexpr int kSteps = 200'003;
+  constexpr int kSteps = 200'003;  // no multiple of a vector; the first three values are special
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const Family& family : families())
     for (const Case& c : cases) {
@@ -219,33 +229,33 @@ TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlaceOnEveryProcessor) {
       for (int i = 0; i < kSteps; ++i) x[i] = c.low + (c.high - c.low) * (static_cast<float>(i) / kSteps);
       const float special[] = {std::nanf(""), kInfinity, -kInfinity};
       std::copy(std::begin(special), std::end(special), x.begin());
-      exec::torch::Instruction i{.code = c.code, .loops = 1};
-      i.size[0] = kSteps;
-      i.out = {.base = 1, .stride = {1}};
-      i.in[0].stride[0] = 1;
+      exec::torch::Instruction instruction{.code = c.code, .loops = 1};
+      instruction.size[0] = kSteps;
+      instruction.out = {.base = 1, .stride = {1}};
+      instruction.in[0].stride[0] = 1;
       float* const bases[] = {x.data(), y.data()};
-      family.run(&i, 1, bases);
+      family.run(&instruction, 1, bases);
       EXPECT_TRUE(std::isnan(y[0])) << y[0];
-      for (const int at : {1, 2})
-        EXPECT_TRUE(std::isnan(c.exact(x[at])) ? std::isnan(y[at]) : y[at] == c.exact(x[at]))
-            << y[at] << " of " << x[at];
+      for (const int k : {1, 2})
+        EXPECT_TRUE(std::isnan(c.exact(x[k])) ? std::isnan(y[k]) : y[k] == c.exact(x[k]))
+            << y[k] << " of " << x[k];
       double worst = 0;
       float where = 0;
-      for (int at = 3; at < kSteps; ++at) {
-        const double exact = c.exact(x[at]), place = std::max(std::abs(exact) * 1.2e-7, 1.4e-45);
-        const double off = std::abs(y[at] - exact) / place;
-        if (!(off <= worst)) worst = off, where = x[at];
+      for (int k = 3; k < kSteps; ++k) {
+        const double exact = c.exact(x[k]);
+        const double error = std::abs(y[k] - exact) / unit_in_the_last_place(exact);
+        if (!(error <= worst)) worst = error, where = x[k];
       }
-      EXPECT_LE(worst, c.places) << " of " << where;
+      EXPECT_LE(worst, c.units) << " of " << where;
     }
 }
 
 // Near 0, the sum 1 + x has lost x.
-TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlace) {
+TEST(KernelFunctions, LogarithmOf1PlusXIsExactToAFewUnitsInTheLastPlace) {
   namespace f = exec::torch::functions_of_kernels;
   struct Case {
     const char* name;
-    float (*made)(float);
+    float (*computed)(float);
     double (*exact)(double);
     float low, high;
   };
@@ -261,13 +271,13 @@ TEST(KernelFunctions, HoldToAFewUnitsOfTheLastPlace) {
     float where = 0;
     for (int i = 0; i <= kSteps; ++i) {
       const float x = c.low + (c.high - c.low) * (static_cast<float>(i) / kSteps);
-      const double exact = c.exact(x), place = std::max(std::abs(exact) * 1.2e-7, 1.4e-45);
-      const double off = std::abs(c.made(x) - exact) / place;
-      if (!(off <= worst)) worst = off, where = x;
+      const double exact = c.exact(x);
+      const double error = std::abs(c.computed(x) - exact) / unit_in_the_last_place(exact);
+      if (!(error <= worst)) worst = error, where = x;
     }
     EXPECT_LE(worst, 2.5) << c.name << " of " << where;
   }
-  for (const Case& c : cases) EXPECT_TRUE(std::isnan(c.made(std::nanf("")))) << c.name;
+  for (const Case& c : cases) EXPECT_TRUE(std::isnan(c.computed(std::nanf("")))) << c.name;
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ namespace {
 
 namespace backend = exec::torch;
 
-constexpr int kLength = 19, kSequences = 2;  // more positions than the initial capacity of a cache
+constexpr int kLength = 19, kSequences = 2;  // A cache has an initial capacity of 16 positions.
 
 at::Tensor double_tensor(const exec::Tensor& x) {
   const std::vector<std::int64_t> sizes(x.dims.begin(), x.dims.end());
@@ -32,7 +32,7 @@ void expect_steps_equal(const lang::Elaboration& e, double tolerance = 1e-8) {
   ASSERT_TRUE(e.ok());
   at::set_num_threads(1);  // The tensors are small.
   const Sequences s = random_sequences(e, kSequences, kLength, 5);
-  const backend::Settings settings{at::kDouble};
+  const backend::Settings settings{.dtype = at::kDouble};
   std::vector<at::Tensor> params, tokens;
   for (const exec::Tensor& p : s.feeds[0].params) params.push_back(double_tensor(p));
   backend::Batch batch;
@@ -93,7 +93,7 @@ TEST(TorchStepper, EqualsParallelOnEveryUnitOfTheZoo) {
       const auto* unit = std::get_if<lang::Unit>(&item.value);
       if (!unit) continue;
       SCOPED_TRACE(unit->name);
-      for (const int width : {16, 32, 64}) {
+      for (const int width : {16, 32, 64}) {  // The unit runs at the first width that it can have.
         lang::ElaborateOptions options;
         options.width = width;
         const lang::Elaboration e = lang::elaborate(zoo::library(), edit::build::name(unit->name), options);
@@ -122,7 +122,7 @@ TEST(TorchStepper, DecodesWithTheWeightsOfAModel) {
   const lang::Elaboration e = design("design M:\n    stack = [2 * Block, RMSNorm]\n", 32);
   const auto model = backend::make_model(e.graph, 3, {.threads = 1});
   Random random(7);
-  exec::TokenBatch batch{1, 12, {}, {}, {}};
+  exec::TokenBatch batch{.sequences = 1, .length = 12};
   for (int i = 0; i < 12; ++i) {
     batch.tokens.push_back(random.below(50));
     batch.targets.push_back(random.below(50));

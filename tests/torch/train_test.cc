@@ -92,8 +92,9 @@ TEST_F(Training, RepeatsItselfToTheBit) {
       << "another seed, other weights";
 }
 
-TEST_F(Training, TablesHaveRatesOfTheirOwn) {
+TEST_F(Training, TablesHaveTheirOwnLearningRates) {
   // AdamW's first update moves every element by its learning rate, whatever the gradient.
+  // Returns the largest change of an element of each parameter.
   const auto moved = [&](const exec::Update& update) {
     const auto m = model();
     const std::vector<exec::NamedArray> before = m->weights();
@@ -110,12 +111,12 @@ TEST_F(Training, TablesHaveRatesOfTheirOwn) {
   };
   const exec::Update plain{.rate = 1e-3, .decay = 0, .base_fan_in = 32};
   const auto before = moved(plain);
-  for (const auto& [table, factor] :
+  for (const auto& [table, factor] :  // the table, and the field that is the factor on its learning rate
        {std::pair{"embedding", &exec::Update::input}, {"head", &exec::Update::output}}) {
     exec::Update update = plain;
     update.*factor = 4;
-    for (const auto& [name, most] : moved(update))
-      EXPECT_NEAR(most, before.at(name) * (name == table ? 4 : 1), 0.02 * before.at(name)) << name;
+    for (const auto& [name, largest] : moved(update))
+      EXPECT_NEAR(largest, before.at(name) * (name == table ? 4 : 1), 0.02 * before.at(name)) << name;
   }
 }
 
@@ -130,16 +131,16 @@ TEST_F(Training, BeginsWithTheSameWeightsOnAnyNumberOfThreads) {
   EXPECT_EQ(train::hash_arrays(one->weights()), train::hash_arrays(two->weights()));
 }
 
-TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
+TEST_F(Training, ContinuesAfterAStopAsIfThereHadBeenNone) {
   const auto whole = model();
   const auto straight = train::train(*whole, split("train"), kEnd, options(12));
   train::TrainOptions o = options(12);
   o.checkpoint = root / "checkpoint";
   int steps = 0;
-  const auto begun =
+  const auto stopped =
       train::train(*model(), split("train"), kEnd, o, [&](const auto&, auto, auto) { return ++steps < 5; });
-  ASSERT_TRUE(begun.has_value());
-  EXPECT_EQ(begun->end, train::TrainResult::End::kStopped);
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_EQ(stopped->end, train::TrainResult::End::kStopped);
   const auto resumed = model();
   const auto finished = train::train(*resumed, split("train"), kEnd, o);
   ASSERT_TRUE(finished.has_value()) << finished.error().message;
@@ -154,8 +155,8 @@ TEST_F(Training, GoesOnAfterAStopAsIfThereHadBeenNone) {
   EXPECT_EQ(train::train(*model(), split("train"), kEnd, o).error().code, "checkpoint") << "cut short";
 }
 
-TEST_F(Training, IsScoredAlongTheWayWithoutBeingChanged) {
-  constexpr std::int64_t kStep = 8 * 32;
+TEST_F(Training, IsNotChangedByScoresAlongTheWay) {
+  constexpr std::int64_t kStepTokens = 8 * 32;
   const auto plain = model();
   const auto straight = train::train(*plain, split("train"), kEnd, options(13));
   const auto scored = [&](exec::Model& m, train::TrainOptions o, int stop) {
@@ -171,7 +172,7 @@ TEST_F(Training, IsScoredAlongTheWayWithoutBeingChanged) {
   EXPECT_EQ(train::hash_arrays(whole->weights()), train::hash_arrays(plain->weights()));
   ASSERT_EQ(result->valid.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i)
-    EXPECT_EQ(result->valid[i].tokens, (std::array{4, 7, 10})[i] * kStep)
+    EXPECT_EQ(result->valid[i].tokens, (std::array{4, 7, 10})[i] * kStepTokens)
         << "quarters of 13 steps, rounded up";
   EXPECT_LT(result->valid[2].bits_per_byte, result->valid[0].bits_per_byte);
   // The same points if the run was stopped right after one, or between two.
@@ -187,18 +188,19 @@ TEST_F(Training, IsScoredAlongTheWayWithoutBeingChanged) {
 }
 
 TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {
-  constexpr std::int64_t kStep = 8 * 32;
+  constexpr std::int64_t kStepTokens = 8 * 32;
   const auto whole = train::train(*model(), split("train"), kEnd, options(24));
   const double ninth = train::recent_loss(whole->curve, 9), twelfth = train::recent_loss(whole->curve, 12);
   EXPECT_EQ(ninth, whole->curve[8].loss);
   EXPECT_EQ(twelfth, (whole->curve[10].loss + whole->curve[11].loss) / 2);
   train::TrainOptions o = options(24);
   // The run passes the earlier hurdle.
-  o.hurdles = {{11 * kStep + 1, std::nextafter(twelfth, 0.0)}, {9 * kStep, ninth}};
+  o.hurdles = {{.tokens = 11 * kStepTokens + 1, .loss = std::nextafter(twelfth, 0.0)},
+               {.tokens = 9 * kStepTokens, .loss = ninth}};
   const auto cut = train::train(*model(), split("train"), kEnd, o);
   ASSERT_TRUE(cut.has_value()) << cut.error().message;
   EXPECT_EQ(cut->end, train::TrainResult::End::kHurdle);
-  EXPECT_EQ(cut->tokens, 12 * kStep);
+  EXPECT_EQ(cut->tokens, 12 * kStepTokens);
   EXPECT_EQ(cut->curve, std::vector(whole->curve.begin(), whole->curve.begin() + 12));
   EXPECT_NE(cut->cause.find(fmt::format("of 12 steps is {:.4f}, above the hurdle of {:.4f} at 3072 tokens",
                                         twelfth, twelfth)),
@@ -211,23 +213,23 @@ TEST_F(Training, AHurdleEndsTheRunAtItsStepWhateverWentBefore) {
   // Stops the run before the hurdle, after it (while the run did not have it yet), and once more after its
   // end.
   for (const int stop : {5, 12, 20}) {
-    train::TrainOptions begun = o;
-    begun.checkpoint = root / ("hurdle" + std::to_string(stop));
-    if (stop > 11) begun.hurdles = {};
+    train::TrainOptions interrupted = o;
+    interrupted.checkpoint = root / ("hurdle" + std::to_string(stop));
+    if (stop > 11) interrupted.hurdles = {};
     int steps = 0;
-    const auto part = train::train(*model(), split("train"), kEnd, begun,
+    const auto part = train::train(*model(), split("train"), kEnd, interrupted,
                                    [&](const auto&, auto, auto) { return ++steps < stop; });
     ASSERT_EQ(part->end, train::TrainResult::End::kStopped);
-    begun.hurdles = o.hurdles;
-    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, begun))) << stop;
-    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, begun))) << stop;
+    interrupted.hurdles = o.hurdles;
+    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, interrupted))) << stop;
+    EXPECT_TRUE(same(train::train(*model(), split("train"), kEnd, interrupted))) << stop;
   }
-  o.hurdles = {{12 * kStep, twelfth}, {1'000'000, 0.0}};
+  o.hurdles = {{.tokens = 12 * kStepTokens, .loss = twelfth}, {.tokens = 1'000'000, .loss = 0.0}};
   EXPECT_EQ(train::train(*model(), split("train"), kEnd, o)->curve, whole->curve)
       << "met, or behind the budget";
 }
 
-TEST_F(Training, WhatIsNotFiniteEndsTheRunAsAResult) {
+TEST_F(Training, ALossThatIsNotFiniteEndsTheRunAsAResult) {
   train::TrainOptions o = options(40);
   o.update.rate = 1e8;
   o.update.clip = 0;
@@ -264,7 +266,7 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
   const auto m = model();
   const data::Split text = split("valid");
   const eval::BitsPerByte bits = eval::bits_per_byte(*m, text, kEnd, 4, 16);
-  double nats = 0, bytes = 0, all = 0;
+  double nats = 0, bytes = 0, bits_so_far = 0;
   std::uint64_t tokens = 0;
   ASSERT_EQ(bits.each.size(), text.documents());
   for (std::size_t d = 0; d < text.documents(); ++d) {
@@ -273,7 +275,7 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
     text.append(document, ids);
     for (std::size_t from = 0; from + 1 < ids.size(); from += 16) {
       const std::size_t count = std::min<std::size_t>(16, ids.size() - 1 - from);
-      exec::TokenBatch batch{1, static_cast<std::int64_t>(count), {}, {}, {}};
+      exec::TokenBatch batch{.sequences = 1, .length = static_cast<std::int64_t>(count)};
       batch.tokens.assign(ids.begin() + static_cast<std::ptrdiff_t>(from),
                           ids.begin() + static_cast<std::ptrdiff_t>(from + count));
       batch.targets.assign(ids.begin() + static_cast<std::ptrdiff_t>(from) + 1,
@@ -283,8 +285,8 @@ TEST_F(Training, BitsPerByteCountEveryTokenOnce) {
     }
     bytes += static_cast<double>(document.bytes);
     EXPECT_EQ(bits.each[d].bytes, document.bytes);
-    all += bits.each[d].bits;
-    EXPECT_NEAR(all, nats / std::log(2.0), 1e-5 * nats) << "document " << d;
+    bits_so_far += bits.each[d].bits;
+    EXPECT_NEAR(bits_so_far, nats / std::log(2.0), 1e-5 * nats) << "document " << d;
   }
   EXPECT_EQ(bits.tokens, tokens);
   EXPECT_EQ(bits.tokens, text.tokens());

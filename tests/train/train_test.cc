@@ -33,7 +33,7 @@ TEST(Schedule, RisesThenFallsToItsFloor) {
   EXPECT_EQ(cosine.at(0, 1), 1);
 }
 
-TEST(Batches, DocumentsStartAtTheEndPieceBefore) {
+TEST(Batches, DocumentsStartAtTheEndTokenBefore) {
   exec::TokenBatch batch{1, 6, std::vector<std::int64_t>(6), std::vector<std::int64_t>(6),
                          std::vector<std::int64_t>(6)};
   fill_row(batch, 0, {5, 6, 2, 7, 8, 2, 9}, 2);
@@ -63,25 +63,27 @@ TEST(Batches, EveryWindowOncePerPassAndTheSameForOneSeed) {
   ASSERT_TRUE(data::build_corpus(options, {}).has_value());
   const auto split = data::Corpus::open(options.out)->split("train");
   ASSERT_TRUE(split.has_value());
-  const Batches batches(*split, 2, 1, 16, 7), again(*split, 2, 1, 16, 7), other(*split, 2, 1, 16, 8);
+  constexpr std::int64_t kEnd = 2, kSequences = 1, kLength = 16;
+  const Batches batches(*split, kEnd, kSequences, kLength, 7), again(*split, kEnd, kSequences, kLength, 7),
+      other(*split, kEnd, kSequences, kLength, 8);
   std::multiset<std::vector<std::int64_t>> seen, all;
-  std::vector<std::int64_t> window(16);
-  int differ = 0;
+  std::vector<std::int64_t> window(kLength);
+  int different = 0;
   for (std::int64_t i = 0; i < batches.windows(); ++i) {
     seen.insert(batches.batch(i).tokens);
     EXPECT_EQ(batches.batch(i).tokens, again.batch(i).tokens);
-    differ += batches.batch(i).tokens != other.batch(i).tokens;
-    split->read(static_cast<std::uint64_t>(i) * 16, window);
+    different += batches.batch(i).tokens != other.batch(i).tokens;
+    split->read(static_cast<std::uint64_t>(i * kLength), window);
     all.insert(window);
   }
   EXPECT_EQ(seen, all);
-  EXPECT_GT(differ, batches.windows() / 2);
+  EXPECT_GT(different, batches.windows() / 2);
   EXPECT_NE(batches.batch(0).tokens, batches.batch(batches.windows()).tokens)
       << "the second pass has an order of its own";
   fs::remove_all(folder);
 }
 
-TEST(Safetensors, ComeBackAsTheyWere) {
+TEST(Safetensors, AreReadAsTheyWereWritten) {
   const std::string folder = folder_for("arrays"), path = folder + "/a.safetensors";
   const std::vector<exec::NamedArray> arrays{
       {"w", {2, 3}, {1, 2, 3, 4, 5, 6.5F}}, {"scalar", {}, {-0.0F}}, {"empty", {0}, {}}};
@@ -129,7 +131,7 @@ TEST(Safetensors, NamesAreUsedOnce) {
   fs::remove_all(folder);
 }
 
-TEST(Safetensors, RangesThatCannotBeAreRefused) {
+TEST(Safetensors, ImpossibleRangesAreRefused) {
   const auto parsed = [](const std::string& arrays) {
     const std::string header = "{" + arrays + "}";
     std::string bytes(8, '\0');

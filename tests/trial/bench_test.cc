@@ -59,7 +59,8 @@ TEST(Bench, NumbersArePositiveAndAgree) {
   const lang::CheckReport report = lang::check(s.program, zoo::library());
   ASSERT_TRUE(report.valid()) << report.errors[0].message;
   const lang::Subject& design = report.subjects.back();
-  const ir::TokenCosts costs = ir::token_costs(design.facts, design.elaboration.graph.env, 2, 16);
+  const ir::TokenCosts costs =
+      ir::token_costs(design.facts, design.elaboration.graph.env, s.sequences, s.length);
   EXPECT_EQ(r.hash, to_hex(design.hash));
   EXPECT_EQ(r.width, 32);
   EXPECT_EQ(r.vocab, 100);

@@ -24,7 +24,7 @@ using record::CapabilityResult;
 using record::CapabilitySpec;
 
 const char* const kAttention = "design A:\n    width = 256\n    stack = [8 * Block, RMSNorm]\n";
-// Two blocks see five tokens.
+// Two blocks, which tiny_design keeps, see five tokens.
 const char* const kLocal =
     "unit ShortConv(x: [t, D]) -> [t, D]:\n"
     "    return linear(linear(x, D) * conv(linear(x, D), 3), D)\n"
@@ -84,18 +84,18 @@ TEST(TinyDesign, TakesTheNextWidthWhereSizesDoNotDivide) {
   EXPECT_EQ(tiny->elaboration.graph.env.width, 128);
 }
 
-// A program that asks for its width has no profile at another. No design of the zoo does.
+// A program that branches on its width has no profile at another. No design of the zoo does so.
 TEST(TinyDesign, IsTheFunctionThatItIsAtItsWidth) {
-  const auto of = [](int width, int bound) {
+  const auto tiny_at = [](int width, int bound) {
     return trial::tiny_design(fmt::format("unit U(x: [t, D]) -> [t, D]:\n    y = linear(x, D)\n"
                                           "    return shift(y, 1) if D <= {} else shift(y, 2)\n"
                                           "design M:\n    width = {}\n    stack = [2 * Block(mixer=U)]\n",
                                           bound, width),
                               50);
   };
-  EXPECT_TRUE(of(64, 16));
+  EXPECT_TRUE(tiny_at(64, 16));
   for (const int bound : {16, 64, 200}) {
-    const auto other = of(96, bound);
+    const auto other = tiny_at(96, bound);
     ASSERT_FALSE(other);
     EXPECT_NE(other.error().message.find("what it learns at width 64 says nothing about width 96"),
               std::string::npos)
@@ -111,7 +111,7 @@ TEST(TinyDesign, IsTheFunctionThatItIsAtItsWidth) {
   EXPECT_GT(designs, 20);
 }
 
-TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
+TEST(Capabilities, AttentionLearnsRecallAndShortConvolutionsDoNot) {
   const CapabilityResult attention = trial::run(spec(kAttention, {"recall"}, 400)),
                          local = trial::run(spec(kLocal, {"recall"}, 100));
   ASSERT_EQ(attention.status, record::Status::kDone) << attention.cause;
@@ -125,7 +125,7 @@ TEST(Capabilities, AreLearnedByWhatCanAndNotByWhatCannot) {
   EXPECT_EQ(recall.length, 32);
   EXPECT_NEAR(recall.accuracy, recall.chance, 4 * recall.error);
   EXPECT_GT(recall.error, 0);
-  EXPECT_GT(recall.asked, 256);
+  EXPECT_GT(recall.answers, 256);
   EXPECT_EQ(local.tasks[0].runs, 2) << "no rate solves it";
 }
 
@@ -156,9 +156,9 @@ TEST(Capabilities, StopsAndSaysHowFarItIs) {
       });
   EXPECT_EQ(all.tasks.size(), 2U);
   EXPECT_DOUBLE_EQ(last, 1);
-  int asked = 0;
+  int calls = 0;
   const CapabilityResult r = trial::run(spec(kAttention, {"parity", "s3"}, 5),
-                                        [&](const record::Progress&) { return ++asked < 13; });
+                                        [&](const record::Progress&) { return ++calls < 13; });
   EXPECT_EQ(r.status, record::Status::kStopped);
   EXPECT_EQ(r.tasks.size(), 1U) << "what was done stays";
 }
@@ -180,6 +180,7 @@ TEST(Capabilities, WhatGoesWrongIsAnOutcomeWithACause) {
   EXPECT_NE(r.cause.find("finite"), std::string::npos) << r.cause;
 }
 
+// A model that claims to need more memory than any machine has.
 class HugeModel : public testing::LyingModel {
  public:
   using LyingModel::LyingModel;
@@ -188,20 +189,23 @@ class HugeModel : public testing::LyingModel {
   }
 };
 
-// The behaviour of a model in the first of two tasks, and the outcome of that task. The next task is done in
-// any case.
+// The vocabulary of the task "parity", which tells its models from those of other tasks.
+constexpr int kParityVocab = 2;
+
+// Each case is the behaviour of a model in the first of two tasks, and the outcome of that task. The next
+// task is done in any case.
 TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
   const trial::MakeModel torch = trial::torch_backend();
   struct Case {
     record::CapabilityOutcome outcome;
     const char* cause;
-    std::function<void(exec::StepReport&)> step;
+    std::function<void(exec::StepReport&)> after_step;  // null: the model is too large
   };
-  double more = 0;
+  double rise = 0;
   const Case cases[] = {{record::CapabilityOutcome::kNotFinite, "loss nan",
                          [](exec::StepReport& r) { r.loss = NAN, r.updated = false; }},
                         {record::CapabilityOutcome::kDiverged, "rose by more than 3",
-                         [&](exec::StepReport& r) { r.loss += more += 1; }},
+                         [&](exec::StepReport& r) { r.loss += rise += 1; }},
                         {record::CapabilityOutcome::kFailed, "no memory for this",
                          [](exec::StepReport&) { throw std::runtime_error("no memory for this\nat"); }},
                         {record::CapabilityOutcome::kMemory, "MiB are left", {}}};
@@ -209,10 +213,11 @@ TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
     const CapabilityResult r =
         trial::run(spec(kAttention, {"parity", "s3"}, 40), {},
                    [&](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
-                     if (graph.env.vocab != 2) return torch(graph, seed);
-                     if (!c.step) return std::make_unique<HugeModel>(torch(graph, seed), testing::Lies{});
+                     if (graph.env.vocab != kParityVocab) return torch(graph, seed);
+                     if (!c.after_step)
+                       return std::make_unique<HugeModel>(torch(graph, seed), testing::Lies{});
                      return std::make_unique<testing::LyingModel>(torch(graph, seed),
-                                                                  testing::Lies{.after_step = c.step});
+                                                                  testing::Lies{.after_step = c.after_step});
                    });
     ASSERT_EQ(r.status, record::Status::kDone) << r.cause;
     ASSERT_EQ(r.tasks.size(), 2U);
@@ -225,7 +230,7 @@ TEST(Capabilities, ATaskThatFailsLeavesTheOthersAlone) {
   }
 }
 
-TEST(Capabilities, AShareOfMemoryIsHeld) {
+TEST(Capabilities, AMemoryLimitIsKept) {
   CapabilitySpec s = spec(kAttention, {"parity"}, 5);
   s.memory = 1 << 20;
   const CapabilityResult r = trial::run(s);
@@ -236,11 +241,11 @@ TEST(Capabilities, AShareOfMemoryIsHeld) {
 // One of two learning rates is enough, and the better one is kept.
 TEST(Capabilities, ARateThatFailsIsNotChosen) {
   const trial::MakeModel torch = trial::torch_backend();
-  int made = 0;
+  int models = 0;
   const CapabilityResult r = trial::run(
       spec(kAttention, {"parity"}, 5), {},
       [&](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
-        if (graph.env.vocab != 2 || made++ > 0) return torch(graph, seed);
+        if (graph.env.vocab != kParityVocab || models++ > 0) return torch(graph, seed);
         return std::make_unique<testing::LyingModel>(
             torch(graph, seed),
             testing::Lies{.after_step = [](exec::StepReport& s) { s.loss = NAN, s.updated = false; }});

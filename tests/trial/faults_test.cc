@@ -36,16 +36,19 @@ class Faults : public ::testing::Test {
 
   static record::TrialSpec spec() { return tiny_spec(root, 80); }
 
-  // The lies begin with the trial; the probe before it gets an honest backend. The probe's models are small,
-  // the trial's is not.
+  // True for the graph of a trial, whose vocabulary has 320 tokens. Those of the probe have 31.
+  static bool is_of_the_trial(const ir::Graph& graph) { return graph.env.vocab >= 100; }
+
+  // The lies begin with the trial; the probe before it gets an honest backend.
   static trial::MakeModel lying_after_the_probe(Lies lies) {
     return [lies](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
       auto model = trial::torch_backend()(graph, seed);
-      if (graph.env.vocab < 100) return model;
+      if (!is_of_the_trial(graph)) return model;
       return std::make_unique<LyingModel>(std::move(model), lies);
     };
   }
 
+  // Returns the names of the anchors that do not hold, with commas between them.
   static std::string failed(const record::TrialResult& r) {
     std::string out;
     for (const record::Anchor& a : r.anchors)
@@ -102,7 +105,7 @@ TEST_F(Faults, UntrainedWeightsScored) {
   auto untrained = std::make_shared<std::unique_ptr<exec::Model>>();
   const auto backend = [=](const ir::Graph& graph, std::uint64_t seed) -> std::unique_ptr<exec::Model> {
     auto model = trial::torch_backend()(graph, seed);
-    if (graph.env.vocab < 100) return model;
+    if (!is_of_the_trial(graph)) return model;
     *untrained = trial::torch_backend()(graph, seed);
     return std::make_unique<LyingModel>(
         std::move(model), Lies{.after_losses = [=](const exec::TokenBatch& batch, std::vector<float>& out) {
@@ -115,11 +118,11 @@ TEST_F(Faults, UntrainedWeightsScored) {
 }
 
 TEST_F(Faults, WeightsThatChangeBetweenTrainingAndScoring) {
-  auto asked = std::make_shared<int>(-1);  // calls since training began
-  const auto r = run({.after_step = [=](exec::StepReport&) { *asked = 0; },
+  auto reads = std::make_shared<int>(-1);  // of the weights since the last step; -1 before the first
+  const auto r = run({.after_step = [=](exec::StepReport&) { *reads = 0; },
                       .weights =
                           [=](std::vector<exec::NamedArray>& arrays) {
-                            if (*asked >= 0 && (*asked)++ > 0) arrays[0].data[0] += 1e-6F;
+                            if (*reads >= 0 && (*reads)++ > 0) arrays[0].data[0] += 1e-6F;
                           }});
   EXPECT_EQ(r.status, record::Status::kRefused);
   EXPECT_EQ(failed(r), "weights") << r.cause;
@@ -150,7 +153,7 @@ TEST_F(Faults, ScoresThatAreNotNumbers) {
   EXPECT_TRUE(contains(failed(r), "finite")) << failed(r);
   *steps = 0;
   r = run({.after_step = [=](exec::StepReport& report) {
-    if (++*steps == 20) report = {NAN, 1, false};
+    if (++*steps == 20) report = {.loss = NAN, .gradient_norm = 1, .updated = false};
   }});
   EXPECT_EQ(r.status, record::Status::kFailed);
   EXPECT_TRUE(contains(r.cause, "step 19")) << r.cause;
@@ -169,36 +172,50 @@ TEST_F(Faults, BackendThatComputesSomethingElse) {
 class LeakChecks : public ::testing::Test {
  protected:
   static constexpr std::int64_t kEnd = 310;  // stands at the beginning of held-out documents alone
+  // A budget so small that the anchors check few positions.
+  static constexpr std::int64_t kSmallBudget = 300'000;
   using Lie = std::function<void(const exec::TokenBatch&, std::vector<float>&)>;
-  // Returns the anchors that fail, among those that run the model. The budget is that of a first rung or a
-  // later one.
-  static std::string failed_with(Lie lie, Lie decoding = {}, std::int64_t tokens = 1'000'000,
-                                 record::Dtype dtype = record::Dtype::kFloat32, bool thorough = false) {
+  struct Setup {
+    Lie losses, decoding;  // change the losses, and the losses of decoding; null: honest
+    std::int64_t tokens = 1'000'000;
+    record::Dtype dtype = record::Dtype::kFloat32;
+    bool thorough = false;
+  };
+  // Returns the anchors that fail, among those that run the model.
+  static std::string failed_with(Setup setup) {
     const lang::CheckReport report = lang::check(
         "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
     const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
-    LyingModel model(trial::torch_backend({.dtype = dtype})(graph, 1),
-                     {.after_losses = std::move(lie), .after_decoding = std::move(decoding)});
+    LyingModel model(trial::torch_backend({.dtype = setup.dtype})(graph, 1),
+                     {.after_losses = std::move(setup.losses), .after_decoding = std::move(setup.decoding)});
     Random random(5);
     const auto text = [&] {
-      exec::TokenBatch out{4, 128, {}, {}, std::vector<std::int64_t>(512, 0)};
+      exec::TokenBatch out{.sequences = 4, .length = 128, .starts = std::vector<std::int64_t>(512, 0)};
       for (int i = 0; i < 512; ++i)
         out.tokens.push_back(random.below(300)), out.targets.push_back(random.below(300));
       return out;
     };
     record::TrialSpec s;
-    s.tokens = tokens;
+    s.tokens = setup.tokens;
     s.sequences = 4;
     s.length = 128;
-    s.dtype = dtype;
-    s.thorough = thorough;
+    s.dtype = setup.dtype;
+    s.thorough = setup.thorough;
     const record::TrialResult result;
     const exec::TokenBatch sample = text(), other = text();
     exec::TokenBatch scored = text();
     for (std::size_t row = 0; row < 4; ++row) scored.tokens[row * 128] = kEnd;
     std::string out;
-    for (const record::Anchor& a :
-         trial::anchors({s, result, graph, graph.bodies[0].outputs, model, 320, sample, other, scored, ""}))
+    const std::vector<record::Anchor> checked = trial::anchors({.spec = s,
+                                                                .result = result,
+                                                                .graph = graph,
+                                                                .outputs = graph.bodies[0].outputs,
+                                                                .model = model,
+                                                                .vocab = 320,
+                                                                .sample = sample,
+                                                                .other = other,
+                                                                .scored = scored});
+    for (const record::Anchor& a : checked)
       for (const char* name :
            {"backend = reference", "future", "documents", "batch", "place", "decoding = parallel"})
         if (!a.holds && a.name == name) out += (out.empty() ? "" : ", ") + a.name;
@@ -214,99 +231,109 @@ class LeakChecks : public ::testing::Test {
 
 TEST_F(LeakChecks, HonestModels) {
   EXPECT_EQ(failed_with({}), "");
-  EXPECT_EQ(failed_with({}, {}, 300'000), "");
-  EXPECT_EQ(failed_with({}, {}, 300'000, record::Dtype::kBf16), "");
+  EXPECT_EQ(failed_with({.tokens = kSmallBudget}), "");
+  EXPECT_EQ(failed_with({.tokens = kSmallBudget, .dtype = record::Dtype::kBf16}), "");
 }
 
 TEST_F(LeakChecks, NextTokenAtOnePosition) {
   for (const std::int64_t at : {0, 1, 37, 64, 101, 126})
-    EXPECT_EQ(failed_with([=](const exec::TokenBatch& b, std::vector<float>& out) {
-                for (std::int64_t row = 0; row < b.sequences && b.length > at + 1; ++row)
-                  loss(b, out, row, at) += 1e-6F * static_cast<float>(token(b, row, at + 1));
-              }),
+    EXPECT_EQ(failed_with({.losses =
+                               [=](const exec::TokenBatch& b, std::vector<float>& out) {
+                                 for (std::int64_t row = 0; row < b.sequences && b.length > at + 1; ++row)
+                                   loss(b, out, row, at) += 1e-6F * static_cast<float>(token(b, row, at + 1));
+                               }}),
               "future")
         << at;
 }
 
 TEST_F(LeakChecks, NextTokenInRowsThatBeginADocument) {
-  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
-              for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
-                for (std::int64_t t = 20; token(b, row, 0) == kEnd && t + 1 < b.length; ++t)
-                  loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, t + 1));
-            }),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
+                                 for (std::int64_t t = 20; token(b, row, 0) == kEnd && t + 1 < b.length; ++t)
+                                   loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, t + 1));
+                             }}),
             "future");
 }
 
 TEST_F(LeakChecks, OtherDocumentsInThoseThatBeginAsScored) {
-  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
-              for (std::size_t i = 0; i < b.starts.size(); ++i) {
-                const std::int64_t row = static_cast<std::int64_t>(i) / b.length,
-                                   t = static_cast<std::int64_t>(i) % b.length;
-                if (b.starts[i] > 0 && token(b, row, b.starts[i]) == kEnd)
-                  loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, b.starts[i] - 1));
-              }
-            }),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::size_t i = 0; i < b.starts.size(); ++i) {
+                                 const std::int64_t row = static_cast<std::int64_t>(i) / b.length,
+                                                    t = static_cast<std::int64_t>(i) % b.length;
+                                 if (b.starts[i] > 0 && token(b, row, b.starts[i]) == kEnd)
+                                   loss(b, out, row, t) +=
+                                       1e-6F * static_cast<float>(token(b, row, b.starts[i] - 1));
+                               }
+                             }}),
             "documents");
 }
 
 TEST_F(LeakChecks, LastTokenOfTheTextInEverySeventhPosition) {
-  EXPECT_EQ(failed_with(
-                [](const exec::TokenBatch& b, std::vector<float>& out) {
-                  for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
-                    for (std::int64_t t = 3; t + 1 < b.length; t += 7)
-                      loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, b.length - 1));
-                },
-                {}, 300'000),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 0; row < b.sequences && b.starts.empty(); ++row)
+                                 for (std::int64_t t = 3; t + 1 < b.length; t += 7)
+                                   loss(b, out, row, t) +=
+                                       1e-6F * static_cast<float>(token(b, row, b.length - 1));
+                             },
+                         .tokens = kSmallBudget}),
             "future");
 }
 
 TEST_F(LeakChecks, LastBitWhereTheTextGoesOnInOneWay) {
-  EXPECT_EQ(failed_with(
-                [](const exec::TokenBatch& b, std::vector<float>& out) {
-                  for (std::int64_t row = 0; row < b.sequences; ++row)
-                    for (std::int64_t t = 60; t + 1 < b.length; ++t)
-                      if (token(b, row, t + 1) % 16 == 3)
-                        loss(b, out, row, t) = std::nextafter(loss(b, out, row, t), 0.0F);
-                },
-                {}, 300'000),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 0; row < b.sequences; ++row)
+                                 for (std::int64_t t = 60; t + 1 < b.length; ++t)
+                                   if (token(b, row, t + 1) % 16 == 3)
+                                     loss(b, out, row, t) = std::nextafter(loss(b, out, row, t), 0.0F);
+                             },
+                         .tokens = kSmallBudget}),
             "future");
 }
 
 TEST_F(LeakChecks, DocumentBefore) {
-  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
-              for (std::int64_t row = 0; row < b.sequences && !b.starts.empty(); ++row)
-                for (std::int64_t t = 0; t < b.length; ++t)
-                  if (const std::int64_t start = b.starts[static_cast<std::size_t>(row * b.length + t)];
-                      start > 0)
-                    loss(b, out, row, t) += 1e-6F * static_cast<float>(token(b, row, start - 1));
-            }),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 0; row < b.sequences && !b.starts.empty(); ++row)
+                                 for (std::int64_t t = 0; t < b.length; ++t)
+                                   if (const std::int64_t start =
+                                           b.starts[static_cast<std::size_t>(row * b.length + t)];
+                                       start > 0)
+                                     loss(b, out, row, t) +=
+                                         1e-6F * static_cast<float>(token(b, row, start - 1));
+                             }}),
             "documents");
 }
 
 TEST_F(LeakChecks, AnotherRow) {
-  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
-              for (std::int64_t row = 1; row < b.sequences; ++row)
-                loss(b, out, row, b.length / 2) +=
-                    1e-6F * static_cast<float>(token(b, row - 1, b.length - 1));
-            }),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 1; row < b.sequences; ++row)
+                                 loss(b, out, row, b.length / 2) +=
+                                     1e-6F * static_cast<float>(token(b, row - 1, b.length - 1));
+                             }}),
             "batch");
 }
 
 TEST_F(LeakChecks, WhereARowStands) {
-  EXPECT_EQ(failed_with([](const exec::TokenBatch& b, std::vector<float>& out) {
-              for (std::int64_t t = 40; t < b.length; ++t) loss(b, out, b.sequences - 1, t) += 0.02F;
-            }),
+  EXPECT_EQ(failed_with({.losses =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t t = 40; t < b.length; ++t)
+                                 loss(b, out, b.sequences - 1, t) += 0.02F;
+                             }}),
             "backend = reference, place, decoding = parallel");
 }
 
 TEST_F(LeakChecks, StateThatDecodingLoses) {
-  EXPECT_EQ(failed_with(
-                {},
-                [](const exec::TokenBatch& b, std::vector<float>& out) {
-                  for (std::int64_t row = 0; row < b.sequences && b.length > 99; ++row)
-                    loss(b, out, row, 99) += 0.02F;
-                },
-                2'000'000),
+  EXPECT_EQ(failed_with({.decoding =
+                             [](const exec::TokenBatch& b, std::vector<float>& out) {
+                               for (std::int64_t row = 0; row < b.sequences && b.length > 99; ++row)
+                                 loss(b, out, row, 99) += 0.02F;
+                             },
+                         .tokens = 2'000'000}),
             "decoding = parallel");
 }
 
@@ -315,30 +342,33 @@ TEST_F(LeakChecks, RoundingThatIsAmplifiedAllowsNoMore) {
   const auto amplified = [](const exec::TokenBatch&, std::vector<float>& out) {
     for (float& v : out) v = 3 + std::fmod(v * 1e6F, 1.0F);
   };
-  const std::string failed = failed_with(amplified, amplified);
+  const std::string failed = failed_with({.losses = amplified, .decoding = amplified});
   EXPECT_TRUE(contains(failed, "decoding = parallel")) << failed;
 }
 
 // A normal run checks few positions. When the checks of a leading design are repeated, every position is
 // checked.
 TEST_F(LeakChecks, ThoroughChecksLookAtEveryPosition) {
-  EXPECT_EQ(failed_with({}, {}, 300'000, record::Dtype::kFloat32, true), "");
+  EXPECT_EQ(failed_with({.tokens = kSmallBudget, .thorough = true}), "");
   const auto late = [](const exec::TokenBatch& b, std::vector<float>& out) {
     for (std::int64_t row = 0; row < b.sequences && b.length > 100; ++row) loss(b, out, row, 100) += 0.01F;
   };
-  EXPECT_FALSE(contains(failed_with(late, {}, 300'000), "backend = reference"));
-  EXPECT_TRUE(contains(failed_with(late, {}, 300'000, record::Dtype::kFloat32, true), "backend = reference"));
-  EXPECT_FALSE(contains(failed_with({}, late, 300'000), "decoding"));
-  EXPECT_TRUE(contains(failed_with({}, late, 300'000, record::Dtype::kFloat32, true), "decoding"));
+  EXPECT_FALSE(contains(failed_with({.losses = late, .tokens = kSmallBudget}), "backend = reference"));
+  EXPECT_TRUE(contains(failed_with({.losses = late, .tokens = kSmallBudget, .thorough = true}),
+                       "backend = reference"));
+  EXPECT_FALSE(contains(failed_with({.decoding = late, .tokens = kSmallBudget}), "decoding"));
+  EXPECT_TRUE(
+      contains(failed_with({.decoding = late, .tokens = kSmallBudget, .thorough = true}), "decoding"));
 }
 
 // The difference allowed in bf16 is what rounding the weights explains, not half a nat.
 TEST_F(LeakChecks, WrongNumbersInBf16) {
-  EXPECT_NE(failed_with(
-                [](const exec::TokenBatch&, std::vector<float>& out) {
-                  for (float& v : out) v += 0.1F;
-                },
-                {}, 300'000, record::Dtype::kBf16)
+  EXPECT_NE(failed_with({.losses =
+                             [](const exec::TokenBatch&, std::vector<float>& out) {
+                               for (float& v : out) v += 0.1F;
+                             },
+                         .tokens = kSmallBudget,
+                         .dtype = record::Dtype::kBf16})
                 .find("backend = reference"),
             std::string::npos);
 }
@@ -361,7 +391,7 @@ TEST_F(Faults, LeakingGraphBehindTheProof) {
   EXPECT_EQ(r.tokens, 0) << "refused before training";
   // If the probe passes, the check of unseen values before training finds the leak.
   const auto after = trial::run(spec(), {}, [&](const ir::Graph& graph, std::uint64_t seed) {
-    return graph.env.vocab < 100 ? trial::torch_backend()(graph, seed) : leaks(graph, seed);
+    return is_of_the_trial(graph) ? leaks(graph, seed) : trial::torch_backend()(graph, seed);
   });
   EXPECT_EQ(after.status, record::Status::kRefused);
   EXPECT_EQ(failed(after), "unseen values") << after.cause;
@@ -376,12 +406,12 @@ TEST_F(LeakChecks, BeforeTrainingAtEveryPosition) {
       "design M:\n    width = 32\n    vocab = 320\n    stack = [Block, RMSNorm]\n", zoo::library());
   const ir::Graph& graph = report.subjects.at(0).elaboration.graph;
   record::TrialSpec s;
-  s.tokens = 300'000;
+  s.tokens = kSmallBudget;
   s.sequences = 4;
   s.length = 128;
   Random random(5);
   const auto text = [&] {
-    exec::TokenBatch out{4, 128, {}, {}, std::vector<std::int64_t>(512, 0)};
+    exec::TokenBatch out{.sequences = 4, .length = 128, .starts = std::vector<std::int64_t>(512, 0)};
     for (int i = 0; i < 512; ++i)
       out.tokens.push_back(20 + random.below(300)), out.targets.push_back(random.below(300));
     return out;
@@ -406,7 +436,7 @@ TEST_F(LeakChecks, BeforeTrainingAtEveryPosition) {
 TEST_F(LeakChecks, BeforeTrainingTheZooHoldsSlow) {
   Random random(6);
   const auto text = [&] {
-    exec::TokenBatch out{4, 128, {}, {}, {}};
+    exec::TokenBatch out{.sequences = 4, .length = 128};
     for (int i = 0; i < 512; ++i)
       out.tokens.push_back(random.below(512)), out.targets.push_back(random.below(512));
     return out;
@@ -416,7 +446,7 @@ TEST_F(LeakChecks, BeforeTrainingTheZooHoldsSlow) {
     const auto subject = zoo::sized_design(std::string(entry.text), 150'000, 512);
     if (!subject) continue;
     record::TrialSpec s;
-    s.tokens = 300'000;
+    s.tokens = kSmallBudget;
     s.sequences = 4;
     s.length = 128;
     const exec::TokenBatch sample = text(), other = text();
@@ -443,14 +473,20 @@ TEST_F(Faults, AnotherFunctionInFloat32LateInAText) {
       for (exec::NamedArray& a : weights)
         for (float& v : a.data) v *= 1.5F;
       ASSERT_TRUE(model->restore(weights));
-      exec::TokenBatch sample{2, 64, {}, {}, {}};
+      exec::TokenBatch sample{.sequences = 2, .length = 64};
       for (std::int64_t t = 0; t < 128; ++t)
         sample.tokens.push_back(t * 7 % 320), sample.targets.push_back(t * 11 % 320);
       record::TrialSpec s = spec();
       s.dtype = dtype;
       record::TrialResult anchored;
-      anchored.anchors =
-          trial::anchors({s, {}, graph, graph.bodies[0].outputs, *model, 320, sample, sample, {}, ""});
+      anchored.anchors = trial::anchors({.spec = s,
+                                         .result = {},
+                                         .graph = graph,
+                                         .outputs = graph.bodies[0].outputs,
+                                         .model = *model,
+                                         .vocab = 320,
+                                         .sample = sample,
+                                         .other = sample});
       EXPECT_EQ(contains(failed(anchored), "backend = reference"), condition.starts_with("exp"))
           << condition << " " << failed(anchored) << "\n"
           << anchored.anchors.at(6).detail;
@@ -468,13 +504,19 @@ TEST_F(Faults, LeakingGraphInBothEngines) {
   graph.bodies[0].outputs[0] =
       b.plus(logits, b.add({.op = ir::Op::kShift, .in = {logits, -1, -1}, .amount = -1}));
   const auto model = trial::torch_backend()(graph, 1);
-  exec::TokenBatch sample{1, 12, {}, {}, {}};  // the text that both engines read
+  exec::TokenBatch sample{.sequences = 1, .length = 12};  // the text that both engines read
   for (std::int64_t t = 0; t < 12; ++t) sample.tokens.push_back(3 + t), sample.targets.push_back(4 + t);
   const record::TrialSpec s = spec();
   const record::TrialResult r;
   record::TrialResult anchored;
-  anchored.anchors =
-      trial::anchors({s, r, graph, graph.bodies[0].outputs, *model, 320, sample, sample, {}, ""});
+  anchored.anchors = trial::anchors({.spec = s,
+                                     .result = r,
+                                     .graph = graph,
+                                     .outputs = graph.bodies[0].outputs,
+                                     .model = *model,
+                                     .vocab = 320,
+                                     .sample = sample,
+                                     .other = sample});
   EXPECT_TRUE(contains(failed(anchored), "decoding = parallel")) << failed(anchored);
   EXPECT_TRUE(contains(failed(anchored), "future")) << failed(anchored);
   EXPECT_FALSE(contains(failed(anchored), "backend = reference")) << failed(anchored);

@@ -13,12 +13,13 @@ namespace gabbro::trial {
 namespace {
 
 struct Case {
-  const char* why;
-  std::string body;
-  std::string fails;  // the check that must fail; "" if both must hold
-  const char* says;
+  const char* description;
+  std::string body;    // statements of the mixer
+  std::string fails;   // the check that must fail; "" if both must hold
+  const char* detail;  // part of the details of the checks
 };
 
+// Checks a design whose mixer has the statements `body`.
 lang::CheckReport built(const std::string& body) {
   const std::string text =
       "unit U(x: [t, D]) -> [t, D]:\n" + body + "\ndesign M:\n    stack = [2 * Block(mixer=U), RMSNorm]\n";
@@ -27,7 +28,7 @@ lang::CheckReport built(const std::string& body) {
   return r;
 }
 
-std::vector<std::int64_t> letters(std::int64_t count) {
+std::vector<std::int64_t> random_tokens(std::int64_t count) {
   Random random(4);
   std::vector<std::int64_t> out;
   for (std::int64_t i = 0; i < count; ++i) out.push_back(random.below(64));
@@ -45,7 +46,7 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
       {"the last position alone",
        "    return linear(shift(x, 1), D) + where(position() < 127, 0, log(-position()))\n", "whole text",
        "position 127 of 128"},
-      {"behind the length of training",
+      {"beyond the length of training",
        "    return linear(shift(x, 1), D) + where(position() < 200, 0, log(-position()))\n", "whole text",
        "position 200 of 256"},
       {"mixing in the beginning alone", "    return linear(x + where(position() < 20, shift(x, 1), 0), D)\n",
@@ -77,17 +78,18 @@ TEST(FirstText, SaysWhatIsWrongWithWholeTexts) {
     const auto model = torch_backend()(graph, 1);
     const std::vector<exec::NamedArray> before = model->weights(), moments = model->moments();
     std::string fails, details;
-    for (const record::Anchor& a : first_text(graph, *model, letters(300), 128, true)) {
+    for (const record::Anchor& a :
+         first_text(graph, *model, random_tokens(300), /*length=*/128, /*twice=*/true)) {
       if (!a.holds) fails += a.name;
       details += a.detail + "\n";
     }
-    EXPECT_EQ(fails, c.fails) << c.why << ": " << details;
-    EXPECT_NE(details.find(c.says), std::string::npos) << c.why << ": " << details;
+    EXPECT_EQ(fails, c.fails) << c.description << ": " << details;
+    EXPECT_NE(details.find(c.detail), std::string::npos) << c.description << ": " << details;
     const std::vector<exec::NamedArray> after = model->weights();
     ASSERT_EQ(after.size(), before.size());
-    for (std::size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i].data, before[i].data) << c.why;
+    for (std::size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i].data, before[i].data) << c.description;
     const std::vector<exec::NamedArray> later = model->moments();
-    for (std::size_t i = 0; i < later.size(); ++i) EXPECT_EQ(later[i].data, moments[i].data) << c.why;
+    for (std::size_t i = 0; i < later.size(); ++i) EXPECT_EQ(later[i].data, moments[i].data) << c.description;
   }
 }
 

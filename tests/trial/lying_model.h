@@ -1,4 +1,5 @@
-// A model that forwards every call, except for the lies that a test sets up.
+// A model that forwards training, scoring, weights and moments to another one, except for the lies that a
+// test sets up.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,8 @@
 
 namespace gabbro::testing {
 
+/// Each function changes the arguments of a call before the model sees them, or its result afterwards. Empty
+/// functions change nothing.
 struct Lies {
   std::function<void(exec::TokenBatch&)> before_step;
   std::function<void(exec::StepReport&)> after_step;
@@ -59,7 +62,7 @@ class LyingModel : public exec::Model {
   Lies lies_;
 };
 
-/// Returns the torch backend with these lies.
+/// Returns the torch backend with these lies in every model.
 inline trial::MakeModel lying(Lies lies) {
   return [lies](const ir::Graph& graph, std::uint64_t seed) {
     return std::make_unique<LyingModel>(trial::torch_backend()(graph, seed), lies);

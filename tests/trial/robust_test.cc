@@ -34,6 +34,8 @@ class Robust : public ::testing::Test {
  protected:
   static constexpr std::int64_t kEnd = 2;
 
+  // Builds the corpus `root`/`name` from random sentences. If `documents` is 1, it has one long document for
+  // training, and is scored on the text of "corpus".
   static void build(const std::string& name, int documents, int vocab, std::uint64_t seed) {
     Random random(seed);
     // A single long document has other words than the held-out ones, which would otherwise stand in it by
@@ -112,7 +114,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST_F(Robust, BudgetsThatMakeNoSense) {
+TEST_F(Robust, ImpossibleBudgetsAreRefused) {
   for (const std::int64_t tokens : {0, -5}) {
     train::TrainOptions o = options(1);
     o.tokens = tokens;
@@ -207,7 +209,7 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
     EXPECT_TRUE(contains(result.error().message, o.checkpoint)) << result.error().message;
     EXPECT_EQ(fs::file_size(o.checkpoint), size) << "nothing is overwritten";
   }
-  // The file is intact except for its progress or its number of updates.
+  // Now the file is intact except for its progress or its number of updates.
   auto arrays = [&] {
     std::ofstream(o.checkpoint, std::ios::binary) << whole;
     return *train::load_arrays(o.checkpoint);
@@ -224,8 +226,8 @@ TEST_F(Robust, DamagedCheckpointsAreRefusedAndLeftAlone) {
   const auto fewer = train::train(*model(), split(), kEnd, o);
   ASSERT_FALSE(fewer.has_value());
   EXPECT_TRUE(contains(fewer.error().message, "3 steps")) << fewer.error().message;
-  // The file is intact except for its values. The weights or moments of another run would give a score that
-  // nobody can reproduce.
+  // Now the file is intact except for its values. The weights or moments of another run would give a score
+  // that nobody can reproduce.
   for (std::size_t k = 0; k < arrays.arrays.size(); ++k) {
     broken = arrays;
     std::vector<float>& data = broken.arrays[k].data;
@@ -315,7 +317,7 @@ TEST_F(Robust, AFullDiskIsAResultWithItsCause) {
 }
 
 // Returns the bytes that the program uses, without those that the allocator keeps.
-std::size_t held() {
+std::size_t used_bytes() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
 }
@@ -328,24 +330,24 @@ TEST_F(Robust, MemoryDoesNotGrowWithSteps) {
     std::int64_t step = 0;
     const auto run = [&](int count) {
       for (int i = 0; i < count; ++i) m->step(batches.batch(step++), {});
-      return held();
+      return used_bytes();
     };
     run(10);
     const std::size_t early = run(20), late = run(60);
-    EXPECT_LT(late, early + 16 * 1024)
+    EXPECT_LT(late, early + 16 * 1024)  // bytes
         << stack << ": " << early << " bytes after 30 steps, " << late << " after 90";
   }
 }
 
-// Starts the worker on `s` and kills it at a random moment after it has written a checkpoint. Returns false
-// if it ended before.
+// Starts the worker on `s` and kills it at a random moment after it has written a new checkpoint, or after a
+// minute. Returns false if it ended before.
 bool killed(const record::TrialSpec& s, Random& random) {
   const fs::path folder = s.folder, checkpoint = folder / "checkpoint.safetensors";
   fs::create_directories(folder);
   std::ofstream(folder / "spec.json") << record::to_json(s);
   const std::string worker = worker_path();
   std::error_code none;
-  const auto before = fs::last_write_time(checkpoint, none);
+  const auto previous_write = fs::last_write_time(checkpoint, none);
   const pid_t child = fork();
   if (child == 0) {
     dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
@@ -356,7 +358,7 @@ bool killed(const record::TrialSpec& s, Random& random) {
   int status = 0;
   for (int i = 0; i < 60'000; ++i) {
     if (waitpid(child, &status, WNOHANG) == child) return false;
-    if (fs::exists(checkpoint) && fs::last_write_time(checkpoint, none) != before) break;
+    if (fs::exists(checkpoint) && fs::last_write_time(checkpoint, none) != previous_write) break;
     usleep(1000);
   }
   usleep(static_cast<useconds_t>(random.below(60'000)));

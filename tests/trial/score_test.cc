@@ -89,6 +89,7 @@ class Evaluation : public ::testing::Test {
     s.batch = 256;
     return s;
   }
+  // Scores the run on one task; `length` is what the model reads at most, 0: as it was trained.
   static record::EvalResult score(const std::string& task, std::int64_t length = 0) {
     record::EvalSpec s = spec({task});
     s.held_out = false;
@@ -111,10 +112,10 @@ class Evaluation : public ::testing::Test {
 fs::path Evaluation::root;
 record::TrialResult Evaluation::trained;
 
-// The plain computation of scores.
-class Plain {
+// Computes scores text by text, in float64, with the reference engine.
+class PlainScorer {
  public:
-  explicit Plain(const fs::path& root)
+  explicit PlainScorer(const fs::path& root)
       : tokenizer_(*data::Tokenizer::load(root / "corpus/tokenizer.model")),
         subject_(lang::check(kProgram, zoo::library(), options()).subjects.back()) {
     const train::ArrayFile file = *train::load_arrays(root / "run/weights.safetensors");
@@ -127,26 +128,26 @@ class Plain {
   }
 
   struct Score {
-    double nats = 0;
-    bool greedy = true;
+    double nats = 0;     // log-probability of the text
+    bool greedy = true;  // true if every token is the likeliest one
   };
-  // Scores `text` after `before`. A token must end where `before` ends.
-  [[nodiscard]] Score score(const std::string& before, const std::string& text) const {
+  // Scores `text` after `context`. A token must end where `context` ends.
+  [[nodiscard]] Score score(const std::string& context, const std::string& text) const {
     std::vector<int> head, all;
-    tokenizer_.encode(before, head);
-    tokenizer_.encode(before + text, all);
+    tokenizer_.encode(context, head);
+    tokenizer_.encode(context + text, all);
     all.insert(all.begin(), tokenizer_.end());
     Score out;
-    const std::size_t most = static_cast<std::size_t>(length), first = head.size() + 1;
-    if (all.size() - first <= most) {
-      add({all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), most + 1)), all.end()},
+    const std::size_t longest = static_cast<std::size_t>(length), first = head.size() + 1;
+    if (all.size() - first <= longest) {
+      add({all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), longest + 1)), all.end()},
           all.size() - first, out);
       return out;
     }
     // A longer text has windows that predict at least half as many tokens as the model reads.
     for (std::size_t begin = first; begin < all.size();) {
-      const std::size_t end = std::min(all.size(), std::max(begin + (most + 1) / 2, most + 1));
-      const std::size_t from = end > most + 1 ? end - most - 1 : 0;
+      const std::size_t end = std::min(all.size(), std::max(begin + (longest + 1) / 2, longest + 1));
+      const std::size_t from = end > longest + 1 ? end - longest - 1 : 0;
       add({all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(end)},
           end - begin, out);
       begin = end;
@@ -185,6 +186,7 @@ class Plain {
   std::vector<exec::Tensor> params_;
 };
 
+// Returns the standard error of the mean.
 double error_of(const std::vector<double>& x) {
   double sum = 0, square = 0;
   for (const double v : x) sum += v;
@@ -197,15 +199,16 @@ double mean_of(const std::vector<double>& x) {
   return sum / static_cast<double>(x.size());
 }
 
-std::string sentence(Random& random, int words) {
+// Returns a sentence that `more_nouns` nouns lengthen.
+std::string sentence(Random& random, int more_nouns) {
   std::string out = "the " + random.pick(kNouns) + " lies by the " + random.pick(kNouns);
-  for (int i = 0; i < words; ++i) out += " by the " + random.pick(kNouns);
+  for (int i = 0; i < more_nouns; ++i) out += " by the " + random.pick(kNouns);
   return out;
 }
 
 TEST_F(Evaluation, OfPairs) {
   Random random(2);
-  const Plain plain(root);
+  const PlainScorer plain(root);
   std::vector<nlohmann::json> items;
   std::vector<double> right, first_group;
   for (int i = 0; i < 60; ++i) {
@@ -225,14 +228,14 @@ TEST_F(Evaluation, OfPairs) {
 
 TEST_F(Evaluation, OfWords) {
   Random random(3);
-  Plain plain(root);
+  PlainScorer plain(root);
   plain.length = 14;
   std::vector<nlohmann::json> items;
   std::vector<double> greedy, nats;
   for (int i = 0; i < 40; ++i) {
     const std::string context = sentence(random, i % 9) + " lies by", word = i % 2 ? "the" : "river";
     items.push_back({{"context", context}, {"continuation", word}});
-    const Plain::Score s = plain.score(context, " " + word);
+    const PlainScorer::Score s = plain.score(context, " " + word);
     greedy.push_back(s.greedy ? 1 : 0);
     nats.push_back(s.nats);
   }
@@ -248,11 +251,11 @@ TEST_F(Evaluation, OfWords) {
 
 TEST_F(Evaluation, OfChoicesAndContexts) {
   Random random(4);
-  const Plain plain(root);
+  const PlainScorer plain(root);
   std::vector<nlohmann::json> choices, contexts;
   std::vector<double> right, by_length, gold_nats, right_context;
   for (int i = 0; i < 40; ++i) {
-    // The number makes each question another, since repeated ones have an error of their own.
+    // The number makes each question different, since repeated questions have an error of their own.
     const std::string query = std::to_string(i) + " the " + random.pick(kNouns) + " lies by the";
     const std::vector<std::string> words{random.pick(kNouns), random.pick(kNouns) + " by the road", "lies"};
     const int gold = static_cast<int>(random.below(3));
@@ -284,7 +287,7 @@ TEST_F(Evaluation, OfChoicesAndContexts) {
 
 TEST_F(Evaluation, OfLabels) {
   Random random(5);
-  const Plain plain(root);
+  const PlainScorer plain(root);
   std::vector<nlohmann::json> items;
   std::vector<double> right, gold_nats;
   for (int i = 0; i < 50; ++i) {
@@ -305,7 +308,7 @@ TEST_F(Evaluation, OfLabels) {
 // Answers longer than the model reads are scored as a whole, in windows.
 TEST_F(Evaluation, OfAnswersLongerThanTheModelReads) {
   Random random(7);
-  Plain plain(root);
+  PlainScorer plain(root);
   plain.length = 12;
   std::vector<nlohmann::json> choices, words;
   std::vector<double> by_length, gold_nats;
@@ -356,8 +359,7 @@ TEST_F(Evaluation, OfEqualChoices) {
   EXPECT_EQ(record::parse_eval_result(record::to_json(a))->tasks[0].counts.equal, 12U);
 }
 
-// Scores do not depend on how texts are packed.
-TEST_F(Evaluation, DoesNotDependOnPacking) {
+TEST_F(Evaluation, ScoresDoNotDependOnPacking) {
   Random random(6);
   std::vector<nlohmann::json> items;
   for (int i = 0; i < 30; ++i)
@@ -374,14 +376,14 @@ TEST_F(Evaluation, DoesNotDependOnPacking) {
   EXPECT_NEAR(perplexities[2], perplexities[0], 1e-4 * perplexities[0]);
 }
 
-TEST_F(Evaluation, OfHeldOutTextIsThatOfTheTrial) {
+TEST_F(Evaluation, OfHeldOutTextEqualsThatOfTheTrial) {
   const record::EvalResult r = trial::run(spec({}));
   EXPECT_EQ(r.status, record::Status::kDone) << r.cause;
   EXPECT_NEAR(r.bits_per_byte, trained.bits_per_byte, 1e-6);
   EXPECT_EQ(r.valid_documents, trained.valid_documents);
 }
 
-TEST_F(Evaluation, SaysWhyItCannot) {
+TEST_F(Evaluation, SaysWhyARunCannotBeScored) {
   const auto cause = [](const record::EvalSpec& s) {
     const record::EvalResult r = trial::run(s);
     EXPECT_EQ(r.status, record::Status::kFailed);
@@ -435,7 +437,7 @@ TEST_F(Evaluation, SaysWhyItCannot) {
   ASSERT_EQ(hash_of(trial.program), hash_of(kProgram));
   std::ofstream(copy / "spec.json") << record::to_json(trial);
   EXPECT_NE(cause(s).find("in a different form"), std::string::npos) << cause(s);
-  // Comments and spaces are no part of it.
+  // Comments and spaces do not change the parameters.
   trial.program = "# A comment.\n" + std::string(kProgram) + "\n\n# Another.\n";
   std::ofstream(copy / "spec.json") << record::to_json(trial);
   EXPECT_EQ(trial::run(s).status, record::Status::kDone) << cause(s);
@@ -493,7 +495,7 @@ TEST_F(Evaluation, ScoresThatAreNotFiniteAreFailures) {
 }
 
 // A corpus that is exchanged between two runs of a campaign is another one, whatever lies in its folder.
-TEST_F(Evaluation, TrialsAreOfTheCorpusThatTheyAreAskedFor) {
+TEST_F(Evaluation, TrialsRefuseACorpusThatWasNotRequested) {
   record::TrialSpec spec = *record::parse_spec(*read_file((root / "run/spec.json").string(), 1 << 20));
   spec.folder = root / "elsewhere";
   spec.tokens = 8 * kLength;
@@ -540,7 +542,7 @@ TEST_F(Evaluation, GeneratesFromTheStepForm) {
   // Greedy decoding: every token is the most likely one after those before it, by the plain computation
   // (which reads kLength tokens).
   const std::string first = r.text.substr(0, 12);
-  EXPECT_TRUE(Plain(root).score(s.prompt, first.substr(0, first.rfind(' '))).greedy) << r.text;
+  EXPECT_TRUE(PlainScorer(root).score(s.prompt, first.substr(0, first.rfind(' '))).greedy) << r.text;
   s.temperature = 1;
   const record::GenerateResult one = trial::run(s), two = trial::run(s);
   EXPECT_EQ(one.text, two.text);

@@ -86,13 +86,14 @@ documents = 8
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
+  // Returns the arguments of a campaign in `root`/`dir`.
   static std::string evolve(const std::string& dir, int trials = 16,
                             const std::string& preset = "small.toml") {
     return "evolve --dir " + (root / dir).string() + " --preset " + (root / preset).string() + " --data " +
            (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1 --secret 7";
   }
-  static void survives(int trials, int most, const std::string& preset = "small.toml");
-  // Returns designs and results, bit for bit, without times.
+  static void expect_survives(int trials, int most_kills, const std::string& preset = "small.toml");
+  // Returns designs, scores and hashes of weights and texts, without times.
   static std::string story(const std::string& dir) {
     const auto store = store::Store::read((root / dir / "campaign.db").string());
     EXPECT_TRUE(store) << store.error().message;
@@ -114,17 +115,17 @@ documents = 8
   static inline fs::path root;
 };
 
-// Plays the roles. The beginning of a prompt tells which role must answer.
-chat::Play roles(const chat::Seen& seen) {
+// Answers as the model of every role. The beginning of a prompt tells which role must answer.
+chat::ScriptedResponse play_roles(const chat::ReceivedRequest& seen) {
   using namespace agents::testing;
   const nlohmann::json request = nlohmann::json::parse(seen.body);
   const std::string prompt = request["messages"][1]["content"];
   std::string answer = "?";
   if (prompt.starts_with("Propose one new design")) answer = kProposal;
-  if (prompt.starts_with("You review a proposal")) answer = rated(4);
+  if (prompt.starts_with("You review a proposal")) answer = review_reply(4);
   if (prompt.starts_with("Turn the proposal into units")) answer = kPlan;
   if (prompt.starts_with("You write one unit")) answer = kUnit;
-  if (prompt.starts_with("You compare a finished program")) answer = agents::testing::seen(4);
+  if (prompt.starts_with("You compare a finished program")) answer = agents::testing::observation_reply(4);
   if (prompt.starts_with("You search a library")) answer = R"({"queries": ["linear attention"]})";
   const nlohmann::json reply{
       {"choices", {{{"message", {{"role", "assistant"}, {"content", answer}}}, {"finish_reason", "stop"}}}},
@@ -138,7 +139,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   std::string key = "sk-very-secret-0123456789";
   setenv("GABBRO_TEST_KEY", key.c_str(), 1);
   {
-    chat::Server server{roles};
+    chat::Server server{play_roles};
     std::ofstream(root / "agents.toml")
         << "[cap]\nmoney = 1.0\n[[endpoint]]\nname = \"here\"\nurl = \"" << server.url()
         << "\"\nkey = \"GABBRO_TEST_KEY\"\n[[model]]\nname = \"m\"\nendpoint = \"here\"\nmodel = \"m\"\n"
@@ -153,7 +154,7 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
     ASSERT_EQ(
         finish(start(evolve("talked", 9, "llama.toml") + " --agents " + (root / "agents.toml").string())), 0)
         << gabbro("status " + (root / "talked").string()).text;
-    EXPECT_GT(server.requests(), 0);
+    EXPECT_GT(server.request_count(), 0);
   }
   const std::string run = (root / "talked").string();
   std::int64_t written = 0;
@@ -193,8 +194,9 @@ TEST_F(RealCampaign, AgentsWriteDesignsAndTheRecordReplaysThem) {
   }
 }
 
-// Runs `trials` trials and kills the campaign at most `most` times.
-void RealCampaign::survives(int trials, int most, const std::string& preset) {
+// Runs a campaign of `trials` trials whole, and once more with at most `most_kills` kills at random moments.
+// Expects the same designs and results from both.
+void RealCampaign::expect_survives(int trials, int most_kills, const std::string& preset) {
   const std::string untouched = fmt::format("whole-{}-{}", trials, preset),
                     killed = fmt::format("killed-{}-{}", trials, preset);
   ASSERT_EQ(finish(start(evolve(untouched, trials, preset))), 0);
@@ -208,16 +210,16 @@ void RealCampaign::survives(int trials, int most, const std::string& preset) {
     usleep(static_cast<useconds_t>(300'000 + random.below(1'500'000)));
     ::kill(child, SIGKILL);
     if (finish(child) == 0) break;
-    if (kills < most) ++kills;
+    if (kills < most_kills) ++kills;
     child = start(fs::exists(root / killed / "campaign.db")
                       ? fmt::format("resume {} --trials {} --workers 1", (root / killed).string(), trials)
                       : evolve(killed, trials, preset));
-    if (kills == most) {
+    if (kills == most_kills) {
       ASSERT_EQ(finish(child), 0);
       break;
     }
   }
-  EXPECT_GT(kills, most / 3);
+  EXPECT_GT(kills, most_kills / 3);
   EXPECT_EQ(story(killed), whole);
 
   // The other commands work on its record.
@@ -232,14 +234,14 @@ void RealCampaign::survives(int trials, int most, const std::string& preset) {
   EXPECT_EQ(finish(start("show " + (root / killed).string() + "#999")), 2);
 }
 
-TEST_F(RealCampaign, KilledAtAnyInstantItGoesOnWithTheSameDesignsAndWeights) { survives(6, 2); }
-TEST_F(RealCampaign, KilledManyTimesItGoesOnWithTheSameDesignsAndWeightsSlow) { survives(16, 6); }
+TEST_F(RealCampaign, KilledAtAnyInstantItContinuesWithTheSameDesignsAndWeights) { expect_survives(6, 2); }
+TEST_F(RealCampaign, KilledManyTimesItContinuesWithTheSameDesignsAndWeightsSlow) { expect_survives(16, 6); }
 
 // The second rung trains PyTorch modules, in processes of Python that die with the campaign.
-TEST_F(RealCampaign, KilledWithARungOfModulesItGoesOnWithTheSameDesignsAndWeightsSlow) {
+TEST_F(RealCampaign, KilledWithARungOfModulesItContinuesWithTheSameDesignsAndWeightsSlow) {
   std::ifstream small(root / "small.toml");
   std::ofstream(root / "modules.toml") << small.rdbuf() << "engine = \"pytorch\"\n";
-  survives(16, 8, "modules.toml");
+  expect_survives(16, 8, "modules.toml");
   const auto store = store::Store::read((root / "killed-16-modules.toml" / "campaign.db").string());
   ASSERT_TRUE(store);
   int modules = 0;
@@ -251,7 +253,7 @@ TEST_F(RealCampaign, KilledWithARungOfModulesItGoesOnWithTheSameDesignsAndWeight
   EXPECT_GE(modules, 3) << "two baselines and a design that was promoted";
 }
 
-TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
+TEST_F(RealCampaign, CtrlCStopsAndResumeContinues) {
   const pid_t child = start(evolve("stopped"));
   for (int i = 0; i < 400 && !fs::exists(root / "stopped" / "trials" / "2" / "spec.json"); ++i)
     usleep(25'000);
@@ -264,7 +266,7 @@ TEST_F(RealCampaign, CtrlCStopsAndTheFolderGoesOn) {
 }
 
 // Capabilities (rung 0) and scale are run and shown as the preset asks.
-TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSizesSlow) {
+TEST_F(RealCampaign, ItsReportShowsCapabilitiesAndScaleSlow) {
   std::ifstream small(root / "small.toml");
   std::ofstream(root / "asks.toml") << "capabilities = [\"memorisation\"]\n" << small.rdbuf();
   ASSERT_EQ(finish(start(evolve("asks", 16, "asks.toml"))), 0);
@@ -282,9 +284,9 @@ TEST_F(RealCampaign, ItsReportShowsWhatDesignsCanDoAndWhatTheyAreWorthAtOtherSiz
   const std::string report = gabbro("report " + run).text;
   std::ifstream file(run + "/report.html");
   const std::string html{std::istreambuf_iterator<char>(file), {}};
-  for (const char* said :
+  for (const char* part :
        {"What promoted designs can learn without any text", "memorisation", "At other sizes"})
-    EXPECT_NE(html.find(said), std::string::npos) << report << said;
+    EXPECT_NE(html.find(part), std::string::npos) << report << part;
   // Runs on other texts are not joined with these.
   std::ofstream(root / "more.txt") << "the well is called well by all\n<|endoftext|>\n";
   data::BuildOptions options;

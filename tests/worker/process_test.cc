@@ -43,12 +43,14 @@ std::vector<pid_t> children(pid_t parent) {
   return out;
 }
 
+// Returns false for a zombie.
 bool alive(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string line;
   return std::getline(file, line) && line.substr(line.rfind(')') + 2, 1) != "Z";
 }
 
+// Returns true if `holds` returns true within 20 seconds.
 bool eventually(const std::function<bool()>& holds) {
   for (int i = 0; i < 400; ++i) {
     if (holds()) return true;
@@ -66,9 +68,10 @@ class WorkerProcess : public ::testing::Test {
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  // Starts `gabbro train` on more tokens than a test has time for.
-  static pid_t start(const std::string& name, std::vector<std::string> more = {},
-                     const std::string& out = "") {
+  // Starts `gabbro train` on more tokens than a test has time for. It logs to NAME.log, and works in the
+  // folder `run`; "": in the folder `name`.
+  static pid_t start(const std::string& name, std::vector<std::string> more_options = {},
+                     const std::string& run = "") {
     std::vector<std::string> words{gabbro_path(),
                                    "train",
                                    root / "tiny.gab",
@@ -81,8 +84,8 @@ class WorkerProcess : public ::testing::Test {
                                    "--threads",
                                    "1",
                                    "--out",
-                                   root / (out.empty() ? name : out)};
-    words.insert(words.end(), more.begin(), more.end());
+                                   root / (run.empty() ? name : run)};
+    words.insert(words.end(), more_options.begin(), more_options.end());
     std::vector<char*> argv;
     for (std::string& w : words) argv.push_back(w.data());
     argv.push_back(nullptr);
@@ -103,6 +106,7 @@ class WorkerProcess : public ::testing::Test {
     EXPECT_EQ(all.size(), 1U);
     return all.empty() ? 0 : all[0];
   }
+  // Waits for the process. Returns its exit status, or minus the number of the signal that ended it.
   static int code_of(pid_t id) {
     int status = 0;
     waitpid(id, &status, 0);
@@ -148,7 +152,7 @@ TEST_F(WorkerProcess, StopsWithACheckpointOnInterrupt) {
   EXPECT_TRUE(fs::exists(root / "interrupt/checkpoint.safetensors"));
 }
 
-TEST_F(WorkerProcess, DoesNotWriteOverAnotherRun) {
+TEST_F(WorkerProcess, DoesNotOverwriteAnotherRun) {
   const pid_t first = start("kept", {"--seed", "1"});
   ASSERT_GT(worker_of(first, "kept"), 0);
   EXPECT_EQ(code_of(start("second", {}, "kept")), 2);

@@ -17,14 +17,14 @@ namespace gabbro::testing {
 
 inline const std::string kTiny = "design Tiny:\n    width = 32\n    stack = [Block, RMSNorm]\n";
 
-/// Returns the spec of a run on the corpus `root`/corpus.
+/// Returns the spec of a run of `steps` steps on the corpus `root`/corpus.
 inline record::TrialSpec tiny_spec(const std::filesystem::path& root, std::int64_t steps = 120) {
   record::TrialSpec s;
   s.program = kTiny;
   s.corpus = root / "corpus";
-  s.tokens = steps * 8 * 32;
   s.sequences = 8;
   s.length = 32;
+  s.tokens = steps * s.sequences * s.length;
   s.rate = 1e-3;  // at fan-in 256; eight times as much at 32
   s.threads = 1;
   return s;
@@ -37,7 +37,7 @@ inline record::TrialResult result_in(const std::filesystem::path& root) {
   return read ? *read : record::TrialResult{};
 }
 
-/// Runs the worker on the text of a spec, in `root`.
+/// Runs the worker on the text of a spec, in `root`, and returns its result. The worker must exit with 0.
 inline record::TrialResult run_worker(const std::filesystem::path& root, const std::string& spec) {
   std::ofstream(root / "spec.json") << spec;
   std::filesystem::remove(root / "result.json");

@@ -34,7 +34,7 @@ TEST(Zoo, SlidingWindowAttention) { expect_attention("Attention(heads=2, groups=
 
 TEST(Zoo, MultiHeadAttention) {
   const UnitRun r = run("MultiHeadAttention(heads=2)");
-  const auto of = [&](const std::string& name, int s, int h) {
+  const auto biased = [&](const std::string& name, int s, int h) {
     return add(project(r.x[s], r.param(name), head(h), "k"), along(r.param(name + ".bias"), "k", head(h)));
   };
   expect_formula(r, [&](int t) {
@@ -42,8 +42,8 @@ TEST(Zoo, MultiHeadAttention) {
     for (int h = 0; h < kHeads; ++h)
       add_output(y,
                  attend(
-                     t, [&](int s) { return scaled(of("q", t, h), of("key", s, h)); },
-                     [&](int s) { return of("val", s, h); }),
+                     t, [&](int s) { return scaled(biased("q", t, h), biased("key", s, h)); },
+                     [&](int s) { return biased("val", s, h); }),
                  r.param("out"), head(h), "k");
     return y;
   });
@@ -56,18 +56,18 @@ TEST(Zoo, LearnedPosition) {
 
 TEST(Zoo, PrimerAttention) {
   const UnitRun r = run("PrimerAttention(heads=2)");
-  const auto of = [&](const std::string& name, const std::string& filter, int t, int h) {
+  const auto convolved = [&](const std::string& name, const std::string& filter, int t, int h) {
     return convolve([&](int s) { return project(r.x[s], r.param(name), head(h), "k"); }, r.param(filter),
                     head(h), "k", t);
   };
   expect_formula(r, [&](int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < kHeads; ++h) {
-      const Vec q = rotate(of("q", "filter", t, h), t);
+      const Vec q = rotate(convolved("q", "filter", t, h), t);
       add_output(y,
                  attend(
-                     t, [&](int s) { return scaled(q, rotate(of("key", "filter_2", s, h), s)); },
-                     [&](int s) { return of("val", "filter_3", s, h); }),
+                     t, [&](int s) { return scaled(q, rotate(convolved("key", "filter_2", s, h), s)); },
+                     [&](int s) { return convolved("val", "filter_3", s, h); }),
                  r.param("out"), head(h), "k");
     }
     return y;
@@ -167,7 +167,7 @@ TEST(Zoo, LatentAttention) {
 TEST(Zoo, GatedSlotAttention) {
   const int slots = 4;
   const UnitRun r = run("GSA(heads=2, slots=4)");
-  const auto of = [&](const std::string& name, int s, int h, const std::string& axis) {
+  const auto activated = [&](const std::string& name, int s, int h, const std::string& axis) {
     return map(project(r.x[s], r.param(name), head(h), axis), silu);
   };
   const auto gate = [&](int s, int h, int m) {
@@ -182,14 +182,14 @@ TEST(Zoo, GatedSlotAttention) {
         for (int s = 0; s <= t; ++s) {
           double weight = 1 - gate(s, h, m);
           for (int i = s + 1; i <= t; ++i) weight *= gate(i, h, m);
-          key = add(key, of("key", s, h, "k"), weight);
-          value = add(value, of("val", s, h, "v"), weight);
+          key = add(key, activated("key", s, h, "k"), weight);
+          value = add(value, activated("val", s, h, "v"), weight);
         }
         keys.push_back(key);
         values.push_back(value);
       }
       const Vec o = attend(
-          slots - 1, [&](int m) { return scaled(of("q", t, h, "k"), keys[m]); },
+          slots - 1, [&](int m) { return scaled(activated("q", t, h, "k"), keys[m]); },
           [&](int m) { return values[m]; });
       for (const double a : o) all.push_back(silu(a));
     }

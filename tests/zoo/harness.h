@@ -1,4 +1,4 @@
-// Runs a zoo unit on random input and passes input, parameters and output to an independent formula.
+// Runs a zoo unit on random input and compares its output with an independent formula.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,8 +15,9 @@
 
 namespace gabbro::testing {
 
-/// A parameter or a value, addressed by axis name: for `linear(x, [h, k])` from D, p.at({{"D", i}, {"h", a},
-/// {"k", b}}). The second axis of a D to D map is "D'".
+/// A parameter as an array addressed by axis names, in any order. If W is the weight of `linear(x, [h, k])`
+/// with x: [t, D], its elements are W.at({{"D", i}, {"h", a}, {"k", b}}). The second axis of a D to D map is
+/// "D'".
 class Array {
  public:
   Array() = default;
@@ -49,15 +50,16 @@ class Array {
   std::vector<std::string> names_;
 };
 
-/// One run of an instance such as "GLA(heads=2)" in float64; x and y are [t][D].
+/// One run of an instance such as "GLA(heads=2)" in float64. x is the input and y the first output, [t][D].
 struct UnitRun {
-  int length = 0, width = 0;
+  int length = 0, width = 0;  // number of positions; D
   std::vector<std::vector<double>> x, y;
   lang::Elaboration elaboration;
   exec::Feed feed;
 
-  /// Returns the parameter that statement `name` of the unit created: "q" for "unit.q", and "norm.out" for a
-  /// child's parameter.
+  /// Returns a parameter of the unit. It is named after what its statement assigns ("q" in q = linear(x, k)),
+  /// or "out" in a return statement; further ones of a name are "q_2", "out_2", and a bias is "q.bias". Those
+  /// of a child unit have its name in front: "norm.out".
   [[nodiscard]] Array param(const std::string& name) const {
     const auto& params = elaboration.graph.params;
     for (std::size_t i = 0; i < params.size(); ++i)
@@ -69,11 +71,12 @@ struct UnitRun {
   }
 };
 
-/// Elaborates and evaluates an instance. Parameters are drawn from normal(0, 0.4) plus their constant initial
-/// value, so that no gate is trivial.
+/// Elaborates an instance and evaluates it on `length` positions of normal(0, 1) input. Each parameter is its
+/// initial value if that is constant, or else 0, plus noise of standard deviation 0.4, so that all matter.
 UnitRun run(const std::string& instance, int width = 16, int length = 7, std::uint64_t seed = 1);
 
-/// Fails unless y of `run` equals `formula(t)`, a vector of D elements, at every position to 1e-9.
+/// Fails unless y of `run` is `formula(t)`, a vector of D elements, at every position, with an error of at
+/// most 1e-9 (1 + |value|), and unless some of its elements are not 0.
 void expect_formula(const UnitRun& run, const std::function<std::vector<double>(int t)>& formula);
 
 /// Plain functions for formulas.

@@ -218,7 +218,7 @@ TEST(RandomHash, SameFunctionSameFingerprint) {
     rename_all(unit);
     commute(unit.body, random);
     disguise(unit.body, random);
-    const auto of = [](const Program& program) {
+    const auto fingerprint_of = [](const Program& program) {
       lang::Library library = zoo::library();
       EXPECT_TRUE(library.add(program).empty());
       lang::ElaborateOptions options;
@@ -226,7 +226,7 @@ TEST(RandomHash, SameFunctionSameFingerprint) {
       const lang::Elaboration e = lang::elaborate(library, edit::build::name("Made"), options);
       return e.ok() ? exec::fingerprint(e.graph, e.outputs) : exec::Fingerprint{};
     };
-    EXPECT_TRUE(exec::same_function(of(before), of(after))) << lang::print(before);
+    EXPECT_TRUE(exec::same_function(fingerprint_of(before), fingerprint_of(after))) << lang::print(before);
   }
 }
 

@@ -24,12 +24,12 @@ class HostileUnit {
   explicit HostileUnit(Random& random) : random_(random) {}
 
   std::string write() {
-    line("bit", "slice(x, D, 0, c) > " + pick({"0.25", "0", "1"}));
-    line("hit", hit());
-    for (std::int64_t i = 0, n = 1 + random_.below(2); i < n; ++i) add("c", line("bad", extreme("hit")));
-    for (std::int64_t i = 0, n = 1 + random_.below(3); i < n; ++i) route();
-    std::string sum = "linear(" + seen() + ", D)";
-    if (random_.chance(0.3)) sum += " + linear(" + seen() + ", D)";
+    add_line("bit", "slice(x, D, 0, c) > " + pick({"0.25", "0", "1"}));
+    add_line("hit", hit());
+    for (std::int64_t i = 0, n = 1 + random_.below(2); i < n; ++i) add("c", add_line("bad", extreme("hit")));
+    for (std::int64_t i = 0, n = 1 + random_.below(3); i < n; ++i) add_route();
+    std::string sum = "linear(" + result() + ", D)";
+    if (random_.chance(0.3)) sum += " + linear(" + result() + ", D)";
     std::string out = "unit Hostile(x: [t, D]) -> [t, D]:\n    axis c = 4, k = 4, e = 6\n";
     for (const std::string& l : lines_) out += "    " + l + "\n";
     return out + "    return " + sum + "\n";
@@ -40,18 +40,20 @@ class HostileUnit {
     std::string name, axes;  // "" for [t], "c", or "k"
   };
 
-  std::string pick(std::vector<std::string> of) {
-    return of[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(of.size())))];
+  std::string pick(std::vector<std::string> choices) {
+    return choices[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(choices.size())))];
   }
-  std::string line(const std::string& stem, const std::string& value) {
+  // Adds an assignment to a name that starts with `stem`, and returns the name. `bit` and `hit` are assigned
+  // once and keep their names, which other lines mention.
+  std::string add_line(const std::string& stem, const std::string& value) {
     const std::string name = stem + std::to_string(++count_);
-    const bool plain = stem == "bit" || stem == "hit";
-    lines_.push_back((plain ? stem : name) + " = " + value);
-    return plain ? stem : name;
+    const bool keeps_name = stem == "bit" || stem == "hit";
+    lines_.push_back((keeps_name ? stem : name) + " = " + value);
+    return keeps_name ? stem : name;
   }
   void add(const std::string& axes, const std::string& name) { values_.push_back({name, axes}); }
 
-  // An indicator of where extreme values occur: by the text, the position, or both.
+  // Returns an indicator (0 or 1) of where extreme values occur: by the text, the position, or both.
   std::string hit() {
     const auto number = [&](std::int64_t n) { return std::to_string(random_.below(n)); };
     switch (random_.below(6)) {
@@ -70,7 +72,7 @@ class HostileUnit {
     }
   }
 
-  // A function of `h` (0 or 1) that is moderate where h is 0.
+  // Returns a function of `h` (0 or 1) that is moderate where h is 0.
   std::string extreme(const std::string& h) {
     static const std::vector<std::string> kKinds{"1 / (1 - {})",
                                                  "0 - 1 / (1 - {})",
@@ -109,7 +111,7 @@ class HostileUnit {
     return out;
   }
 
-  // A value with axes `axes` at position t.
+  // Returns a value with axes `axes` at position t: a name or a short expression.
   std::string read(const std::string& axes) {
     std::vector<std::string> known;
     for (const Value& v : values_)
@@ -122,6 +124,7 @@ class HostileUnit {
     return pick({"slice(x, D, 5, c)", extreme("hit"), "hit", extreme("hit"), "param([c], init=1)"});
   }
 
+  // Returns an expression with axes `axes` at position t, nested up to `depth` deep.
   std::string at_t(const std::string& axes, int depth) {
     if (depth <= 0) return read(axes);
     switch (random_.below(8)) {
@@ -159,15 +162,15 @@ class HostileUnit {
     return form.substr(0, at) + x + form.substr(at + 2);
   }
 
-  // A constant that is large, tiny, negative, infinite or not a number, in float32 or in any precision, by
-  // itself or when a few of them are multiplied.
+  // Returns a constant that is large, tiny, negative, infinite or not a number, in float32 or in any
+  // precision, by itself or when a few of them are multiplied.
   std::string constant() {
     return pick({"1e30", "1e-30", "1e19", "1e38 * 10", "1e38 * 1e38", "1e-38 * 1e-10", "1e300",
                  "1e300 * 1e300", "1e30 * 1e-30", "1e38 * 10 * 0", "1 / 0", "0", "-1", "-1e30", "-1e38 * 10",
                  "1e5", "0.001"});
   }
 
-  // x in a temperature, a scale or a soft cap.
+  // Returns x with a temperature, a scale or a soft cap.
   std::string scaled(const std::string& x) {
     const std::string c = constant();
     switch (random_.below(8)) {
@@ -200,7 +203,7 @@ class HostileUnit {
   std::string window_argument() const { return window_.empty() ? "" : ", " + window_; }
   std::string lag() const { return "lag(" + window_ + ")"; }
 
-  // A function of the distance alone. In the unseen half of the pairs, the lag is negative.
+  // Returns a function of the distance alone. In the unseen half of the pairs, the lag is negative.
   std::string by_lag() {
     const std::string l = lag();
     switch (random_.below(11)) {
@@ -229,7 +232,7 @@ class HostileUnit {
     }
   }
 
-  // A value over pairs. Its axes are those of its parts, at most c.
+  // Returns a value over pairs. Its axes are those of its parts, at most c.
   std::string pair(int depth) {
     if (depth <= 0) switch (random_.below(5)) {
         case 0:
@@ -269,6 +272,7 @@ class HostileUnit {
     }
   }
 
+  // Returns a score of attention: a product of a query and past keys.
   std::string score() {
     const std::string product =
         "dot(" + at_t("k", 0) + ", past(" + read("k") + window_argument() + "), over=k)";
@@ -276,7 +280,8 @@ class HostileUnit {
     return pick({"", "0.01 * ", "0.0001 * ", "1e30 * ", "1e-30 * "}) + product;
   }
 
-  void route() {
+  // Adds a value that reads other positions: by a scan, a sum over pairs, or a shift.
+  void add_route() {
     if (random_.chance(0.3)) return scan();
     window_ = random_.chance(0.3) ? pick({"32", "1", "5", "64", "17", "100"}) : "";
     const int depth = 1 + static_cast<int>(random_.below(2));
@@ -284,7 +289,7 @@ class HostileUnit {
     std::string y;
     switch (random_.below(12)) {
       case 10:
-      case 11:  // as modules recognise attention
+      case 11:  // in the form in which exported modules recognise attention
         y = "sum(softmax(" + score() + ", over=s) * past(" + at_t("c", 1) + window_argument() + "), over=s)";
         break;
       case 0:
@@ -315,7 +320,7 @@ class HostileUnit {
         break;
     }
     // A value over pairs may lack axis c; this sum adds it.
-    const std::string name = line("y", y + " + 0 * slice(x, D, 1, c)");
+    const std::string name = add_line("y", y + " + 0 * slice(x, D, 1, c)");
     add("c", detected(name));
   }
 
@@ -342,9 +347,10 @@ class HostileUnit {
       out += y;
       i += 2;
     }
-    return line("code", out);
+    return add_line("code", out);
   }
 
+  // Returns a factor on the state of a scan.
   std::string decay() {
     return pick({"0.9",
                  "sigmoid(linear(x, k))",
@@ -374,6 +380,7 @@ class HostileUnit {
                  "(1e38 * 10 * sigmoid(linear(x, k)))"});
   }
 
+  // Adds a scan with a state [k, c] or [c].
   void scan() {
     const std::string n = std::to_string(++count_), s = "S" + n, y = "z" + n, q = "q" + n, kk = "kk" + n,
                       v = "v" + n, a = "a" + n;
@@ -433,7 +440,8 @@ class HostileUnit {
     add("c", detected(y));
   }
 
-  std::string seen() {
+  // Returns what the unit computes from the last values.
+  std::string result() {
     std::string y = values_.back().name;
     if (values_.size() > 2 && random_.chance(0.5))
       y = "(" + y + " + " + values_[values_.size() - 2].name + ")";
@@ -445,8 +453,8 @@ class HostileUnit {
   Random& random_;
   std::vector<std::string> lines_;
   std::vector<Value> values_;
-  std::string window_;
-  int count_ = 0;
+  std::string window_;  // of the route that is being written; "": unbounded
+  int count_ = 0;       // makes names unique
 };
 
 }  // namespace gabbro::testing

@@ -14,7 +14,7 @@ namespace {
 constexpr int kLength = 4;
 
 struct Row {
-  const char* what;
+  const char* what;  // what z is, or how the loss depends on it
   // Computes z from w (which holds p), and the loss from z.
   const char* step;
 };
@@ -35,6 +35,7 @@ const Row kRows[] = {
     {"a value that changes on the way", "v = 2 * w\nz = v * v\nloss = sum(2 * z * x)"},
 };
 
+// Returns a unit with three outputs: the inner gradient, the loss and z.
 std::string program(const Row& row) {
   std::string step;
   for (const char c : std::string(row.step)) step += c == '\n' ? "\n        " : std::string(1, c);
@@ -51,7 +52,7 @@ std::string program(const Row& row) {
               : "    return 0 * x + g, broadcast(loss, [D]), 0 * x + z\n");
 }
 
-TEST(InnerGradient, IsThatOfFiniteDifferences) {
+TEST(InnerGradient, MatchesFiniteDifferences) {
   for (const Row& row : kRows) {
     SCOPED_TRACE(row.what);
     const std::string text = program(row);
@@ -66,7 +67,8 @@ TEST(InnerGradient, IsThatOfFiniteDifferences) {
     exec::Tensor x = exec::zeros(e.graph, {ir::kTime, e.width}, kLength);
     for (double& v : x.data) v = random.uniform(0.2, 1) * (random.chance(0.5) ? 1 : -1);
     feed.inputs = {x};
-    const auto at = [&](double shift, std::size_t channel) {
+    // Returns the outputs where p is shifted in one channel.
+    const auto outputs_at = [&](double shift, std::size_t channel) {
       exec::Feed moved = feed;
       for (std::size_t p = 0; p < e.graph.params.size(); ++p)
         if (e.graph.params[p].name == "unit.w") moved.params[p].data[channel] += shift;
@@ -75,7 +77,8 @@ TEST(InnerGradient, IsThatOfFiniteDifferences) {
     double size = 0;
     for (const std::size_t channel : {std::size_t{0}, std::size_t{3}}) {
       constexpr double kShift = 1e-5;
-      const auto here = at(0, channel), less = at(-kShift, channel), more = at(kShift, channel);
+      const auto here = outputs_at(0, channel), less = outputs_at(-kShift, channel),
+                 more = outputs_at(kShift, channel);
       for (std::size_t t = 0; t < kLength; ++t) {
         const std::size_t i = t * static_cast<std::size_t>(width) + channel;
         const auto slope = [&](std::size_t output) {

@@ -38,7 +38,7 @@ inline double scalar(const Vec& x, const Array& w, const Index& fixed, const std
   return y;
 }
 
-/// Returns a parameter along one axis.
+/// Returns a parameter along one axis, at the indices `fixed` of its other axes.
 inline Vec along(const Array& p, const std::string& axis, const Index& fixed = {}) {
   Vec y(static_cast<std::size_t>(p.size(axis)));
   for (std::size_t i = 0; i < y.size(); ++i) y[i] = p.at(fixed + std::pair(axis, static_cast<int>(i)));
@@ -65,6 +65,7 @@ inline double dot(const Vec& a, const Vec& b) {
 inline double gelu(double v) { return v * 0.5 * std::erfc(-v / std::sqrt(2.0)); }
 inline double log_sigmoid(double v) { return -std::log1p(std::exp(-v)); }
 
+/// Returns v divided by its length, with the epsilon of l2_normalize.
 inline Vec unit_length(const Vec& v) {
   return map(v, [n = std::sqrt(dot(v, v) + 1e-6)](double a) { return a / n; });
 }
@@ -113,7 +114,7 @@ inline Vec attend(int t, const std::function<double(int)>& score, const std::fun
   return map(y, [&](double a) { return a / total; });
 }
 
-/// Computes y += o W for one head of an output map.
+/// Computes y += o W for one head of an output map: o along the axis `in`, W at the indices `fixed`.
 inline void add_output(Vec& y, const Vec& o, const Array& w, const Index& fixed, const std::string& in) {
   y = add(y, project(o, w, fixed, "D", in));
 }

@@ -42,6 +42,7 @@ Tensor row(const Tensor& x, std::int64_t t) {
   return out;
 }
 
+// Returns the first `count` positions of a tensor.
 Tensor rows(const Tensor& x, std::int64_t count) {
   Tensor out = x;
   out.data.resize(x.data.size() / static_cast<std::size_t>(x.dims[0]) * static_cast<std::size_t>(count));
@@ -95,7 +96,8 @@ void expect_gradient(lang::Elaboration e, int length) {
 std::string gradient_violation(lang::Elaboration e, int length, std::uint64_t seed) {
   const Feed feed = random_feed(e, length, seed);
   ir::Builder builder(e.graph, 0);
-  // The random functional is fed as one more input per output.
+  // The loss is a random linear functional of the outputs. Its coefficients are fed as one more input per
+  // output.
   std::vector<ir::NodeId> seeds, wrt;
   Feed full = feed;
   Random random(11);

@@ -36,6 +36,7 @@ RandomUnit random_unit(std::uint64_t index) {
   return out;
 }
 
+// Expects the properties of the zoo of the random units first ... first + count - 1.
 void expect_properties(std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t i = first; i < first + count; ++i) {
     const RandomUnit unit = random_unit(i);

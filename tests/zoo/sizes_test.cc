@@ -14,6 +14,7 @@
 namespace gabbro::testing {
 namespace {
 
+// Expects that the program has a size within 1 % of every rung, at the depth of the settings.
 void expect_sizes(const std::string& file, const lang::Program& program,
                   const evolve::SearchSettings& settings) {
   SCOPED_TRACE(file);
@@ -29,7 +30,7 @@ void expect_sizes(const std::string& file, const lang::Program& program,
   }
 }
 
-TEST(ZooSizes, OfTheLaptopLadderAndBeyond) {
+TEST(ZooSizes, ExistOnTheLaptopLadderAndBeyond) {
   evolve::SearchSettings settings;
   settings.vocab = 512;
   settings.blocks = 2;
@@ -58,7 +59,7 @@ TEST(ZooSizes, WorkOnParametersIsSmall) {
     const lang::Program& program = *zoo::program(entry.file);
     if (!lang::last_design(program)) continue;
     const auto sized = evolve::sized_at(program, settings.rungs[0], settings, zoo::library());
-    if (!sized) continue;  // OfTheLaptopLadderAndBeyond reports it
+    if (!sized) continue;  // ExistOnTheLaptopLadderAndBeyond reports it
     const ir::Graph& graph = sized->subject.elaboration.graph;
     const ir::TokenCosts costs =
         ir::token_costs(ir::derive_facts(graph), graph.env, sized->sequences, sized->length);
@@ -70,7 +71,7 @@ TEST(ZooSizes, WorkOnParametersIsSmall) {
 }
 
 // The baselines keep the depth at which they are written.
-TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
+TEST(ZooSizes, ExistForBaselinesWithAllTheirBlocks) {
   for (const char* file : {"gpt2.gab", "llama.gab", "mamba2.gab", "retnet.gab", "rwkv6.gab",
                            "gated_deltanet.gab", "ttt_linear.gab"}) {
     const lang::Program& program = *zoo::program(file);
@@ -86,7 +87,7 @@ TEST(ZooSizes, OfBaselinesWithAllTheirBlocks) {
   }
 }
 
-TEST(ZooSizes, OfBaselinesAtEveryPreset) {
+TEST(ZooSizes, ExistForBaselinesOfEveryPreset) {
   for (const campaign::Preset& preset : campaign::presets()) {
     SCOPED_TRACE(std::string(preset.name));
     const auto settings = campaign::parse_settings(preset.text, std::string(preset.name));

@@ -123,10 +123,10 @@ TEST(Zoo, ValueResidual) {
                              const std::vector<Vec>& values, int t) {
     Vec y(kWidth, 0);
     for (int h = 0; h < heads; ++h) {
-      const auto of = [&](const std::string& name, int s) {
+      const auto rotated = [&](const std::string& name, int s) {
         return rotate(project(x[s], r.param(path + name), {{"h", h}}, "k"), s);
       };
-      const auto score = [&](int s) { return dot(of(".q", t), of(".key", s)) / std::sqrt(8.0); };
+      const auto score = [&](int s) { return dot(rotated(".q", t), rotated(".key", s)) / std::sqrt(8.0); };
       const auto value = [&](int s) {
         return Vec(values[s].begin() + 8 * h, values[s].begin() + 8 * (h + 1));
       };

@@ -13,6 +13,7 @@
 namespace gabbro::testing {
 namespace {
 
+// Elaborates a unit at the smallest width that it allows.
 lang::Elaboration small_unit(const std::string& name) {
   const auto instance = lang::parse_expression(name);
   for (int width : {16, 32, 64}) {
@@ -25,6 +26,7 @@ lang::Elaboration small_unit(const std::string& name) {
   return {};
 }
 
+// Calls f for every unit until one fails, and returns the number of units.
 template <class F>
 int for_each_unit(const F& f) {
   int count = 0;
@@ -55,7 +57,8 @@ TEST(ZooUnits, GradientsMatchDifferences) {
   EXPECT_GE(for_each_unit([](const lang::Elaboration& e) { expect_gradient(e, 5); }), kFewest);
 }
 
-// Calls f for every design, from tokens to logits, including those with shared and tied parameters.
+// Calls f for every design, from tokens to logits, including those with shared and tied parameters, and
+// returns the number of designs.
 template <class F>
 int for_each_design(const F& f) {
   int count = 0;

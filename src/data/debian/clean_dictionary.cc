@@ -17,6 +17,7 @@ namespace {
 
 using TextSpan = std::pair<std::uint64_t, std::uint64_t>;  // offset and length
 
+// Parses a number in base 64. A character that is no digit counts as 63.
 std::uint64_t base64(std::string_view digits) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::uint64_t out = 0;
@@ -24,22 +25,25 @@ std::uint64_t base64(std::string_view digits) {
   return out;
 }
 
-// Returns the positions of the entries, each once, in the order of the dictionary. Entries about the
-// dictionary itself are left out.
-std::vector<TextSpan> places_of(std::string_view index) {
-  std::vector<TextSpan> out, own;
+// Returns the spans of the entries, each once, in the order of the dictionary. Entries about the dictionary
+// itself are left out.
+std::vector<TextSpan> entry_spans(std::string_view index) {
+  std::vector<TextSpan> out, about_dictionary;
   for (std::size_t from = 0; from < index.size();) {
     const std::size_t end = std::min(index.find('\n', from), index.size());
     const std::string_view line = index.substr(from, end - from);
     from = end + 1;
     const std::size_t first = line.find('\t'), second = line.find('\t', first + 1);
     if (second == std::string_view::npos) continue;
-    const TextSpan place{base64(line.substr(first + 1, second - first - 1)), base64(line.substr(second + 1))};
-    (line.starts_with("00-database") || line.starts_with("00database") ? own : out).push_back(place);
+    const TextSpan span{base64(line.substr(first + 1, second - first - 1)), base64(line.substr(second + 1))};
+    (line.starts_with("00-database") || line.starts_with("00database") ? about_dictionary : out)
+        .push_back(span);
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
-  std::erase_if(out, [&](const TextSpan& p) { return std::find(own.begin(), own.end(), p) != own.end(); });
+  std::erase_if(out, [&](const TextSpan& span) {
+    return std::find(about_dictionary.begin(), about_dictionary.end(), span) != about_dictionary.end();
+  });
   return out;
 }
 
@@ -52,6 +56,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kLetters
     {"[,c]", "ç"},  {"[ae]", "æ"},  {"[AE]", "Æ"},  {"[oe]", "œ"},  {"[OE]", "Œ"},  {"[deg]", "°"},
 }};
 
+// Replaces GCIDE's notation by the letters.
 std::string with_letters(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
@@ -109,7 +114,7 @@ std::string without_subject(std::string text) {
   return text;
 }
 
-// Joins runs of blanks to one, removes blanks before punctuation, and removes the braces of links.
+// Replaces runs of blanks by one space, and removes blanks before punctuation and the braces of links.
 std::string joined(std::string_view paragraph) {
   std::string out;
   bool blank = false;
@@ -131,19 +136,20 @@ bool is_from_wordnet(std::string_view paragraph) {
   return mark != std::string_view::npos;
 }
 
-Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
+Result<bool> clean(const Files& files, const Emit& emit, bool is_webster) {
+  constexpr std::string_view kIndex = ".index";
   for (const auto& [path, index] : files) {
-    if (!path.ends_with(".index")) continue;
-    const std::string body = path.substr(0, path.size() - 6) + ".dict.dz";
+    if (!path.ends_with(kIndex)) continue;
+    const std::string body = path.substr(0, path.size() - kIndex.size()) + ".dict.dz";
     const auto packed = files.find(body);
     if (packed == files.end()) return fail("format", fmt::format("{} is missing next to {}", body, path));
     GABBRO_TRY(text, unpack(packed->second, body));
-    DocumentJoiner documents(emit, 8192);
-    for (const auto& [offset, length] : places_of(index)) {
-      if (offset + length > text.size())
+    DocumentJoiner documents(emit, kEntriesBytes);
+    for (const auto& [offset, length] : entry_spans(index)) {
+      if (offset > text.size() || length > text.size() - offset)
         return fail("format",
                     fmt::format("{}: invalid entry at byte {} of {}", body, offset + length, text.size()));
-      documents.add(clean_entry(std::string_view(text).substr(offset, length), webster));
+      documents.add(clean_entry(std::string_view(text).substr(offset, length), is_webster));
     }
     documents.finish();
   }
@@ -152,15 +158,15 @@ Result<bool> clean(const Files& files, const Emit& emit, bool webster) {
 
 }  // namespace
 
-std::string clean_entry(std::string_view entry, bool webster) {
+std::string clean_entry(std::string_view entry, bool is_webster) {
   std::string out;
   for (std::size_t from = 0; from < entry.size();) {
     const std::size_t gap = entry.find("\n\n", from),
                       end = gap == std::string_view::npos ? entry.size() : gap;
     const std::string_view paragraph = entry.substr(from, end - from);
     from = end + 2;
-    if (webster && is_from_wordnet(paragraph)) continue;
-    if (webster) {
+    if (is_webster && is_from_wordnet(paragraph)) continue;
+    if (is_webster) {
       out += joined(without_apparatus(with_letters(paragraph)));
     } else {
       const std::string text = joined(paragraph);
@@ -172,7 +178,11 @@ std::string clean_entry(std::string_view entry, bool webster) {
   return out;
 }
 
-Result<bool> clean_dictionary(const Files& files, const Emit& emit) { return clean(files, emit, false); }
-Result<bool> clean_webster(const Files& files, const Emit& emit) { return clean(files, emit, true); }
+Result<bool> clean_dictionary(const Files& files, const Emit& emit) {
+  return clean(files, emit, /*is_webster=*/false);
+}
+Result<bool> clean_webster(const Files& files, const Emit& emit) {
+  return clean(files, emit, /*is_webster=*/true);
+}
 
 }  // namespace gabbro::data::debian

@@ -38,7 +38,7 @@ std::string synset_text(std::string_view line) {
   while (gloss.starts_with(' ')) gloss.remove_prefix(1);
   while (gloss.ends_with(' ')) gloss.remove_suffix(1);
   for (int i = 0; i < 3; ++i) next_word(rest);  // Skips offset, file and part of speech.
-  int count = 0;                                // of synonyms, in hexadecimal
+  int count = 0;                                // number of synonyms, written in hexadecimal
   const std::string_view hex = next_word(rest);
   std::from_chars(hex.data(), hex.data() + hex.size(), count, 16);
   std::string out;
@@ -56,12 +56,13 @@ std::string synset_text(std::string_view line) {
 // Returns a line as it looks on a terminal, with a newline: applies overstrikes ("_\bx"), expands tabs, and
 // removes control characters and spaces at the end.
 std::string plain_line(std::string_view line) {
+  constexpr std::size_t kTab = 8;
   std::string out;
   for (const char c : line) {
     if (c == '\b') {
       if (!out.empty()) out.pop_back();
     } else if (c == '\t') {
-      out.append(8 - out.size() % 8, ' ');
+      out.append(kTab - out.size() % kTab, ' ');
     } else if (static_cast<unsigned char>(c) >= ' ') {
       out += c;
     }
@@ -79,7 +80,7 @@ bool is_separator(std::string_view line) {
 
 Result<bool> clean_wordnet(const Files& files, const Emit& emit) {
   for (const auto& [path, text] : files) {
-    DocumentJoiner documents(emit, 8192);
+    DocumentJoiner documents(emit, kEntriesBytes);
     for_each_line(text, [&](std::string_view line) { documents.add(synset_text(line)); });
     documents.finish();
   }
@@ -88,7 +89,7 @@ Result<bool> clean_wordnet(const Files& files, const Emit& emit) {
 
 Result<bool> clean_fortunes(const Files& files, const Emit& emit) {
   for (const auto& [path, text] : files) {
-    DocumentJoiner documents(emit, 4096);
+    DocumentJoiner documents(emit, kFortunesBytes);
     std::string fortune;
     for_each_line(text, [&](std::string_view line) {
       if (line == "%") {

@@ -14,8 +14,9 @@ namespace gabbro::data::debian {
 
 namespace {
 
-constexpr std::size_t kShortest = 400;  // minimum bytes of a page
+constexpr std::size_t kMinPageBytes = 400;  // of text
 
+// The effect of an element: none, a new line, a new paragraph, or that its content is left out.
 enum class ElementKind { kInline, kLine, kBlock, kSkip };
 
 struct Element {
@@ -98,6 +99,7 @@ constexpr std::array kSkippedClasses{
     std::string_view{"wy-breadcrumbs"},
 };
 
+// Returns true if `words`, separated by spaces, contain `word`.
 bool has_word(std::string_view words, std::string_view word) {
   for (std::size_t at = words.find(word); at != std::string_view::npos; at = words.find(word, at + 1)) {
     const std::size_t end = at + word.size();
@@ -118,12 +120,13 @@ bool is_skipped(xmlNode* node) {
   return false;
 }
 
-ElementKind kind_of(xmlNode* node, bool osis) {
+ElementKind kind_of(xmlNode* node, Markup markup) {
   const std::string_view name = reinterpret_cast<const char*>(node->name);
   const auto* found =
       std::find_if(kElements.begin(), kElements.end(), [&](const Element& e) { return e.name == name; });
   const ElementKind kind = found == kElements.end() ? ElementKind::kInline : found->kind;
-  return kind != ElementKind::kSkip && !osis && is_skipped(node) ? ElementKind::kSkip : kind;
+  return kind != ElementKind::kSkip && markup == Markup::kHtml && is_skipped(node) ? ElementKind::kSkip
+                                                                                   : kind;
 }
 
 // Collects text, with runs of blanks joined to one and paragraphs separated by an empty line.
@@ -132,9 +135,9 @@ class Writer {
   void add(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
       const char c = text[i];
-      const bool wide = text.substr(i, 2) == "\xc2\xa0";  // non-breaking space
-      if (wide) ++i;
-      if (wide || c == ' ' || c == '\n' || c == '\t' || c == '\r') {
+      const bool non_breaking = text.substr(i, 2) == "\xc2\xa0";
+      if (non_breaking) ++i;
+      if (non_breaking || c == ' ' || c == '\n' || c == '\t' || c == '\r') {
         blank_ = true;
         continue;
       }
@@ -147,7 +150,8 @@ class Writer {
       out_ += c;
     }
   }
-  void end(int lines) { lines_ = std::max(lines_, lines); }
+  /// Ends the line (1) or the paragraph (2), if there is text after it; 0 does nothing.
+  void end_lines(int lines) { lines_ = std::max(lines_, lines); }
   std::string take() {
     if (!out_.empty()) out_ += '\n';
     return std::move(out_);
@@ -159,16 +163,17 @@ class Writer {
   bool blank_ = false;
 };
 
-void walk(xmlNode* node, bool osis, Writer& out) {
+// Writes the text of `node`, of the siblings after it, and of all their descendants.
+void walk(xmlNode* node, Markup markup, Writer& out) {
   for (; node; node = node->next) {
     if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
       if (node->content) out.add(reinterpret_cast<const char*>(node->content));
     } else if (node->type == XML_ELEMENT_NODE) {
-      const ElementKind kind = kind_of(node, osis);
+      const ElementKind kind = kind_of(node, markup);
       const int lines = kind == ElementKind::kBlock ? 2 : kind == ElementKind::kLine ? 1 : 0;
-      out.end(lines);
-      if (kind != ElementKind::kSkip) walk(node->children, osis, out);
-      out.end(lines);
+      out.end_lines(lines);
+      if (kind != ElementKind::kSkip) walk(node->children, markup, out);
+      out.end_lines(lines);
     }
   }
 }
@@ -183,7 +188,7 @@ bool is_foreign(xmlNode* root) {
   return out;
 }
 
-// Removes licences, which manuals contain as paragraphs of their own.
+// Removes copyright notices and licences, which manuals contain as paragraphs of their own.
 std::string without_licence(const std::string& text) {
   std::string out;
   for (std::size_t from = 0; from < text.size();) {
@@ -202,10 +207,10 @@ struct FreeDocument {
 
 }  // namespace
 
-std::string text_of_markup(const std::string& page, bool osis) {
+std::string text_of_markup(const std::string& page, Markup markup) {
   std::unique_ptr<xmlDoc, FreeDocument> document;
   const int size = static_cast<int>(page.size());
-  if (osis) {
+  if (markup == Markup::kOsis) {
     document.reset(xmlReadMemory(
         page.data(), size, nullptr, "UTF-8",
         XML_PARSE_RECOVER | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET | XML_PARSE_HUGE));
@@ -218,14 +223,14 @@ std::string text_of_markup(const std::string& page, bool osis) {
   }
   Writer out;
   xmlNode* root = document ? xmlDocGetRootElement(document.get()) : nullptr;
-  if (!is_foreign(root)) walk(root, osis, out);
+  if (!is_foreign(root)) walk(root, markup, out);
   return without_licence(out.take());
 }
 
 Result<bool> clean_html(const Files& files, const Emit& emit) {
   for (const auto& [path, page] : files) {
-    std::string text = text_of_markup(page, false);
-    if (text.size() >= kShortest) emit(std::move(text));
+    std::string text = text_of_markup(page, Markup::kHtml);
+    if (text.size() >= kMinPageBytes) emit(std::move(text));
   }
   return true;
 }

@@ -31,7 +31,8 @@ std::vector<PackageParts> by_package() {
   return out;
 }
 
-std::string valid(std::string text) {
+// Replaces invalid UTF-8 by U+FFFD.
+std::string to_valid_utf8(std::string text) {
   if (utf8::is_valid(text.begin(), text.end())) return text;
   std::string out;
   utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(out));
@@ -48,8 +49,8 @@ std::string plain_blanks(std::string text) {
 
 // Cuts a long text between paragraphs into parts of similar size.
 std::vector<std::string> cut(const std::string& text) {
-  constexpr std::size_t kLongest = 1 << 16;
-  const std::size_t target = text.size() / (text.size() / kLongest + 1);
+  constexpr std::size_t kMaxBytes = 1 << 16;  // of a part, approximately
+  const std::size_t target = text.size() / (text.size() / kMaxBytes + 1);
   std::vector<std::string> out;
   for (std::size_t from = 0; from < text.size();) {
     std::size_t end = text.size();
@@ -61,13 +62,14 @@ std::vector<std::string> cut(const std::string& text) {
   return out;
 }
 
+// Writes the documents of the package file `deb` to a file in `folder`.
 Result<Text> write_text(const std::string& deb, const PackageParts& rows, const std::string& folder,
                         const std::string& separator) {
   Text out{fs::path(deb).filename(), folder + "/" + std::string(rows.front().package) + ".txt"};
   std::ofstream file(out.file, std::ios::binary);
   std::unordered_set<std::uint64_t> seen;  // A page that occurs twice is used once.
   const Emit emit = [&](std::string text) {
-    text = plain_blanks(valid(std::move(text)));
+    text = plain_blanks(to_valid_utf8(std::move(text)));
     if (text.empty() || !seen.insert(hash64(text)).second) return;
     if (text.back() != '\n') text += '\n';
     for (const std::string& part : cut(text)) {
@@ -83,10 +85,10 @@ Result<Text> write_text(const std::string& deb, const PackageParts& rows, const 
   };
   GABBRO_TRY(files, read_package(deb, wanted));
   for (const Part& part : rows) {
-    Files own;
+    Files taken;
     for (const auto& [path, bytes] : files)
-      if (takes(part, path)) own.emplace(path, bytes);
-    if (auto ok = part.clean(own, emit); !ok) {
+      if (takes(part, path)) taken.emplace(path, bytes);
+    if (auto ok = part.clean(taken, emit); !ok) {
       ok.error().message = out.name + ": " + ok.error().message;
       return tl::unexpected(ok.error());
     }

@@ -1,4 +1,4 @@
-// Writes the named corpus `debian` as text files.
+// Writes the corpus `debian`, English text from Debian packages, as text files.
 #pragma once
 
 #include <functional>
@@ -9,23 +9,25 @@
 
 namespace gabbro::data::debian {
 
+/// The text file that was made of a package.
 struct Text {
   std::string name;  // name of the package file: "anarchism_15.3-3_all.deb"
-  std::string file;  // file with its documents, each ended by the separator line
-  std::uint64_t documents = 0, bytes = 0;
+  std::string file;  // path of the text file: documents, each followed by the separator line
+  std::uint64_t documents = 0, bytes = 0;  // number of documents; their bytes, without separators
 };
 
-/// Reports the share of finished packages and the current package. Returns false to stop.
+/// Called with the share of packages that are finished and the current package; returns false to stop.
 using Watch = std::function<bool(double share, const std::string& package)>;
 
 struct Texts {
   std::vector<Text> found;
-  std::vector<std::string> missing;  // packages that are not in the machine's lists or contain no text
+  std::vector<std::string> missing;  // packages that apt does not know; also "NAME (no text in FILE.deb)"
 };
 
-/// Fetches the packages, or takes them from `cache`, and writes one text file per package into `folder`, in
-/// the order of packages.h. The files of one package are in memory at a time. Errors: those of fetch.h,
-/// unpack.h and the cleaners; "fetch" if no package was found.
+/// Fetches all packages of packages.h with apt-get, or takes them from the folder `cache`, and writes one
+/// text file per package into `folder`. `found` has the order of packages.h. Only the files of one package
+/// are in memory at a time. Errors: those of fetch.h ("stopped" if `watch` returns false), unpack.h and
+/// clean.h; "fetch" if no package was found.
 Result<Texts> write_texts(const std::string& folder, const std::string& cache, const std::string& separator,
                           const Watch& watch);
 

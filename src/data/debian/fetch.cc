@@ -23,12 +23,13 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Outcome {
-  int code = 0;
+  int code = 0;        // exit code; 128 if a signal ended it
   std::string output;  // standard output and standard error
 };
 
-// Runs a program in `folder`, in the C locale.
-Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
+// Runs a program in `folder`, in the C locale, in which `is_unknown_package` knows its messages. Errors:
+// "io", "fetch" (no such program), "stopped".
+Result<Outcome> run(std::vector<std::string> command, const std::string& folder,
                     const std::function<bool()>& keep_going) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
@@ -40,7 +41,7 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
   std::vector<char*> argv, environment{const_cast<char*>("LC_ALL=C")};
-  for (std::string& word : words) argv.push_back(word.data());
+  for (std::string& word : command) argv.push_back(word.data());
   argv.push_back(nullptr);
   for (char** e = environ; *e; ++e)
     if (!std::string_view(*e).starts_with("LC_ALL=")) environment.push_back(*e);
@@ -51,7 +52,7 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
   ::close(ends[1]);
   if (status != 0) {
     ::close(ends[0]);
-    return fail("fetch", fmt::format("cannot run {}: {}", words[0], std::strerror(status)));
+    return fail("fetch", fmt::format("cannot run {}: {}", command[0], std::strerror(status)));
   }
   Outcome out;
   bool stopped = false;
@@ -61,7 +62,8 @@ Result<Outcome> run(std::vector<std::string> words, const std::string& folder,
       stopped = true;
       ::kill(child, SIGTERM);
     }
-    if (::poll(&waiting, 1, 200) <= 0) continue;
+    constexpr int kPollMilliseconds = 200;
+    if (::poll(&waiting, 1, kPollMilliseconds) <= 0) continue;
     const ssize_t got = ::read(ends[0], buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
@@ -89,16 +91,17 @@ std::optional<std::string> find_deb(const std::string& folder, const std::string
   return out;
 }
 
-bool is_unknown(const std::string& output) {
-  for (const char* said :
+// Returns true if apt-get reports that the package is not in the machine's lists.
+bool is_unknown_package(const std::string& output) {
+  for (const char* message :
        {"Unable to locate package", "Can't find a source", "Can't select candidate version",
         "no installation candidate", "No packages found"})
-    if (output.find(said) != std::string::npos) return true;
+    if (output.find(message) != std::string::npos) return true;
   return false;
 }
 
-// Returns the first error of apt-get, or else its last line.
-std::string reason(const std::string& output) {
+// Returns the first error in the output of apt-get, or else its last line.
+std::string reason_in(const std::string& output) {
   std::string last = "no error message";
   for (std::size_t from = 0; from < output.size();) {
     const std::size_t end = std::min(output.find('\n', from), output.size());
@@ -110,6 +113,7 @@ std::string reason(const std::string& output) {
   return last;
 }
 
+// Downloads a package into `folder` and moves it to `cache`. Errors: as fetch_package.
 Result<std::optional<std::string>> download(const std::string& name, const std::string& folder,
                                             const std::string& cache,
                                             const std::function<bool()>& keep_going) {
@@ -124,14 +128,14 @@ Result<std::optional<std::string>> download(const std::string& name, const std::
   }
   const auto found = find_deb(folder, name);
   if (ran->code == 0 && found) {
-    const std::string place = cache + "/" + fs::path(*found).filename().string();
+    const std::string cached = cache + "/" + fs::path(*found).filename().string();
     std::error_code error;
-    fs::rename(*found, place, error);
-    if (error) return fail("io", fmt::format("cannot rename {} to {}: {}", *found, place, error.message()));
-    return place;
+    fs::rename(*found, cached, error);
+    if (error) return fail("io", fmt::format("cannot rename {} to {}: {}", *found, cached, error.message()));
+    return cached;
   }
-  if (is_unknown(ran->output)) return std::nullopt;
-  return fail("fetch", fmt::format("apt-get download {} failed: {}", name, reason(ran->output)),
+  if (is_unknown_package(ran->output)) return std::nullopt;
+  return fail("fetch", fmt::format("apt-get download {} failed: {}", name, reason_in(ran->output)),
               "check the network, and update the package lists (apt-get update); otherwise " + elsewhere);
 }
 

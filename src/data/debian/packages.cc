@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kNoProse = "index toc license licence gpl fdl copyright changelog sitemap";
 
+// Package, path prefix, path suffix, strings in paths that are left out, cleaner.
 constexpr std::array kParts{
     Part{"anarchism", "usr/share/doc/anarchism/html/", ".html", "links changelog", clean_html},
     Part{"dict-gcide", "usr/share/dictd/", "", "", clean_webster},
@@ -50,8 +51,8 @@ constexpr std::array kParts{
 std::span<const Part> parts() { return kParts; }
 
 bool takes(const Part& part, std::string_view path) {
-  if (!path.starts_with(part.folder) || !path.ends_with(part.ending)) return false;
-  const std::string_view name = path.substr(part.folder.size());
+  if (!path.starts_with(part.prefix) || !path.ends_with(part.suffix)) return false;
+  const std::string_view name = path.substr(part.prefix.size());
   for (std::size_t from = 0; from < part.without.size();) {
     const std::size_t end = std::min(part.without.find(' ', from), part.without.size());
     if (name.find(part.without.substr(from, end - from)) != std::string_view::npos) return false;

@@ -17,7 +17,7 @@ struct Free {
 };
 using Archive = std::unique_ptr<archive, Free>;
 
-constexpr std::size_t kBlock = 1 << 16;
+constexpr std::size_t kBlockBytes = 1 << 16;
 
 tl::unexpected<Error> damaged(const std::string& path, archive* a) {
   const char* why = archive_error_string(a);
@@ -25,29 +25,31 @@ tl::unexpected<Error> damaged(const std::string& path, archive* a) {
               "remove the file, so that it is downloaded again");
 }
 
+// Reads the current entry to its end.
 Result<std::string> rest_of_entry(archive* a, const std::string& path) {
   std::string out;
   for (;;) {
     const std::size_t before = out.size();
-    out.resize(before + kBlock);
-    const la_ssize_t got = archive_read_data(a, out.data() + before, kBlock);
+    out.resize(before + kBlockBytes);
+    const la_ssize_t got = archive_read_data(a, out.data() + before, kBlockBytes);
     if (got < 0) return damaged(path, a);
     out.resize(before + static_cast<std::size_t>(got));
     if (got == 0) return out;
   }
 }
 
-// The current entry of `outer` as the input of another archive.
+// Passes the current entry of `outer` to another archive as its input.
 struct Nested {
   archive* outer;
-  std::array<char, kBlock> buffer;
+  std::array<char, kBlockBytes> buffer;
   static la_ssize_t read(archive*, void* self, const void** bytes) {
     auto& nested = *static_cast<Nested*>(self);
     *bytes = nested.buffer.data();
-    return archive_read_data(nested.outer, nested.buffer.data(), kBlock);
+    return archive_read_data(nested.outer, nested.buffer.data(), kBlockBytes);
   }
 };
 
+// Returns the wanted files of a tar archive that is the current entry of `outer`.
 Result<Files> read_tar(archive* outer, const std::string& path,
                        const std::function<bool(const std::string&)>& wanted) {
   const Archive tar(archive_read_new());
@@ -77,7 +79,7 @@ Result<Files> read_tar(archive* outer, const std::string& path,
 Result<Files> read_package(const std::string& path, const std::function<bool(const std::string&)>& wanted) {
   const Archive ar(archive_read_new());
   archive_read_support_format_ar(ar.get());
-  if (archive_read_open_filename(ar.get(), path.c_str(), kBlock) != ARCHIVE_OK)
+  if (archive_read_open_filename(ar.get(), path.c_str(), kBlockBytes) != ARCHIVE_OK)
     return damaged(path, ar.get());
   archive_entry* entry = nullptr;
   for (int status; (status = archive_read_next_header(ar.get(), &entry)) != ARCHIVE_EOF;) {
@@ -92,7 +94,7 @@ Result<Files> read_package(const std::string& path, const std::function<bool(con
 Result<std::string> unpack(const std::string& bytes, const std::string& name) {
   if (bytes.empty()) return bytes;
   const Archive raw(archive_read_new());
-  // No other filters: uuencode would take an attachment within a text for the whole of it (data/bytes.cc).
+  // With other filters, such as uuencode, an attachment in a text would replace the text.
   archive_read_support_filter_gzip(raw.get());
   archive_read_support_filter_xz(raw.get());
   archive_read_support_filter_bzip2(raw.get());

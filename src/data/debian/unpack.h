@@ -1,4 +1,4 @@
-// Reads packages and compressed files in memory, with libarchive.
+// Reads Debian packages, and decompresses bytes, with libarchive and zlib.
 #pragma once
 
 #include <functional>
@@ -10,12 +10,12 @@
 namespace gabbro::data::debian {
 
 /// Returns the files of a Debian package (deb(5): an ar archive that contains data.tar.*) for which `wanted`
-/// is true, without installing anything. Only those files are in memory. Errors: "io" (not a package, or
-/// damaged).
+/// is true, without installing anything. Paths, also those for `wanted`, have no leading "./". Only those
+/// files are in memory. Errors: "io" (not a package, or damaged).
 Result<Files> read_package(const std::string& path, const std::function<bool(const std::string&)>& wanted);
 
-/// Returns `bytes` decompressed if they are compressed (gzip, xz, ...), or else unchanged. Errors: "format",
-/// with `name`.
+/// Returns `bytes` decompressed if they are compressed (gzip, xz or bzip2), or else unchanged. Errors: "io".
+/// Errors name the file as `name`.
 Result<std::string> unpack(const std::string& bytes, const std::string& name);
 
 /// Decompresses a zlib stream (RFC 1950) whose content has `size` bytes. Errors: "format".

@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr std::int64_t kBatch = 128;  // rows
+constexpr std::int64_t kBatchRows = 128;
 
 thread_local std::string g_error;
 
@@ -29,12 +29,12 @@ std::string text_columns(const parquet::SchemaDescriptor& schema) {
 
 struct GabbroParquet {
   std::unique_ptr<parquet::ParquetFileReader> file;
-  int column = 0, group = 0;
+  int column = 0, group = 0;  // index of the column, and of the next row group
   std::shared_ptr<parquet::ByteArrayReader> reader;
-  std::array<parquet::ByteArray, kBatch> values;
-  std::array<std::int16_t, kBatch> levels;
+  std::array<parquet::ByteArray, kBatchRows> values;
+  std::array<std::int16_t, kBatchRows> levels;  // definition levels; null cells have a level but no value
   std::int64_t count = 0, at = 0;  // number of values in the current batch, and the index of the next one
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;           // number of rows read so far
 
   // Reads the next batch of values. Returns false at the end.
   bool fill() {
@@ -48,7 +48,7 @@ struct GabbroParquet {
         continue;
       }
       at = 0;
-      rows += reader->ReadBatch(kBatch, levels.data(), nullptr, values.data(), &count);
+      rows += reader->ReadBatch(kBatchRows, levels.data(), nullptr, values.data(), &count);
       if (count > 0) return true;
     }
   }
@@ -63,6 +63,7 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
     const parquet::SchemaDescriptor& schema = *out->file->metadata()->schema();
     out->column = schema.ColumnIndex(column);
     const parquet::ColumnDescriptor* found = out->column < 0 ? nullptr : schema.Column(out->column);
+    // A column of lists has a repetition level.
     if (found && found->physical_type() == parquet::Type::BYTE_ARRAY && found->max_repetition_level() == 0)
       return out.release();
     g_error = std::string("no text in column ") + column + "\n" + text_columns(schema);

@@ -98,7 +98,7 @@ class RemoteModel : public Model {
                          {"beta1", update.beta1}, {"beta2", update.beta2}, {"epsilon", update.epsilon},
                          {"clip", update.clip}};
     const Reply reply = ask("step", arrays_of(batch), {{"update", header}});
-    double report[4];  // loss, gradient norm, whether the weights were updated, peak bytes
+    double report[4];  // loss, gradient norm, 1 if the weights were updated, peak bytes
     if (reply.body.size() != sizeof report) throw std::runtime_error("PyTorch sent no report of a step");
     std::memcpy(report, reply.body.data(), sizeof report);
     peak_ = static_cast<std::int64_t>(report[3]);
@@ -106,10 +106,10 @@ class RemoteModel : public Model {
   }
 
   std::vector<float> losses(const TokenBatch& batch) override {
-    return scores(ask("losses", arrays_of(batch)), batch, false).losses;
+    return scores(ask("losses", arrays_of(batch)), batch, /*greedy=*/false).losses;
   }
   Scores score(const TokenBatch& batch) override {
-    return scores(ask("score", arrays_of(batch)), batch, true);
+    return scores(ask("score", arrays_of(batch)), batch, /*greedy=*/true);
   }
   std::vector<float> decoded_losses(const TokenBatch& batch) override {
     return options_.decode ? options_.decode(weights(), batch) : std::vector<float>();
@@ -128,7 +128,7 @@ class RemoteModel : public Model {
     for (const ir::Param& param : graph_.params)
       for (const char* prefix : {"", "m/", "v/"}) {
         const auto at = by_name.find(prefix + param.name);
-        if (at == by_name.end() && *prefix != '\0') continue;  // weights alone
+        if (at == by_name.end() && *prefix != '\0') continue;  // moments may be missing
         if (at == by_name.end() || at->second->shape != shape_of(graph_, param)) return false;
         found.push_back(array_of(*at->second));
       }

@@ -20,8 +20,8 @@ using Decode = std::function<std::vector<float>(const std::vector<NamedArray>& w
 struct ModelOptions {
   std::string dtype = "float32";  // or "bf16" (autocast; weights stay in float32), "float64"
   int threads = 1;
-  std::int64_t rows =
-      0;  // sequences of a micro-batch; 0: the whole batch. Python halves it where memory is short.
+  // Sequences of a micro-batch; 0: the whole batch. Python halves it where memory is short.
+  std::int64_t rows = 0;
   bool compile = false;  // uses torch.compile where it is faster
   Decode decode;         // empty: the model does not decode
 };

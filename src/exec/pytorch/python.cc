@@ -19,7 +19,8 @@ namespace gabbro::exec::pytorch {
 
 namespace {
 
-constexpr std::uint64_t kMostHead = 64 << 20, kMostBody = std::uint64_t{1} << 40;
+// Limits of a reply, in bytes.
+constexpr std::uint64_t kMostHeader = 64 << 20, kMostBody = std::uint64_t{1} << 40;
 
 std::string program_of(const PythonOptions& options) {
   if (!options.program.empty()) return options.program;
@@ -63,8 +64,8 @@ Result<std::unique_ptr<Python>> Python::start(const PythonOptions& options) {
     out->call(R"({"call": "hello"})");
   } catch (const std::exception& e) {
     // A process that has not ended has all its packages, and reports a device.
-    const bool ran = out->id_ != 0;
-    return fail(ran ? "device" : "python", e.what(), ran ? "" : hint);
+    const bool runs = out->id_ != 0;
+    return fail(runs ? "device" : "python", e.what(), runs ? "" : hint);
   }
   return out;
 }
@@ -114,7 +115,7 @@ Reply Python::call(const std::string& text, const std::vector<Array>& arrays) {
   if (id_ == 0) throw PythonEnded("the Python process of PyTorch has ended");
   nlohmann::json header = nlohmann::json::parse(text);
   header["arrays"] = nlohmann::json::array();
-  std::uint64_t sizes[2] = {0, 0};
+  std::uint64_t sizes[2] = {0, 0};  // of header and body
   for (const Array& a : arrays) {
     header["arrays"].push_back({{"name", a.name}, {"dtype", a.type}, {"shape", a.shape}});
     sizes[1] += a.bytes;
@@ -127,7 +128,7 @@ Reply Python::call(const std::string& text, const std::vector<Array>& arrays) {
   send(full.data(), full.size());
   for (const Array& a : arrays) send(a.data, a.bytes);
   receive(sizes, sizeof sizes);
-  if (sizes[0] > kMostHead || sizes[1] > kMostBody)
+  if (sizes[0] > kMostHeader || sizes[1] > kMostBody)
     throw std::runtime_error("the Python process of PyTorch sent an invalid message");
   Reply reply{std::string(sizes[0], '\0'), std::string(sizes[1], '\0')};
   receive(reply.header.data(), reply.header.size());

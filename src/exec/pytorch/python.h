@@ -1,4 +1,5 @@
-// A Python process that computes with PyTorch (python/gabbro_torch), and the messages to it.
+// A Python process that computes with PyTorch (python/gabbro_torch), and the messages to it. A message is the
+// numbers of bytes of its header and its body (two uint64), the header, and the body.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +29,7 @@ struct Reply {
 
 struct PythonOptions {
   std::string program;  // the interpreter; empty: GABBRO_PYTHON, or python3 of PATH
-  int processes = 1;    // that train together
+  int processes = 1;    // processes of Python that train together
   std::string device = "cpu";
 };
 

@@ -114,7 +114,7 @@ void BodyRun::compute(const Node& node, const Clock& clock, Tensor& out) const {
   }
   call.frame = clock.frame(call.window);
   run_kernel(call, out);
-  if (clock.single)
+  if (clock.float32)
     for (double& v : out.data) v = static_cast<float>(v);
 }
 

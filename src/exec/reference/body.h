@@ -19,7 +19,7 @@ struct Clock {
   std::int64_t t_begin = 0;
   std::int64_t t_count = 0;
   bool stepping = false;
-  bool single = false;  // Rounds every result to float32: values beyond its range become infinite or zero.
+  bool float32 = false;  // Rounds every result to float32: values beyond its range become infinite or zero.
 
   [[nodiscard]] Frame frame(std::int32_t window) const;
 };

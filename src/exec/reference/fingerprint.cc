@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::int64_t kPositions = 5;
 
-// The seeds of the values of parameters, of inputs (plus their index) and of projections of outputs.
-constexpr std::uint64_t kParamSeed = 1, kInputSeed = 10, kProjectionSeed = 100;
+// The seeds of the values of parameters, of inputs (plus their index) and of projections of outputs (plus
+// kSeedsPerOutput times the index of the output, plus that of the projection).
+constexpr std::uint64_t kParamSeed = 1, kInputSeed = 10, kProjectionSeed = 100, kSeedsPerOutput = 10;
 
 // The roles of axes. Axes of the same size and role are interchangeable.
 enum AxisRole : std::uint64_t { kFanIn = 1, kFanOut, kInputChannel, kInputTime, kOutputTime, kOutputChannel };
@@ -82,7 +83,7 @@ Fingerprint fingerprint(const ir::Graph& graph, std::span<const ir::NodeId> outp
   for (const Tensor& y : evaluate(graph, outputs, feed, kPositions)) {
     for (std::size_t k = 0; k < out.values.size(); ++k) {
       Tensor weights = y;  // has the right shape; its values are replaced
-      fill(weights, graph, kProjectionSeed + 10 * output_index + k, 1,
+      fill(weights, graph, kProjectionSeed + kSeedsPerOutput * output_index + k, 1,
            [](ir::AxisId a) { return a == ir::kTime ? kOutputTime : kOutputChannel; });
       for (std::size_t i = 0; i < y.data.size(); ++i) out.values[k] += y.data[i] * weights.data[i];
     }

@@ -38,7 +38,7 @@ inline Span past_of(const Frame& frame, std::int32_t window, std::int64_t t) {
   return {std::max(frame.s_begin, t - window + 1), std::min(frame.s_begin + frame.s_count, t + 1)};
 }
 
-/// Number of indices along `axis`.
+/// Returns the number of indices along `axis`.
 inline std::int64_t extent(const ir::Graph& graph, const Frame& frame, ir::AxisId axis) {
   if (axis == ir::kTime) return frame.t_count;
   if (axis == ir::kPast) return frame.s_count;
@@ -217,7 +217,7 @@ class Nest {
 
   Frame frame_;
   std::int32_t window_;
-  bool ragged_ = false;
+  bool ragged_ = false;  // true if the space has a past axis, whose extent depends on t
   Loops loops_;
   Offsets base_{}, t_step_{}, s_step_{};
 };

@@ -30,11 +30,11 @@ std::vector<Tensor> initial_params(const ir::Graph& graph, const Random& random)
 /// Evaluates the nodes `wanted` of body 0 over `length` positions, in parallel (whole-sequence) form. Values
 /// over past positions are [t, s, ...] with s in [0, length). Entries with s > t or t - s >= window are 0 and
 /// do not take part in reductions. A token id outside the vocabulary is an internal error. The cost is the
-/// number of elements of all live nodes (times the contracted extents for kDot). If `single` is true, the
+/// number of elements of all live nodes (times the contracted extents for kDot). If `float32` is true, the
 /// result of every op is rounded to float32, so that values beyond its range overflow or underflow as they
 /// would there.
 std::vector<Tensor> evaluate(const ir::Graph& graph, std::span<const ir::NodeId> wanted, const Feed& feed,
-                             std::int64_t length, bool single = false);
+                             std::int64_t length, bool float32 = false);
 
 /// Decodes position by position. For every op that looks back, it carries exactly the state that the op
 /// needs: the last n values for a shift, the last `window` values for a past, the states of a scan. `step`

@@ -52,15 +52,15 @@ void ScanRun::run(std::span<const Tensor* const> inits, std::span<const Tensor* 
     reshape(outputs_[i], graph_, type.axes, clock.frame(0));
   }
   const Sources sources{.params = params, .tokens = {}, .inputs = {}, .args = args};
-  const Clock within{.single = clock.single};  // a step has no positions
-  body_.run(fixed_, sources, within);
+  const Clock step_clock{.float32 = clock.float32};  // a step has no positions
+  body_.run(fixed_, sources, step_clock);
   for (std::int64_t i = 0; i < clock.t_count; ++i)
-    step(scan_.reverse ? clock.t_count - 1 - i : i, sequences, sources, within);
+    step(scan_.reverse ? clock.t_count - 1 - i : i, sequences, sources, step_clock);
 }
 
 // Time is the first axis of every sequence, so the values at a position are one contiguous row.
 void ScanRun::step(std::int64_t i, std::span<const Tensor* const> sequences, const Sources& sources,
-                   const Clock& within) {
+                   const Clock& step_clock) {
   for (std::size_t k = 0; k < items_.size(); ++k) {
     const Tensor& x = *sequences[k];
     items_[k].axes = x.axes;
@@ -69,7 +69,7 @@ void ScanRun::step(std::int64_t i, std::span<const Tensor* const> sequences, con
     const auto row = static_cast<std::ptrdiff_t>(x.data.size()) / x.dims[0];
     items_[k].data.assign(x.data.begin() + i * row, x.data.begin() + (i + 1) * row);
   }
-  body_.run(varying_, sources, within);
+  body_.run(varying_, sources, step_clock);
   const std::vector<NodeId>& results = graph_.bodies[scan_.body].outputs;
   for (std::size_t k = 0; k < outputs_.size(); ++k) {
     const std::vector<double>& row = body_.value(results[states_.size() + k]).data;

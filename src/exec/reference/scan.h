@@ -19,21 +19,23 @@ class ScanRun {
   void run(std::span<const Tensor* const> inits, std::span<const Tensor* const> sequences,
            std::span<const Tensor* const> invariants, std::span<const Tensor> params, const Clock& clock);
 
-  /// Output i of the step, over the positions of the last run.
+  /// Returns output i of the step, over the positions of the last run.
   [[nodiscard]] const Tensor& output(int i) const { return outputs_[i]; }
   [[nodiscard]] const Tensor& state(int i) const { return states_[i]; }
 
  private:
-  void plan_steps();
+  void plan_steps();  // fills fixed_ and varying_
   void step(std::int64_t i, std::span<const Tensor* const> sequences, const Sources& sources,
-            const Clock& within);
+            const Clock& step_clock);
 
   const ir::Graph& graph_;
   const ir::Scan& scan_;
   BodyRun body_;
   // `fixed_` holds the body nodes that have the same value at every step, `varying_` the others.
   std::vector<ir::NodeId> fixed_, varying_;
-  std::vector<Tensor> states_, next_, items_, outputs_;
+  std::vector<Tensor> states_, next_;  // `next_` holds the new states until all of them are computed
+  std::vector<Tensor> items_;          // the sequences at the current position
+  std::vector<Tensor> outputs_;
 };
 
 }  // namespace gabbro::exec

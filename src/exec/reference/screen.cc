@@ -49,6 +49,8 @@ constexpr double kKeptElements = 1 << 22;
 // Limits of one run with its gradient, checked before it starts: 512 MiB, some seconds.
 constexpr double kMaxElements = 1 << 26, kMaxOperations = 1 << 29;
 
+constexpr double kTiny = 1e-300;  // a divisor in place of 0
+
 // Returns true if the node passes values from earlier positions to later ones.
 bool looks_back(const ir::Node& node) {
   return node.op == ir::Op::kShift || node.op == ir::Op::kPast || node.op == ir::Op::kScanOut;
@@ -113,7 +115,7 @@ class Screen {
       : model_(graph), random_(Random(seed).split("screen")), long_length_(long_length) {}
 
   Screening run() {
-    if (Screening size = prepare(); !size.passes()) return size;
+    if (Screening prepared = prepare(); !prepared.passes()) return prepared;
     Feed first = initial_feed();
     std::vector<Tensor> values = values_of(first, differentiated_->computed);
     if (Screening found = check_initial_values(first, values); !found.passes()) return found;
@@ -122,7 +124,7 @@ class Screen {
   }
 
   Screening run_mixing_and_gradients() {
-    if (Screening size = prepare(); !size.passes()) return size;
+    if (Screening prepared = prepare(); !prepared.passes()) return prepared;
     Feed first = initial_feed();
     std::vector<Tensor> gradients = gradients_of(first);
     return check_mixing_and_gradients(std::move(first), std::move(gradients));
@@ -177,18 +179,18 @@ class Screen {
     const Differentiated& d = *differentiated_;
     for (std::size_t i = 0; i < values.size(); ++i)
       for (const double v : values[i].data) {
-        const bool gradient = i < d.parameter_of_gradient.size();
+        const bool is_gradient = i < d.parameter_of_gradient.size();
         const bool is_backward =
-            !gradient && static_cast<std::size_t>(d.computed[i]) >= model_.bodies[0].nodes.size();
-        if (std::isnan(v) || (gradient && std::isinf(v)) ||
+            !is_gradient && static_cast<std::size_t>(d.computed[i]) >= model_.bodies[0].nodes.size();
+        if (std::isnan(v) || (is_gradient && std::isinf(v)) ||
             (std::isfinite(v) && std::abs(v) > (is_backward ? kMaxBackwardValue : kMaxValue) &&
              !has_constant_near(model_, v)))
-          return {
-              Lack::kFinite,
-              fmt::format("{} is {:.3g} with the initial parameters",
-                          gradient ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
-                                   : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
-                          v)};
+          return {Lack::kFinite,
+                  fmt::format("{} is {:.3g} with the initial parameters",
+                              is_gradient
+                                  ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
+                                  : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
+                              v)};
       }
     return check_headroom(first);
   }
@@ -201,7 +203,8 @@ class Screen {
       if (model_.params[p].role == ir::Role::kInput)
         for (double& v : feed.params[p].data) v *= kEmbeddingScale;
     const std::vector<Tensor> values =
-        evaluate(model_, model_.bodies[0].outputs, feed, static_cast<std::int64_t>(tokens_.size()), true);
+        evaluate(model_, model_.bodies[0].outputs, feed, static_cast<std::int64_t>(tokens_.size()),
+                 /*float32=*/true);
     for (const double v : values[0].data)
       if (!std::isfinite(v))
         return {Lack::kFinite,
@@ -221,7 +224,8 @@ class Screen {
   // token. The result is the maximum over a middle and a late position.
   double context_share(const std::vector<Tensor>& params, Random& draw) const {
     const auto vocab = static_cast<std::int64_t>(model_.env.vocab);
-    const auto other = [&](std::size_t from, std::size_t to) {
+    // Returns the logits of the text with other tokens at the positions [from, to).
+    const auto logits_with_others = [&](std::size_t from, std::size_t to) {
       std::vector<std::int64_t> out = tokens_;
       for (std::size_t t = from; t < to; ++t) out[t] = (out[t] + 1 + draw.below(vocab - 1)) % vocab;
       return logits(out, params);
@@ -230,13 +234,13 @@ class Screen {
     const std::size_t count = tokens_.size(), width = base.size() / count;
     double most = 0;
     for (const std::size_t t : {count / 2, count - 1}) {
-      const std::vector<double> context = other(0, t), own = other(t, t + 1);
+      const std::vector<double> context = logits_with_others(0, t), own = logits_with_others(t, t + 1);
       double by_context = 0, by_own = 0;
       for (std::size_t i = t * width; i < (t + 1) * width; ++i) {
         by_context = std::max(by_context, std::abs(context[i] - base[i]));
         by_own = std::max(by_own, std::abs(own[i] - base[i]));
       }
-      if (by_context > 0) most = std::max(most, by_context / std::max(by_own, 1e-300));
+      if (by_context > 0) most = std::max(most, by_context / std::max(by_own, kTiny));
     }
     return most;
   }
@@ -244,20 +248,20 @@ class Screen {
   // Checks that earlier tokens affect the logits, and that all parameters and all nodes that look back get a
   // gradient, with the initial parameters or after some updates. Parts of a design that stay unreached have
   // no effect when it is trained.
-  Screening check_during_updates(Feed now, std::vector<Tensor> gradients) {
+  Screening check_during_updates(Feed feed, std::vector<Tensor> gradients) {
     Random draw = random_.split("mixing");
     gradient_sums_.assign(differentiated_->gradients.size(), 0);
     double context = ir::derive_facts(model_).mixes_tokens ? 0 : kMinContextShare;
     Screening found;
     for (int update = 0;; ++update) {
       const bool finite = add_gradients(gradients);
-      if (context < kMinContextShare) context = std::max(context, context_share(now.params, draw));
+      if (context < kMinContextShare) context = std::max(context, context_share(feed.params, draw));
       found = check_context_share(context);
       if (found.passes()) found = check_parameter_gradients();
       if (found.passes()) found = check_gradients_of_earlier_values();
       if (found.passes() || update == kUpdates || !finite) return found;
-      take_step(gradients, now.params);
-      gradients = gradients_of(now);
+      take_step(gradients, feed.params);
+      gradients = gradients_of(feed);
     }
   }
 
@@ -309,7 +313,7 @@ class Screen {
   // element whose gradient is below AdamW's epsilon is not moved.
   void take_step(const std::vector<Tensor>& gradients, std::vector<Tensor>& params) const {
     const std::size_t count = differentiated_->parameter_of_gradient.size();
-    double largest = 1e-300;
+    double largest = kTiny;
     for (std::size_t i = 0; i < count; ++i)
       for (const double g : gradients[i].data) largest = std::max(largest, std::abs(g));
     for (std::size_t i = 0; i < count; ++i) {
@@ -356,11 +360,12 @@ class Screen {
       sizes[p] /= count;
       largest = std::max(largest, sizes[p]);
     }
+    constexpr std::size_t kLongEnough = 120;  // characters
     std::string names;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
       if (sizes[p] > kNegligibleGradient * largest) continue;
       negligible += static_cast<double>(ir::elements(model_, model_.params[p].axes));
-      if (names.size() < 120)
+      if (names.size() < kLongEnough)
         names += fmt::format("{}{} ({:.1g})", names.empty() ? "" : ", ", model_.params[p].name,
                              sizes[p] / largest);
     }
@@ -372,8 +377,8 @@ class Screen {
 
   const ir::Graph& model_;
   Random random_;
-  std::vector<std::int64_t> tokens_;
-  std::int64_t long_length_;
+  std::vector<std::int64_t> tokens_;  // the text
+  std::int64_t long_length_;          // positions of the longer text; 0: there is none
   std::unique_ptr<Differentiated> differentiated_;
   std::vector<double> gradient_sums_;  // sums of the gradients' absolute values, over all updates
 };
@@ -384,9 +389,11 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
   std::vector<Tensor> out;
   for (const ir::Param& param : graph.params) {
     const double start = param.init.kind == ir::Init::Kind::kConstant ? param.init.a : 0;
+    constexpr double kVectorDeviation = 0.3;
     const double deviation =
-        scale *
-        (param.fan_in.empty() ? 0.3 : 1 / std::sqrt(static_cast<double>(ir::elements(graph, param.fan_in))));
+        scale * (param.fan_in.empty()
+                     ? kVectorDeviation
+                     : 1 / std::sqrt(static_cast<double>(ir::elements(graph, param.fan_in))));
     Tensor x = zeros(graph, param.axes, 0);
     for (double& v : x.data) v = static_cast<float>(start + deviation * random.normal());
     out.push_back(std::move(x));
@@ -395,10 +402,11 @@ std::vector<Tensor> random_params(const ir::Graph& graph, double scale, Random& 
 }
 
 bool has_constant_near(const ir::Graph& graph, double v) {
+  constexpr double kNear = 4;  // powers of two
   for (const ir::Body& body : graph.bodies)
     for (const ir::Node& node : body.nodes)
       if (node.op == ir::Op::kConst && std::isfinite(node.value) &&
-          std::abs(std::log2(std::abs(v / node.value))) < 4)
+          std::abs(std::log2(std::abs(v / node.value))) < kNear)
         return true;
   return false;
 }

@@ -26,8 +26,8 @@ bool has_constant_near(const ir::Graph& graph, double v);
 
 /// The property that a design lacks:
 /// - kSize: a run takes more work than the screen allows (exec/reference/predicted_cost.h).
-/// - kFinite: with the initial parameters, a value or a gradient is NaN or too large to be squared in
-///   float32, or a logit is not finite when the first embedding is 4 times as large.
+/// - kFinite: with the initial parameters, a value or a gradient is NaN or larger than 1e15 (1e19 within the
+///   backward pass), or a logit is not finite in float32 when the first embedding is 4 times as large.
 /// - kMixing: the tokens before a position change its logits by less than 1/1000 of what its own token does,
 ///   or the logits do not depend on what a shift, past or scan reads from earlier positions.
 /// - kGradient: a parameter gets no gradient that float32 could represent, or more than 2 % of all
@@ -48,8 +48,9 @@ struct Screening {
 /// on a random text of 24 positions (fewer where it would keep too many elements). The logits are computed
 /// once more in float32, with a larger embedding. If the run shows no mixing or no gradient, the check is
 /// repeated on a text of `length` positions, or as many as the limit of operations allows; 0: not repeated.
-/// Use a graph of small width (ir::narrowest). The result depends only on the arguments. Cost: eight to sixty
-/// runs, two to eleven of them with gradients, with at most 2^29 operations and 2^26 elements in each.
+/// Use a graph of small width (ir::narrowest). The result depends only on the arguments. Cost: at most
+/// 61 runs, 10 of them with gradients, with at most 2^29 operations and 2^26 elements in each. A design that
+/// passes at once takes 7 runs, one of them with gradients.
 Screening screen(const ir::Graph& graph, std::uint64_t seed = 1, std::int64_t length = 0);
 
 /// Checks as `screen` does, except kFinite.

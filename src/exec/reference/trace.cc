@@ -34,19 +34,24 @@ constexpr double kRounding = 1e-11, kAmplified = 10;
 constexpr std::array<double, 6> kScales = {0.3, -0.3, 3, -3, 30, -30};
 // A value that moves by less than this in the first updates counts as not moved. The limit is above what
 // rounding leaves of gradients that cancel.
-constexpr double kStill = 1e-6 * kRate;
+constexpr double kUnmoved = 1e-6 * kRate;
 // Relative change of the parameters that simulates the rounding of an op. The allowed difference is kAllowed
 // times the effect of this change.
-constexpr double kMoved = 1e-13, kAllowed = 10;
+constexpr double kPerturbation = 1e-13, kAllowed = 10;
+constexpr double kTiny = 1e-300;  // a divisor in place of 0
+
+// Constants in calls of mix tell the streams of pseudo-random numbers apart.
 
 // Maps a hash to a uniform value in [-1.7, 1.7), with standard deviation 1.
 double unit_value(std::uint64_t hash) {
   return std::sqrt(3.0) * (static_cast<double>(hash >> 11) * 0x1.0p-52 - 1);
 }
 
+// Returns the standard deviation of a normal initialisation.
 double deviation(const ir::Graph& graph, const ir::Param& param) {
+  constexpr double kVectorDeviation = 0.02;
   if (param.init.a != 0) return param.init.a;
-  if (param.fan_in.empty()) return 0.02;
+  if (param.fan_in.empty()) return kVectorDeviation;
   const auto fan_in = static_cast<double>(ir::elements(graph, param.fan_in));
   return param.role == ir::Role::kOutput ? 1 / fan_in : 1 / std::sqrt(fan_in);
 }
@@ -108,15 +113,15 @@ void move_far(const ir::Graph& graph, const ir::Param& param, std::uint64_t rank
     else if (start.centre != 0)
       v = start.centre + scale * std::max(1.0, std::abs(start.centre)) * far;
     else
-      v = (v < -kStill ? -scale : scale) * far;
+      v = (v < -kUnmoved ? -scale : scale) * far;
   });
 }
 
 // The model with the gradient of its loss. Input 0 is 1 at each position's target, else 0.
 struct Differentiated {
   ir::Graph graph;
-  std::vector<NodeId> wanted;       // logits, then the gradients
-  std::vector<std::size_t> owners;  // the parameter of each gradient
+  std::vector<NodeId> wanted;  // logits, then the gradients
+  std::vector<std::size_t> parameter_of_gradient;
   ir::Type logits;
 
   Differentiated(const ir::Graph& model, std::int64_t length) : graph(model) {
@@ -132,13 +137,13 @@ struct Differentiated {
     for (std::size_t id = 0; id < nodes; ++id)
       if (const ir::Node& node = graph.bodies[0].nodes[id]; node.op == Op::kParam && live[id]) {
         wrt.push_back(static_cast<NodeId>(id));
-        owners.push_back(static_cast<std::size_t>(node.index));
+        parameter_of_gradient.push_back(static_cast<std::size_t>(node.index));
       }
     const NodeId target = b.add({.op = Op::kInput, .type = logits, .index = 0});
     const NodeId top = b.fit(b.add({.op = Op::kMaxOver, .in = {out, -1, -1}, .axes = vocab}), logits);
     const NodeId e = b.unary(Op::kExp, b.minus(out, top));
-    const NodeId share = b.times(e, b.fit(b.unary(Op::kRecip, b.sum(e, vocab)), logits));
-    const NodeId seed = b.scale(b.minus(share, target), 1 / static_cast<double>(length));
+    const NodeId probabilities = b.times(e, b.fit(b.unary(Op::kRecip, b.sum(e, vocab)), logits));
+    const NodeId seed = b.scale(b.minus(probabilities, target), 1 / static_cast<double>(length));
     const std::vector<NodeId> outputs{out}, seeds{seed};
     wanted = ir::differentiate(b, outputs, seeds, wrt);
     wanted.insert(wanted.begin(), out);
@@ -166,13 +171,13 @@ class Tracer {
   std::optional<Trace> run() {
     const PredictedCost cost = predict_cost(d_.graph, d_.wanted, options_.length);
     if (cost.operations > options_.operations || cost.peak_elements > options_.operations / 8) return {};
-    if (!draw_apart()) return {};
+    if (!draw_distinct_values()) return {};
     std::optional<Trace> out = train(options_.updates);
     if (!out || !options_.far) return out;
     const std::vector<Tensor> trained = feed_.params;
     rank_constants();
     for (const double scale : kScales)
-      for (const bool moved : {false, true}) out->far.push_back(from_afar(trained, scale, moved));
+      for (const bool perturbed : {false, true}) out->far.push_back(trace_far(trained, scale, perturbed));
     return out;
   }
 
@@ -186,30 +191,30 @@ class Tracer {
   std::optional<Trace> train(int updates) {
     Trace out;
     out.positions = targets_.size();
-    out.params = d_.owners.size();
-    for (const std::size_t p : d_.owners) out.elements += feed_.params[p].data.size();
+    out.params = d_.parameter_of_gradient.size();
+    for (const std::size_t p : d_.parameter_of_gradient) out.elements += feed_.params[p].data.size();
     for (int update = 0; update <= updates; ++update) {
       const bool forward = update == updates && updates <= 1;
       const std::vector<Tensor> values = evaluate(
           forward ? model_ : d_.graph,
           forward ? std::span<const NodeId>(model_.bodies[0].outputs) : std::span<const NodeId>(d_.wanted),
           feed_, options_.length);
-      if (!see(values[0].data, out)) return {};
-      if (!forward && !advance(values, out)) return {};
+      if (!record_logits(values[0].data, out)) return {};
+      if (!forward && !update_parameters(values, out)) return {};
     }
     return out;
   }
 
   // Traces one update from a point far from the initialisation. The result is empty if something is not
-  // finite there. If `moved` is true, the point is shifted by about as much as rounding does.
-  Trace from_afar(const std::vector<Tensor>& trained, double scale, bool moved) {
+  // finite there. If `perturbed` is true, the point is shifted by about as much as rounding does.
+  Trace trace_far(const std::vector<Tensor>& trained, double scale, bool perturbed) {
     feed_.params = trained;
-    for (const std::size_t p : d_.owners) {
+    for (const std::size_t p : d_.parameter_of_gradient) {
       Tensor& x = feed_.params[p];
       move_far(model_, model_.params[p], ranks_[p], scale, x);
-      if (moved)
+      if (perturbed)
         for_each_element(model_.params[p], ranks_[p], x, [](double& v, std::uint64_t hash) {
-          v *= 1 + kMoved * unit_value(mix(hash, 0x70d));
+          v *= 1 + kPerturbation * unit_value(mix(hash, 0x70d));
         });
     }
     return train(1).value_or(Trace{});
@@ -218,10 +223,10 @@ class Tracer {
   // Gives random parameters of the same shape different initial values, as in training. Which parameter gets
   // which values follows from their gradients while all have the same values, so it depends on their function
   // and not on their names. Parameters with equal gradients are taken in their order.
-  bool draw_apart() {
+  bool draw_distinct_values() {
     const std::vector<Tensor> values = evaluate(d_.graph, d_.wanted, feed_, options_.length);
-    if (!remember_sizes(values)) return false;
-    for (const auto& members : alike(true))
+    if (!append_gradient_sizes(values)) return false;
+    for (const auto& members : groups_of_equal_shape(/*random=*/true))
       for (std::size_t rank = 1; rank < members.size(); ++rank) {
         ranks_[members[rank]] = rank;
         feed_.params[members[rank]] = canonical_start(model_, model_.params[members[rank]], rank);
@@ -233,16 +238,16 @@ class Tracer {
   // initialisation, where they would otherwise be equal. Those with equal gradients do the same and stay
   // equal.
   void rank_constants() {
-    for (const auto& members : alike(false))
+    for (const auto& members : groups_of_equal_shape(/*random=*/false))
       for (std::size_t i = 1; i < members.size(); ++i)
         ranks_[members[i]] = sizes_[members[i]] == sizes_[members[i - 1]] ? ranks_[members[i - 1]] : i;
   }
 
   // Returns the trained parameters (random or constant ones) in groups of the same shape and initialisation,
   // each sorted by descending gradients.
-  [[nodiscard]] std::vector<std::vector<std::size_t>> alike(bool random) const {
+  [[nodiscard]] std::vector<std::vector<std::size_t>> groups_of_equal_shape(bool random) const {
     std::map<std::vector<std::uint64_t>, std::vector<std::size_t>> groups;
-    for (const std::size_t p : d_.owners)
+    for (const std::size_t p : d_.parameter_of_gradient)
       if ((model_.params[p].init.kind != ir::Init::Kind::kConstant) == random)
         groups[shape_of(model_.params[p])].push_back(p);
     std::vector<std::vector<std::size_t>> out;
@@ -256,13 +261,13 @@ class Tracer {
 
   // Appends each parameter's share of the squared gradient to its sizes. Returns false if a gradient is not
   // finite.
-  bool remember_sizes(const std::vector<Tensor>& values) {
-    std::vector<double> squares(d_.owners.size(), 0);
+  bool append_gradient_sizes(const std::vector<Tensor>& values) {
+    std::vector<double> squares(d_.parameter_of_gradient.size(), 0);
     for (std::size_t i = 0; i < squares.size(); ++i)
       for (const double g : values[i + 1].data) squares[i] += g * g;
-    const double all = std::accumulate(squares.begin(), squares.end(), 1e-300);
+    const double all = std::accumulate(squares.begin(), squares.end(), kTiny);
     for (std::size_t i = 0; i < squares.size(); ++i)
-      sizes_[d_.owners[i]].push_back(rounded(squares[i] / all));
+      sizes_[d_.parameter_of_gradient[i]].push_back(rounded(squares[i] / all));
     return std::isfinite(all);
   }
 
@@ -281,7 +286,8 @@ class Tracer {
     return out;
   }
 
-  bool see(const std::vector<double>& logits, Trace& out) const {
+  // Appends the logits and their mean loss. Returns false if the loss is not finite.
+  bool record_logits(const std::vector<double>& logits, Trace& out) const {
     const std::size_t vocab = logits.size() / targets_.size();
     double loss = 0;
     for (std::size_t t = 0; t < targets_.size(); ++t) {
@@ -296,20 +302,21 @@ class Tracer {
     return std::isfinite(loss);
   }
 
-  bool advance(const std::vector<Tensor>& values, Trace& out) {
-    if (!remember_sizes(values)) return false;
+  // Appends the norm of the gradient and updates the parameters. Returns false if a gradient is not finite.
+  bool update_parameters(const std::vector<Tensor>& values, Trace& out) {
+    if (!append_gradient_sizes(values)) return false;
     double squares = 0;
-    for (std::size_t i = 0; i < d_.owners.size(); ++i)
+    for (std::size_t i = 0; i < d_.parameter_of_gradient.size(); ++i)
       for (const double g : values[i + 1].data) squares += g * g;
     out.norms.push_back(std::sqrt(squares));
-    const double typical = std::sqrt(squares / static_cast<double>(out.elements)) + 1e-300;
-    for (std::size_t i = 0; i < d_.owners.size(); ++i) {
-      const ir::Param& param = model_.params[d_.owners[i]];
+    const double typical = std::sqrt(squares / static_cast<double>(out.elements)) + kTiny;
+    for (std::size_t i = 0; i < d_.parameter_of_gradient.size(); ++i) {
+      const ir::Param& param = model_.params[d_.parameter_of_gradient[i]];
       const bool matrix = !param.fan_in.empty();
       const double rate =
           matrix ? kRate * kBaseFanIn / static_cast<double>(ir::elements(model_, param.fan_in)) : kRate;
       const double keep = matrix || param.role == ir::Role::kInput ? 1 - rate * kDecay : 1;
-      std::vector<double>& x = feed_.params[d_.owners[i]].data;
+      std::vector<double>& x = feed_.params[d_.parameter_of_gradient[i]].data;
       for (std::size_t k = 0; k < x.size(); ++k) {
         const double g = values[i + 1].data[k];
         x[k] = keep * x[k] - rate * g / (std::abs(g) + typical);
@@ -330,8 +337,8 @@ class Tracer {
 // A trace from a point far from the initialisation, and one from a point moved by about as much as rounding
 // does.
 struct Far {
-  const Trace &here, &moved;
-  [[nodiscard]] bool runs() const { return !here.logits.empty() && !moved.logits.empty(); }
+  const Trace &here, &perturbed;
+  [[nodiscard]] bool is_finite() const { return !here.logits.empty() && !perturbed.logits.empty(); }
 };
 
 // Rounding is amplified from position to position. The allowed difference at a position therefore follows
@@ -340,14 +347,14 @@ std::string far_difference(const Far& a, const Far& b) {
   for (std::size_t k = 0; k < 2; ++k) {
     const std::vector<double>&x = a.here.logits[k], &y = b.here.logits[k];
     const std::size_t vocab = x.size() / a.here.positions;
-    double size = 1e-300, rounding = 0;
+    double size = kTiny, rounding = 0;
     for (std::size_t i = 0; i < x.size(); ++i) size = std::max({size, std::abs(x[i]), std::abs(y[i])});
     for (std::size_t t = 0; t < a.here.positions; ++t) {
       double most = 0;
       for (std::size_t i = t * vocab; i < (t + 1) * vocab; ++i) {
         most = std::max(most, std::abs(x[i] - y[i]));
         rounding = std::max(
-            {rounding, std::abs(x[i] - a.moved.logits[k][i]), std::abs(y[i] - b.moved.logits[k][i])});
+            {rounding, std::abs(x[i] - a.perturbed.logits[k][i]), std::abs(y[i] - b.perturbed.logits[k][i])});
       }
       if (!(most <= kRounding * std::pow(kAmplified, k) * size + kAllowed * rounding))
         return fmt::format("logits at position {} after {} updates differ by {:.3g} of {:.3g}", t, k, most,
@@ -355,7 +362,7 @@ std::string far_difference(const Far& a, const Far& b) {
     }
   }
   const double n = a.here.norms[0], m = b.here.norms[0];
-  const double rounding = std::max(std::abs(n - a.moved.norms[0]), std::abs(m - b.moved.norms[0]));
+  const double rounding = std::max(std::abs(n - a.perturbed.norms[0]), std::abs(m - b.perturbed.norms[0]));
   if (!(std::abs(n - m) <= kRounding * kAmplified * std::max(n, m) + kAllowed * rounding))
     return fmt::format("norms of the gradient differ: {:.17g}, {:.17g}", n, m);
   return "";
@@ -367,7 +374,7 @@ std::string far_difference(const Trace& a, const Trace& b) {
   bool compared = false;
   for (std::size_t i = 0; i < kScales.size(); ++i) {
     const Far x{a.far[2 * i], a.far[2 * i + 1]}, y{b.far[2 * i], b.far[2 * i + 1]};
-    if (!x.runs() || !y.runs()) continue;
+    if (!x.is_finite() || !y.is_finite()) continue;
     if (const std::string why = far_difference(x, y); !why.empty())
       return fmt::format("{} far from the start ({:g})", why, kScales[i]);
     compared = true;
@@ -386,7 +393,7 @@ std::string difference(const Trace& a, const Trace& b) {
     return fmt::format("{} parameters of {} elements, {} of {}", a.params, a.elements, b.params, b.elements);
   for (std::size_t k = 0; k < a.logits.size(); ++k) {
     if (k >= b.logits.size() || a.logits[k].size() != b.logits[k].size()) return "texts of different lengths";
-    double size = 1e-300, most = 0;
+    double size = kTiny, most = 0;
     for (std::size_t i = 0; i < a.logits[k].size(); ++i) {
       size = std::max({size, std::abs(a.logits[k][i]), std::abs(b.logits[k][i])});
       most = std::max(most, std::abs(a.logits[k][i] - b.logits[k][i]));

@@ -29,8 +29,9 @@ struct Trace {
   std::size_t params = 0, elements = 0;  // trained parameters, and their elements
   std::size_t positions = 0;
   // Traces of one update from each of several points far from the initialisation. Each is followed by the
-  // trace from a nearby point, moved by about as much as rounding moves. The difference of the two shows how
-  // much the design itself amplifies rounding. A trace has no logits if something is not finite.
+  // trace from a nearby point, whose parameters differ by about the rounding of an op. The difference of the
+  // two shows how much the design itself amplifies rounding. A trace has no logits if something is not
+  // finite.
   std::vector<Trace> far;
 };
 
@@ -53,7 +54,8 @@ struct Trace {
 /// shape.
 ///
 /// Returns nothing if the work exceeds the limit, or if something is not finite at the start. Cost: updates +
-/// 2 passes, all except the last with gradients; with `far`, 24 more passes, half of them with gradients.
+/// 2 passes with gradients (the last without, if there is at most one update); with `far`, 24 more passes,
+/// half of them with gradients.
 std::optional<Trace> trace(const ir::Graph& graph, const TraceOptions& options);
 
 /// Describes in words where two traces differ by more than rounding, relative to their largest logit. Returns

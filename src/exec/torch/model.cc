@@ -81,7 +81,7 @@ NamedArray to_array(std::string name, const at::Tensor& x) {
 }
 
 // The losses [B, T] of `logits` [B, T, V] against `targets` [B, T]; the logits are overwritten by the
-// gradient of the losses' sum times `scale`: (softmax - one-hot) scale. Where the target is kNotAsked both
+// gradient of the losses' sum times `scale`: (softmax - one-hot) scale. Where the target is kNotScored both
 // are 0.
 at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, double scale) {
   const std::int64_t vocab = logits.size(-1);
@@ -89,7 +89,7 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
   const at::Tensor x = logits.view({-1, vocab});
   const at::Tensor index = targets.contiguous(), losses = at::empty(targets.sizes(), x.options());
   for (const std::int64_t target : std::span(index.const_data_ptr<std::int64_t>(), index.numel()))
-    TORCH_CHECK_INDEX((target >= 0 && target < vocab) || target == kNotAsked, "token ", target,
+    TORCH_CHECK_INDEX((target >= 0 && target < vocab) || target == kNotScored, "token ", target,
                       " of a vocabulary of ", vocab);
   const auto run = [&]<class T>(T factor) {
     at::parallel_for(0, x.size(0), 1, [&](std::int64_t from, std::int64_t to) {
@@ -102,7 +102,7 @@ at::Tensor loss_and_adjoint(at::Tensor& logits, const at::Tensor& targets, doubl
 }
 
 std::int64_t asked_positions(const TokenBatch& batch) {
-  const auto skipped = std::count(batch.targets.begin(), batch.targets.end(), kNotAsked);
+  const auto skipped = std::count(batch.targets.begin(), batch.targets.end(), kNotScored);
   return batch.sequences * batch.length - skipped;
 }
 

@@ -40,9 +40,10 @@ namespace gabbro::campaign {
 inline const auto kNeverStop = [] { return 0; };
 inline const auto kNoView = [](const Snapshot&) {};
 
-// Sets a score and the fields that belong to it. A result of one document stays one.
-inline void score(record::TrialResult& r, double bits) {
-  const bool is_of_one = r.valid_documents == 1;
+// Sets a score and the fields that belong to it, for one held-out document if the result has one, and
+// otherwise for two.
+inline void set_score(record::TrialResult& r, double bits) {
+  const bool has_one_document = r.valid_documents == 1;
   r.bits_per_byte = bits;
   r.bits_low = bits - 0.01;
   r.bits_high = bits + 0.01;
@@ -52,18 +53,20 @@ inline void score(record::TrialResult& r, double bits) {
   r.held_out_hash = "held out";
   r.valid_loss = r.unread_loss = 2 * bits;
   r.bigram_bits_per_byte = bits + 1;
-  if (!is_of_one) return;
+  if (!has_one_document) return;
   r.documents.resize(1);
   r.valid_documents = 1, r.valid_bytes = 1000;
 }
 
-class Pretend : public jobs::Executor {
+class FakeExecutor : public jobs::Executor {
  public:
+  /// Changes the result of a run, or how it ends.
   using Change = std::function<void(const record::TrialSpec&, record::TrialResult&, jobs::JobEnd&)>;
-  explicit Pretend(int slots = 1, int microseconds = 0, Change change = {})
+  /// Each job takes `microseconds`.
+  explicit FakeExecutor(int slots = 1, int microseconds = 0, Change change = {})
       : slots_(slots), microseconds_(microseconds), change_(std::move(change)) {}
 
-  /// The free bytes of the disk; without a value, it has room for everything.
+  /// Number of free bytes of the disk; without a value, it has room for everything.
   std::optional<std::uint64_t> free;
 
   std::optional<std::uint64_t> free_bytes(const std::string&) const override { return free; }
@@ -107,14 +110,15 @@ class Pretend : public jobs::Executor {
   void stop() override { stopped_ = true; }
   void kill() override { stopped_ = true; }
 
-  int started = 0;
+  int started = 0;  // number of jobs
+  // Changes a profile, or how its job ends.
   std::function<void(record::CapabilityResult&, jobs::JobEnd&)> change_profile;
   // If not 0, results have the hash and costs of their design at this vocabulary size; otherwise no hash, and
   // costs by the number of parameters.
   std::int64_t hashed_vocab = 0;
 
  private:
-  // Returns the design as a worker builds it.
+  // Returns the design at the size of the run, as a worker builds it.
   [[nodiscard]] lang::Subject sized(const record::TrialSpec& spec) const {
     lang::CheckReport report = lang::check(spec.program, zoo::library());
     lang::Library library = zoo::library();
@@ -133,7 +137,12 @@ class Pretend : public jobs::Executor {
       const capability::Task& task = *capability::find_task(name);
       record::CapabilityTask done{.task = name, .outcome = record::CapabilityOutcome::kDone};
       for (const std::int64_t length : task.lengths)
-        done.scores.push_back({name, length, 0.75, 0.01, task.chance, 100});
+        done.scores.push_back({.task = name,
+                               .length = length,
+                               .accuracy = 0.75,
+                               .error = 0.01,
+                               .chance = task.chance,
+                               .answers = 100});
       out.tasks.push_back(std::move(done));
     }
     return out;
@@ -143,7 +152,7 @@ class Pretend : public jobs::Executor {
     r.status = record::Status::kDone;
     Random random(mix(hash64(spec.program), spec.seed + spec.start));
     r.valid_documents = spec.valid_documents;
-    score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
+    set_score(r, 2 + 0.5 * Random(hash64(spec.program)).uniform() + 0.01 * random.normal());
     for (const std::string_view name : record::kAnchors)
       r.anchors.push_back({std::string(name), true, "pretended"});
     r.width = 16;
@@ -167,11 +176,17 @@ class Pretend : public jobs::Executor {
     r.weights_hash =
         std::to_string(mix(mix(random.next(), static_cast<std::uint64_t>(spec.params)),
                            hash64(fmt::format("{} {} {}", spec.rate, spec.length, spec.tokens))));
-    for (int i = 1; i <= 20; ++i) {
-      record::Point p{i, spec.tokens * i / 20, r.bits_per_byte + 3.0 / i, 1, 1};
-      p.recent = p.loss;
+    constexpr int kPoints = 20;
+    for (int i = 1; i <= kPoints; ++i) {
+      const double loss = r.bits_per_byte + 3.0 / i;
+      const record::Point p{.step = i,
+                            .tokens = spec.tokens * i / kPoints,
+                            .loss = loss,
+                            .gradient_norm = 1,
+                            .rate = 1,
+                            .recent = loss};
       for (const record::Hurdle& h : spec.hurdles)
-        if (p.tokens >= h.tokens && p.tokens < h.tokens + spec.tokens / 20 && p.recent > h.loss)
+        if (p.tokens >= h.tokens && p.tokens < h.tokens + spec.tokens / kPoints && p.recent > h.loss)
           r.status = record::Status::kHurdle;
       r.curve.push_back(p);
       r.tokens = p.tokens;
@@ -187,12 +202,12 @@ class Pretend : public jobs::Executor {
 };
 
 // A screener that only checks types, for tests of what a campaign does with any designs.
-class Quick : public Screener {
+class QuickScreener : public Screener {
  public:
   Result<record::DesignCreated> screen(const evolve::Offspring& offspring,
                                        const evolve::Population& population) override {
     GABBRO_TRY(created, measure(offspring.program, population.settings()));
-    if (const auto* known = population.known_trained(created.trained))
+    if (const auto* known = population.design_with_identity(created.trained))
       return fail("duplicate", known->name + " has the same structure");
     created.provenance = offspring.provenance;
     created.parent = offspring.parent;
@@ -210,12 +225,13 @@ class Quick : public Screener {
     created.program = lang::print(program);
     created.hash = created.trained = to_hex(subject.hash);
     created.species = evolve::species_of(subject.elaboration.graph);
-    created.train_flops = 6 * static_cast<double>(settings.rungs.front().params);  // as in Pretend's results
+    created.train_flops =
+        6 * static_cast<double>(settings.rungs.front().params);  // as in results of FakeExecutor
     return created;
   }
   Result<std::string> find_equal(const record::DesignCreated& created,
                                  const evolve::Population& population) override {
-    const auto* known = population.known_trained(created.trained);
+    const auto* known = population.design_with_identity(created.trained);
     return known ? known->name : "";
   }
   Result<std::vector<evolve::Ablation>> ablations(const lang::Program& program,
@@ -223,7 +239,7 @@ class Quick : public Screener {
     return evolve::ablations(program, ancestor, zoo::library());
   }
 };
-inline std::shared_ptr<Screener> quick_screener() { return std::make_shared<Quick>(); }
+inline std::shared_ptr<Screener> quick_screener() { return std::make_shared<QuickScreener>(); }
 
 inline evolve::SearchSettings small_settings() {
   auto s = parse_settings(R"(

@@ -1,4 +1,4 @@
-// Builds campaigns from events, without training.
+// Builds records of campaigns from events, without training.
 #pragma once
 
 #include <fmt/format.h>
@@ -27,26 +27,26 @@ using record::Operator;
 using record::Purpose;
 
 /// A folder that is removed at the end of the test.
-class MadeFolder {
+class TemporaryFolder {
  public:
-  MadeFolder() {
+  TemporaryFolder() {
     static int count = 0;
     path_ = std::filesystem::temp_directory_path() / fmt::format("gabbro_campaign_{}_{}", getpid(), ++count);
     std::filesystem::create_directories(path_);
   }
-  MadeFolder(const MadeFolder&) = delete;
-  MadeFolder& operator=(const MadeFolder&) = delete;
-  ~MadeFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
   [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
 
  private:
   std::filesystem::path path_;
 };
 
-/// Writes events; ids are assigned automatically.
-class Made {
+/// The events of a record. Each method adds some; ids are assigned automatically.
+class RecordBuilder {
  public:
-  explicit Made(bool aa_test = false) {
+  explicit RecordBuilder(bool aa_test = false) {
     plan.settings = *load_settings("laptop");
     // The settings are fixed here, so that expected values do not depend on the preset.
     auto& rungs = plan.settings.rungs;
@@ -57,11 +57,13 @@ class Made {
     plan.corpus = "data/small";
     plan.seed = 7;
     plan.aa_test = aa_test;
-    events.emplace_back(record::CampaignBegun{to_toml(plan), plan.seed, "0.1.0"});
+    events.emplace_back(
+        record::CampaignBegun{.config = to_toml(plan), .seed = plan.seed, .version = "0.1.0"});
   }
 
+  /// Adds the start or the end of a session.
   void session(bool begins, record::SessionEnd end = record::SessionEnd::kDone) {
-    events.emplace_back(record::Session{begins, end});
+    events.emplace_back(record::Session{.begins = begins, .end = end});
   }
 
   std::int64_t baseline(const std::string& file) {
@@ -90,11 +92,17 @@ class Made {
   record::DesignCreated& last_design() { return std::get<record::DesignCreated>(events.back()); }
 
   void refuse(const std::string& strategy, record::Cause cause, const std::string& detail = "detail") {
-    events.emplace_back(record::Refused{++attempts, strategy, {Operator::kWrap}, cause, detail, 0});
+    events.emplace_back(record::Refused{.attempt = ++attempts,
+                                        .strategy = strategy,
+                                        .provenance = {.op = Operator::kWrap},
+                                        .cause = cause,
+                                        .detail = detail});
   }
 
+  /// Begins a run and returns its id.
   std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose = Purpose::kRung) {
-    events.emplace_back(record::TrialBegun{++trials, design, rung, seed, purpose});
+    events.emplace_back(
+        record::TrialBegun{.id = ++trials, .design = design, .rung = rung, .seed = seed, .purpose = purpose});
     return trials;
   }
   /// Adds a whole run that ends as done with `bits`.
@@ -103,6 +111,7 @@ class Made {
     return run(design, rung, seed, purpose,
                [&](record::TrialResult& r) { r.status = record::Status::kDone, r.bits_per_byte = bits; });
   }
+  /// Adds a whole run with a result that `change` sets.
   std::int64_t run(std::int64_t design, int rung, std::uint64_t seed, Purpose purpose,
                    const std::function<void(record::TrialResult&)>& change) {
     const std::int64_t id = begin(design, rung, seed, purpose);
@@ -116,29 +125,42 @@ class Made {
     r.train_flops_per_token = 1e6 + 1e3 * static_cast<double>(design);
     for (int k = 1; k <= points; ++k) {
       const double share = static_cast<double>(k) / points, loss = r.bits_per_byte + 3 * std::exp(-5 * share);
-      r.curve.push_back(
-          {k * 10, static_cast<std::int64_t>(share * static_cast<double>(r.tokens)), loss, 1, 0.003, loss});
+      r.curve.push_back({.step = k * 10,
+                         .tokens = static_cast<std::int64_t>(share * static_cast<double>(r.tokens)),
+                         .loss = loss,
+                         .gradient_norm = 1,
+                         .rate = 0.003,
+                         .recent = loss});
     }
     r.last_loss = r.curve.empty() ? 0 : r.curve.back().loss;
-    events.emplace_back(record::TrialEnded{id, record::RunEnd::kResult, 12.5, record::to_json(r)});
+    events.emplace_back(record::TrialEnded{
+        .id = id, .end = record::RunEnd::kResult, .seconds = 12.5, .result = record::to_json(r)});
     return id;
   }
   void crash(std::int64_t design, int rung, std::uint64_t seed, const std::string& cause) {
     const std::int64_t id = begin(design, rung, seed);
-    events.emplace_back(record::TrialEnded{id, record::RunEnd::kCrash, 3,
-                                           record::failure("train", cause, record::Cause::kWorker)});
+    events.emplace_back(
+        record::TrialEnded{.id = id,
+                           .end = record::RunEnd::kCrash,
+                           .seconds = 3,
+                           .result = record::failure("train", cause, record::Cause::kWorker)});
   }
   /// Begins a comparison of `design`, on the seeds after the search's.
   void compare(std::int64_t design, int rung, int seeds) {
-    events.emplace_back(record::ComparisonBegun{1, design, rung, plan.seed + evolve::kSeedBlock, seeds,
-                                                evolve::level_of(1), "as many as the test has"});
+    events.emplace_back(record::ComparisonBegun{.id = 1,
+                                                .design = design,
+                                                .rung = rung,
+                                                .seed = plan.seed + evolve::kSeedBlock,
+                                                .seeds = seeds,
+                                                .level = evolve::level_of(1),
+                                                .reason = "as many as the test has"});
   }
   void promote(std::int64_t design, int rung, const std::string& reason) {
     events.emplace_back(record::Promoted{design, rung, reason});
   }
 
   /// Writes the events into a new file and opens it for reading.
-  [[nodiscard]] store::Store store(const MadeFolder& folder) const {
+  [[nodiscard]] store::Store store(const TemporaryFolder& folder) const {
     const std::string path = folder.file("campaign.db");
     {
       auto written = store::Store::open(path);
@@ -163,14 +185,14 @@ class Made {
   CampaignPlan plan;
   std::vector<record::Event> events;
   std::int64_t designs = 0, trials = 0, attempts = 0;
-  int points = 20;  // points of a curve
+  int points = 20;  // number of points of a run's curve
 };
 
 /// Returns a campaign with baselines, two strategies over three rungs, hurdles, failures, the final
 /// comparison and its ablations. On fresh seeds the score of design 5 differs from that of the best baseline
 /// by `against_best`.
-inline Made whole_campaign(double against_best = -0.05) {
-  Made m;
+inline RecordBuilder whole_campaign(double against_best = -0.05) {
+  RecordBuilder m;
   m.plan.settings.strategies = {"adaptive", "random"};
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
@@ -204,18 +226,18 @@ inline Made whole_campaign(double against_best = -0.05) {
     for (const auto& [design, bits] : {std::pair{winner, 1.90}, {llama, 1.97}, {gpt2, 2.10}, {retnet, 2.0}})
       m.run(design, 2, seed, bits + 0.001 * static_cast<double>(seed),
             design == winner ? Purpose::kReplicate : Purpose::kBaseline);
-  const std::int64_t part = m.design("ablation", {.description = "stack.1: LayerNorm removed"}, winner,
-                                     lang::print(*zoo::program("llama.gab")));
-  const double noise[] = {0.000, 0.002, -0.001, 0.001};
+  const std::int64_t without_part = m.design("ablation", {.description = "stack.1: LayerNorm removed"},
+                                             winner, lang::print(*zoo::program("llama.gab")));
+  const double noise[] = {0.000, 0.002, -0.001, 0.001};  // by seed
   m.compare(winner, 2, 4);
   for (std::uint64_t k = 0; k < 4; ++k) {
     const std::uint64_t seed = m.plan.seed + evolve::kSeedBlock + k;
-    const double w = 1.95 + against_best + noise[k];
-    m.run(winner, 2, seed, w, Purpose::kFinal);
+    const double winner_bits = 1.95 + against_best + noise[k];
+    m.run(winner, 2, seed, winner_bits, Purpose::kFinal);
     m.run(llama, 2, seed, 1.95, Purpose::kFinal);
     m.run(gpt2, 2, seed, 2.11 + noise[3 - k], Purpose::kFinal);
     m.run(retnet, 2, seed, 2.02 - noise[k], Purpose::kFinal);
-    m.run(part, 2, seed, w + 0.0312 + noise[3 - k] - noise[0], Purpose::kAblation);
+    m.run(without_part, 2, seed, winner_bits + 0.0312 + noise[3 - k] - noise[0], Purpose::kAblation);
   }
   m.session(false);
   return m;
@@ -225,7 +247,7 @@ inline Made whole_campaign(double against_best = -0.05) {
 /// in batches.
 inline void large_campaign(store::Store& store, std::int64_t designs, std::int64_t runs,
                            std::int64_t events) {
-  Made m;
+  RecordBuilder m;
   m.plan.settings.strategies = {"adaptive", "tournament", "random"};
   std::get<record::CampaignBegun>(m.events[0]).config = to_toml(m.plan);
   m.session(true);
@@ -242,13 +264,14 @@ inline void large_campaign(store::Store& store, std::int64_t designs, std::int64
   const Operator ops[] = {Operator::kSwapOperator, Operator::kWrap, Operator::kSetHyper, Operator::kCrossover,
                           Operator::kInsert};
   const std::int64_t refusals = events - designs - 2 * runs;
-  for (std::int64_t k = 4; k <= designs; ++k) {
-    const auto pick = [&](std::int64_t n) {
+  for (std::int64_t k = 4; k <= designs; ++k) {  // the first three are the baselines
+    const auto below = [&](std::int64_t n) {
       return static_cast<std::int64_t>(random.uniform() * static_cast<double>(n));
     };
     const std::int64_t parent =
-        random.chance(0.1) ? 0 : std::max<std::int64_t>(1, k - 1 - pick(std::min<std::int64_t>(k - 1, 2000)));
-    const std::int64_t id = m.design(strategies[k % 3], {ops[pick(5)]}, parent);
+        random.chance(0.1) ? 0
+                           : std::max<std::int64_t>(1, k - 1 - below(std::min<std::int64_t>(k - 1, 2000)));
+    const std::int64_t id = m.design(strategies[k % 3], {.op = ops[below(5)]}, parent);
     m.last_design().decode_flops = 1e5 * std::exp(3 * random.uniform());
     const double bits = 2.4 + 0.4 * random.uniform();
     if (random.chance(0.2))

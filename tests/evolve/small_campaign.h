@@ -10,7 +10,8 @@
 
 namespace gabbro::evolve {
 
-inline SearchSettings little_settings() {
+// Returns settings with two rungs, a baseline, and one learning rate for all designs.
+inline SearchSettings small_settings() {
   SearchSettings s;
   s.rungs = {{.name = "low", .params = 20'000, .tokens = 1000, .promote_fraction = 0.5},
              {.name = "high", .params = 40'000, .tokens = 2000, .designs = 2, .seeds = 2}};
@@ -21,12 +22,13 @@ inline SearchSettings little_settings() {
   return s;
 }
 
-// A population, and the ids of the next design and trial.
-class Little {
+// A population to which events are added, each with the next id.
+class SmallCampaign {
  public:
-  explicit Little(const SearchSettings& settings = little_settings()) : population(settings) {}
+  explicit SmallCampaign(const SearchSettings& settings = small_settings()) : population(settings) {}
 
-  std::int64_t design(const std::string& strategy, const std::string& stack,
+  // Adds a design whose costs are 1000 times its id, and returns the id. `source` is an origin or a strategy.
+  std::int64_t design(const std::string& source, const std::string& stack,
                       std::optional<record::Operator> op = {}, std::int64_t parent = 0,
                       const std::string& species = "attention") {
     record::DesignCreated created;
@@ -35,7 +37,7 @@ class Little {
     created.name = "M" + std::to_string(created.id);
     created.program = "design " + created.name + ":\n    stack = " + stack + "\n";
     created.hash = "hash " + std::to_string(created.id);
-    set_source(created, strategy);
+    set_source(created, source);
     created.provenance.op = op;
     created.parent = parent;
     created.species = species;
@@ -43,12 +45,15 @@ class Little {
     EXPECT_TRUE(population.apply(created));
     return created.id;
   }
+  // Begins a run and returns its id.
   std::int64_t begin(std::int64_t design, int rung, std::uint64_t seed,
                      record::Purpose purpose = record::Purpose::kRung, double rate = 1) {
     const std::int64_t id = static_cast<std::int64_t>(population.trials().size()) + 1;
-    EXPECT_TRUE(population.apply(record::TrialBegun{id, design, rung, seed, purpose, rate}));
+    EXPECT_TRUE(population.apply(record::TrialBegun{
+        .id = id, .design = design, .rung = rung, .seed = seed, .purpose = purpose, .rate = rate}));
     return id;
   }
+  // Ends a run, with losses that fall towards `bits`, also if it has no score.
   void end(std::int64_t trial, double bits, record::Status status = record::Status::kDone) {
     record::TrialResult r;
     r.status = status;
@@ -58,9 +63,20 @@ class Little {
     const double tokens = static_cast<double>(
         population.settings().rungs[static_cast<std::size_t>(population.trial(trial).begun.rung)].tokens);
     for (int i = 1; i <= 100; ++i)
-      r.curve.push_back({i, static_cast<std::int64_t>(tokens * i / 100), 0, 1, 1, bits + 100.0 / (i + 20)});
-    EXPECT_TRUE(population.apply(record::TrialEnded{trial, record::RunEnd::kResult, 1, record::to_json(r)}));
+      r.curve.push_back({.step = i,
+                         .tokens = static_cast<std::int64_t>(tokens * i / 100),
+                         .loss = 0,
+                         .gradient_norm = 1,
+                         .rate = 1,
+                         .recent = bits + 100.0 / (i + 20)});
+    end(trial, r);
   }
+  // Ends a run with a result of its worker.
+  void end(std::int64_t trial, const record::TrialResult& result) {
+    EXPECT_TRUE(population.apply(record::TrialEnded{
+        .id = trial, .end = record::RunEnd::kResult, .seconds = 1, .result = record::to_json(result)}));
+  }
+  // Begins and ends a run.
   void run(std::int64_t design, int rung, std::uint64_t seed, double bits,
            record::Purpose purpose = record::Purpose::kRung, record::Status status = record::Status::kDone,
            double rate = 1) {

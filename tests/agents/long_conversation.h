@@ -1,6 +1,6 @@
 // A conversation of fixed length: one refused proposal, four units with two repairs each, and one
-// observation. This test and bench_prompts count its tokens and compare them with those of a reference
-// system.
+// observation. A test (parts_test.cc) and bench_prompts count its tokens and compare them with those of a
+// reference system.
 #pragma once
 
 #include <string>
@@ -29,8 +29,10 @@ struct ReferenceSizes {
   double unit = 2700;  // one of these units
 };
 
-/// Returns the reference's tokens, at four characters per token. Its observer is asked after every attempt of
-/// its coder, whose conversation grows from attempt to attempt; its planner is asked once per unit.
+/// Returns the reference's tokens, at four characters per token. `proposals`: number of proposals; `units`:
+/// number of units, each written in `attempts` attempts; `proposal`, `complaint`: characters of a proposal
+/// and of the observer's complaint about an attempt. Its observer is asked after every attempt of its coder,
+/// whose conversation grows from attempt to attempt; its planner is asked once per unit.
 inline double reference_tokens(int proposals, int units, int attempts, double proposal, double complaint) {
   const ReferenceSizes r;
   double characters = proposals * (r.proposer + r.design) + proposals * (r.reviewer + r.design + proposal);
@@ -43,6 +45,7 @@ inline double reference_tokens(int proposals, int units, int attempts, double pr
   return characters / 4;
 }
 
+/// Returns a valid unit of the usual length with a slot whose default is `inner`.
 inline std::string long_unit(const std::string& name, const std::string& inner) {
   return "unit " + name + "(x: [t, D], inner: Unit = " + inner +
          ") -> [t, D]:\n    axis k = D\n    a = sigmoid(linear(x, k, bias=true))\n    v = linear(inner(x), "
@@ -51,17 +54,19 @@ inline std::string long_unit(const std::string& name, const std::string& inner) 
          "k)), D)\n";
 }
 
-struct LongTalk {
+/// The outcome of the conversation, and its requests.
+struct LongConversation {
   record::TaskReport report;
-  std::vector<chat::ChatRequest> asked;
-  // Input tokens that a server with a prefix cache has already read in this conversation.
-  std::int64_t kept = 0;
+  std::vector<chat::ChatRequest> requests;
+  // Input tokens in prefixes with which an earlier call of the conversation began, so that a server can cache
+  // them.
+  std::int64_t cached_tokens = 0;
 };
 
-inline LongTalk long_talk() {
+inline LongConversation long_conversation() {
   Script s;
-  fill_happy(s);
-  s.lines["reviewer"] = {rated(3), rated(4)};
+  script_success(s);
+  s.lines["reviewer"] = {review_reply(3), review_reply(4)};
   std::string units;
   std::string inner = "Identity";
   s.lines["coder"].clear();
@@ -72,10 +77,10 @@ inline LongTalk long_talk() {
         (inner == "Identity" ? "" : "\"" + inner + "\"") +
         R"json(], "does": "S = a S + (1 - a) v with a = sigmoid(W x), v = V inner(x); y = U (S * sigmoid(G x))"})json";
     std::string wrong = long_unit(name, inner);
-    wrong.replace(wrong.find("bias=true"), 9, "bias=True");
+    wrong.replace(wrong.find("bias=true"), std::string("bias=true").size(), "bias=True");
     s.lines["coder"].push_back(wrong);
     wrong = long_unit(name, inner);
-    wrong.replace(wrong.find("(1 - a) * v"), 11, "(1 - a) * w");
+    wrong.replace(wrong.find("(1 - a) * v"), std::string("(1 - a) * v").size(), "(1 - a) * w");
     s.lines["coder"].push_back(wrong);
     s.lines["coder"].push_back(long_unit(name, inner));
     inner = name;
@@ -89,27 +94,31 @@ inline LongTalk long_talk() {
                       "17 Mamba2: recurrence, scalar gate"};
   brief.failures = {"size: 4 times; cannot be made as large as the rung",
                     "unit: 3 times; axes that do not divide D"};
-  LongTalk out;
+  LongConversation out;
   out.report = run(s, brief);
-  // Last conversation of each role, whose prefix a server caches.
+  // The texts of the last call of each role; a server caches their beginnings.
   std::map<std::string, std::string> last;
   for (const chat::ChatRequest& q : s.asked) {
     std::string all;
     for (const chat::Message& m : q.messages) all += m.text;
-    std::size_t same = 0;
+    std::size_t shared = 0;  // characters with which one of these calls and this one begin
     for (const auto& [role, text] : last) {
       std::size_t n = 0;
       while (n < text.size() && n < all.size() && text[n] == all[n]) ++n;
-      same = std::max(same, n);
+      shared = std::max(shared, n);
     }
-    out.kept += static_cast<std::int64_t>(same / 4);
+    out.cached_tokens += static_cast<std::int64_t>(shared / 4);
     last[q.role] = std::move(all);
   }
-  out.asked = std::move(s.asked);
+  out.requests = std::move(s.asked);
   return out;
 }
 
-/// Returns the reference's tokens for a conversation of the shape of long_talk().
-inline double reference_tokens_of_long_talk() { return reference_tokens(2, 4, 3, 900, 300); }
+/// Returns the reference's tokens for a conversation of the shape of long_conversation().
+inline double reference_tokens_of_long_conversation() {
+  constexpr double kProposalCharacters = 900, kComplaintCharacters = 300;
+  return reference_tokens(/*proposals=*/2, /*units=*/4, /*attempts=*/3, kProposalCharacters,
+                          kComplaintCharacters);
+}
 
 }  // namespace gabbro::agents::testing

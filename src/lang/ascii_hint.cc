@@ -1,4 +1,4 @@
-#include "lang/utf8.h"
+#include "lang/ascii_hint.h"
 
 #include <array>
 #include <string_view>
@@ -64,8 +64,9 @@ std::string ascii_hint(char32_t character) {
   if (character >= kAlpha && character < kAlpha + kGreek.size()) {
     return "names are ASCII: write " + std::string(kGreek[character - kAlpha]);
   }
-  constexpr char32_t kFullWidth = 0xff01;  // full-width forms of '!' to '~'
-  if (character >= kFullWidth && character < kFullWidth + 94) {
+  // Full-width forms of '!' to '~'.
+  constexpr char32_t kFullWidth = 0xff01, kForms = '~' - '!' + 1;
+  if (character >= kFullWidth && character < kFullWidth + kForms) {
     return std::string("write ") + static_cast<char>('!' + (character - kFullWidth));
   }
   return "names are made of ASCII letters, digits and _; other characters may stand in comments only";

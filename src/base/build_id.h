@@ -1,0 +1,13 @@
+// Identifies what computes: the program with its libraries, and the processor.
+#pragma once
+
+#include <string>
+
+namespace gabbro {
+
+/// Returns a hash of this program and the libraries that it has loaded, and the vector instructions of the
+/// processor: "0a1b2c3d4e5f6071 avx512f". Equal programs on such processors compute equal numbers. The hash
+/// is of the build ids (ELF notes), or of a library's name and size if it has none. It is computed once.
+const std::string& build_id();
+
+}  // namespace gabbro
