@@ -71,7 +71,7 @@ class DesignBuilder {
       const std::string broken = broken_promises(conversation_.report().promises);
       const auto admitted = check_admitted(conversation_.brief(), program_);
       if (broken.empty() && admitted) return true;
-      // Where nothing can be screened, no unit is at fault.
+      // If no screener works, the machine is at fault and not the unit.
       if (!admitted && is(admitted.error(), record::Cause::kScreener))
         return tl::unexpected(admitted.error());
       // Without a checker, broken promises are recorded but not repaired.

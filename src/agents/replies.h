@@ -17,7 +17,7 @@ inline constexpr std::size_t kLongestReply = 256 << 10;
 std::string_view answer_of(std::string_view reply);
 
 /// Returns the first JSON object of the answer, without prose and fences around it; if none is valid, the
-/// first text in balanced braces. Errors, "json": there is no such text. O(bytes).
+/// first text in balanced braces. Errors: "json" if there is no such text. O(bytes).
 Result<std::string> find_object(std::string_view reply);
 
 /// Returns the Gab in a reply: the fenced blocks that contain items of the language; else a fenced block that

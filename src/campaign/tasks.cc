@@ -42,7 +42,7 @@ Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
 Result<bool> Campaign::State::finish_task(const agents::TaskPool::Done& done) {
   open_tasks.erase(done.task);
   if (done.report.cause == record::Cause::kStopped) return true;  // a later session begins it again
-  // Where nothing can be screened, the machine is at fault: a later session begins the task again.
+  // If no screener works, the machine is at fault, and a later session begins the task again.
   if (done.report.cause == record::Cause::kScreener) return fail("screener", done.report.detail);
   const std::string& strategy = population.tasks()[static_cast<std::size_t>(done.task - 1)].begun.strategy;
   if (done.report.outcome != record::TaskOutcome::kDesign) failed_at[strategy] = seconds_now();

@@ -15,7 +15,7 @@ Result<Scratch> Scratch::make() {
   std::error_code error;
   std::string path = fs::temp_directory_path(error) / "gabbro-XXXXXX";
   if (error)
-    return fail("io", "there is no folder for temporary files: " + error.message(),
+    return fail("io", "cannot find the folder for temporary files: " + error.message(),
                 "set TMPDIR to a writable folder");
   if (!mkdtemp(path.data()))
     return fail("io", fmt::format("cannot create {}: {}", path, std::strerror(errno)),

@@ -11,7 +11,7 @@
 
 namespace gabbro::data {
 
-/// Where a document belongs; kNeither: it is left out.
+/// The side of the corpus on which a document falls; kNeither if it is left out.
 enum class Side { kTrain, kHeldOut, kNeither };
 
 /// Held-out text is never trained on, and each held-out text counts once: a second copy would count as an

@@ -40,7 +40,7 @@ class Writer {
   void operator()(const char* name, E value) {
     (*this)(name, std::string(word_of(value)));
   }
-  /// Writes "" if there is no value.
+  /// Writes an empty string if the value is absent.
   template <Spelled E>
   void operator()(const char* name, const std::optional<E>& value) {
     (*this)(name, value ? std::string(word_of(*value)) : std::string());

@@ -95,7 +95,7 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   EXPECT_GT(brief->proposals.size(), 0U);
 }
 
-// Where nothing can be screened, the session ends, and the next one begins the task again.
+// If no screener works, the session ends, and the next one begins the task again.
 TEST(Agents, ABrokenScreenerFailsNoTask) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
