@@ -90,14 +90,18 @@ Value Writer::call_builtin(const Expr& call) {
     }
     const Tensor t = tensor(x);
     if (name == "detach")
-      return value_of(pointwise({t}, kAtom, [](const auto& a) { return a[0] + ".detach()"; }, {kAtom}));
+      return value_of(
+          pointwise({numeric(t)}, kAtom, [](const auto& a) { return a[0] + ".detach()"; }, {kAtom}));
     if (name == "softplus")
       return value_of(
           with_made(pointwise({numeric(t)}, kAtom,
                               [](const auto& a) { return fmt::format("F.softplus({}, threshold=50)", a[0]); },
                               {kLambda}),
                     name, {numeric(t)}));
-    return value_of(with_made(apply(std::string(function), t), name, {numeric(t)}));
+    const Tensor safe = name == "exp"                     ? seen_only(numeric(t), 0)
+                        : name == "log" || name == "sqrt" ? seen_only(numeric(t), 1)
+                                                          : numeric(t);
+    return value_of(with_made(apply(std::string(function), safe), name, {safe}));
   }
   if (name == "linear") return linear(call);
   if (name == "param") return param(call);
@@ -115,6 +119,7 @@ Value Writer::call_builtin(const Expr& call) {
       const Expr* window = argument(call, 0, "window");
       out.window = window ? eval_number(*window) : literal(INFINITY);
       out.lead = Tensor::kPairs;
+      out.of_distance = true;
       out.text = fmt::format("lag({}, {}{})", like(), cache(), window_text(out.window));
       return value_of(out);
     }
@@ -174,7 +179,7 @@ Value Writer::call_builtin(const Expr& call) {
     return all;
   };
   if (name == "sum" || name == "mean" || name == "max") {
-    if (x.is_number) return value_of(x);
+    if (x.is_number) return first.kind == Value::Kind::kTensor ? value_of(literal(x.number)) : first;
     return value_of(reduce(name == "max" ? "amax" : name, x, over(x)));
   }
   if (name == "dot") {

@@ -118,7 +118,7 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
   const bool left = a.kind == Value::Kind::kTensor, right = b.kind == Value::Kind::kTensor;
   if (!left && !right) return value_of(combine(op, as_number(a), as_number(b)));
   if (op == "**") {
-    const Tensor base = numeric(tensor(a)), power = numeric(tensor(b));
+    const Tensor base = seen_only(numeric(tensor(a)), 1), power = seen_only(numeric(tensor(b)), 0);
     if (!right) {
       const double n = as_number(b).value;
       if (n == 0.5) return value_of(with_made(apply("torch.sqrt", base), "sqrt", {base}));
@@ -140,6 +140,7 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     const Tensor x = held("x", tensor(a)), y = held("y", tensor(b));
     return value_of(binary("-", x, binary("*", y, quotient(x, y))));
   }
+  if (op == "/") return value_of(binary(op, tensor(a), seen_only(numeric(tensor(b)), 1)));
   return value_of(binary(op, tensor(a), tensor(b)));
 }
 

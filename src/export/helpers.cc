@@ -560,7 +560,7 @@ constexpr Helper kHelpers[] = {
 )"},
     {"rows", R"(def rows(index, size):
     """The row numbers of a table of `size` rows: rounded down and kept within the table."""
-    return index.detach().nan_to_num(0).floor().clamp(0, size - 1).long()
+    return index.detach().to(exact(index)).nan_to_num(0).floor().clamp(0, size - 1).long()
 )"},
     {"trainable", R"(def trainable(x):
     """x as a value with respect to which a gradient can be taken."""

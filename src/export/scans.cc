@@ -572,6 +572,15 @@ class AllPositions {
 
 bool Writer::run_at_once(const Stmt& stmt) {
   if (!lang::differentiated_names(stmt.body).empty()) return false;
+  std::vector<std::vector<int>> axes;
+  for (std::size_t i = 0; i < stmt.names.size(); ++i) axes.push_back(state_axes(stmt, i));
+  const auto declared = axes;
+  if (run_at_once(stmt, axes)) return true;
+  // A step may give a state its axes in another order. What reads the state is then written for that order.
+  return axes != declared && run_at_once(stmt, axes);
+}
+
+bool Writer::run_at_once(const Stmt& stmt, std::vector<std::vector<int>>& axes) {
   Snapshot before(*this);
   AtOnce scan;
   const std::size_t first_state = frame().names.size(), first_line = scope().lines.size();
@@ -580,7 +589,7 @@ bool Writer::run_at_once(const Stmt& stmt) {
   for (std::size_t i = 0; i < stmt.names.size() && !failed(); ++i) {
     frame().label = stmt.names[i];
     AtOnce::State state;
-    state.axes = state_axes(stmt, i);
+    state.axes = axes[i];
     state.first = numeric(tensor(eval(stmt.values[i])));
     scan.states.push_back(std::move(state));
   }
@@ -598,15 +607,17 @@ bool Writer::run_at_once(const Stmt& stmt) {
     frame().names.back().may_rebind = true;
   }
   if (!failed()) run_block(stmt.body);
-  bool done = !failed();
+  bool done = !failed(), has_order = true;
   for (std::size_t i = 0; i < stmt.names.size() && done; ++i) {
     const Tensor next = numeric(tensor(find(stmt.names[i])->value));
+    const std::vector<int> given = axes[i];
     done = next.lead == Tensor::kTimes && scan.names.contains(next.text) &&
-           std::is_permutation(next.axes.begin(), next.axes.end(), scan.states[i].axes.begin(),
-                               scan.states[i].axes.end());
+           std::is_permutation(next.axes.begin(), next.axes.end(), given.begin(), given.end());
     scan.states[i].next = next;
-    if (done) scan.states[i].axes = next.axes;
+    if (done) axes[i] = next.axes;
+    has_order = has_order && axes[i] == given;
   }
+  done = done && has_order;
   if (done) {
     std::set<std::string> mentioned, later;
     for (std::size_t i = statement + 1; i < block.size(); ++i) collect_names(block[i], mentioned);

@@ -176,6 +176,7 @@ Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
   for (const Tensor& x : in) {
     out.lead = std::max(out.lead, x.lead);
     if (x.lead == Tensor::kPairs) {
+      out.of_distance = x.of_distance && (out.of_distance || !pairs);
       if (!pairs) window = x.window;
       pairs = true;
     }
@@ -266,6 +267,14 @@ std::string Writer::size_list(const std::vector<int>& axes) {
     out.push_back(int_text(n.value, n.code));
   }
   return fmt::format("{}", fmt::join(out, ", "));
+}
+
+Tensor Writer::seen_only(Tensor x, int fill) {
+  if (x.lead != Tensor::kPairs || x.of_distance || is_past(x)) return x;
+  x.text = fmt::format("masked({}, {}, {})", x.text, mask(x.window), fill);
+  x.rank = kAtom;
+  x.pairs = nullptr;
+  return x;
 }
 
 std::string Writer::mask(const Number& window) {
@@ -534,8 +543,14 @@ std::optional<Tensor> Writer::attention(const std::vector<Tensor>& factors) {
 Tensor Writer::held(const std::string& base, Tensor x) {
   if (is_identifier(x.text)) return x;
   if (is_past(x)) return past_of(held(base, x.pairs->a), x.window);
-  const std::string name = scope().fresh(base);
-  scope().assign({name}, x.text);
+  // As with a name of the program (assigned), what does not depend on the state of a scan is assigned before
+  // it.
+  const bool before_scan =
+      in_scan() && x.lead != Tensor::kBatch && frame().looping == 1 && differentiated_.empty();
+  Scope& here = before_scan ? *scope().outer : scope();
+  const std::string name = here.fresh(base);
+  here.assign({name}, x.text);
+  if (at_once_) at_once_->names.insert(name);
   x.text = name;
   x.rank = kAtom;
   return x;

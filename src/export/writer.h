@@ -44,9 +44,10 @@ struct Tensor {
   int rank = kAtom;  // of the text, for parentheses
   Lead lead = kNone;
   std::vector<int> axes;
-  Number window{};         // of kPairs: the number of positions s that t sees; infinite for all
-  bool is_bool = false;    // the elements are of type torch.bool
-  bool is_number = false;  // the text is a Python number, whose value is `number`
+  Number window{};           // of kPairs: the number of positions s that t sees; infinite for all
+  bool of_distance = false;  // of kPairs: its values depend on t - s and on what is known at t alone
+  bool is_bool = false;      // the elements are of type torch.bool
+  bool is_number = false;    // the text is a Python number, whose value is `number`
   double number = 0;
   // While the text is `centred_as`, the value is `centred` minus its mean over the last axis.
   std::string centred, centred_as;
@@ -265,6 +266,9 @@ class Writer {
   Tensor sum_over_past(const Tensor& x);
   std::optional<Tensor> attention(const std::vector<Tensor>& factors);
   std::string mask(const Number& window);  // returns the name of the tensor [batch, t, s] of what t sees
+  /// Returns x, overwritten by `fill` where t does not see s, as the operand of a function that may overflow
+  /// or have no value there: the gradient of what is overwritten afterwards would be 0 times infinity.
+  Tensor seen_only(Tensor x, int fill);
   /// Returns the equation of an einsum: the letters `lead` of the leading dimensions of each input, and a
   /// letter for each axis. Sets `texts` to the texts of the inputs, separated by commas.
   std::string einsum(const std::vector<Tensor>& in, const std::vector<std::string>& lead,
@@ -313,6 +317,9 @@ class Writer {
   /// Writes a scan as operations on all positions, if the recurrence of each of its states has a known form.
   /// Otherwise returns false and changes nothing.
   bool run_at_once(const Stmt& stmt);
+  /// Like run_at_once, for states with these axes in this order. If a step gives a state its axes in another
+  /// order, it returns false with that order in `axes`.
+  bool run_at_once(const Stmt& stmt, std::vector<std::vector<int>>& axes);
   void run_steps(const Stmt& stmt);
   /// Returns the axes of a state in the order of the module.
   std::vector<int> state_axes(const Stmt& stmt, std::size_t state);

@@ -263,6 +263,82 @@ TEST(ExportAgrees, OnNumbersAndConditionsInScans) {
   cases.compare();
 }
 
+// A step may give a state its axes in another order than declared. Axes of one size show it as another
+// function, others as an error.
+TEST(ExportAgrees, OnStatesInAnotherOrder) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("order");
+  int number = 0;
+  for (const int k : {3, 4})
+    for (const char* next :
+         {"sigmoid(linear(x, [k, h])) * S + linear(x, [k, h])",
+          "sigmoid(linear(x, [k, h])) * S + linear(x, [h, k])", "linear(x, [k, h]) + 0.9 * S",
+          "maximum(linear(x, [k, h]), S)", "linear(x, k) * linear(x, h) + sigmoid(linear(x, [k, h])) * S"})
+      for (const char* read :
+           {"sum(S * linear(x, [h, k]), over=k)", "dot(linear(x, k), S, over=k)", "S * linear(x, [h, k])"})
+        for (const bool before : {true, false}) {
+          const std::string y = fmt::format("        y = {}\n", read),
+                            s = fmt::format("        S = {}\n", next);
+          add_units(cases, std::to_string(number++),
+                    {fmt::format("    axis h = 3, k = {}\n    scan S: [h, k] = 1:\n{}    return x + 0.1 * "
+                                 "linear(y, D) + 0.1 * linear(S, D)\n",
+                                 k, before ? y + s : s + y)},
+                    8, {{3, 5}, {1, 4, 3}});
+        }
+  EXPECT_EQ(cases.count(), number);
+  cases.compare();
+}
+
+// Comparisons are numbers wherever they are used, and numbers stay numbers when they are reduced. What does
+// not depend on a state is computed before its scan.
+TEST(ExportAgrees, OnTypesOfOperands) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("types");
+  std::vector<std::string> units;
+  for (const char* value :
+       {"(detach(x > 0) + detach(shift(x, 1) > 0)) * linear(x, D)", "(detach(x > 0) - x) * linear(x, D)",
+        "linear(detach(x > 0) * 3, D)", "exp(sum(2)) * linear(x, D)", "mean(2) ** 0.5 * linear(x, D)",
+        "maximum(sum(2), x) * linear(x, D)", "(max(3) // 2) * linear(x, D)"})
+    units.push_back(fmt::format("    return {}\n", value));
+  for (const char* next :
+       {"tanh(linear(x, D) + (position() % 4 > 0) * S)", "tanh(x % 0.3 + S)",
+        "tanh(S % (1 + position() % 3) + linear(x, D))", "tanh(S + x + (position() // 3) % 2)"})
+    units.push_back(fmt::format("    scan S: [D] = 0:\n        S = {}\n    return linear(S, D)\n", next));
+  for (std::size_t i = 0; i < units.size(); ++i)
+    add_units(cases, std::to_string(i), {units[i]}, 8, {{3, 5}, {1, 4, 3}});
+  EXPECT_EQ(cases.count(), static_cast<int>(units.size()));
+  cases.compare();
+}
+
+// Functions of pairs of positions have no value, or overflow, where t does not see s. Their gradient is not
+// NaN, also in single precision at training length.
+TEST(ExportAgrees, OnFunctionsOfPairs) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  Cases cases("pairs");
+  std::vector<std::string> units;
+  for (const char* weight :
+       {"score * exp(c - past(c))", "softmax(score - sqrt(past(c) - c + 0.01), over=s)",
+        "softmax(score - log(past(c) - c + 1), over=s)", "score / (past(c) - c + 1)",
+        "score * (past(c) - c + 1) ** -0.5", "score * 2 ** (c - past(c))", "score * (past(c) - c + 1) ** 1.5",
+        "score * decay(c - past(c))", "(score + c) * exp(-0.1 * lag()) / (1 + lag())"})
+    units.push_back(
+        fmt::format("    axis h = 2, k = 4\n    q = linear(x, [h, k])\n    key = linear(x, [h, k])\n"
+                    "    c = cumsum(log_sigmoid(linear(x, h)))\n"
+                    "    score = dot(q, past(key), over=k)\n    w = {}\n"
+                    "    return x + linear(sum(w * past(key), over=s), D)\n",
+                    weight));
+  int number = 0;
+  for (const std::string& unit : units) {
+    const lang::ParseResult parsed =
+        lang::parse("fn decay(x):\n    return exp(x)\nunit M(x: [t, D]) -> [t, D]:\n" + unit +
+                    "design T:\n    stack = [M, RMSNorm]\n");
+    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+    cases.add(parsed.program, std::to_string(number++), {8}, {{260}, {100, 160}});
+  }
+  EXPECT_EQ(cases.count(), number);
+  cases.compare();
+}
+
 // PyTorch has some functions in some cases only: whichever way one is written, its arguments make their
 // parameters once.
 TEST(ExportAgrees, OnArgumentsThatMakeParameters) {
@@ -653,6 +729,26 @@ assert (single - half).abs().max() < 0.05 * single.abs().max(), "{}"
                        number);
   }
   std::ofstream(file) << all;
+  EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
+  if (!::testing::Test::HasFailure()) fs::remove(file);
+}
+
+// bf16 has no 299, so that an index that is rounded to 300 has to be kept within a table of 300 rows.
+TEST(Export, RowsAreKeptWithinTheirTableInBf16) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  const fs::path file =
+      fs::temp_directory_path() / ("gabbro-export-rows-" + std::to_string(getpid()) + ".py");
+  std::ofstream(file) << exported(
+                             "unit M(x: [t, D]) -> [t, D]:\n    axis n = 300\n    level = "
+                             "1000000 * linear(x, [])\n    return linear(level * x, D) + "
+                             "lookup(param([n, D], init=normal(1)), level, over=n)\n"
+                             "design H:\n    width = 16\n    vocab = 32\n    stack = [M]\n")
+                             .source
+                      << R"(
+model, tokens = H(), torch.randint(0, 32, (2, 310))
+with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    model(tokens)
+)";
   EXPECT_EQ(std::system((kPython + " -W ignore " + file.string()).c_str()), 0) << file;
   if (!::testing::Test::HasFailure()) fs::remove(file);
 }
