@@ -164,9 +164,12 @@ Result<LibraryFile::Outcome> LibraryFile::put(const std::string& source, const s
   const std::string hash = to_hex(hash128(hashes));
   Outcome outcome = Outcome::kAdded;
   auto done = sqlite::in_transaction(*db_, [&]() -> Result<bool> {
+    bool known = false;  // Another source may have the same content.
     {
-      sqlite::Rows known = db_->rows("SELECT 1 FROM document WHERE hash = ? LIMIT 1", hash);
-      if (known.next()) {
+      sqlite::Rows same = db_->rows("SELECT source FROM document WHERE hash = ?", hash);
+      while (same.next()) {
+        known = true;
+        if (same.text(0) != source) continue;
         outcome = Outcome::kKnown;
         return true;
       }
@@ -177,7 +180,11 @@ Result<LibraryFile::Outcome> LibraryFile::put(const std::string& source, const s
       return ok;
     auto removed = db_->run("DELETE FROM document WHERE source = ?", source);
     if (!removed) return removed;
-    if (*removed) outcome = Outcome::kReplaced;
+    if (*removed)
+      outcome = Outcome::kReplaced;
+    else if (known)
+      outcome = Outcome::kKnown;
+    if (known) return true;
     for (const Paper& p : papers)
       if (auto ok = put_document(source, hash, p); !ok) return ok;
     return true;

@@ -33,8 +33,9 @@ class LibraryFile {
   static Result<std::unique_ptr<LibraryFile>> open(const std::string& path, bool create);
 
   enum class Outcome : std::uint8_t { kAdded, kKnown, kReplaced };
-  /// Stores all papers of a source, such as a path, in one transaction. The outcome is kKnown if a source
-  /// with the same content (by hash) exists, and kReplaced if this source had other content. An id that is
+  /// Stores all papers of a source, such as a path, in one transaction. Content that any source has (by hash)
+  /// is stored once. The outcome is kReplaced if this source had other content, which is removed, and kKnown
+  /// if it had this content, or had none and another source has this. An id that is
   /// taken gets a suffix "-2", "-3", ...
   Result<Outcome> put(const std::string& source, const std::vector<Paper>& papers);
 

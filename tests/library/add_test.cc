@@ -103,6 +103,17 @@ TEST_F(Add, RepeatedFilesAreSkippedAndChangedOnesReplaced) {
   EXPECT_EQ(library->find("a")->id, "a");
 }
 
+TEST_F(Add, AFileThatBecomesACopyLosesItsOldText) {
+  const std::string path = write("docs/a.md", "# Numbat\n\nold words here\n");
+  write("docs/b.md", "# Quoll\n\nother words\n");
+  ASSERT_EQ(open()->add({docs()})->added, 2);
+  write("docs/a.md", "# Quoll\n\nother words\n");
+  EXPECT_EQ(open()->add({path})->replaced, 1);
+  EXPECT_TRUE(open()->search("numbat", 5).empty());
+  EXPECT_EQ(open()->search("quoll", 5).size(), 1u);
+  EXPECT_EQ(open()->add({docs()})->known, 2);
+}
+
 TEST_F(Add, TakenIdsGetASuffix) {
   write("docs/gla.txt", "Bilby notes\n");
   fs::create_directories(folder_ / "docs" / "sub");
