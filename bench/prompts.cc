@@ -22,8 +22,8 @@ int main() {
   row("language (docs/language.md)", zoo::language_text().size());
   row("functions, generated", zoo::functions_text().size());
   row("units of the library, generated", zoo::units_text().size());
-  row("first for ideas", agents::system_prompt(false).size());
-  row("first for code", agents::system_prompt(true).size());
+  row("first for ideas and plans", agents::system_prompt(agents::Knowledge::kUnits).size());
+  row("first for code", agents::system_prompt(agents::Knowledge::kCode).size());
   for (const agents::PromptFile& file : agents::prompt_files())
     if (file.name != "system.md") row(file.name, file.text.size());
 

@@ -167,17 +167,21 @@ std::string places_text(const lang::Program& program, const lang::Library& libra
 }
 
 std::string design_name(const std::string& title) {
-  std::string name;
-  bool starts_word = true;
-  for (const char c : title) {
+  const auto is_part = [](char c) {
     const auto u = static_cast<unsigned char>(c);
-    if (u < 128 && std::isalnum(u)) {
-      if (!(name.empty() && std::isdigit(u))) name += starts_word ? static_cast<char>(std::toupper(u)) : c;
-      starts_word = false;
-    } else {
-      starts_word = true;
-    }
-    if (name.size() >= kLongestName) break;
+    return u < 128 && std::isalnum(u) != 0;
+  };
+  std::string name;
+  for (std::size_t begin = 0; begin < title.size();) {
+    std::size_t end = begin;
+    while (end < title.size() && is_part(title[end])) ++end;
+    std::string word = title.substr(begin, end - begin);
+    begin = end + (end == begin ? 1 : 0);
+    if (name.empty()) word.erase(0, std::min(word.size(), word.find_first_not_of("0123456789")));
+    if (word.empty()) continue;
+    word[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[0])));
+    if (!name.empty() && name.size() + word.size() > kLongestName) break;
+    name += word.substr(0, kLongestName);
   }
   return is_legal_name(name) ? name : name + "Design";
 }

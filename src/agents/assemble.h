@@ -54,8 +54,9 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
 std::string places_text(const lang::Program& program, const lang::Library& library,
                         std::size_t max_lines = 40);
 
-/// Converts a title to a legal name of a design of at most about 40 characters: "Delta rule with decay"
-/// becomes DeltaRuleWithDecay. Digits at the beginning, and all but ASCII letters and digits, are dropped.
+/// Converts a title to a legal name of a design of at most about 40 characters, in whole words: "Delta rule
+/// with decay" becomes DeltaRuleWithDecay. Digits at the beginning, and all but ASCII letters and digits, are
+/// dropped.
 std::string design_name(const std::string& title);
 
 }  // namespace gabbro::agents

@@ -42,17 +42,23 @@ std::vector<Parent> zoo_designs() {
 
 std::vector<PipelineVariant> bench_variants(const AgentSettings& settings) {
   std::vector<PipelineVariant> out;
-  const auto add = [&](const char* name, bool AgentSettings::*flag, bool value) {
+  const auto add = [&](const char* name, record::Writing writing, const auto& change) {
     PipelineVariant v{name, settings, static_cast<int>(out.size())};
-    v.settings.*flag = value;
+    v.settings.writing = writing;
+    change(v.settings);
     out.push_back(std::move(v));
   };
-  add("direct", &AgentSettings::direct, true);
-  add("units", &AgentSettings::direct, false);
-  add("no checker", &AgentSettings::checker, false);
-  add("no planner", &AgentSettings::planner, false);
-  add("no observer", &AgentSettings::observer, false);
-  add("no grammar", &AgentSettings::grammar, false);
+  using record::Writing;
+  add("direct", Writing::kDirect, [](AgentSettings&) {});
+  add("units", Writing::kUnits, [](AgentSettings&) {});
+  add("no checker", Writing::kUnits, [](AgentSettings& s) { s.checker = false; });
+  add("no planner", Writing::kUnits, [](AgentSettings& s) { s.planner = false; });
+  add("no observer", Writing::kUnits, [](AgentSettings& s) { s.observer = false; });
+  add("no grammar", Writing::kUnits, [](AgentSettings& s) { s.grammar = false; });
+  add("program", Writing::kProgram, [](AgentSettings& s) { s.queries = s.reviewers = 0; });
+  add("reviewed program", Writing::kProgram, [](AgentSettings&) {});
+  add("no librarian", Writing::kUnits, [](AgentSettings& s) { s.queries = 0; });
+  add("no reviewer", Writing::kUnits, [](AgentSettings& s) { s.reviewers = 0; });
   return out;
 }
 
@@ -64,7 +70,6 @@ std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const AgentSett
     Brief brief;
     // The seed is reduced so that the number, times kMaxVariants, fits 64 bits.
     brief.task = static_cast<std::int64_t>(seed % 1'000'000) * kMaxBriefs + 1 + i;
-    brief.seed = random.next();
     brief.mode = draw_mode(settings.modes, /*parents=*/2, random);
     std::vector<Parent> remaining = candidates;
     const std::size_t needed = record::parents_of(brief.mode);

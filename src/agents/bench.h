@@ -15,8 +15,10 @@ struct PipelineVariant {
   AgentSettings settings;
   int number = 0;  // index in the result of bench_variants, also after others were removed
 };
-/// Returns all variants. "direct" asks for the whole program in one reply; "units" is the pipeline as
-/// configured; "no checker", "no planner", "no observer" and "no grammar" leave out one part.
+/// Returns all variants. "units" is the pipeline as configured, and "no checker", "no planner", "no
+/// observer", "no grammar", "no librarian" and "no reviewer" leave out one part of it. "program" asks for the
+/// whole program and has the checker repair it, "reviewed program" adds librarian and reviewer, and "direct"
+/// takes the first reply as it is.
 std::vector<PipelineVariant> bench_variants(const AgentSettings& settings);
 
 /// Returns `designs` briefs with parents from the zoo; modes are drawn by the weights in `settings`. Task

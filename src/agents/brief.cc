@@ -12,6 +12,7 @@ void fields(Io& io, X& x) {
   io("name", x.name);
   io("program", x.program);
   io("evidence", x.evidence);
+  io("history", x.history);
 }
 
 // An entry of Brief::reviewer_weights, as a record for JSON.
@@ -29,12 +30,15 @@ void fields(Io& io, X& x) {
 template <class Io, Is<Brief> X>
 void fields(Io& io, X& x) {
   io("task", x.task);
-  io("seed", x.seed);
   io("mode", x.mode);
+  io("writing", x.writing);
   io.list("parents", x.parents);
+  io.list("best", x.best);
+  io("ladder", x.ladder);
   io("credit", x.credit);
   io("neighbours", x.neighbours);
   io("failures", x.failures);
+  io("forecasts", x.forecasts);
   io("directions", x.directions);
   std::vector<Weight> weights;
   for (const auto& [model, weight] : x.reviewer_weights) weights.push_back({model, weight});

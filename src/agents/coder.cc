@@ -6,6 +6,7 @@
 #include <set>
 
 #include "agents/replies.h"
+#include "agents/similar.h"
 #include "lang/gbnf.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -30,24 +31,27 @@ std::string printed(const std::vector<lang::Item>& items) {
 }
 
 // Returns at most `count` examples of Gab: units of the zoo that read other positions, since these are the
-// hardest to write. They are drawn with the brief's seed.
-std::string examples_text(const Brief& brief, int count) {
+// hardest to write. The ones whose file says most of what `wanted` says come first.
+std::string examples_text(const std::string& wanted, int count) {
   std::vector<const lang::Item*> items;
+  std::vector<std::string> descriptions;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
     for (const lang::Item& item : zoo::program(entry.file)->items)
       if (const auto* unit = std::get_if<lang::Unit>(&item.value)) {
         const std::string text = lang::print(item);
         const bool reads_others =
             text.find("scan ") != std::string::npos || text.find("past(") != std::string::npos;
-        if (reads_others && unit->body.size() <= kMaxExampleStatements && text.size() < kLongestExample)
+        if (reads_others && unit->body.size() <= kMaxExampleStatements && text.size() < kLongestExample) {
           items.push_back(&item);
+          descriptions.emplace_back(entry.text);
+        }
       }
-  Random random = Random(brief.seed).split("examples");
   std::string out;
   for (int i = 0; i < count && !items.empty(); ++i) {
-    const auto index = random.below(static_cast<std::int64_t>(items.size()));
+    const int index = nearest(wanted, descriptions).index;
     out += (out.empty() ? "" : "\n") + lang::print(*items[static_cast<std::size_t>(index)]);
     items.erase(items.begin() + index);
+    descriptions.erase(descriptions.begin() + index);
   }
   return out.empty() ? "" : quoted("library", out);
 }
@@ -62,12 +66,13 @@ struct CodingContext {
 Question question(const CodingContext& context, const PlannedUnit& unit, const Draft& draft, int variant) {
   Question q{.role = "coder",
              .prompt = "coder.md",
-             .coding = true,
+             .knowledge = Knowledge::kCode,
              .variant = variant,
              .temperature = context.conversation.settings().temperature};
+  const std::string proposal = describe(context.proposal);
   q.values["examples"] =
-      examples_text(context.conversation.brief(), context.conversation.settings().examples);
-  q.values["proposal"] = quoted("proposal", describe(context.proposal));
+      examples_text(proposal + unit.name + " " + unit.task, context.conversation.settings().examples);
+  q.values["proposal"] = quoted("proposal", proposal);
   q.values["parents"] = context.base.old_instance.empty() ? "" : context.conversation.values["parents"];
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
@@ -214,7 +219,7 @@ Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& p
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
     const std::string complaint = describe_errors({built.error()}, /*source=*/"");
     conversation.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
-    Question q{.role = "coder", .prompt = "instance.md", .coding = true, .variant = i};
+    Question q{.role = "coder", .prompt = "instance.md", .knowledge = Knowledge::kCode, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
     q.values["written"] = quoted("written", printed(draft.items));

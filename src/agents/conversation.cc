@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "agents/replies.h"
+#include "edit/edit.h"
+#include "lang/parser.h"
+#include "lang/printer.h"
 
 namespace gabbro::agents {
 
@@ -10,24 +15,59 @@ namespace {
 
 constexpr int kMaxTries = 3;                // unusable replies after which a role gives up
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
+constexpr std::size_t kMostLibraryUnits = 2500;  // bytes of library units that are shown with the parents
 
-std::string parents_text(const Brief& brief) {
+// Returns designs with their measurements; `what` says what they are to the task.
+std::string designs_text(std::string_view what, const std::vector<Parent>& designs) {
   std::string out;
-  for (const Parent& parent : brief.parents) {
-    std::string text = parent.program;
+  for (const Parent& design : designs) {
+    std::string text = design.program;
     if (!text.empty() && text.back() != '\n') text += '\n';
-    if (!parent.evidence.empty()) text += "\nMeasured:\n";
-    for (const std::string& line : parent.evidence) text += "- " + line + "\n";
-    out += (out.empty() ? "" : "\n") + quoted(fmt::format("parent {}: {}", parent.id, parent.name), text);
+    if (!design.evidence.empty()) text += "\nMeasured:\n";
+    for (const std::string& line : design.evidence) text += "- " + line + "\n";
+    out += (out.empty() ? "" : "\n") + quoted(fmt::format("{} {}: {}", what, design.id, design.name), text);
   }
   return out;
+}
+
+std::string history_text(const std::vector<Parent>& parents) {
+  std::string out;
+  for (const Parent& parent : parents)
+    if (!parent.history.empty())
+      out += (out.empty() ? "" : "\n") +
+             quoted_lines(fmt::format("history of {}: {}", parent.id, parent.name), parent.history);
+  return out;
+}
+
+// Returns the units of the library that the parents instantiate, each once, as far as they have room.
+std::string library_units_text(const std::vector<Parent>& parents, const lang::Library& library) {
+  std::set<std::string> names;
+  std::string out;
+  for (const Parent& parent : parents) {
+    const lang::Program program = lang::parse(parent.program).program;
+    for (const edit::TreePlace& place : edit::places(program, library)) {
+      const std::string& name = place.instance.text;
+      const lang::Unit* unit = edit::find_unit(program, name) ? nullptr : library.unit(name);
+      if (!unit || !names.insert(name).second) continue;
+      lang::Item item;
+      item.value = *unit;
+      const std::string text = lang::print(item);
+      if (out.size() + text.size() <= kMostLibraryUnits) out += text;
+    }
+  }
+  return out.empty() ? "" : quoted("library", out);
 }
 
 }  // namespace
 
 Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskReport& report)
     : brief_(brief), tools_(tools), report_(report) {
-  values["parents"] = parents_text(brief);
+  values["parents"] = designs_text("parent", brief.parents);
+  values["best"] = designs_text("design", brief.best);
+  values["history"] = history_text(brief.parents);
+  values["library_units"] = library_units_text(brief.parents, tools.library);
+  values["ladder"] = quoted_lines("campaign", brief.ladder, 2000);
+  values["forecasts"] = quoted_lines("record", brief.forecasts, 3000);
   values["directions"] = quoted_lines("person", brief.directions);
   values["credit"] = quoted_lines("measurements", brief.credit);
   values["failures"] = quoted_lines("record", brief.failures, 2000);
@@ -50,7 +90,7 @@ chat::ChatRequest Conversation::request(const Question& q, bool skip_optional) c
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
-  r.messages = {{chat::MessageRole::kSystem, system_prompt(q.coding)},
+  r.messages = {{chat::MessageRole::kSystem, system_prompt(q.knowledge)},
                 {chat::MessageRole::kUser, fill_prompt(q.prompt, all, skip_optional)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);

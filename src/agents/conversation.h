@@ -23,8 +23,8 @@ struct Question {
   std::string schema{};                // file name of the schema, such as "planner.json"; empty: none
   FieldLimits limits{};                // limits on the fields of the schema
   std::string grammar{};               // GBNF grammar of the reply; empty: none
-  bool coding = false;                 // includes the language reference in the system prompt
-  int variant = 0;                     // distinguishes otherwise equal questions (chat/chat.h)
+  Knowledge knowledge = Knowledge::kTask;
+  int variant = 0;  // distinguishes otherwise equal questions (chat/chat.h)
   double temperature = 0.2;
 };
 
@@ -38,6 +38,10 @@ class Conversation {
   [[nodiscard]] const Brief& brief() const { return brief_; }
   [[nodiscard]] const Tools& tools() const { return tools_; }
   [[nodiscard]] const AgentSettings& settings() const { return tools_.settings; }
+  /// Returns how the design is written: as the brief says, or else the settings, or else unit by unit.
+  [[nodiscard]] record::Writing writing() const {
+    return brief_.writing ? *brief_.writing : settings().writing.value_or(record::Writing::kUnits);
+  }
   [[nodiscard]] record::TaskReport& report() { return report_; }
 
   /// Asks a model. A conversation that exceeds the model's context is tried once more without the optional
@@ -59,7 +63,7 @@ class Conversation {
   /// Passes a step to Tools::watch. `reply` is given for StepKind::kReply.
   void report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply = nullptr);
 
-  /// Values that several prompts share (parents, directions, credit, ...). Roles add their own.
+  /// Values that several prompts share (parents, directions, literature, ...). Roles add their own.
   PromptValues values{};
 
  private:
@@ -70,8 +74,9 @@ class Conversation {
   record::TaskReport& report_;
 };
 
-/// Returns excerpts for the proposer as quoted data; empty if there is no literature or nothing is found. A
-/// librarian whose queries cannot be read is skipped for this task. Errors: those of chat.
-Result<std::string> find_literature(Conversation& conversation);
+/// Puts excerpts into the conversation's value "literature", as quoted data; none if there is no literature
+/// or nothing is found. A librarian whose queries cannot be read is skipped for this task. Errors: those of
+/// chat.
+Result<bool> find_literature(Conversation& conversation);
 
 }  // namespace gabbro::agents

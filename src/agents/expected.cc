@@ -24,8 +24,11 @@ std::vector<chat::ExpectedCalls> expected_calls(const AgentSettings& s) {
                      .cached = prefix,
                      .output = reply});
   };
-  if (s.direct) {
-    add("coder", 1, kCodePrefix, 800);
+  if (s.writing && *s.writing != record::Writing::kUnits) {
+    const bool repairs = *s.writing == record::Writing::kProgram;
+    add("librarian", repairs && s.queries > 0 ? 1 : 0, kIdeasPrefix, 600);
+    add("coder", repairs ? 1.5 : 1, kCodePrefix, 800);
+    add("reviewer", repairs ? s.reviewers : 0, kIdeasPrefix, 900);
     return out;
   }
   const double proposals = std::min(2, s.attempts);

@@ -15,9 +15,9 @@ constexpr std::size_t kLongestQuery = 200, kLongestExcerpt = 1200;  // bytes
 
 }  // namespace
 
-Result<std::string> find_literature(Conversation& conversation) {
+Result<bool> find_literature(Conversation& conversation) {
   const AgentSettings& s = conversation.settings();
-  if (!conversation.tools().literature || s.queries == 0) return std::string();
+  if (!conversation.tools().literature || s.queries == 0) return true;
   std::vector<std::string> queries;
   const auto reply =
       conversation.ask_object({.role = "librarian",
@@ -32,7 +32,7 @@ Result<std::string> find_literature(Conversation& conversation) {
                               });
   if (!reply) {
     if (!is(reply.error(), record::Cause::kLiterature)) return tl::unexpected(reply.error());
-    return std::string();
+    return true;
   }
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
   std::set<std::string> seen;
@@ -43,7 +43,8 @@ Result<std::string> find_literature(Conversation& conversation) {
       if (seen.insert(excerpt).second) out += quoted("literature", excerpt, kLongestExcerpt) + "\n";
   conversation.report_step("librarian", StepKind::kNote,
                            fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
-  return out;
+  conversation.values["literature"] = out;
+  return true;
 }
 
 }  // namespace gabbro::agents

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 
 #include "agents/prompts.h"
@@ -19,6 +20,20 @@ namespace {
 // Parts of the observer's reply that are kept, and of an error's text, in bytes.
 constexpr std::size_t kMaxDifferences = 8, kLongestDifference = 600, kLongestChange = 1000,
                       kLongestDetail = 2000;
+
+constexpr std::size_t kLongestProgram = 8000;  // bytes of a refused program that are sent back
+
+// Returns the lines of comment with which a program begins: the idea in its author's words.
+std::string leading_comment(std::string_view code) {
+  std::string out;
+  while (code.starts_with('#')) {
+    const std::string_view line = code.substr(0, code.find('\n'));
+    const std::size_t text = line.find_first_not_of("# ");
+    if (text != std::string_view::npos) out += std::string(line.substr(text)) + "\n";
+    code.remove_prefix(std::min(code.size(), line.size() + 1));
+  }
+  return shortened(out, kLongestDetail);
+}
 
 // Asks the campaign whether it accepts the program. Errors: those of Brief::admit; "duplicate" if it returns
 // false.
@@ -130,34 +145,85 @@ class DesignBuilder {
   lang::CheckReport report_;
 };
 
-Result<std::string> make_by_stages(Conversation& conversation) {
+Result<std::string> write_by_units(Conversation& conversation) {
   GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
-  GABBRO_TRY(literature, find_literature(conversation));
-  GABBRO_TRY(accepted, find_proposal(conversation, parents, literature));
+  if (auto ok = find_literature(conversation); !ok) return tl::unexpected(ok.error());
+  GABBRO_TRY(accepted, find_proposal(conversation, parents));
   GABBRO_TRY(plan, make_plan(conversation, accepted.proposal, accepted.base));
   GABBRO_TRY(drafts, write_units(conversation, accepted.proposal, plan, accepted.base));
   return DesignBuilder(conversation, accepted, std::move(plan), std::move(drafts.front())).run();
 }
 
-// Asks for the whole program in one reply, without repairs. The pipeline is compared with this.
-Result<std::string> make_in_one_reply(Conversation& conversation) {
-  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
-  conversation.report().attempts = 1;
-  GABBRO_TRY(reply, conversation.ask({.role = "coder",
-                                      .prompt = "direct.md",
-                                      .coding = true,
-                                      .temperature = conversation.settings().temperature}));
-  const std::string code = find_code(reply.text);
+// Checks a whole program: the language, the campaign and the reviewers. Errors, all of which but those of
+// chat and the screener are about this program: those of the checker, of Brief::admit, and "review" with the
+// objections.
+Result<lang::Program> check_program(Conversation& conversation, const std::string& code) {
   lang::CheckReport report = lang::check(code, conversation.tools().library);
   if (report.valid())
     if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
   if (!report.valid()) {
-    conversation.report_step("checker", StepKind::kRefused, describe_errors(report.errors, code));
-    return fail("assembly", report.errors[0].message, report.errors[0].hint);
+    const std::string complaint = describe_errors(report.errors, code);
+    conversation.report_step("checker", StepKind::kRefused, complaint);
+    return fail("assembly", complaint);
   }
-  conversation.report().title = edit::design_of(report.program).value()->name;
+  record::TaskReport& task = conversation.report();
+  task.title = edit::design_of(report.program).value()->name;
+  task.proposal = fmt::format("{}\n\n{}", task.title, leading_comment(code));
   if (auto ok = check_admitted(conversation.brief(), report.program); !ok) return tl::unexpected(ok.error());
-  return lang::print(report.program);
+  if (conversation.writing() == record::Writing::kDirect) return std::move(report.program);
+  GABBRO_TRY(reviews, review(conversation, fmt::format("{}\n\nThe program:\n{}\nFacts:\n{}", task.proposal,
+                                                       lang::print(report.program),
+                                                       facts_text(report.subjects.front().facts))));
+  task.reviews = std::move(reviews);
+  const double rating = mean_rating(task.reviews, conversation.brief().reviewer_weights);
+  if (task.reviews.empty() || rating >= conversation.settings().pass) return std::move(report.program);
+  std::string objections;
+  for (const record::Review& r : task.reviews) objections += r.text;
+  return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
+                                    conversation.settings().pass, objections));
+}
+
+// Returns true if a repaired program may pass where this one failed. A duplicate needs another idea, and
+// errors of chat or of the screener are none of the program's.
+bool is_repairable(const Error& e) {
+  using record::Cause;
+  static constexpr std::array kOthers{Cause::kDuplicate, Cause::kSameFunction, Cause::kScreener,
+                                      Cause::kStopped,   Cause::kCap,          Cause::kChatDown,
+                                      Cause::kChatKey,   Cause::kChatReply,    Cause::kChatContext,
+                                      Cause::kReplay,    Cause::kStore};
+  return std::none_of(kOthers.begin(), kOthers.end(), [&](Cause cause) { return is(e, cause); });
+}
+
+// Asks for the whole program. Unless it is to be written in one reply, the coder may repair it.
+Result<std::string> write_program(Conversation& conversation) {
+  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
+  const bool direct = conversation.writing() == record::Writing::kDirect;
+  if (!direct)
+    if (auto ok = find_literature(conversation); !ok) return tl::unexpected(ok.error());
+  const AgentSettings& s = conversation.settings();
+  Question q{
+      .role = "coder", .prompt = "program.md", .knowledge = Knowledge::kCode, .temperature = s.temperature};
+  const int most = direct ? 1 : 1 + s.repairs;
+  Error last;
+  for (int i = 0; i < most; ++i) {
+    conversation.report().attempts = i + 1;
+    q.variant = i;
+    GABBRO_TRY(reply, conversation.ask(q));
+    const std::string code = find_code(reply.text);
+    auto program = check_program(conversation, code);
+    conversation.report_usable("coder", reply, program.has_value());
+    if (program) return lang::print(*program);
+    last = program.error();
+    if (!is_repairable(last)) return tl::unexpected(last);
+    // Only the last program and what is wrong with it are sent back, since earlier ones cost tokens.
+    q.after = {{chat::MessageRole::kAssistant, shortened(code, kLongestProgram)},
+               {chat::MessageRole::kUser,
+                fmt::format("{}This is refused:\n{}{}{}\nReply with the whole program, corrected.",
+                            reply.cut ? "The reply was cut, as it was too long. " : "", last.message,
+                            last.hint.empty() ? "" : "; ", last.hint)}};
+    if (code.empty()) q.after.erase(q.after.begin());
+  }
+  return tl::unexpected(last);
 }
 
 void set_failure(record::TaskReport& report, const Error& error) {
@@ -186,8 +252,9 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   run_catching(report, [&] {
     report.prompts = prompts_version();
     Conversation conversation(brief, tools, report);
-    auto program = brief.direct || tools.settings.direct ? make_in_one_reply(conversation)
-                                                         : make_by_stages(conversation);
+    report.writing = conversation.writing();
+    auto program = report.writing == record::Writing::kUnits ? write_by_units(conversation)
+                                                             : write_program(conversation);
     if (program) {
       report.outcome = record::TaskOutcome::kDesign;
       report.program = std::move(*program);

@@ -234,7 +234,9 @@ std::string drop_unused(UnitPlan& plan) {
 UnitPlan plan_without_planner(const Proposal& p, const Base& base) {
   UnitPlan plan;
   for (const std::string& name : p.units)
-    plan.units.push_back({.name = name, .inputs = {"x"}, .task = "its part of the proposal"});
+    plan.units.push_back({.name = name,
+                          .inputs = {"x"},
+                          .task = p.units.size() == 1 ? "the proposal" : "its part of the proposal"});
   if (plan.units.empty()) return plan;
   plan.instance = plain_instance(base, plan.units.back().name);
   return plan;
@@ -322,14 +324,19 @@ std::string instance_text(const Base& base, const std::string& unit) {
   return text + fmt::format("; as \"{0}\", or \"{0}(heads=2)\" when it has that hyperparameter", name);
 }
 
+bool asks_planner(const AgentSettings& settings, record::Mode mode, const Proposal& p) {
+  return settings.planner && !(mode == record::Mode::kMutation && p.units.size() == 1);
+}
+
 Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& p, const Base& base) {
   const bool nothing_new = p.units.empty() && base.mode == record::Mode::kCrossover;
   if (nothing_new) return UnitPlan{};
   UnitPlan plan;
-  if (!conversation.settings().planner) {
+  if (!asks_planner(conversation.settings(), base.mode, p)) {
     plan = plan_without_planner(p, base);
     if (plan.units.empty())
       return fail("plan", "the proposal names no unit, and there is no planner to add one");
+    repair_units(plan, base, conversation.tools().library);
     for (const PlannedUnit& unit : plan.units)
       if (auto ok = check_names(unit, base, conversation.tools().library); !ok)
         return tl::unexpected(ok.error());
@@ -342,8 +349,8 @@ Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& p, const 
                   {"instance", instance_text(base, p.units.empty() ? "" : p.units.back())}},
        .schema = "planner.json",
        .limits = {.counts = {{"units",
-                              {base.inserted_instance.empty() ? 1 : 0,
-                               conversation.settings().most_units}}}}},
+                              {base.inserted_instance.empty() ? 1 : 0, conversation.settings().most_units}}}},
+       .knowledge = Knowledge::kUnits},
       "plan", [&](const std::string& json, bool is_last) -> Result<bool> {
         GABBRO_TRY(read,
                    parse_plan(json, base, conversation.settings().most_units, conversation.tools().library,

@@ -47,9 +47,13 @@ std::string instance_text(const Base& base, const std::string& unit);
 /// Returns the last unit of the plan with its defaults, as an instance; "" without units.
 std::string plain_instance(const UnitPlan& plan, const Base& base);
 
-/// Asks the planner; names in its last reply are repaired. Without a planner (AgentSettings::planner) the
-/// units are those that the proposal names, in its order. Returns an empty plan for a crossover without new
-/// units. Errors: those of chat, "plan".
+/// Returns true if a planner divides the proposal into units: not if AgentSettings::planner is off, and not
+/// for a mutation by a single unit.
+bool asks_planner(const AgentSettings& settings, record::Mode mode, const Proposal& proposal);
+
+/// Asks the planner; names in its last reply are repaired. If none is asked, the units are those that the
+/// proposal names, in its order; the one that replaces another gets the ports of that unit. Returns an empty
+/// plan for a crossover without new units. Errors: those of chat, "plan".
 Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& proposal, const Base& base);
 
 }  // namespace gabbro::agents

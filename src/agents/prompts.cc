@@ -72,7 +72,7 @@ const std::string& prompts_version() {
   static const std::string version = [] {
     std::string all;
     for (const PromptFile& file : prompt_files()) all += fmt::format("{}\n{}\n", file.name, file.text);
-    return to_hex(hash128(all + system_prompt(/*coding=*/true) + system_prompt(/*coding=*/false)));
+    return to_hex(hash128(all + system_prompt(Knowledge::kCode)));
   }();
   return version;
 }
@@ -129,13 +129,14 @@ std::string quoted_lines(std::string_view source, std::span<const std::string> l
   return quoted(source, text, max_bytes);
 }
 
-const std::string& system_prompt(bool coding) {
-  static const std::string short_text =
+const std::string& system_prompt(Knowledge knowledge) {
+  static const std::string units =
       fmt::format("{}\n# Units of the library\n\n{}", prompt_file("system.md"), zoo::units_text());
-  static const std::string long_text =
+  static const std::string code =
       fmt::format("{}\n{}\n# Functions of Gab\n\n{}\n# Units of the library\n\n{}", prompt_file("system.md"),
                   zoo::language_text(), zoo::functions_text(), zoo::units_text());
-  return coding ? long_text : short_text;
+  static const std::string task(prompt_file("system.md"));
+  return knowledge == Knowledge::kCode ? code : knowledge == Knowledge::kUnits ? units : task;
 }
 
 }  // namespace gabbro::agents

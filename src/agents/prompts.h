@@ -50,10 +50,15 @@ std::string quoted_lines(std::string_view source, std::span<const std::string> l
 /// Cuts `text` to at most `max_bytes` bytes at a character boundary, followed by a mark if something is cut.
 std::string shortened(std::string_view text, std::size_t max_bytes);
 
-/// Returns the beginning of every conversation: a description of Gabbro and the units of the library. With
-/// `coding`, the language reference and the table of its functions come between them; proposals do not need
-/// these.
-const std::string& system_prompt(bool coding);
+/// The knowledge of Gab that a role needs.
+enum class Knowledge : std::uint8_t {
+  kTask,   // the description of Gabbro alone: for roles that judge or search
+  kUnits,  // with the units of the library: for roles that choose among them
+  kCode,   // with the language reference and the table of its functions, too: for roles that write Gab
+};
+
+/// Returns the beginning of every conversation with a role: what it needs to know, the same for every task.
+const std::string& system_prompt(Knowledge knowledge);
 
 /// Estimates the number of tokens of a text at four bytes per token, for the size of prompts.
 constexpr std::int64_t estimated_tokens(std::size_t bytes) {

@@ -15,13 +15,13 @@ using record::Mode;
 namespace {
 
 constexpr std::size_t kLongestEcho = 6000;  // bytes of a refused reply that are sent back with the reasons
+constexpr std::size_t kLongestObjections = 1500;
 constexpr std::size_t kLongestTitle = 200;  // bytes of a similar proposal's title in the reason
 
 // Returns the question of the first attempt. In the reply, `place` is a path in the tree of the first parent,
 // and `from`, for crossover, one in the tree of the second (prompts/proposer.md). Only paths that exist are
 // allowed.
-Question first_question(Conversation& conversation, const std::vector<lang::Program>& parents,
-                        const std::string& literature) {
+Question first_question(Conversation& conversation, const std::vector<lang::Program>& parents) {
   const lang::Library& library = conversation.tools().library;
   const Mode mode = conversation.brief().mode;
   Question q{.role = "proposer",
@@ -29,6 +29,7 @@ Question first_question(Conversation& conversation, const std::vector<lang::Prog
              .schema = "proposer.json",
              .limits = {.counts = {{"units",
                                     {mode == Mode::kCrossover ? 0 : 1, conversation.settings().most_units}}}},
+             .knowledge = Knowledge::kUnits,
              .temperature = conversation.settings().temperature};
   const auto allow_paths = [&](const char* field, std::size_t parent) {
     for (const edit::TreePlace& place : edit::places(parents[parent], library))
@@ -43,7 +44,6 @@ Question first_question(Conversation& conversation, const std::vector<lang::Prog
     q.values["second_places"] = quoted("second parent", places_text(parents[1], library));
   }
   if (mode == Mode::kScratch) q.values["scratch"] = kPresent;
-  q.values["literature"] = literature;
   return q;
 }
 
@@ -71,15 +71,20 @@ Result<bool> check_not_similar(Conversation& conversation, const Proposal& p) {
               "propose another mechanism");
 }
 
-// Has the proposal reviewed. Errors: those of review(); "review", with the objections, if it does not pass.
+// Has the proposal reviewed. Planner and coder hear the objections of a review that passes. Errors: those of
+// review(); "review", with the objections, if it does not pass.
 Result<bool> check_review(Conversation& conversation, const Proposal& p) {
   GABBRO_TRY(reviews, review(conversation, describe(p)));
   conversation.report().reviews = reviews;
   if (reviews.empty()) return true;
-  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
-  if (rating >= conversation.settings().pass) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
+  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
+  if (rating >= conversation.settings().pass) {
+    if (!objections.empty())
+      conversation.values["objections"] = quoted("review", objections, kLongestObjections);
+    return true;
+  }
   return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
                                     conversation.settings().pass, objections));
 }
@@ -91,9 +96,8 @@ bool is_refusal(const Error& e) {
 
 }  // namespace
 
-Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents,
-                               const std::string& literature) {
-  Question q = first_question(conversation, parents, literature);
+Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents) {
+  Question q = first_question(conversation, parents);
   Error last_error;
   for (int attempt = 0; attempt < conversation.settings().attempts; ++attempt) {
     ++conversation.report().attempts;
@@ -109,7 +113,7 @@ Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lan
       if (auto ok = check_not_similar(conversation, proposal); !ok) return ok;
       GABBRO_TRY(base, prepare(proposal, conversation.brief().mode, parents, conversation.tools().library));
       // Without a planner, nobody can rename the units later, so their names are checked now.
-      if (!conversation.settings().planner)
+      if (!asks_planner(conversation.settings(), conversation.brief().mode, proposal))
         if (auto plan = make_plan(conversation, proposal, base); !plan)
           return fail("proposal", plan.error().message, plan.error().hint);
       if (auto ok = check_review(conversation, proposal); !ok) return ok;

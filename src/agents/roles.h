@@ -20,11 +20,10 @@ struct Accepted {
 
 /// Asks for proposals until one is readable, is not a duplicate, fits its place and passes review; each
 /// refusal goes back with its reasons. Makes at most AgentSettings::attempts attempts. `parents` are those of
-/// the brief, parsed; `literature` is the result of find_literature. Fills attempts, title, proposal and
-/// reviews of the report. Errors: those of chat; after the last attempt its cause: "proposal", "duplicate" or
-/// "review".
-Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents,
-                               const std::string& literature);
+/// the brief, parsed. Fills attempts, title, proposal and reviews of the report, and the conversation's value
+/// "objections" with those of the reviews that passed. Errors: those of chat; after the last attempt its
+/// cause: "proposal", "duplicate" or "review".
+Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents);
 
 /// Asks AgentSettings::reviewers reviewers about a proposal, as text. A reviewer whose replies cannot be read
 /// abstains. Errors: those of chat; "review" if all abstain.

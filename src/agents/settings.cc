@@ -45,7 +45,11 @@ Result<AgentSettings> parse_settings(std::string_view text) {
     t("checker", s.checker);
     t("observer", s.observer);
     t("grammar", s.grammar);
-    t("direct", s.direct);
+    std::string writing = "auto";
+    t("writing", writing);
+    s.writing = record::parse_word<record::Writing>(writing);
+    if (!s.writing && writing != "auto")
+      t.fail(table.get("writing"), record::unknown_word<record::Writing>(writing) + ", or \"auto\"", "");
     if (s.modes.mutation + s.modes.crossover + s.modes.scratch <= 0)
       t.fail(node, "mutation, crossover and scratch are all 0", "set at least one of them above 0");
   }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/random.h"
 #include "base/result.h"
 #include "record/spelling.h"
+#include "record/task.h"
 
 namespace gabbro::agents {
 
@@ -40,7 +42,10 @@ struct AgentSettings {
   // Switches for experiments that turn off parts of the pipeline.
   bool planner = true, checker = true, observer = true;
   bool grammar = true;  // constrains the coder's replies to Gab's grammar if the server can
-  bool direct = false;  // asks for the whole program in one reply
+
+  // How designs are written. Nothing ("auto"): in a campaign, as its record says is worth its money;
+  // otherwise unit by unit.
+  std::optional<record::Writing> writing;
 };
 
 /// Reads [pipeline] from the text of an agents.toml. Other tables are ignored; missing keys keep their

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,18 @@ namespace gabbro::campaign {
 struct Agents {
   agents::TaskPool* pool = nullptr;
   agents::Modes modes;  // initial weights of the modes, before success shifts them
+  // How the strategy "agents" writes designs; nothing: as its record in the campaign says (next_task).
+  std::optional<record::Writing> writing{};
   // Returns a line for the view, with the money spent and the endpoints that are down; may be null.
   std::function<std::string()> account;
 };
 
-/// Returns the next task of `strategy`, with the id `id`: mode, parents, and a brief with the measurements so
-/// far. The task depends on the arguments alone.
+/// Returns the next task of `strategy`, with the id `id`: mode, parents, the way of writing, and a brief with
+/// the measurements so far. Unless `agents.writing` is set, the way is drawn by designs better than their
+/// parent per money (or per token, where nothing costs money) in the record. Of `agents`, only `modes` and
+/// `writing` are used; the task depends on the arguments alone.
 record::TaskBegun next_task(const evolve::Population& population, const std::string& strategy,
-                            const agents::Modes& modes, std::uint64_t seed, std::int64_t id);
+                            const Agents& agents, std::uint64_t seed, std::int64_t id);
 
 /// Returns the brief of a task that has begun. It adds what the task's event does not contain: the proposals
 /// known when it began, and the function that screens programs. Errors: as agents::parse_brief.

@@ -6,6 +6,7 @@
 
 #include "campaign/agents.h"
 #include "campaign/format.h"
+#include "evolve/outcome.h"
 #include "evolve/reviewers.h"
 
 namespace gabbro::campaign {
@@ -94,13 +95,13 @@ std::string task_text(const CampaignReading& r, std::int64_t design) {
     out += fmt::format("  {:<8}{}: promised {}, found {}\n", promise.kept ? "kept" : "broken",
                        record::word_of(promise.property), one_line(promise.said, 60),
                        one_line(promise.found, 60));
-  const auto beat = evolve::beat_parent(r.population, r.population.individual(design));
+  const auto outcome = evolve::outcome_of(r.population, r.population.individual(design));
   for (const record::Review& review : report.reviews)
     out += fmt::format("  review by {}: {} of 5, {:.0f} % chance to beat its parent{}\n    {}\n",
                        one_line(review.model, 30), review.rating, 100 * review.probability,
-                       !beat   ? ""
-                       : *beat ? " (it did)"
-                               : " (it did not)",
+                       !outcome          ? ""
+                       : outcome->better ? " (it did)"
+                                         : " (it did not)",
                        one_line(review.text, 600));
   for (const record::WrittenUnit& u : report.units)
     out += fmt::format("  unit {}: {}, {} valid, {}\n", one_line(u.name, 40),

@@ -1,33 +1,29 @@
 // Writes the briefs that agents are given.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "agents/weights.h"
 #include "campaign/agents.h"
-#include "campaign/format.h"
-#include "edit/edit.h"
+#include "campaign/lessons.h"
 #include "evolve/adaptive.h"
-#include "evolve/ladder.h"
+#include "evolve/outcome.h"
 #include "evolve/reviewers.h"
-#include "lang/printer.h"
-#include "zoo/library.h"
+#include "evolve/strategy.h"
+#include "lang/parser.h"
 
 namespace gabbro::campaign {
 
 using evolve::Individual;
 using evolve::Population;
-using evolve::Standing;
-using record::Cause;
 using record::Mode;
+using record::Writing;
 
 namespace {
 
-constexpr std::size_t kRecentDesigns = 300;  // number of the latest designs that are considered
-constexpr std::size_t kMaxLines = 6;         // maximum number of lines of each kind of evidence
+constexpr std::size_t kBestShown = 3;  // designs that a task from scratch is shown
 
 // Returns the share of offspring that beat their parent, shrunk towards one in three while there are few.
 double success_rate(const evolve::Credit& c) { return (1.0 + c.better) / (3.0 + c.offspring); }
@@ -49,174 +45,116 @@ Mode draw_mode(const Population& p, const std::string& strategy, const agents::M
   return agents::draw_mode(weights, /*parents=*/2, random);
 }
 
-// Formats the mean difference from the best baseline at a rung; "" if there is none.
-std::string difference_from_baseline(const Population& p, const Individual& i, int rung) {
-  const std::int64_t baseline = p.best_baseline(rung);
-  if (baseline == 0 || baseline == i.created.id) return "";
-  const std::vector<double> d = p.differences(i.created.id, baseline, rung, evolve::RunKind::kSearch);
-  if (d.empty()) return "";
-  double mean = 0;
-  for (const double x : d) mean += x / static_cast<double>(d.size());
-  return fmt::format(", {:+.4f} against the best baseline, {}", mean, p.individual(baseline).created.name);
-}
-
-std::vector<std::string> evidence(const Population& p, const Individual& i) {
-  std::vector<std::string> out;
-  const auto& rungs = p.settings().rungs;
-  for (int r = 0; r < static_cast<int>(rungs.size()); ++r) {
-    const Standing s = p.standing(i, r);
-    const std::string where =
-        fmt::format("{} parameters, {} tokens", rungs[static_cast<std::size_t>(r)].name,
-                    amount(static_cast<double>(rungs[static_cast<std::size_t>(r)].tokens)));
-    if (s.done > 0)
-      out.push_back(fmt::format("{}: {:.4f} bits per byte on {}{}", where, s.bits, count_of(s.done, "seed"),
-                                difference_from_baseline(p, i, r)));
-    for (const std::int64_t id : i.trials) {
-      const evolve::Trial& t = p.trial(id);
-      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::is_verdict_run(t))
-        continue;
-      out.push_back(t.status == record::Status::kHurdle
-                        ? where + ": stopped early, its loss was among the worst"
-                        : fmt::format("{}: {}: {}", where, t.status, one_line(t.cause, 160)));
-    }
+// Draws a way of writing by its success per cost. Its success is drawn from the Beta distribution of the
+// share of its ended tasks whose design was better than its parent; its cost is the mean of its tasks, in
+// money or, where nothing costs money, in tokens. A way without tasks is taken first.
+Writing draw_writing(const Population& p, const std::string& strategy, Random& random) {
+  struct Record {
+    int tasks = 0, better = 0;
+    double money = 0, tokens = 0;
+  };
+  std::map<Writing, Record> records{{Writing::kUnits, {}}, {Writing::kProgram, {}}};
+  double money = 0;
+  for (const evolve::AgentTask& t : p.tasks()) {
+    const auto record = records.find(t.report.writing);
+    if (!t.ended || t.begun.strategy != strategy || record == records.end()) continue;
+    const auto outcome =
+        t.design != 0 ? evolve::outcome_of(p, p.individual(t.design)) : std::optional<evolve::Outcome>();
+    if (t.design != 0 && !outcome) continue;  // its design has not been trained yet
+    Record& r = record->second;
+    ++r.tasks, r.better += outcome && outcome->better ? 1 : 0;
+    r.money += t.report.cost, money += t.report.cost;
+    r.tokens += static_cast<double>(t.report.input_tokens + t.report.output_tokens);
   }
-  if (!i.trials.empty())
-    if (const auto& curve = p.trial(i.trials.front()).curve; !curve.empty()) {
-      std::string line = "training loss at every eighth of the first run:";
-      for (const double loss : curve) line += fmt::format(" {:.3f}", loss);
-      out.push_back(line);
-    }
-  out.push_back(
-      fmt::format("costs: {} FLOPs a token in training, {} in decoding, {} bytes of state; it mixes by {}",
-                  amount(i.created.train_flops), amount(i.created.decode_flops),
-                  amount(i.created.state_bytes), i.created.species));
-  for (const Individual& a : p.individuals()) {
-    if (!is_ablation(a) || a.created.parent != i.created.id) continue;
-    const std::vector<double> d =
-        p.differences(a.created.id, i.created.id, evolve::leader(p).rung, evolve::RunKind::kVerdict);
-    if (!d.empty())
-      out.push_back(fmt::format("{}: {:+.4f} bits per byte on {}", a.created.provenance.description,
-                                evolve::mean_interval(d).mean,
-                                count_of(static_cast<std::int64_t>(d.size()), "seed")));
+  Writing best = Writing::kUnits;
+  double most = -1;
+  for (const auto& [writing, r] : records) {
+    if (r.tasks == 0) return writing;
+    const double cost = std::max(money > 0 ? r.money : r.tokens, 1e-9) / r.tasks;
+    if (const double x = evolve::draw_beta(1 + r.better, 1 + r.tasks - r.better, random) / cost; x > most)
+      most = x, best = writing;
   }
-  return out;
+  return best;
 }
 
 agents::Parent parent_of(const Population& p, const Individual& i) {
-  return {
-      .id = i.created.id, .name = i.created.name, .program = i.created.program, .evidence = evidence(p, i)};
+  return {.id = i.created.id,
+          .name = i.created.name,
+          .program = i.created.program,
+          .evidence = evidence_lines(p, i),
+          .history = history_lines(p, i)};
 }
 
-// Ranks units by the mean score at the first rung of designs with them, minus that of designs without them.
-// Each group must have at least three designs.
-std::vector<std::string> unit_credit(const Population& p) {
-  struct Sum {
-    double bits = 0;
-    int count = 0;
-  };
-  std::map<std::string, Sum> with;  // by unit
-  Sum all;
-  const auto& designs = p.individuals();
-  for (std::size_t k = designs.size() > kRecentDesigns ? designs.size() - kRecentDesigns : 0;
-       k < designs.size(); ++k) {
-    const Standing s = p.standing(designs[k], 0);
-    if (s.done == 0 || s.unscored > 0 || !std::isfinite(s.bits) || designs[k].vetoed) continue;
-    all.bits += s.bits, ++all.count;
-    std::vector<std::string> names;
-    for (const edit::TreePlace& place : edit::places(*designs[k].program, zoo::library()))
-      if (place.instance.kind == lang::Expr::Kind::kName || place.instance.kind == lang::Expr::Kind::kCall)
-        names.push_back(place.instance.text);
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& name : names) with[name].bits += s.bits, ++with[name].count;
-  }
-  std::vector<std::pair<double, std::string>> found;
-  for (const auto& [name, sum] : with) {
-    const int without = all.count - sum.count;
-    if (sum.count < 3 || without < 3) continue;
-    const double gain = sum.bits / sum.count - (all.bits - sum.bits) / without;
-    found.emplace_back(gain, fmt::format("{}: {:+.4f} bits per byte in {} with it against {} without", name,
-                                         gain, count_of(sum.count, "design"), without));
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return std::abs(a.first) > std::abs(b.first); });
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::min(kMaxLines, found.size()); ++i) out.push_back(found[i].second);
+// Returns the designs that are parents of tasks in progress.
+std::set<std::int64_t> busy_parents(const Population& p) {
+  std::set<std::int64_t> out;
+  for (const evolve::AgentTask& t : p.tasks())
+    if (!t.ended || t.awaits_screening()) out.insert({t.begun.parent, t.begun.second_parent});
   return out;
 }
 
-std::string stack_of(const Individual& i) {
-  const auto design = edit::design_of(*i.program);
-  return design ? lang::print((*design)->stack) : "";
-}
-
-// Returns the designs most similar to the parent; the best ones if there is no parent.
-std::vector<std::string> neighbours(const Population& p, const Individual* parent) {
-  std::vector<std::pair<double, const Individual*>> near;  // with the distance or the score to sort by
-  constexpr double kNoScore = 100;                         // greater than any score
-  const auto& all = p.individuals();
-  for (std::size_t k = all.size() > kRecentDesigns ? all.size() - kRecentDesigns : 0; k < all.size(); ++k) {
-    const Individual& i = all[k];
-    if (&i == parent || !i.program || (!evolve::is_candidate(i) && !evolve::is_known(i))) continue;
-    const Standing s = p.standing(i, 0);
-    const double bits = s.done > 0 && s.unscored == 0 ? s.bits : kNoScore;
-    near.emplace_back(parent ? evolve::distance(parent->shape, i.shape) : bits, &i);
-  }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> out;
-  for (std::size_t k = 0; k < std::min(kMaxLines, near.size()); ++k) {
-    const Individual& i = *near[k].second;
-    const Standing s = p.standing(i, 0);
-    out.push_back(fmt::format("{}: {}{}", label_of(i), one_line(stack_of(i), 160),
-                              s.done > 0 && s.unscored == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
-                              : s.unscored > 0              ? " (lost)"
-                                                            : ""));
+// Draws up to two parents by rank, best first, each drawn `kNext` times as often as the one before it. A
+// model costs more than an operator, so that no design without a score is drawn, nor one that another task
+// works on, while there are others. The list is empty if no design has a score yet.
+std::vector<const Individual*> draw_parents(const Population& p, const std::string& strategy,
+                                            Random& random) {
+  constexpr double kNext = 0.8;
+  std::vector<evolve::ParentCandidate> ranked = evolve::parent_candidates(p, strategy);
+  std::erase_if(ranked, [](const auto& c) { return !std::isfinite(c.excess_bits); });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.excess_bits < b.excess_bits; });
+  const std::set<std::int64_t> busy = busy_parents(p);
+  std::stable_partition(ranked.begin(), ranked.end(),
+                        [&](const auto& c) { return !busy.contains(c.design->created.id); });
+  const auto free = static_cast<std::size_t>(std::count_if(
+      ranked.begin(), ranked.end(), [&](const auto& c) { return !busy.contains(c.design->created.id); }));
+  if (free > 0) ranked.resize(free);
+  std::vector<const Individual*> out;
+  while (out.size() < 2 && !ranked.empty()) {
+    std::size_t rank = 0;
+    while (rank + 1 < ranked.size() && !random.chance(1 - kNext)) ++rank;
+    out.push_back(ranked[rank].design);
+    ranked.erase(ranked.begin() + static_cast<std::ptrdiff_t>(rank));
   }
   return out;
 }
 
-std::vector<std::string> failures(const Population& p) {
-  std::vector<std::pair<std::int64_t, std::string>> found;
-  const auto add = [&](const std::string& what, const evolve::Failures& f) {
-    found.emplace_back(
-        f.count, fmt::format("{}: {}; the last: {}", what, count_of(f.count, "time"), one_line(f.last, 160)));
-  };
-  for (const auto& [cause, f] : p.failures().draws) {
-    // Edit operators guess, so these causes say nothing to agents.
-    if (cause == Cause::kDuplicate || cause == Cause::kEdit) continue;
-    add(fmt::format("{}", cause), f);
-  }
-  for (const auto& [cause, f] : p.failures().tasks) add(fmt::format("agents: {}", cause), f);
-  for (const auto& [status, f] : p.failures().runs) add(fmt::format("run {}", status), f);
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::min(kMaxLines, found.size()); ++i) out.push_back(found[i].second);
+// Returns the names of the units that the programs define.
+std::set<std::string> units_in(const std::vector<agents::Parent>& parents) {
+  std::set<std::string> out;
+  for (const agents::Parent& parent : parents)
+    for (const lang::Item& item : lang::parse(parent.program).program.items)
+      if (std::holds_alternative<lang::Unit>(item.value)) out.insert(lang::item_name(item));
   return out;
 }
 
 }  // namespace
 
-record::TaskBegun next_task(const Population& p, const std::string& strategy, const agents::Modes& modes,
+record::TaskBegun next_task(const Population& p, const std::string& strategy, const Agents& agents,
                             std::uint64_t seed, std::int64_t id) {
   Random random = Random(seed).split("tasks").split(static_cast<std::uint64_t>(id));
   agents::Brief brief;
   brief.task = id;
-  brief.seed = random.next();
-  brief.mode = draw_mode(p, strategy, modes, random);
-  const Individual* parent = evolve::choose_parent(p, strategy, random);
-  const Individual* second_parent = parent ? evolve::choose_parent(p, strategy, random) : nullptr;
-  if (!parent)  // no design has an outcome yet: take a random baseline
-    parent = &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size())));
-  if (brief.mode == Mode::kScratch) parent = nullptr;
-  if (brief.mode == Mode::kCrossover && (!second_parent || second_parent == parent))
-    brief.mode = Mode::kMutation;
-  if (brief.mode != Mode::kCrossover) second_parent = nullptr;
-  for (const Individual* i : {parent, second_parent})
-    if (i) brief.parents.push_back(parent_of(p, *i));
-  brief.credit = unit_credit(p);
-  brief.neighbours = neighbours(p, parent);
-  brief.failures = failures(p);
+  brief.mode = draw_mode(p, strategy, agents.modes, random);
+  brief.writing = strategy == evolve::kDirect ? Writing::kDirect
+                  : agents.writing            ? *agents.writing
+                                              : draw_writing(p, strategy, random);
+  std::vector<const Individual*> parents = draw_parents(p, strategy, random);
+  if (parents.empty())  // no design has a score: take a random baseline
+    parents.push_back(
+        &p.individual(1 + random.below(static_cast<std::int64_t>(p.settings().baselines.size()))));
+  if (brief.mode == Mode::kCrossover && parents.size() < 2) brief.mode = Mode::kMutation;
+  parents.resize(std::min(parents.size(), record::parents_of(brief.mode)));
+  for (const Individual* i : parents) brief.parents.push_back(parent_of(p, *i));
+  if (brief.mode == Mode::kScratch)
+    for (const Individual* i : best_designs(p, kBestShown)) brief.best.push_back(parent_of(p, *i));
+  const Individual* parent = parents.empty() ? nullptr : parents[0];
+  const Individual* second_parent = parents.size() > 1 ? parents[1] : nullptr;
+  brief.ladder = ladder_lines(p);
+  brief.credit = unit_worth_lines(p, units_in(brief.parents));
+  brief.neighbours = neighbour_lines(p, parent);
+  brief.failures = failure_lines(p);
+  brief.forecasts = forecast_lines(p);
   brief.directions = p.directions();
   brief.reviewer_weights = weights_of_reviewers(p);
   return {.id = id,
@@ -233,8 +171,12 @@ Result<agents::Brief> brief_of(const Population& p, const evolve::AgentTask& tas
   for (std::int64_t k = 0; k < task.ended_before; ++k) {
     const evolve::AgentTask& earlier =
         p.tasks()[static_cast<std::size_t>(p.ended_tasks()[static_cast<std::size_t>(k)] - 1)];
-    if (earlier.report.outcome == record::TaskOutcome::kDesign)
-      brief.proposals.push_back(earlier.report.title + "\n" + earlier.report.proposal);
+    if (earlier.report.outcome != record::TaskOutcome::kDesign) continue;
+    // A mechanism that helped one parent may be tried at another.
+    const auto outcome = earlier.design != 0 ? evolve::outcome_of(p, p.individual(earlier.design))
+                                             : std::optional<evolve::Outcome>();
+    if (outcome && outcome->better && earlier.begun.parent != task.begun.parent) continue;
+    brief.proposals.push_back(earlier.report.proposal);
   }
   const auto designs = std::make_shared<const Population>(p.designs());
   brief.admit = [designs, screener = std::move(screener)](const lang::Program& program) -> Result<bool> {

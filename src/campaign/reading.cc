@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <tuple>
 
 #include "campaign/format.h"
@@ -55,6 +56,14 @@ double worst_of_best(const std::vector<store::TrialRow>& trials) {
   return bits[kCompared - 1];
 }
 
+// Returns the designs that agents wrote and their parents, whose runs decide the outcomes of tasks.
+std::set<std::int64_t> designs_of_outcomes(const std::vector<store::DesignRow>& designs) {
+  std::set<std::int64_t> out;
+  for (const store::DesignRow& d : designs)
+    if (d.created.task != 0) out.insert({d.created.id, d.created.parent});
+  return out;
+}
+
 // Returns true for runs that may be compared with others, document by document. Of those with a score, it
 // leaves out only the search's designs at the first rung with more than `most_bits`, of which a large
 // campaign has a hundred thousand: without documents, a run makes no pair with others. A refused run of a
@@ -70,8 +79,10 @@ Result<CampaignReading> read_tables(const store::Store& store) {
   GABBRO_TRY(campaign, store.campaign());
   GABBRO_TRY(plan, parse_plan(campaign));
   CampaignReading out{.plan = plan, .population = Population(plan.settings)};
-  for (const store::DesignRow& d : store.designs())
+  const std::vector<store::DesignRow> designs = store.designs();
+  for (const store::DesignRow& d : designs)
     if (const auto ok = out.population.recall(d.created); !ok) return tl::unexpected(ok.error());
+  const std::set<std::int64_t> of_outcomes = designs_of_outcomes(designs);
   const int rungs = static_cast<int>(plan.settings.rungs.size());
   const std::vector<store::TrialRow> trials = store.trials();
   // With several seeds, the pooled deviation of runs rests on the texts of all of them.
@@ -90,18 +101,21 @@ Result<CampaignReading> read_tables(const store::Store& store) {
     // Only results hold documents and texts.
     Population::Compared compared;
     record::Status status = *t.status;
-    if (needs_documents(out.population, t, most_bits)) {
+    if (needs_documents(out.population, t, most_bits) || of_outcomes.contains(t.begun.design)) {
       GABBRO_TRY(result, store.result(t.begun.id));
       status = evolve::status_of(out.population.individual(t.begun.design), result);
       const double unread = record::unread_bits(result), ratio = record::nats_per_bit(result);
       const std::int64_t tokens = result.unread_tokens;
-      compared = Population::Compared{.text_hash = std::move(result.text_hash),
-                                      .held_out_hash = std::move(result.held_out_hash),
-                                      .build = std::move(result.build),
-                                      .documents = std::move(result.documents),
-                                      .unread_bits = unread,
-                                      .unread_tokens = tokens,
-                                      .nats_per_bit = ratio};
+      compared = Population::Compared{
+          .text_hash = std::move(result.text_hash),
+          .held_out_hash = std::move(result.held_out_hash),
+          .build = std::move(result.build),
+          .documents = std::move(result.documents),
+          .unread_bits = unread,
+          .unread_tokens = tokens,
+          .nats_per_bit = ratio,
+          .at_hurdles = out.population.losses_at_hurdles(result, t.begun.rung),
+          .lost_for_numbers = t.end == record::RunEnd::kResult && record::is_lost_for_numbers(result)};
     }
     if (const auto ok = out.population.recall(
             t.begun.id, t.end == record::RunEnd::kResult ? status : record::Status::kFailed, t.cause, t.bits,

@@ -66,6 +66,16 @@ bool Campaign::State::backs_off(const std::string& strategy) const {
   return failures > 0 && last != failed_at.end() && seconds_now() < last->second + (1 << (failures - 1));
 }
 
+// Returns true if each baseline has a run that ended. The first tasks wait for that, since agents need
+// something to compare with.
+static bool baselines_have_ended(const evolve::Population& p) {
+  return std::all_of(p.individuals().begin(), p.individuals().end(), [&](const evolve::Individual& i) {
+    if (!evolve::is_baseline(i) || i.vetoed) return true;
+    const evolve::Standing s = p.standing(i, 0);
+    return s.done + s.unscored > 0;
+  });
+}
+
 Result<bool> Campaign::State::begin_tasks() {
   // Tasks that an earlier process began come first.
   for (const AgentTask& t : population.tasks()) {
@@ -73,6 +83,7 @@ Result<bool> Campaign::State::begin_tasks() {
     if (!t.ended && !open_tasks.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
+  if (!baselines_have_ended(population)) return true;
   for (const auto& [strategy, proposer] : strategies) {
     if (agents->pool->running() >= agents->pool->max_running()) return true;
     if (!evolve::asks_agents(strategy) || spending_cap_reached || backs_off(strategy)) continue;
@@ -83,8 +94,7 @@ Result<bool> Campaign::State::begin_tasks() {
     const int most = wanted_tasks(population, strategy, agents->pool->max_running());
     for (; open < most && agents->pool->running() < agents->pool->max_running(); ++open) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
-      if (const auto ok = begin_task(next_task(population, strategy, agents->modes, plan.seed, id)); !ok)
-        return ok;
+      if (const auto ok = begin_task(next_task(population, strategy, *agents, plan.seed, id)); !ok) return ok;
     }
   }
   return true;
@@ -94,7 +104,6 @@ Result<bool> Campaign::State::begin_task(const record::TaskBegun& begun) {
   if (const auto ok = record({begun}); !ok) return ok;
   GABBRO_TRY(brief, brief_of(population, population.tasks()[static_cast<std::size_t>(begun.id - 1)],
                              agents_screener));
-  brief.direct = begun.strategy == evolve::kDirect;
   open_tasks.insert(begun.id);
   agents->pool->begin(std::move(brief));
   return true;
@@ -115,7 +124,7 @@ Result<bool> Campaign::State::replay_due_actions() {
       if (const auto ok = record({*steered}); !ok) return ok;
     } else if (const auto* begun = std::get_if<record::TaskBegun>(&event)) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
-      const record::TaskBegun mine = next_task(population, begun->strategy, agents->modes, plan.seed, id);
+      const record::TaskBegun mine = next_task(population, begun->strategy, *agents, plan.seed, id);
       if (mine.id != begun->id || mine.brief != begun->brief)
         return diverged(fmt::format("the brief of task {}", begun->id));
       if (const auto ok = begin_task(mine); !ok) return ok;

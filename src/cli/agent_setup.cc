@@ -123,7 +123,9 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
       [p] {
         if (p->client) p->client->stop();
       });
-  p->agents = {.pool = p->pool.get(), .modes = settings.modes, .account = [p] { return p->spending(); }};
+  p->agents = {.pool = p->pool.get(), .modes = settings.modes, .writing = settings.writing, .account = [p] {
+                 return p->spending();
+               }};
   return std::unique_ptr<AgentSetup>(new AgentSetup(std::move(parts)));
 }
 

@@ -11,6 +11,7 @@
 
 #include "agents/bench.h"
 #include "cli/commands.h"
+#include "cli/literature.h"
 #include "cli/model_access.h"
 #include "cli/terminal.h"
 #include "evolve/describe.h"
@@ -91,11 +92,11 @@ std::string cell(const std::vector<double>& values, int digits) {
 }
 
 void print_table(const std::vector<VariantRow>& rows) {
-  print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
+  print("{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
         "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
   for (const VariantRow& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
-    print("{:<12}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
+    print("{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
           r.done == 0 ? "-"
                       : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low,
                                     s.high),
@@ -151,9 +152,13 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
     return std::find(c.variants.begin(), c.variants.end(), v.name) == c.variants.end();
   });
   const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
+  agents::Tools tools{chat, zoo::library(), settings};
+  const auto papers = open_literature();
+  if (!papers) return failed_in("gabbro agents bench: library", papers.error());
+  tools.literature = literature_of(*papers);
   std::size_t done = 0;
-  const auto results = agents::run_bench(
-      variants, briefs, {chat, zoo::library(), settings}, stopped, [&](const agents::PipelineBenchResult& r) {
+  const auto results =
+      agents::run_bench(variants, briefs, tools, stopped, [&](const agents::PipelineBenchResult& r) {
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,
@@ -186,15 +191,16 @@ int run_agents_bench(const AgentsBenchCommand& c) {
 
 void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {
   const auto c = std::make_shared<AgentsBenchCommand>();
-  CLI::App* sub = agents.add_subcommand(
-      "bench",
-      "Compare the pipeline with direct prompting, and with itself without checker, planner or observer");
+  CLI::App* sub = agents.add_subcommand("bench",
+                                        "Compare ways of writing designs: the pipeline, whole programs, one "
+                                        "reply, the pipeline without a part");
   sub->fallthrough();
   sub->add_option("--agents", c->agents, "configuration file (default agents.toml)");
   sub->add_option("--dir", c->dir, "folder of the call log, to which the cap applies (default runs/bench)");
-  sub->add_option("--variants", c->variants,
-                  "comma-separated list of variants (default: all but 'no grammar', which needs a server "
-                  "that accepts grammars)")
+  sub->add_option(
+         "--variants", c->variants,
+         "comma-separated list of variants (default: all but 'reviewed program' and 'no grammar', which "
+         "needs a server that accepts grammars)")
       ->delimiter(',')
       ->check(CLI::IsMember(variant_names()));
   sub->add_option("--designs", c->designs, "number of designs of each variant (default 10)")

@@ -19,7 +19,8 @@ struct AgentsBenchCommand {
   std::string agents = "agents.toml";  // configuration file
   std::string dir = "runs/bench";      // folder of the call log
   int designs = 10;                    // number of designs per variant
-  std::vector<std::string> variants{"direct", "units", "no checker", "no planner", "no observer"};
+  std::vector<std::string> variants{"direct",     "program",     "units",        "no checker",
+                                    "no planner", "no observer", "no librarian", "no reviewer"};
   std::uint64_t seed = 1;
   bool json = false;
 };

@@ -72,7 +72,6 @@ Result<agents::Parent> parent_of(const std::string& name, std::int64_t id) {
 Result<agents::Brief> brief_of(const ProposeCommand& c, std::int64_t task) {
   agents::Brief brief;
   brief.task = task;
-  brief.seed = c.seed;
   brief.directions = c.directions;
   for (const std::string& name : c.parents) {
     GABBRO_TRY(parent, parent_of(name, static_cast<std::int64_t>(brief.parents.size()) + 1));
@@ -198,8 +197,6 @@ void add_propose_commands(CLI::App& app, std::vector<std::string>& names, std::f
                    "mutation (one parent), crossover (two) or scratch (default: by the number of parents)")
       ->check(CLI::IsMember(record::words<Mode>()));
   propose->add_option("--out", c->out, "file to write the program to (default: standard output)");
-  propose->add_option("--seed", c->seed,
-                      "random seed for the library units that the coder is shown (default 1)");
   CLI::App* review = add_command(
       "review", "Have language models review a design: objections, rating, probability", run_review);
   review->add_option("FILE", c->file, "program to review; - reads standard input")->required();

@@ -23,7 +23,6 @@ struct ProposeCommand {
   std::vector<std::string> directions;  // instructions of the user
   std::string out;                      // file for the program; empty: standard output
   std::string file;                     // review: file of the program
-  std::uint64_t seed = 1;               // for the library units that the coder is shown as examples
   bool json = false;                    // prints the report as JSON
 };
 

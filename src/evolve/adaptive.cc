@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "evolve/outcome.h"
+
 namespace gabbro::evolve {
 
 namespace {
@@ -15,14 +17,6 @@ constexpr std::size_t kNearest = 5, kLatest = 200;
 // Probabilities of choosing a parent by novelty, and of a fresh design.
 constexpr double kExplore = 0.3, kFresh = 0.1, kFreshWhenStuck = 0.5;
 
-// Draws from Beta(a, b) for integers a, b >= 1, as the a-th smallest of a + b - 1 uniform numbers.
-double beta(int a, int b, Random& random) {
-  std::vector<double> u(static_cast<std::size_t>(a + b - 1));
-  for (double& x : u) x = random.uniform();
-  std::nth_element(u.begin(), u.begin() + (a - 1), u.end());
-  return u[static_cast<std::size_t>(a - 1)];
-}
-
 record::Operator choose_operator(const std::map<record::Operator, Credit>& credits, Random& random) {
   record::Operator best = edit::all_operators().front();
   double most = -1;
@@ -33,7 +27,7 @@ record::Operator choose_operator(const std::map<record::Operator, Credit>& credi
     // succeeding.
     constexpr int kMost = 40;
     if (c.offspring > kMost) c = {kMost, c.better * kMost / c.offspring};
-    if (const double x = beta(1 + c.better, 1 + c.offspring - c.better, random); x > most)
+    if (const double x = draw_beta(1 + c.better, 1 + c.offspring - c.better, random); x > most)
       most = x, best = op;
   }
   return best;
@@ -136,9 +130,12 @@ std::unique_ptr<Strategy> make_adaptive(std::string strategy) {
   return std::make_unique<Adaptive>(std::move(strategy));
 }
 
-const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random) {
-  const std::vector<ParentCandidate> all = parent_candidates(population, strategy);
-  return all.empty() ? nullptr : &draw_parent(all, population, random);
+double draw_beta(int a, int b, Random& random) {
+  std::vector<double> u(static_cast<std::size_t>(a + b - 1));
+  for (double& x : u) x = random.uniform();
+  // The a-th smallest of a + b - 1 uniform numbers has this distribution.
+  std::nth_element(u.begin(), u.begin() + (a - 1), u.end());
+  return u[static_cast<std::size_t>(a - 1)];
 }
 
 double seed_stddev(const Population& p, int rung) {
@@ -161,15 +158,13 @@ Credits credit(const Population& p, std::string_view strategy) {
   Credits out;
   for (const Individual& i : p.individuals()) {
     if (i.created.strategy != strategy || i.created.parent == 0) continue;
-    const Standing s = p.standing(i, 0);
-    if (s.done == 0 && s.unscored == 0) continue;
     const record::Provenance& made = i.created.provenance;
     if (!made.op && !made.mode) continue;
+    const auto outcome = outcome_of(p, i);
+    if (!outcome) continue;
     Credit& c = made.op ? out.operators[*made.op] : out.modes[*made.mode];
     ++c.offspring;
-    const std::vector<double> d = p.differences(i.created.id, i.created.parent, 0, RunKind::kSearch);
-    const bool parent_is_unscored = p.standing(p.individual(i.created.parent), 0).unscored > 0;
-    if (s.unscored == 0 && (parent_is_unscored || (!d.empty() && d.front() < 0))) ++c.better;
+    c.better += outcome->better ? 1 : 0;
   }
   return out;
 }

@@ -22,12 +22,11 @@ namespace gabbro::evolve {
 /// so for the next kPatience / 4 designs; this repeats every kPatience designs until a new best is found.
 std::unique_ptr<Strategy> make_adaptive(std::string strategy);
 
-/// Returns a parent for the next design of `strategy`, drawn by the three steps above; null if there are no
-/// designs with an outcome.
-const Individual* choose_parent(const Population& population, std::string_view strategy, Random& random);
+/// Draws from Beta(a, b), for integers a, b >= 1. O(a + b).
+double draw_beta(int a, int b, Random& random);
 
-/// Success of one operator or mode of agents: the number of offspring with an outcome at the first rung, and
-/// of those that beat their parent there on the same data.
+/// Success of one operator or mode of agents: the number of offspring with an outcome (evolve/outcome.h), and
+/// of those that were better than their parent.
 struct Credit {
   int offspring = 0, better = 0;
 };

@@ -195,6 +195,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.lost_for_numbers = ended.end == record::RunEnd::kResult && record::is_lost_for_numbers(result);
   update_untrainable(trial.begun.design);
   trial.bits = result.bits_per_byte;
+  trial.width = result.width;
   trial.weights_hash = result.weights_hash;
   trial.text_hash = result.text_hash;
   trial.held_out_hash = result.held_out_hash;
@@ -210,10 +211,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
     failures_.runs[trial.status].add(trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
-  for (const double share : settings_.hurdles) {
-    const double loss = loss_at(result.curve, tokens, share);
-    if (std::isfinite(loss)) trial.at_hurdles.push_back(loss);
-  }
+  trial.at_hurdles = losses_at_hurdles(result, trial.begun.rung);
   for (int i = 1; i <= kCurvePoints; ++i) {
     const double loss = loss_at(result.curve, tokens, static_cast<double>(i) / kCurvePoints);
     if (std::isfinite(loss)) trial.curve.push_back(loss);
@@ -226,6 +224,14 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   const double flops = std::min(trained, kMostOfBudget * tokens) * per_token;
   charge_flops(trial, std::isfinite(flops) ? std::max(0.0, flops) : 0);
   return true;
+}
+
+std::vector<double> Population::losses_at_hurdles(const record::TrialResult& result, int rung) const {
+  const auto tokens = static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(rung)).tokens);
+  std::vector<double> out;
+  for (const double share : settings_.hurdles)
+    if (const double loss = loss_at(result.curve, tokens, share); std::isfinite(loss)) out.push_back(loss);
+  return out;
 }
 
 Result<Trial*> Population::open_trial(std::int64_t id) {
@@ -297,6 +303,8 @@ Result<bool> Population::recall(std::int64_t id, record::Status status, std::str
   trial->unread_bits = compared.unread_bits;
   trial->unread_tokens = compared.unread_tokens;
   trial->nats_per_bit = compared.nats_per_bit;
+  trial->at_hurdles = std::move(compared.at_hurdles);
+  trial->lost_for_numbers = compared.lost_for_numbers;
   leave_out_seen_documents(*trial);
   charge_flops(*trial, flops);
   return true;

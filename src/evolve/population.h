@@ -34,6 +34,7 @@ struct Trial {
   std::vector<double> at_hurdles;
   double flops = 0;           // FLOPs that its training took
   std::vector<double> curve;  // losses at eight evenly spaced points, used to compare behaviour
+  std::int64_t width = 0;     // as trained; 0: not known
   std::string weights_hash, text_hash, held_out_hash;
   std::string build;                                   // record::TrialResult::build
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // numbers of held-out documents and bytes scored
@@ -125,8 +126,8 @@ class Population {
   Result<bool> apply(const record::Event& event);
 
   // The overloads of recall rebuild a population from the tables of a record instead of its events, for
-  // reports. The result lacks programs, shapes, curves and weight hashes, which only strategies and screens
-  // need.
+  // reports. The result lacks programs, shapes, curves, widths and weight hashes, which only strategies,
+  // screens and briefs of agents need.
 
   /// Adds the next design. Errors: "event", as apply.
   Result<bool> recall(const record::DesignCreated& created);
@@ -137,13 +138,18 @@ class Population {
     double unread_bits = 0;
     std::int64_t unread_tokens = 0;
     double nats_per_bit = 0;
+    std::vector<double> at_hurdles;
+    bool lost_for_numbers = false;
   };
-  /// Ends a trial that has begun. A verdict run needs its values in `compared`. Errors: "event", as
-  /// apply.
+  /// Ends a trial that has begun. A verdict run needs its values in `compared`, and a run of a design of
+  /// agents or of its parent the last two of them (evolve/outcome.h). Errors: "event", as apply.
   Result<bool> recall(std::int64_t trial, record::Status status, std::string cause, double bits, double flops,
                       Compared compared);
   /// Adds a task; tasks come in the order of ids.
   void recall(AgentTask task) { tasks_.push_back(std::move(task)); }
+
+  /// Returns Trial::at_hurdles of a result at a rung.
+  [[nodiscard]] std::vector<double> losses_at_hurdles(const record::TrialResult& result, int rung) const;
 
   [[nodiscard]] const SearchSettings& settings() const { return settings_; }
   [[nodiscard]] const std::vector<Individual>& individuals() const { return individuals_; }

@@ -2,26 +2,17 @@
 
 #include <map>
 
-namespace gabbro::evolve {
+#include "evolve/outcome.h"
 
-std::optional<bool> beat_parent(const Population& p, const Individual& design) {
-  const Standing s = p.standing(design, 0);
-  if (s.done == 0 && s.unscored == 0) return std::nullopt;
-  if (s.unscored > 0) return false;
-  const std::int64_t against = design.created.parent != 0 ? design.created.parent : p.best_baseline(0);
-  if (against == 0) return std::nullopt;
-  if (p.standing(p.individual(against), 0).unscored > 0) return true;
-  const std::vector<double> d = p.differences(design.created.id, against, 0, RunKind::kSearch);
-  if (d.empty()) return std::nullopt;
-  return d.front() < 0;
-}
+namespace gabbro::evolve {
 
 std::vector<Prediction> predictions(const Population& p) {
   std::vector<Prediction> out;
   for (const AgentTask& task : p.tasks()) {
     if (task.design == 0) continue;
-    if (const auto beat = beat_parent(p, p.individual(task.design)))
-      for (const record::Review& r : task.report.reviews) out.push_back({r.model, r.probability, *beat});
+    if (const auto outcome = outcome_of(p, p.individual(task.design)))
+      for (const record::Review& r : task.report.reviews)
+        out.push_back({r.model, r.probability, outcome->better});
   }
   return out;
 }

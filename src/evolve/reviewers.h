@@ -2,7 +2,6 @@
 // give a design to beat its parent with the outcome.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,18 +17,12 @@ struct ReviewerScore {
   double base_rate_brier = 0;  // that of always predicting the share of successes among its predictions
 };
 
-/// The probability that a reviewer gave a design to beat its parent, and whether it did (beat_parent).
+/// The probability that a reviewer gave a design to beat its parent, and whether it did (evolve/outcome.h).
 struct Prediction {
   std::string model;         // the reviewer
   double probability = 0.5;  // that the design beats its parent
   bool beat = false;         // it did
 };
-
-/// Returns true if a design has a better score at the first rung than its parent or, without a parent, than
-/// the best baseline, on the first seed for which both have a score on the same data. A design with a run
-/// that ended without a score has lost; otherwise, an opponent with such a run has. Returns nothing while the
-/// outcome is not known.
-std::optional<bool> beat_parent(const Population& population, const Individual& design);
 
 /// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks), with a pass over all
 /// designs for each task without a parent.

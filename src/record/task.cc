@@ -34,6 +34,7 @@ void fields(Io& io, X& x) {
   io("cause", x.cause);
   io("detail", x.detail);
   io("mode", x.mode);
+  io.optional("writing", x.writing);
   io("prompts", x.prompts);
   io("title", x.title);
   io("proposal", x.proposal);

@@ -28,6 +28,15 @@ struct WrittenUnit {
   int repairs = 0;     // checker messages sent back to the model
 };
 
+/// How agents write a design: unit by unit after a reviewed proposal, as a whole program that the checker's
+/// messages repair, or as a whole program in one reply.
+enum class Writing : std::uint8_t { kUnits, kProgram, kDirect };
+template <>
+struct Spelling<Writing> {
+  static constexpr std::string_view kWhat = "writing";
+  static constexpr std::array<std::string_view, 3> kWords{"units", "program", "direct"};
+};
+
 /// A property of a design that a proposal may promise.
 enum class Property : std::uint8_t { kReach, kState, kComplexity };
 template <>
@@ -52,6 +61,7 @@ struct TaskReport {
   Cause cause = Cause::kNone;
   std::string detail;  // the reason of a failure, in words
   Mode mode = Mode::kMutation;
+  Writing writing = Writing::kUnits;
   std::string prompts;          // version: hash of the prompt files
   std::string title, proposal;  // of the accepted proposal
   std::vector<Promise> promises;

@@ -98,7 +98,8 @@ TEST(Prompts, EmptySectionsAreLeftOut) {
   EXPECT_EQ(bare.find("## "), std::string::npos) << bare;
   EXPECT_EQ(bare.find("{{"), std::string::npos);
   const std::string one = fill_prompt("proposer.md", {{"credit", "CREDIT"}, {"directions", "WISH"}});
-  EXPECT_NE(one.find("## What units were worth: change in bits per byte against their absence\nCREDIT\n"),
+  EXPECT_NE(one.find("## What units were worth: change in bits per byte in pairs of a design with them and "
+                     "one without\nCREDIT\n"),
             std::string::npos)
       << one;
   const std::string brief =
@@ -188,8 +189,8 @@ TEST(Prompts, VersionIsAHashOfTheFiles) {
 
 TEST(Prompts, TheCodersConstantPartStaysSmall) {
   // The budget: the language reference and everything before the task have at most 3,500 tokens.
-  EXPECT_LE(estimated_tokens(system_prompt(/*coding=*/true).size() + prompt_file("coder.md").size()), 3500);
-  EXPECT_LE(estimated_tokens(system_prompt(/*coding=*/false).size()), 1200);
+  EXPECT_LE(estimated_tokens(system_prompt(Knowledge::kCode).size() + prompt_file("coder.md").size()), 3500);
+  EXPECT_LE(estimated_tokens(system_prompt(Knowledge::kUnits).size()), 1200);
 }
 
 TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {

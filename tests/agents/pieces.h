@@ -19,7 +19,7 @@ inline std::string zoo_text(std::string_view file) {
 
 inline const std::string kProposal = R"json({"title": "Leaky memory in place of attention",
  "idea": "A state that decays by a learned gate and takes the current value, read through a second gate, so that decoding needs no cache.",
- "place": "stack.0.*.mixer", "from": "", "units": ["LeakyMemory"],
+ "place": "stack.0.*.mixer", "from": "", "units": ["LeakyMemory", "OutputGate"],
  "reach": "all", "state": "bounded", "complexity": "O(T)", "gain": 0.02, "why": "the state may be too small"})json";
 
 inline const std::string kPlan =

@@ -87,18 +87,77 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
   EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
 }
 
+// The proposal with a single new unit.
+std::string without_gate() {
+  std::string proposal = kProposal;
+  constexpr std::string_view kGate = ", \"OutputGate\"";
+  proposal.erase(proposal.find(kGate), kGate.size());
+  return proposal;
+}
+
 TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   Script s;
   script_success(s);
   s.lines["proposer"] = {
       R"({"title": "A taken name", "idea": "A unit named as the design of the parent.", "place": "stack.0.*.mixer", "from": "", "units": ["Llama"]})",
-      kProposal};
+      without_gate()};
   AgentSettings settings;
   settings.planner = false;
   const auto r = run(s, mutation(), settings);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
   EXPECT_EQ(r.attempts, 2);
   EXPECT_NE(s.last_said_to("proposer", 1).find("the name Llama is taken by a parent"), std::string::npos);
+}
+
+TEST(Pipeline, AMutationByOneUnitNeedsNoPlanner) {
+  Script s;
+  script_success(s);
+  s.lines["proposer"] = {without_gate()};
+  const auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
+  EXPECT_EQ(s.count("planner"), 0);
+  EXPECT_NE(r.program.find("mixer=LeakyMemory"), std::string::npos) << r.program;
+}
+
+TEST(Pipeline, ObjectionsOfAReviewThatPassesReachPlannerAndCoder) {
+  Script s;
+  script_success(s);
+  ASSERT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
+  for (const char* role : {"planner", "coder"})
+    EXPECT_NE(s.last_said_to(role, 0).find("the gate may saturate"), std::string::npos) << role;
+}
+
+TEST(Pipeline, TheCoderSeesUnitsThatDoWhatIsWanted) {
+  Script s;
+  script_success(s);
+  s.lines["planner"] = {
+      R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [],
+      "does": "retention: a matrix state with a fixed decay for each head, as in a retentive network"}],
+      "instance": "LeakyMemory"})json"};
+  ASSERT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
+  EXPECT_NE(s.last_said_to("coder", 0).find("unit Retention("), std::string::npos)
+      << s.last_said_to("coder", 0);
+}
+
+TEST(Pipeline, RolesAreToldTheTaskAndWhatCameOfEarlierDesigns) {
+  Brief brief = mutation();
+  brief.ladder = {"rung 1 of 1: 150k parameters"};
+  brief.parents[0].history = {"a child of Mamba-2; outcome: -0.0123 bits per byte"};
+  brief.forecasts = {"someone said 70 %; it did not"};
+  Script s;
+  script_success(s);
+  ASSERT_EQ(run(s, brief).outcome, record::TaskOutcome::kDesign);
+  const auto told = [&](const char* role, const char* text) {
+    return s.last_said_to(role, 0).find(text) != std::string::npos;
+  };
+  for (const char* role : {"proposer", "reviewer", "planner"})
+    EXPECT_TRUE(told(role, "150k parameters")) << role;
+  for (const char* role : {"proposer", "reviewer"}) {
+    EXPECT_TRUE(told(role, "a child of Mamba-2")) << role;
+    EXPECT_TRUE(told(role, "unit SwiGLU(")) << role << " is shown what the parent takes from the library";
+  }
+  EXPECT_TRUE(told("reviewer", "it did not"));
+  EXPECT_FALSE(told("proposer", "it did not"));
 }
 
 TEST(Pipeline, FromScratchMakesAWholeDesign) {
@@ -148,7 +207,7 @@ TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {
   brief.credit = {std::string(3000, 'c')};
   Script s;
   script_success(s);
-  const std::size_t prefix = system_prompt(/*coding=*/false).size();
+  const std::size_t prefix = system_prompt(Knowledge::kUnits).size();
   // This is enough for the proposer without the credit section, but too little for the coder in any case.
   s.context = prefix + 4500;
   const auto r = run(s, brief);
@@ -658,8 +717,56 @@ TEST(Pipeline, ABriefMayAskForOneReply) {
   Script s;
   s.lines["coder"] = {kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n"};
   Brief brief = mutation();
-  brief.direct = true;
+  brief.writing = record::Writing::kDirect;
   EXPECT_EQ(run(s, brief).outcome, record::TaskOutcome::kDesign);
+}
+
+const std::string kProgram = kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
+
+TEST(Pipeline, AWholeProgramIsRepairedByTheChecker) {
+  AgentSettings settings;
+  settings.writing = record::Writing::kProgram;
+  settings.reviewers = 0;
+  Script s;
+  std::string wrong = kProgram;
+  wrong.replace(wrong.find("a * S"), 5, "b * S");
+  s.lines["coder"] = {wrong, "# A leaky state, read through a gate.\n# Gain 0.02.\n" + kProgram};
+  const auto r = run(s, mutation(), settings);
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
+  EXPECT_EQ(r.writing, record::Writing::kProgram);
+  EXPECT_EQ(r.attempts, 2);
+  EXPECT_EQ(s.asked.size(), 2U);
+  EXPECT_NE(s.last_said_to("coder", 1).find("unknown name b"), std::string::npos)
+      << s.last_said_to("coder", 1);
+  EXPECT_EQ(r.title, "Mine");
+  EXPECT_NE(r.proposal.find("A leaky state, read through a gate."), std::string::npos) << r.proposal;
+}
+
+TEST(Pipeline, AWholeProgramMayBeReviewed) {
+  AgentSettings settings;
+  settings.writing = record::Writing::kProgram;
+  Script s;
+  s.lines["coder"] = {kProgram};
+  s.lines["reviewer"] = {review_reply(2), review_reply(4)};
+  const auto r = run(s, mutation(), settings);
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
+  EXPECT_NE(s.last_said_to("coder", 1).find("the gate may saturate"), std::string::npos);
+  ASSERT_EQ(r.reviews.size(), 1U);
+  EXPECT_EQ(r.reviews[0].rating, 4);
+}
+
+TEST(Pipeline, AProgramThatTheCampaignHasIsNotRepaired) {
+  AgentSettings settings;
+  settings.writing = record::Writing::kProgram;
+  settings.reviewers = 0;
+  for (const auto& [code, asked] : {std::pair{"duplicate", 1}, {"same function", 1}, {"size", 8}}) {
+    Brief brief = mutation();
+    brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken"); };
+    Script s;
+    s.lines["coder"] = {kProgram};
+    EXPECT_EQ(run(s, brief, settings).cause, record::parse_word<record::Cause>(code));
+    EXPECT_EQ(s.count("coder"), asked) << code;
+  }
 }
 
 TEST(Pipeline, TheBeamKeepsSeveralDrafts) {
@@ -709,7 +816,7 @@ TEST(Pipeline, TheWorthOfRepliesIsReported) {
 
 TEST(Pipeline, SettingsLeaveOutParts) {
   AgentSettings direct;
-  direct.direct = true;
+  direct.writing = record::Writing::kDirect;
   Script s;
   s.lines["coder"] = {"```gab\n" + kUnit +
                       "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n```"};
@@ -723,6 +830,7 @@ TEST(Pipeline, SettingsLeaveOutParts) {
   bare.planner = bare.observer = false;
   Script t;
   script_success(t);
+  t.lines["proposer"] = {without_gate()};
   r = run(t, mutation(), bare);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);

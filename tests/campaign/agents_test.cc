@@ -27,7 +27,7 @@ record::TaskReport write_design(const agents::Brief& brief) {
   out.title = fmt::format("Idea {}", brief.task);
   out.proposal = "what it would do";
   edit::UnitCatalogue catalogue(zoo::library());
-  Random random(brief.seed);
+  Random random(static_cast<std::uint64_t>(brief.task));
   const std::string parent =
       brief.parents.empty() ? lang::print(*zoo::program("gla.gab")) : brief.parents[0].program;
   lang::Program program = lang::parse(parent).program;
@@ -259,7 +259,11 @@ TEST(Agents, AnInterruptedTaskBeginsAgainWithItsBrief) {
     Agents agents{.pool = &pool};
     c->use_agents(&agents);
     FakeExecutor executor;
-    ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
+    // The first task waits for the baselines.
+    const auto baselines = static_cast<std::int64_t>(c->plan().settings.baselines.size());
+    ASSERT_TRUE(c->run({.trials = baselines}, executor, kNeverStop, kNoView));
+    EXPECT_TRUE(c->population().tasks().empty());
+    ASSERT_TRUE(c->run({.trials = baselines + 5}, executor, kNeverStop, kNoView));
     EXPECT_FALSE(c->population().tasks().empty());
   }
   ASSERT_FALSE(asked.empty());
@@ -356,7 +360,7 @@ TEST(Agents, ADirectStrategyAloneWaitsForReplies) {
   std::atomic<bool> direct{true};
   agents::TaskPool pool(
       [&](const agents::Brief& brief) {
-        direct = direct && brief.direct;
+        direct = direct && brief.writing == record::Writing::kDirect;
         return write_design(brief);
       },
       1);

@@ -141,7 +141,7 @@ TEST_F(Agents, BenchComparesVariants) {
   Output out = without_steps("agents bench --json --designs 3 " + options);
   ASSERT_EQ(out.code, 0) << out.text;
   const json result = json::parse(out.text);
-  ASSERT_EQ(result["variants"].size(), 5U);
+  ASSERT_EQ(result["variants"].size(), 8U);
   EXPECT_TRUE(result["whole"]);
   EXPECT_EQ(result["variants"][0]["variant"], "direct");
   EXPECT_EQ(result["variants"][0]["valid"]["count"], 3);
