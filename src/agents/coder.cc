@@ -21,6 +21,7 @@ constexpr std::size_t kLongestExample = 1200;      // bytes
 constexpr std::size_t kMaxExampleStatements = 14;  // in the body of the unit, without nested ones
 constexpr std::size_t kLongestEcho = 6000;    // bytes of a refused unit that are sent back with its errors
 constexpr std::size_t kLongestMessage = 600;  // bytes
+constexpr std::size_t kMaxErrors = lang::ParseResult::kMaxErrors;  // all that the checker reports
 // A coder that repeats an earlier text is asked at a higher temperature.
 constexpr double kTemperatureStep = 0.15, kMaxTemperature = 1;
 
@@ -85,7 +86,7 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
 std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
   return fmt::format("{}The checker refuses this:\n{}Write the whole unit again, corrected.",
                      reply.cut ? "The reply was cut, as it was too long. " : "",
-                     describe_errors(c.errors, c.text));
+                     describe_errors(c.errors, c.text, kMaxErrors));
 }
 
 struct Tried {
@@ -119,8 +120,9 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
     context.conversation.report_usable("coder", reply, c.valid());
-    context.conversation.report_step("checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
-                                     unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text)));
+    context.conversation.report_step(
+        "checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
+        unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text, kMaxErrors)));
     tried.push_back({std::move(c), std::move(reply)});
     std::stable_sort(tried.begin(), tried.end(), better);
     return true;
@@ -214,10 +216,15 @@ Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& p
                                    const Base& base, const Draft& draft, lang::CheckReport& report) {
   const AgentSettings& s = conversation.settings();
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
-  auto built =
-      assemble(base, draft.items, plan.instance, proposal.title, {conversation.tools().library, &report});
+  const auto build = [&](const std::string& instance) {
+    report = {};
+    return assemble(base, draft.items, instance, proposal.title, {conversation.tools().library, &report});
+  };
+  auto built = build(plan.instance);
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
-    const std::string complaint = describe_errors({built.error()}, /*source=*/"");
+    const std::string complaint =
+        report.errors.empty() ? describe_errors({built.error()}, /*source=*/"")
+                              : describe_errors(report.errors, lang::print(report.program), kMaxErrors);
     conversation.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
     Question q{.role = "coder", .prompt = "instance.md", .knowledge = Knowledge::kCode, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
@@ -230,14 +237,13 @@ Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& p
          fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
     GABBRO_TRY(reply, conversation.ask(q));
     plan.instance = find_expression(reply.text);
-    built =
-        assemble(base, draft.items, plan.instance, proposal.title, {conversation.tools().library, &report});
+    built = build(plan.instance);
   }
   if (built) return built;
   const Error refused = built.error();
   const std::string plain = plain_instance(plan, base);
   if (s.checker && !plain.empty() && plain != plan.instance) {
-    built = assemble(base, draft.items, plain, proposal.title, {conversation.tools().library, &report});
+    built = build(plain);
     if (built) {
       conversation.report_step("checker", StepKind::kNote,
                                fmt::format("instance {}: using {} with its defaults", plan.instance, plain));

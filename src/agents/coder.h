@@ -15,8 +15,9 @@ namespace gabbro::agents {
 struct UnitCandidate {
   std::string text;               // Gab found in the reply
   std::vector<lang::Item> items;  // the unit and the functions that come with it
-  std::vector<Error> errors;      // errors in `text`
-  int broken_promises = 0;        // promises that the unit breaks on its own (counted for the last unit)
+  // Those with a line are errors in `text`; one in another item names it and quotes its line.
+  std::vector<Error> errors;
+  int broken_promises = 0;  // promises that the unit breaks on its own (counted for the last unit)
   [[nodiscard]] bool valid() const { return errors.empty(); }
   /// Returns the sort key of the search, smallest first: errors (one of syntax or interface counts as ten
   /// others), broken promises, bytes of text.
@@ -30,13 +31,14 @@ struct Draft {
   std::vector<std::size_t> sort_key{0, 0};  // broken promises, bytes of text; smallest first
 };
 
-/// Reads a reply for the planned unit and checks it together with what the unit can use. Designs and units
-/// that already exist are dropped from the reply. A hyperparameter that the unit reads without declaring it
-/// is declared as in a unit that has it (the replaced unit, one of the design's own, or one of the library).
-/// Assignments, axes and hyperparameters that nothing reads are removed. Errors: those of the checker, and
-/// "interface" (the reply has no unit of this name, a unit with other ports, or a further unit). `written`
-/// are the items of the draft so far. `is_last` is true for the last unit of the plan, which is compared with
-/// the promises. Costs one check of the base's units.
+/// Reads a reply for the planned unit and checks it together with what the unit can use. Signs that have one
+/// reading in ASCII are read so (lang/ascii_hint.h). Designs and units that already exist are dropped from
+/// the reply. A hyperparameter that the unit reads without declaring it is declared as in a unit that has it
+/// (the replaced unit, one of the design's own, or one of the library). Assignments, axes and hyperparameters
+/// that nothing reads are removed. Errors: those of the checker, and "interface" (the reply has no unit of
+/// this name, a unit with other ports, or a further unit). `written` are the items of the draft so far.
+/// `is_last` is true for the last unit of the plan, which is compared with the promises. Costs one check of
+/// the base's units.
 UnitCandidate judge(const std::string& reply, const PlannedUnit& unit, const Proposal& proposal,
                     const Base& base, const std::vector<lang::Item>& written, bool is_last,
                     const lang::Library& library);

@@ -5,11 +5,14 @@
 #include <set>
 
 #include "agents/coder.h"
+#include "agents/prompts.h"
 #include "agents/replies.h"
 #include "edit/edit.h"
 #include "edit/values.h"
+#include "lang/ascii_hint.h"
 #include "lang/builtins.h"
 #include "lang/parser.h"
+#include "lang/printer.h"
 
 namespace gabbro::agents {
 
@@ -17,6 +20,7 @@ namespace {
 
 // judge() stops at errors of syntax and interface, so other errors are not found yet; each counts as several.
 constexpr std::size_t kSyntaxWeight = 10;
+constexpr std::size_t kLongestQuote = 200;  // bytes of a line of an item that the reply does not contain
 
 // Returns the items of the reply that belong to the unit. Designs and items that already exist are dropped;
 // of several items with one name the last is kept.
@@ -66,6 +70,21 @@ void collect_names(const std::vector<lang::Stmt>& block, std::set<std::string>& 
   }
 }
 
+void move_to(Position at, lang::Expr& expr) {
+  expr.at = at;
+  for (lang::Expr& arg : expr.args) move_to(at, arg);
+}
+
+// Gives a hyperparameter that comes from another text a position in this one.
+void move_to(Position at, lang::Hyper& hyper) {
+  hyper.at = at;
+  if (hyper.value) move_to(at, *hyper.value);
+  for (lang::RangeEntry& entry : hyper.range) {
+    move_to(at, entry.low);
+    move_to(at, entry.high);
+  }
+}
+
 // Declares hyperparameters and slots that the unit reads without declaring them, as coders do when they copy
 // from another unit. Each is declared as in the first unit that has it: the unit at the place, then the
 // design's own units, then the library's.
@@ -94,8 +113,41 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
                                   [&](const lang::Hyper& hyper) { return hyper.name == name; });
       if (h == source->hypers.end() || !h->value || !is_valid_anywhere(*h->value)) continue;
       unit.hypers.push_back(*h);
+      move_to(unit.inputs[0].at, unit.hypers.back());
       break;
     }
+  }
+}
+
+// Returns the items as if their text followed `lines` lines, so that the position of an error tells whether
+// it is in them. Items that no text gives stay as they are.
+std::vector<lang::Item> moved_below(const std::vector<lang::Item>& items, int lines) {
+  lang::Program program;
+  program.items = items;
+  lang::ParseResult parsed =
+      lang::parse(std::string(static_cast<std::size_t>(lines), '\n') + lang::print(program));
+  return parsed.errors.empty() ? std::move(parsed.program.items) : items;
+}
+
+// Rewrites the errors in lines that the reply does not contain: each then names the item and quotes the line.
+void quote_other_items(std::vector<Error>& errors, const std::vector<lang::Item>& others, int lines) {
+  if (others.empty()) return;
+  lang::Program program;
+  program.items = others;
+  const std::string text = lang::print(program);
+  for (Error& e : errors) {
+    if (e.at.line <= lines) continue;
+    std::string name;
+    for (const lang::Item& item : others)
+      if (item.at.line <= e.at.line) name = lang::item_name(item);
+    std::string_view line = text;
+    for (int i = lines + 1; i < e.at.line && !line.empty(); ++i)
+      line.remove_prefix(std::min(line.find('\n'), line.size() - 1) + 1);
+    line = line.substr(0, line.find('\n'));
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    e.message = fmt::format("in {}, which stays as it is (`{}`): {}", name, shortened(line, kLongestQuote),
+                            e.message);
+    e.at = {};
   }
 }
 
@@ -131,7 +183,7 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
                     const Base& base, const std::vector<lang::Item>& written, bool is_last,
                     const lang::Library& library) {
   UnitCandidate c;
-  c.text = find_code(reply);
+  c.text = find_code(lang::with_ascii_signs(reply));
   lang::ParseResult parsed = lang::parse(c.text);
   const auto known = with_items(items_of(base), written);
   c.items = own_items(std::move(parsed.program.items), planned.name, known);
@@ -158,10 +210,13 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
   declare_hypers(*edit::find_unit(own, planned.name), base, known, library);
   edit::tidy(own);
   c.items = std::move(own.items);
+  const int lines = 1 + static_cast<int>(std::count(c.text.begin(), c.text.end(), '\n'));
+  const std::vector<lang::Item> others = moved_below(known, lines);
   lang::Program program;
-  program.items = with_items(known, c.items);
+  program.items = with_items(others, c.items);
   const lang::CheckReport report = lang::check(std::move(program), library);
   c.errors = report.errors;
+  quote_other_items(c.errors, others, lines);
   if (!is_last) return c;
   for (const lang::Subject& s : report.subjects)
     if (s.name == planned.name && s.elaboration.ok())

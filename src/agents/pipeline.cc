@@ -9,6 +9,7 @@
 #include "agents/prompts.h"
 #include "agents/replies.h"
 #include "agents/roles.h"
+#include "lang/ascii_hint.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -33,6 +34,10 @@ std::string leading_comment(std::string_view code) {
     code.remove_prefix(std::min(code.size(), line.size() + 1));
   }
   return shortened(out, kLongestDetail);
+}
+
+std::string refusal_text(const Error& error) {
+  return error.hint.empty() ? error.message : fmt::format("{} ({})", error.message, error.hint);
 }
 
 // Asks the campaign whether it accepts the program. Errors: those of Brief::admit; "duplicate" if it returns
@@ -97,7 +102,7 @@ class DesignBuilder {
       if (!may_rewrite && !admitted) return tl::unexpected(admitted.error());
       if (!may_rewrite) return fail("observation", "broken promises: " + broken);
       const std::string complaint =
-          broken.empty() ? "The campaign refuses the finished design: " + admitted.error().message + "."
+          broken.empty() ? "The campaign refuses the finished design: " + refusal_text(admitted.error()) + "."
                          : "The finished design breaks its promises: " + broken + ".";
       if (auto ok = rewrite(plan_.units.back().name, complaint); !ok) return ok;
     }
@@ -162,7 +167,7 @@ Result<lang::Program> check_program(Conversation& conversation, const std::strin
   if (report.valid())
     if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
   if (!report.valid()) {
-    const std::string complaint = describe_errors(report.errors, code);
+    const std::string complaint = describe_errors(report.errors, code, report.errors.size());
     conversation.report_step("checker", StepKind::kRefused, complaint);
     return fail("assembly", complaint);
   }
@@ -209,7 +214,7 @@ Result<std::string> write_program(Conversation& conversation) {
     conversation.report().attempts = i + 1;
     q.variant = i;
     GABBRO_TRY(reply, conversation.ask(q));
-    const std::string code = find_code(reply.text);
+    const std::string code = find_code(lang::with_ascii_signs(reply.text));
     auto program = check_program(conversation, code);
     conversation.report_usable("coder", reply, program.has_value());
     if (program) return lang::print(*program);
@@ -229,8 +234,7 @@ Result<std::string> write_program(Conversation& conversation) {
 void set_failure(record::TaskReport& report, const Error& error) {
   report.outcome = record::TaskOutcome::kFailed;
   report.cause = record::cause_of(error);
-  report.detail =
-      shortened(error.hint.empty() ? error.message : error.message + " (" + error.hint + ")", kLongestDetail);
+  report.detail = shortened(refusal_text(error), kLongestDetail);
 }
 
 // Calls `work`. Libraries may run out of memory or throw unexpectedly; then this task fails, and the campaign

@@ -8,6 +8,7 @@
 #include "agents/replies.h"
 #include "edit/edit.h"
 #include "lang/builtins.h"
+#include "lang/lexer.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "record/fields.h"
@@ -162,7 +163,7 @@ void repair_names(UnitPlan& plan, const Base& base, const lang::Library& library
 Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::Library& library) {
   if (!is_legal_name(unit.name))
     return fail("plan", fmt::format("'{}' is not a valid unit name", shortened(unit.name, 80)),
-                "write it like GatedMemory");
+                "write it like GatedMemory; " + lang::reserved_hint());
   if (is_known(unit.name, library))
     return fail("plan", fmt::format("the name {} is taken by the library", unit.name),
                 "give the new unit a name of its own");
@@ -184,7 +185,7 @@ Result<bool> check_names(const PlannedUnit& unit, const Base& base, const lang::
         return fail("plan",
                     fmt::format("'{}' is not a valid name for an input or result of {}, or is used twice",
                                 shortened(port, 80), unit.name),
-                    "use letters, digits and _, and each name once");
+                    "use letters, digits and _, and each name once; " + lang::reserved_hint());
   return true;
 }
 

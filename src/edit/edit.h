@@ -25,7 +25,8 @@ using lang::Program;
 using lang::Stmt;
 
 /// The library against which the result of an edit is checked. If `report` is set, it receives the findings
-/// of that check: elaboration, proofs, facts and hash (but not the program, which the edit returns).
+/// of that check: elaboration, proofs, facts and hash (but not the program, which the edit returns). If the
+/// program is refused, it receives the program and all errors, with positions in the program as printed.
 struct Against {
   Against(const Library& library_to_use,
           lang::CheckReport* report_to_fill = nullptr)  // NOLINT: implicit

@@ -83,7 +83,7 @@ Result<Program> edited(const Program& program, const Against& against, const Spo
   if (!unit)
     return fail("place", fmt::format("there is no unit {} in the program", spot.unit),
                 "adopt the unit first: only the program's own units can be edited");
-  if (!stmt_at(*unit, spot)) return fail("place", fmt::format("there is no place {}", path_of(spot)));
+  if (!stmt_at(*unit, spot)) return fail("place", fmt::format("unknown place '{}'", path_of(spot)));
   if (Result<bool> ok = change(*unit); !ok) return tl::unexpected(ok.error());
   tidy(copy);
   return accept(std::move(copy), against);

@@ -216,8 +216,11 @@ Result<Program> accept(Program program, const Against& against) {
     return accepted;
   }
   // Checks the printed text, so that positions refer to the text that the reader sees.
-  const lang::CheckReport printed = lang::check(lang::print(report.program), against.library);
-  return tl::unexpected(printed.valid() ? report.errors[0] : printed.errors[0]);
+  lang::CheckReport printed = lang::check(lang::print(report.program), against.library);
+  if (printed.valid()) printed.errors = std::move(report.errors);
+  Error first = printed.errors[0];
+  if (against.report) *against.report = std::move(printed);
+  return tl::unexpected(std::move(first));
 }
 
 Result<const lang::Design*> design_of(const Program& program) {

@@ -60,23 +60,31 @@ std::optional<std::size_t> parse_index(const std::string& text) {
 Result<Expr*> descend(Expr& at, const std::string& step, const Program& program, const Library& library,
                       const std::string& path) {
   const auto none = [&](const std::string& why, const std::string& hint = {}) {
-    return fail("place", fmt::format("there is no place {}: {}", path, why), hint);
+    return fail("place", fmt::format("unknown place '{}': {}", path, why), hint);
   };
   if (at.kind == Expr::Kind::kList) {
     const auto i = parse_index(step);
     if (!i || *i >= at.args.size())
-      return none(fmt::format("a list of {} has no element {}", at.args.size(), step));
+      return none(fmt::format("a list of {} has no element '{}'", at.args.size(), step),
+                  fmt::format("write an index from 0 to {}", at.args.size() - 1));
     return &at.args[*i];
   }
   if (is_repetition(at))
-    return step == "*" ? Result<Expr*>(&at.args[1])
-                       : none(step + " in a repetition", "write * for the repeated unit");
+    return step == "*"
+               ? Result<Expr*>(&at.args[1])
+               : none(fmt::format("a repetition has no part '{}'", step), "write * for the repeated unit");
   const Unit* unit = unit_named(program, library, at.text);
   if (!unit) return none(at.text + " is not a unit", "edit a shared instance under its own name");
   const auto hyper = std::find_if(unit->hypers.begin(), unit->hypers.end(), [&](const Hyper& h) {
     return h.kind == Hyper::Kind::kSlot && h.name == step;
   });
-  if (hyper == unit->hypers.end()) return none(fmt::format("{} has no slot {}", unit->name, step));
+  if (hyper == unit->hypers.end()) {
+    std::string slots;
+    for (const Hyper& h : unit->hypers)
+      if (h.kind == Hyper::Kind::kSlot) slots += (slots.empty() ? "" : ", ") + h.name;
+    return none(fmt::format("{} has no slot '{}'", unit->name, step),
+                slots.empty() ? "it has no slots: end the path before it" : "its slots are " + slots);
+  }
   for (std::size_t i = 0; i < at.args.size(); ++i)
     if (at.keywords[i] == step) return &at.args[i];
   if (!hyper->value) return none(fmt::format("slot {} of {} is empty", step, unit->name));
@@ -94,8 +102,10 @@ Result<Expr*> reach(Program& program, const Library& library, const std::string&
   for (auto& share : design.shares)
     if (share.name == steps[0]) at = &share.instance;
   if (!at)
-    return fail("place", fmt::format("there is no place {}: unknown name {}", path, steps[0]),
-                "start the path with stack or with the name of a shared instance");
+    return fail("place",
+                path.empty() ? "the path of a place is empty"
+                             : fmt::format("unknown place '{}': unknown name '{}'", path, steps[0]),
+                "start the path with stack or with the name of a shared instance, as in stack.0.*.mixer");
   for (std::size_t i = 1; i < steps.size(); ++i) {
     auto next = descend(*at, steps[i], program, library, path);
     if (!next) return next;
@@ -339,7 +349,9 @@ Result<Program> insert(const Program& program, const Against& against, const std
   if (const auto i = parse_index(last_step(path)); i && path.find('.') != std::string::npos)
     return edited(program, against, parent_path(path), [&](Expr& at) -> Result<bool> {
       if (at.kind != Expr::Kind::kList || *i >= at.args.size())
-        return fail("place", "there is no place " + path);
+        return fail("place",
+                    fmt::format("unknown place '{}': the list has {} elements", path, at.args.size()),
+                    "write an index of the list");
       at.args.insert(at.args.begin() + static_cast<std::ptrdiff_t>(*i) + 1, instance);
       return true;
     });
@@ -359,7 +371,9 @@ Result<Program> remove(const Program& program, const Against& against, const std
     return edited(program, against, up, [&](Expr& at) -> Result<bool> {
       const std::size_t i = *parse_index(last_step(path));
       if (at.kind != Expr::Kind::kList || i >= at.args.size())
-        return fail("place", "there is no place " + path);
+        return fail("place",
+                    fmt::format("unknown place '{}': the list has {} elements", path, at.args.size()),
+                    "write an index of the list");
       if (at.args.size() == 1) return fail("edit", "the only element of a list cannot be removed");
       at.args.erase(at.args.begin() + static_cast<std::ptrdiff_t>(i));
       return true;

@@ -219,8 +219,13 @@ Result<Type> needs_time(const Graph& g, const Type& x, std::string_view what) {
     return fail("time", fmt::format("{} needs a value that varies over time, got {}", what, g.type_name(x)),
                 "parameters and constants are the same at every position");
   if (x.past())
-    return fail("time", fmt::format("{} cannot take a value over past positions: {}", what, g.type_name(x)),
-                "reduce it over s first");
+    return fail(
+        "time", fmt::format("{} cannot take a value over past positions: {}", what, g.type_name(x)),
+        what == "shift"
+            ? "reduce it over s first; for scores, shift what they are made of: dot(shift(q, 1), past(key), "
+              "over=k) is the score of the query before, dot(q, past(shift(key, 1)), over=k) that of the "
+              "key before"
+            : "reduce it over s first");
   return x;
 }
 

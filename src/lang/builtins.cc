@@ -116,9 +116,12 @@ Value run_top_k(Elaborator& e, const Expr& call) {
   const auto over = over_axes(e, call, e.builder().type(x), "top_k");
   if (!over) return {};
   if (over->size() == 1 && (*over)[0] == ir::kPast)
-    return e.error(*keyword(call, "over"), "time",
-                   "top_k over s: the first positions have fewer past ones than it keeps",
-                   "softmax(x, over=s) weights them; top_k(x, 2, over=e) chooses among features");
+    return e.error(
+        *keyword(call, "over"), "time",
+        "top_k over s: the first positions have fewer past ones than it keeps",
+        "the n largest scores y have a lower bound c: `for i in n - 1 with c = max(y, over=s):` with "
+        "`c = max(where(y < c, y, -1e9), over=s)` in its block; then softmax(where(y < c, -1e9, y), "
+        "over=s) attends to them alone");
   if (over->size() != 1)
     return e.error(keyword(call, "over") ? *keyword(call, "over") : call, "call",
                    fmt::format("top_k runs over one axis, got {}", e.graph().axis_names(*over)),
@@ -727,6 +730,17 @@ constexpr std::string_view kSpread =
     "mean((x - mean(x, over=D)) ** 2, over=D); over the past, past(x) and over=s";
 constexpr std::string_view kGroups =
     "y = split(x, D, [g, k]), then rms_normalize(y, over=k), then merge(y, [g, k], D)";
+constexpr std::string_view kEmbedded = "token ids are read by the embedding alone, before the stack";
+constexpr std::string_view kUseEmbedded =
+    "what the stack takes in is the embedding: a unit that is the whole stack hands it to every layer "
+    "(for i in n with y = x: y = Layer(y, x)), where linear(x, D) is a value embedding and linear(x, k) * "
+    "linear(shift(x, 1), k) depends on two tokens; a table by position is lookup(param([p, D]), position(), "
+    "over=p)";
+constexpr std::string_view kNoVocab = "units work on [t, D]; only the design knows the vocabulary";
+constexpr std::string_view kAroundStack =
+    "embedding and output layer are made around the stack: the logits are a linear map of its result, and "
+    "one "
+    "distribution is predicted; shape that result in the last unit, or set tied = true in the design";
 constexpr std::string_view kReorders = "positions cannot be reordered";
 constexpr std::string_view kUseShift = "shift(x, n) looks back n positions";
 
@@ -815,10 +829,19 @@ const Absent kAbsent[] = {
     {"cummax", "name", "there is no cummax", "max(past(x), over=s)"},
     {"cummean", "name", "there is no cummean", "mean(past(x), over=s)"},
     {"cumprod", "name", "there is no cumprod", "carry it: scan P: [D] = 1: with P = P * x in its block"},
-    {"embedding", "name", "tokens are embedded before the stack",
-     "a table by position is lookup(param([p, D]), position(), over=p)"},
-    {"Embedding", "name", "tokens are embedded before the stack",
-     "a table by position is lookup(param([p, D]), position(), over=p)"},
+    {"embedding", "name", kEmbedded, kUseEmbedded},
+    {"Embedding", "name", kEmbedded, kUseEmbedded},
+    {"token", "name", kEmbedded, kUseEmbedded},
+    {"tokens", "name", kEmbedded, kUseEmbedded},
+    {"token_id", "name", kEmbedded, kUseEmbedded},
+    {"token_ids", "name", kEmbedded, kUseEmbedded},
+    {"input_ids", "name", kEmbedded, kUseEmbedded},
+    {"ids", "name", kEmbedded, kUseEmbedded},
+    {"V", "name", kNoVocab, kAroundStack},
+    {"vocab", "name", kNoVocab, kAroundStack},
+    {"vocab_size", "name", kNoVocab, kAroundStack},
+    {"logits", "name", kNoVocab, kAroundStack},
+    {"lm_head", "name", kNoVocab, kAroundStack},
     {"Linear", "name", "there are no modules", "linear(x, D) makes its weight where it stands"},
     {"conv1d", "name", "there is no conv1d",
      "conv(x, 4) is depthwise and looks back only; linear(x, D) mixes channels"},

@@ -29,10 +29,11 @@ struct CheckReport {
 };
 
 /// Parses the text, checks every unit and every design, verifies the graphs, derives the facts, and proves
-/// causality a second time on the IR. Errors beyond those of the parser, of Library::add and of
-/// elaboration: "dead" (a parameter that no gradient reaches), "verify" and "proof" (the two proofs disagree,
-/// which is a bug of Gabbro), "empty" (no unit and no design), "limit" (too many operations in all items).
-/// Linear in the size of the designs.
+/// causality a second time on the IR. All independent errors are reported, the first 20 of them: an item with
+/// an error hides only what it and the items that use it would add. Errors beyond those of the parser, of
+/// Library::add and of elaboration: "dead" (a parameter that no gradient reaches), "verify" and "proof" (the
+/// two proofs disagree, which is a bug of Gabbro), "empty" (no unit and no design), "limit" (too many
+/// operations in all items). Linear in the size of the designs.
 CheckReport check(std::string_view text, const Library& library, const ElaborateOptions& options = {});
 CheckReport check(Program program, const Library& library, const ElaborateOptions& options = {});
 

@@ -91,7 +91,9 @@ void Elaborator::run(const Design& design) {
   report_unread(0);
   if (results.size() != 1) {
     error(design.stack.at, "interface",
-          fmt::format("the stack has {} results, but the model needs one", results.size()));
+          fmt::format("the stack has {} results, but the model needs one", results.size()),
+          "one next token is predicted from one value: read the further results in a unit around it, or name "
+          "them _");
     return;
   }
   const NodeId y = tensor(results[0], design.stack.at);

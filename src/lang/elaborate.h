@@ -78,8 +78,20 @@ struct FreeHyper {
 struct IntHyper {
   std::string unit, hyper;
   double value = 0;
-  // The allowed values: each range from the first to the second, inclusive.
+  // The allowed values: each range from the first to the second, inclusive; empty if all are.
   std::vector<std::pair<double, double>> range;
+  bool own = false;  // the unit is part of the checked program
+};
+
+/// Where the program creates a parameter, for messages.
+struct ParamOrigin {
+  Position at;           // of the call; line 0 for parameters that no call creates
+  std::string unit;      // the unit or fn of the checked program in which it stands
+  std::string label;     // name that is assigned there
+  bool carried = false;  // `label` is carried by the loop
+  std::string round;  // condition that holds in this round of the loop alone: "i == n - 1"; "" if none does
+  bool in_callee = false;  // the loop calls `unit`, or a unit around it
+  int call_line = 0;       // of the call of `unit`; 0 if it is elaborated on its own
 };
 
 struct Elaboration {
@@ -89,10 +101,12 @@ struct Elaboration {
   ir::AxisId vocab = 0;             // the axis V; 0 for a unit
   std::vector<InstanceInfo> instances;
   std::vector<NamedValue> names;
+  std::vector<ParamOrigin> origins;  // by index of the parameter; may be shorter than their list
   std::vector<FreeHyper> free_hypers;
-  std::vector<IntHyper> int_hypers;  // of those with a range and a finite value, the first kMostIntHypers
-  std::vector<Move> moves;           // as given in the options
-  std::size_t steps = 0;             // statements and expressions that were evaluated
+  std::vector<IntHyper> int_hypers;   // of those with a range and a finite value, the first kMostIntHypers
+  std::vector<IntHyper> open_hypers;  // the same of those without a range
+  std::vector<Move> moves;            // as given in the options
+  std::size_t steps = 0;              // statements and expressions that were evaluated
   std::vector<Error> errors;
   static constexpr std::size_t kMostIntHypers = 64;
   [[nodiscard]] bool ok() const { return errors.empty(); }

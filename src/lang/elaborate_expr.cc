@@ -7,6 +7,7 @@
 
 #include "lang/builtins.h"
 #include "lang/elaborator.h"
+#include "lang/printer.h"
 
 namespace gabbro::lang {
 
@@ -30,11 +31,59 @@ Value Elaborator::error(Position at, std::string code, std::string message, std:
     message = fmt::format("in {}: {}", where, message);
     if (const std::string_view own = causal_counterpart(where); code == "future" && !own.empty()) hint = own;
   }
+  message += call_note(at);
   if (out_.errors.size() < kMostErrors)
     out_.errors.push_back({std::move(code), std::move(message), std::move(hint), at});
   else
     gave_up_ = true;
   return {};
+}
+
+std::size_t Elaborator::own_frame() const {
+  std::size_t frame = frames_.size() - 1;
+  while (frame > 0 && !frames_[frame]->own) --frame;
+  return frame;
+}
+
+int Elaborator::call_line(std::size_t frame) const {
+  Position call;
+  // A unit on its own is called by no text.
+  for (std::size_t i = frame; i > (fill_holes_ ? 1U : 0U); --i) {
+    call = frames_[i]->call_site;
+    if (frames_[i - 1]->own) break;
+  }
+  return call.line;
+}
+
+std::string Elaborator::call_note(Position at) const {
+  const std::size_t frame = own_frame();
+  const int line = call_line(frame);
+  return line == 0 || line == at.line
+             ? ""
+             : fmt::format(" (in {}, called on line {})", frames_[frame]->name, line);
+}
+
+ParamOrigin Elaborator::origin(Position at, const std::string& label) const {
+  const std::size_t frame = own_frame();
+  ParamOrigin out{.at = frame + 1 < frames_.size() ? frames_[frame + 1]->call_site : at,
+                  .unit = std::string(frames_[frame]->name),
+                  .label = frame + 1 < frames_.size() ? std::string(frames_[frame]->label) : label,
+                  .call_line = call_line(frame)};
+  const auto loop =
+      std::find_if(loops_.rbegin(), loops_.rend(), [&](const Loop& l) { return frames_[l.frame]->own; });
+  if (loop == loops_.rend()) return out;
+  const auto& names = loop->stmt->names;
+  out.in_callee = loop->frame != frame;
+  out.carried = std::find(names.begin() + 1, names.end(), out.label) != names.end();
+  if (loop->round == loop->count - 1) {
+    const Expr& count = loop->stmt->values[0];
+    out.round = fmt::format(
+        "{} == {}", names[0],
+        count.kind == Expr::Kind::kNumber ? fmt::format("{}", loop->round) : print(count) + " - 1");
+  } else if (loop->round == 0) {
+    out.round = names[0] + " == 0";
+  }
+  return out;
 }
 
 Value Elaborator::error(const Expr& argument, std::string code, std::string message, std::string hint) {
@@ -78,6 +127,17 @@ bool Elaborator::is_short(const ir::Sym& sym, std::size_t most, Position at) {
     error(at, "limit", fmt::format("a formula in D has more than {} characters", most),
           "compute with plain numbers, or with fewer sizes");
   return false;
+}
+
+std::string Elaborator::size_one_hint(const ir::Type& got, const ir::Type& want) {
+  for (AxisId a : got.axes)
+    if (a >= ir::kFirstAxis && !want.has(a) && graph().axes[a].size == 1)
+      return fmt::format(
+          "{}=1 is an axis like any other: one number per position, without an axis, is linear(x, []) in "
+          "place "
+          "of linear(x, 1)",
+          graph().axes[a].name);
+  return {};
 }
 
 Value Elaborator::emit(Position at, ir::Node node) {

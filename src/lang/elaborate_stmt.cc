@@ -14,7 +14,7 @@ using ir::Op;
 
 void Elaborator::bind(std::string_view name, Value value, Position at, bool may_ignore) {
   if (is_builtin_name(name)) {
-    error(at, "reserved", fmt::format("{} is a reserved name", name), "choose another name");
+    error(at, "reserved", fmt::format("{} is a reserved name", name), reserved_hint());
     return;
   }
   if (const Binding* known = frame().binding(name)) {
@@ -217,7 +217,9 @@ void Elaborator::run_for(const Stmt& stmt) {
     index.number = {static_cast<double>(i), static_cast<double>(i)};
     if (!spend(1 + frame().names.size() / kMovedNamesPerStep, stmt.at)) break;
     bind(stmt.names[0], index, stmt.at, /*may_ignore=*/true);
+    loops_.push_back({.stmt = &stmt, .round = i, .count = *count, .frame = frames_.size() - 1});
     run_block(stmt.body);
+    loops_.pop_back();
     if (has_returned_) {
       error(stmt.at, "type", "return is used inside a loop",
             "return after it; carry a value out: for i in n with y = x");
@@ -339,7 +341,8 @@ void Elaborator::run_scan(const Stmt& stmt) {
       error(stmt.at, "shape",
             fmt::format("state {} of the scan is {} but becomes {}", stmt.names[i],
                         graph().type_name(states[i].type), graph().type_name(builder().type(node))),
-            "declare the state with the axes of the value assigned to it, or reduce the extra axes");
+            or_else(size_one_hint(builder().type(node), states[i].type),
+                    "declare the state with the axes of the value assigned to it, or reduce the extra axes"));
       node = builder().fit(builder().constant(0), states[i].type);
     } else if (node == static_cast<NodeId>(i) && graph().bodies[body].nodes[node].op == Op::kArg &&
                graph().bodies[body].nodes[node].index == static_cast<int>(i)) {

@@ -101,6 +101,18 @@ struct InnerGradient {
   NodeId loss, wrt;
 };
 
+/// A loop that is being run, in the frame at index `frame`.
+struct Loop {
+  const Stmt* stmt = nullptr;
+  std::int64_t round = 0, count = 0;
+  std::size_t frame = 0;
+};
+
+/// Returns `hint`, or `otherwise` if it is empty.
+inline std::string or_else(std::string hint, std::string_view otherwise) {
+  return hint.empty() ? std::string(otherwise) : std::move(hint);
+}
+
 /// The body under construction: the model or the step of a scan.
 struct BodyContext {
   int body = 0;
@@ -129,6 +141,14 @@ class Elaborator {
   /// call, if that call is written in the checked program.
   Value error(const Expr& argument, std::string code, std::string message, std::string hint = {});
   Value error(Position at, const Error& e) { return error(at, e.code, e.message, e.hint); }
+  /// Returns the index of the innermost frame that is written in the checked program.
+  [[nodiscard]] std::size_t own_frame() const;
+  /// Returns the line of the checked program that calls the frame `frame`; 0 if none does.
+  [[nodiscard]] int call_line(std::size_t frame) const;
+  /// Returns " (in Inner, called on line 7)" for an error at `at` that depends on the call of a unit or fn.
+  [[nodiscard]] std::string call_note(Position at) const;
+  /// Returns where the parameter that is being created comes from; `at` is the call that creates it.
+  [[nodiscard]] ParamOrigin origin(Position at, const std::string& label) const;
 
   // ---- Expressions (elaborate_expr.cc) ----
   Value eval(const Expr& expr);
@@ -160,6 +180,9 @@ class Elaborator {
   /// Returns true if the text of a formula has at most `most` characters, so that it is cheap to compute
   /// with; reports an error otherwise.
   bool is_short(const ir::Sym& sym, std::size_t most, Position at);
+  /// Returns the hint for a value that has an axis of size 1 where `want` has none, as linear(x, 1) makes; ""
+  /// if it has no such axis.
+  std::string size_one_hint(const ir::Type& got, const ir::Type& want);
 
   // ---- Names ----
   Binding* find(std::string_view name);  // marks the name as read; null if unknown
@@ -235,6 +258,7 @@ class Elaborator {
   std::unordered_map<std::string, int> params_by_name_;
   std::unordered_map<AxisId, AxisId> twins_;
   std::unordered_map<int, NodeId> scans_;  // step body -> its scan node, once the scan is complete
+  std::vector<Loop> loops_;                // the innermost comes last
   std::vector<Value> returned_;            // by the body that is being run
   bool has_returned_ = false;
   std::unordered_map<std::string, AxisId> shared_axes_;

@@ -52,10 +52,17 @@ bool Elaborator::conforms(const InstancePtr& instance, const Interface& want, Po
     outputs = instance->hole->outputs;
   }
   if (inputs == want.inputs.size() && same_results(outputs, want.outputs)) return true;
-  error(at, "interface",
-        fmt::format("{} has {}; {} expects {}", name, signature(inputs, outputs), want.name,
-                    signature(want.inputs.size(), want.outputs)),
-        "fill the slot with a unit of its interface");
+  error(
+      at, "interface",
+      fmt::format("{} has {}; {} expects {}", name, signature(inputs, outputs), want.name,
+                  signature(want.inputs.size(), want.outputs)),
+      want.name == "Unit" && outputs.size() > 1
+          ? fmt::format(
+                "an element of a stack and a slot of type Unit hand on one value, and the model predicts the "
+                "next token alone: call {} in a unit that reads its further results or names them _, or type "
+                "the slot by an interface with these results",
+                name)
+          : "fill the slot with a unit of its interface");
   return false;
 }
 
@@ -210,21 +217,23 @@ void Elaborator::scale_free(const Hyper& hyper, Value& value) {
 // gives the size. Values that depend on the width stay.
 void Elaborator::move_int(const Instance& instance, const Hyper& hyper, Value& value) {
   const double written = value.number.value;
-  if (hyper.range.empty() || !std::isfinite(written) || !value.number.sym.is_constant()) return;
+  if (!std::isfinite(written) || !value.number.sym.is_constant()) return;
+  auto& hypers = hyper.range.empty() ? out_.open_hypers : out_.int_hypers;
   const std::string& unit = instance.unit->name;
   const auto is_this = [&](const auto& known, double v) {
     return v == written && known.hyper == hyper.name && known.unit == unit;
   };
-  if (out_.int_hypers.size() < Elaboration::kMostIntHypers &&
-      std::none_of(out_.int_hypers.begin(), out_.int_hypers.end(),
+  if (hypers.size() < Elaboration::kMostIntHypers &&
+      std::none_of(hypers.begin(), hypers.end(),
                    [&](const IntHyper& known) { return is_this(known, known.value); })) {
-    IntHyper record{.unit = unit, .hyper = hyper.name, .value = written};
+    IntHyper record{
+        .unit = unit, .hyper = hyper.name, .value = written, .own = library_.is_own(instance.unit)};
     for (const RangeEntry& entry : hyper.range) {
       const auto low = eval_static(entry.low, "a bound"), high = eval_static(entry.high, "a bound");
       if (!low || !high) return;
       record.range.emplace_back(low->value, high->value);
     }
-    out_.int_hypers.push_back(std::move(record));
+    hypers.push_back(std::move(record));
   }
   for (const Move& move : options_.moves)
     if (is_this(move, move.from)) {
@@ -381,8 +390,9 @@ std::vector<Value> Elaborator::call_instance_expr(const InstancePtr& instance, c
     if (over.size() != 1) {
       error(expr.at, "shape", fmt::format("{} takes [t, D], got {}", expr.text, graph().type_name(type)),
             over.empty() ? "apply it to a value with a feature axis"
-                         : "say which axis is D: " + expr.text +
-                               "(x, over=" + graph().axes[over[over.size() - 1]].name + ")");
+                         : or_else(size_one_hint(type, ir::Type{{ir::kTime, frame().width}, 0}),
+                                   fmt::format("say which axis is D: {}(x, over={})", expr.text,
+                                               graph().axes[over[over.size() - 1]].name)));
       return {};
     }
   }
@@ -505,7 +515,7 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
                         got != type ? fmt::format(" like the first input {}", graph().type_name(type)) : ""),
             got.past()  ? "reduce it over s first"
             : !has_time ? "it does not vary over time"
-                        : "");
+                        : size_one_hint(got, type));
       return {};
     }
   }
@@ -574,7 +584,7 @@ std::vector<Value> Elaborator::run_body(std::unique_ptr<Frame> frame_ptr, const 
         error(end, "shape",
               fmt::format("{} returns {}, expected {}", unit->name, graph().type_name(got),
                           graph().type_name(want)),
-              got.past() ? "reduce it over s" : "end with linear(y, D)");
+              got.past() ? "reduce it over s" : or_else(size_one_hint(got, want), "end with linear(y, D)"));
     }
   }
   frames_.pop_back();
@@ -729,6 +739,8 @@ NodeId Elaborator::new_param(Position at, const std::string& label, const AxisLi
     ir::Type sorted;
     for (AxisId a : axes) sorted.add(a);
     param.axes = sorted.axes;
+    out_.origins.resize(graph().params.size());
+    out_.origins.push_back(origin(at, label));
     graph().params.push_back(std::move(param));
   }
   Value v;

@@ -1,6 +1,6 @@
 #include "lang/lexer.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -320,6 +320,11 @@ std::optional<Error> check_encoding(std::string_view text) {
 
 std::span<const std::string_view> reserved_words() { return kKeywords; }
 std::span<const std::string_view> builtin_names() { return kBuiltinNames; }
+
+std::string reserved_hint() {
+  return fmt::format("choose another name; reserved are {}, and {}", fmt::join(kBuiltinNames, ", "),
+                     fmt::join(kKeywords, ", "));
+}
 
 bool is_keyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();

@@ -52,6 +52,9 @@ std::optional<Error> check_encoding(std::string_view text);
 /// Returns all reserved words.
 std::span<const std::string_view> reserved_words();
 
+/// Returns the hint for a name that may not be chosen, which lists all reserved words and built-in names.
+std::string reserved_hint();
+
 /// Returns the built-in names, which no program may redefine: t, s, D, V, all and Unit.
 std::span<const std::string_view> builtin_names();
 

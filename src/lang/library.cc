@@ -106,9 +106,12 @@ void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
     std::string shown;
     for (const std::string& axis : port.axes) shown += (shown.empty() ? "" : ", ") + axis;
     const std::string name = port.name.empty() ? "the result" : port.name;
-    errors.push_back(
-        {"type", fmt::format("{} is declared as [{}], but units take and return [t, D]", name, shown),
-         "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, k])", port.at});
+    errors.push_back({"type",
+                      fmt::format("{} is declared as [{}], but units take and return [t, D]", name, shown),
+                      "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, "
+                      "k]); a `fn` takes and "
+                      "returns values with any axes, such as a gate [t] or heads [t, h, k]",
+                      port.at});
   }
 }
 
@@ -152,8 +155,11 @@ std::vector<Error> Library::add(const Program& program) {
   for (const Item& item : program.items) {
     const std::string& name = item_name(item);
     if (is_builtin_name(name) || find_builtin(name)) {
-      errors.push_back(
-          {"reserved", fmt::format("{} is a name of the language", name), "choose another name", item.at});
+      errors.push_back({"reserved", fmt::format("{} is a name of the language", name),
+                        is_builtin_name(name)
+                            ? reserved_hint()
+                            : "functions of the language keep their names: choose another name",
+                        item.at});
       continue;
     }
     if (const auto known = definitions.find(name); known != definitions.end()) {

@@ -129,12 +129,16 @@ Result<Token> Parser::expect(std::string_view text, std::string hint) {
 }
 
 Result<std::string> Parser::name(std::string_view what) {
-  if (is(Kind::kKeyword)) {
-    return mismatch(what, fmt::format("'{}' is a reserved word: choose another name", peek().text));
-  }
+  if (is(Kind::kKeyword)) return reserved(what);
   if (!is(Kind::kName))
     return unexpected(what, "a name is made of letters, digits and _, and starts with a letter");
   return std::string(next().text);
+}
+
+// Returns the error for a keyword that is used as a name. Its further uses are read as those of a name.
+tl::unexpected<Error> Parser::reserved(std::string_view what) {
+  misused_.push_back(peek().text);
+  return mismatch(what, fmt::format("'{}' is a reserved word: {}", peek().text, reserved_hint()));
 }
 
 Result<Token> Parser::end_of_line(std::string_view expected) {
@@ -246,6 +250,7 @@ Result<Stmt> Parser::statement(bool outermost) {
 Result<Stmt> Parser::statement_header(bool outermost) {
   Stmt stmt;
   stmt.at = peek().at;
+  if (is(Kind::kKeyword) && peek_is(1, "=")) return reserved("a name to assign to");
   if (accept("axis")) return axis(std::move(stmt));
   if (accept("share")) return share(std::move(stmt));
   if (accept("scan")) return scan(std::move(stmt));

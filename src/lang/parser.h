@@ -1,6 +1,7 @@
 // Turns text into a syntax tree. The grammar is in docs/grammar.md.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +17,13 @@ struct ParseLimits {
 
 struct ParseResult {
   Program program;            // the part that could be read
-  std::vector<Error> errors;  // empty if the text is a program; at most 20, in source order
+  std::vector<Error> errors;  // empty if the text is a program; at most kMaxErrors, in source order
+  // The names of the items with errors, whether they are in the program or not.
+  std::vector<std::string> damaged;
+  // An item has an error in its name, or the errors are too many: nothing is known about what follows.
+  bool lost = false;
+
+  static constexpr std::size_t kMaxErrors = 20;
 };
 
 /// Parses a whole file. After an error, parsing resumes at the next statement or item, so one pass reports

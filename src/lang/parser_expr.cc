@@ -157,7 +157,8 @@ Result<Parser::Node> Parser::atom() {
   if (is("false")) return literal(Expr::Kind::kBool, 0);
   if (is("(")) return parentheses();
   if (is("[")) return list();
-  if (is(Kind::kName)) return named();
+  const bool misused = std::find(misused_.begin(), misused_.end(), peek().text) != misused_.end();
+  if (is(Kind::kName) || (is(Kind::kKeyword) && misused)) return named();
   if (is("+")) return unexpected("an expression", "there is no unary +: leave it out");
   if (is(Kind::kKeyword)) return unexpected("an expression");
   return unexpected("an expression", "a value is missing here: a name, a number, f(x), (a + b) or [a, b]");

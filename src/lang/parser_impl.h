@@ -21,7 +21,7 @@ namespace gabbro::lang {
 
 class Parser {
  public:
-  static constexpr std::size_t kMaxErrors = 20;
+  static constexpr std::size_t kMaxErrors = ParseResult::kMaxErrors;
   static constexpr std::string_view kEquality =
       "comparison is written ==; one = binds a name or a keyword argument";
 
@@ -72,6 +72,7 @@ class Parser {
   // Helpers shared by many rules.
   Result<Token> expect(std::string_view text, std::string hint = {});
   Result<std::string> name(std::string_view what);
+  tl::unexpected<Error> reserved(std::string_view what);
   Result<Token> end_of_line(std::string_view expected);
   template <class Element>
   Result<Token> list_until(std::string_view close, Element element);
@@ -142,6 +143,7 @@ class Parser {
   Result<Token> design_entry(Design& design);
   Result<Token> design_value(Design& design);
   void recover_item(std::size_t start);
+  void note_damaged(std::size_t start);
 
   Tokens tokens_;
   ParseLimits limits_;
@@ -151,6 +153,9 @@ class Parser {
   int block_depth_ = 0;
   std::vector<Token> open_;  // open brackets of the current statement
   std::vector<Error> errors_;
+  std::vector<std::string> damaged_;  // as in ParseResult
+  bool lost_ = false;
+  std::vector<std::string_view> misused_;  // keywords that a statement binds, which is reported there
 };
 
 template <class Element>

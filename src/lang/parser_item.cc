@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "lang/habits.h"
+#include "lang/library.h"
 #include "lang/parser_impl.h"
 
 namespace gabbro::lang {
@@ -16,6 +18,18 @@ constexpr std::string_view kOutputForm =
 constexpr std::string_view kDesignForm =
     "a design holds width, vocab, tied, share NAME and stack, each as NAME = expression";
 
+// Returns the hint for an entry that a design does not have.
+std::string entry_hint(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kAround{"head",   "lm_head", "output",    "output_layer",
+                                                    "logits", "heads",   "embedding", "embed"};
+  if (std::find(kAround.begin(), kAround.end(), name) != kAround.end())
+    return "embedding and output layer are made around the stack, which predicts the next token; tied = true "
+           "gives "
+           "them one table, and the last unit of the stack shapes what the logits are made of";
+  const std::string meant = closest(name, {"width", "vocab", "tied", "share", "stack"});
+  return meant.empty() ? std::string(kDesignForm) : fmt::format("did you mean {}? {}", meant, kDesignForm);
+}
+
 }  // namespace
 
 ParseResult Parser::program() {
@@ -26,7 +40,9 @@ ParseResult Parser::program() {
     return a.at.line != b.at.line ? a.at.line < b.at.line : a.at.column < b.at.column;
   };
   std::stable_sort(errors_.begin(), errors_.end(), earlier);
+  result.lost = lost_ || errors_.size() == kMaxErrors;
   result.errors = std::move(errors_);
+  result.damaged = std::move(damaged_);
   return result;
 }
 
@@ -40,6 +56,8 @@ Result<Expr> Parser::lone_expression() {
 // Reads one item with its block, or reports its error and resumes at the next item.
 void Parser::item(Program& program) {
   const std::size_t start = pos_;
+  const std::size_t errors_before = errors_.size();
+  misused_.clear();
   Item out;
   out.at = peek().at;
   take_comments(pos_, out.comments);
@@ -53,6 +71,7 @@ void Parser::item(Program& program) {
   } else if (!std::holds_alternative<Interface>(out.value)) {
     unit_body(out);
   }
+  if (errors_.size() > errors_before) damaged_.push_back(item_name(out));
   program.items.push_back(std::move(out));
 }
 
@@ -60,12 +79,22 @@ void Parser::item(Program& program) {
 // for their errors.
 void Parser::recover_item(std::size_t start) {
   const std::string_view first = tokens_.tokens[start].text;
+  note_damaged(start);
   open_.clear();
   if (is(Kind::kIndent)) return skip_block();
   skip_line();
   const bool has_statements = first == "fn" || first == "unit" || first == "def";
   if (!has_statements || !is(Kind::kIndent)) return skip_block();
   block(/*outermost=*/true);
+}
+
+// Remembers the name of the item that starts at token `start`, whose header is bad.
+void Parser::note_damaged(std::size_t start) {
+  const Token& name = tokens_.tokens[std::min(start + 1, tokens_.tokens.size() - 1)];
+  if (name.kind == Kind::kName)
+    damaged_.emplace_back(name.text);
+  else if (tokens_.tokens[start].kind == Kind::kKeyword)
+    lost_ = true;
 }
 
 // Reads an item up to the end of its first line, which it consumes.
@@ -325,9 +354,8 @@ Result<Token> Parser::design_value(Design& design) {
                               : entry.text == "vocab" ? &design.vocab
                               : entry.text == "tied"  ? &design.tied
                                                       : nullptr;
-  if (!is(Kind::kName) || (slot == nullptr && !stack)) {
-    return unexpected("width, vocab, tied, share or stack", std::string(kDesignForm));
-  }
+  if (!is(Kind::kName) || (slot == nullptr && !stack))
+    return unexpected("width, vocab, tied, share or stack", entry_hint(entry.text));
   const bool given = stack ? design.stack.at.line > 0 : slot->has_value();
   if (given)
     return fail("syntax", fmt::format("'{}' is given twice", entry.text), "keep one of them", entry.at);

@@ -27,6 +27,8 @@ class Search {
     const auto written = shape(1, {});
     if (!written) return tl::unexpected(last_.errors.front());
     hypers_ = last_.int_hypers;
+    open_hypers_ = last_.open_hypers;
+    free_hypers_ = last_.free_hypers;
     has_free_ = !last_.free_hypers.empty();
     for (const FreeHyper& free : last_.free_hypers)
       if (free.value > 0 && std::find(free_.begin(), free_.end(), free.value) == free_.end())
@@ -36,7 +38,7 @@ class Search {
       if (const auto found = by_scale()) return *found;
     if (const auto found = by_moves(*written)) return *found;
     if (const auto found = by_multiples(*written)) return *found;
-    return tl::unexpected(error());
+    return tl::unexpected(error(*written));
   }
 
  private:
@@ -58,7 +60,10 @@ class Search {
   std::vector<Moves> halvings(const Shape& written);
   bool may_halve(const IntHyper& hyper, double to, const Shape& written);
   [[nodiscard]] bool fits(double params) const { return size_error(params, want_) <= kSizeTolerance; }
-  [[nodiscard]] Error error() const;
+  Error error(const Shape& written);
+  std::string hint(const Shape& written);
+  [[nodiscard]] std::string free_text() const;
+  std::vector<IntHyper> sizes(const Shape& written);
 
   const Library& library_;
   const Design& design_;
@@ -68,6 +73,8 @@ class Search {
   bool has_free_ = false;
   std::vector<double> free_;  // distinct values of the free hyperparameters as written
   std::vector<IntHyper> hypers_;
+  std::vector<IntHyper> open_hypers_;                // those without a range
+  std::vector<FreeHyper> free_hypers_;               // as written
   std::vector<std::int64_t> widths_;                 // near the budget, for the design as written
   std::vector<std::optional<std::int64_t>> params_;  // at each of these widths
 };
@@ -273,7 +280,71 @@ std::optional<Resized> Search::by_moves(const Shape& written) {
   return {};
 }
 
-Error Search::error() const {
+// Returns the integer hyperparameters of the program's own units on which sizes depend, at most kMost, by
+// elaborating with another value of each.
+std::vector<IntHyper> Search::sizes(const Shape& written) {
+  constexpr std::size_t kMost = 4, kMostTries = 12;
+  std::vector<IntHyper> out, tried = hypers_;
+  tried.insert(tried.end(), open_hypers_.begin(), open_hypers_.end());
+  std::erase_if(tried, [](const IntHyper& hyper) { return !hyper.own; });
+  if (tried.size() > kMostTries) tried.resize(kMostTries);
+  for (const IntHyper& hyper : tried) {
+    const bool known = std::any_of(out.begin(), out.end(), [&](const IntHyper& other) {
+      return other.unit == hyper.unit && other.hyper == hyper.hyper;
+    });
+    if (known || out.size() == kMost || work_ >= kMostWork) continue;
+    for (const double to : {2 * hyper.value, std::floor(hyper.value / 2)}) {
+      if (to < 1) continue;
+      const auto moved = shape(1, {{hyper.unit, hyper.hyper, hyper.value, to}});
+      if (!moved || !moved->same_structure(written)) continue;
+      constexpr std::int64_t kSomeWidth = 5040;
+      if (moved->params(kSomeWidth) != written.params(kSomeWidth)) out.push_back(hyper);
+      break;
+    }
+  }
+  return out;
+}
+
+// Lists the free hyperparameters with their ranges, at most kMost.
+std::string Search::free_text() const {
+  constexpr std::size_t kMost = 4;
+  std::vector<std::string> out;
+  for (const FreeHyper& free : free_hypers_) {
+    std::string text = fmt::format("{} = {:.4g}", free.path.substr(free.path.rfind('.') + 1), free.value);
+    if (free.high > free.low) text += fmt::format(" in {{{:.4g} .. {:.4g}}}", free.low, free.high);
+    if (out.size() < kMost && std::find(out.begin(), out.end(), text) == out.end())
+      out.push_back(std::move(text));
+  }
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+std::string Search::hint(const Shape& written) {
+  if (has_free_)
+    return fmt::format(
+        "the free hyperparameters do not reach far enough ({}): widen their ranges, or change the number of "
+        "blocks or "
+        "the vocabulary",
+        free_text());
+  const std::vector<IntHyper> candidates = sizes(written);
+  const std::string blocks = "or change the number of blocks, heads or the vocabulary";
+  if (candidates.empty())
+    return "a size that may change with the budget is declared `free` in the signature of a unit, as in "
+           "`rank: free int "
+           "in {8 .. 128} = 32` with `axis r = rank`; add one, " +
+           blocks;
+  const IntHyper& first = candidates.front();
+  std::string others;
+  for (std::size_t i = 1; i < candidates.size(); ++i)
+    others +=
+        fmt::format("{}{} of {}", others.empty() ? "; also " : ", ", candidates[i].hyper, candidates[i].unit);
+  return fmt::format(
+      "mark a size `free`, so that it may change with the budget: in the signature of {}, `{}: free int in "
+      "{{{:g} .. {:g}}} = {:g}`{}; {}",
+      first.unit, first.hyper, std::max(1.0, std::floor(first.value / 4)), 4 * first.value, first.value,
+      others, blocks);
+}
+
+Error Search::error(const Shape& written) {
   constexpr std::size_t kLongEnough = 120;
   std::string tried;
   for (std::size_t w = 0; w < params_.size() && tried.size() < kLongEnough; ++w)
@@ -284,12 +355,7 @@ Error Search::error() const {
   if (tried.empty()) tried = "no width is divisible as its hyperparameters require";
   if (work_ >= kMostWork) tried += fmt::format("; after {} operations no more sizes were tried", work_);
   return {"budget", fmt::format("{} cannot have {} parameters to within 1 %: {}", design_.name, want_, tried),
-          has_free_ ? "the free hyperparameters do not reach far enough: widen their ranges, or change "
-                      "the number of blocks or the vocabulary"
-                    : "mark a hyperparameter `free` (e.g. mult: free real), give a whole number more values "
-                      "(state: int in "
-                      "{4 .. 64}), or change the number of blocks, heads or the vocabulary",
-          design_.stack.at};
+          hint(written), design_.stack.at};
 }
 
 }  // namespace

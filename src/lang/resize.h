@@ -28,8 +28,9 @@ struct Resized {
 /// Moves stay in the ranges of the signature and keep every unit and every parameter: the depth never
 /// changes, nor does a hyperparameter on which no size depends. `library` holds the design's program. The
 /// result depends only on the arguments. Errors: "budget" with the nearest widths, their sizes, and what
-/// would make the budget possible; errors of elaboration. The search seldom elaborates more than 20 times,
-/// mostly fewer than 10, and starts no elaboration after four million operations.
+/// would make the budget possible, such as which hyperparameters could be `free`; errors of elaboration. The
+/// search seldom elaborates more than 20 times, mostly fewer than 10, and its error up to 12 times more; it
+/// starts no elaboration after four million operations.
 Result<Resized> resize(const Library& library, const Design& design, std::int64_t params,
                        std::int64_t vocab = 0);
 

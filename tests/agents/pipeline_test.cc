@@ -266,9 +266,12 @@ TEST(Pipeline, ARefusedDesignIsRepairedUnlessItIsADuplicate) {
     Script s;
     script_success(s);
     Brief brief = mutation();
-    brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken"); };
+    brief.admit = [&](const lang::Program&) -> Result<bool> { return fail(code, "not taken", "try less"); };
     const auto r = run(s, brief);
     EXPECT_EQ(r.cause, record::parse_word<record::Cause>(code));
+    if (code == std::string("size")) {
+      EXPECT_NE(s.last_said_to("coder", 1).find("not taken (try less)."), std::string::npos);
+    }
     EXPECT_EQ(s.count("coder"), code == std::string("size") ? 2 : 1);
     EXPECT_EQ(s.count("observer"), 0);
   }
@@ -463,8 +466,9 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
 
 TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"({"title": "A", "idea": "b", "place": "stack.9", "units": []})", "no element 9"},
-      {R"({"title": "A", "idea": "b", "place": "../../etc/passwd", "units": []})", "no place"},
+      {R"({"title": "A", "idea": "b", "place": "stack.9", "units": []})", "no element '9'"},
+      {R"({"title": "A", "idea": "b", "place": "../../etc/passwd", "units": []})", "unknown place"},
+      {R"({"title": "A", "idea": "b", "place": "", "units": []})", "the path of a place is empty"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["if"]})", "not a valid unit name"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A", "A"]})", "two units"},
       {R"({"title": "A", "idea": "b", "place": "stack", "units": ["A","B","C","E","F","G","H"]})",
@@ -645,6 +649,8 @@ TEST(Pipeline, AnInstanceThatDoesNotFitIsRewritten) {
   auto r = run(s, mutation());
   ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_NE(r.program.find("LeakyMemory(mult=4)"), std::string::npos);
+  EXPECT_NE(s.last_said_to("coder", 1).find("mixer=LeakyMemory(heads=2)"), std::string::npos)
+      << "the complaint quotes the line of the program: " << s.last_said_to("coder", 1);
   // After the last repair, the unit is instantiated with its defaults.
   s.lines["coder"] = {kUnit, "no"};
   r = run(s, mutation());

@@ -59,13 +59,13 @@ TEST(TreeEdit, Replace) {
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.*.mlp.act", instance("ReLU"))),
             "[2 * Block(mixer=GLA, mlp=SwiGLU(act=ReLU)), RMSNorm]");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.7", instance("ReLU"))),
-            "place: there is no place stack.7: a list of 2 has no element 7");
+            "place: unknown place 'stack.7': a list of 2 has no element '7'");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.mixer", instance("ReLU"))),
-            "place: there is no place stack.0.mixer: mixer in a repetition");
+            "place: unknown place 'stack.0.mixer': a repetition has no part 'mixer'");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.1.gate", instance("ReLU"))),
-            "place: there is no place stack.1.gate: RMSNorm has no slot gate");
+            "place: unknown place 'stack.1.gate': RMSNorm has no slot 'gate'");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "tower.1", instance("ReLU"))),
-            "place: there is no place tower.1: unknown name tower");
+            "place: unknown place 'tower.1': unknown name 'tower'");
   EXPECT_EQ(stack_of(replace_subtree(p, library(), "stack.0.*.mixer", instance("GLA(heads=3)"))),
             "range: heads = 3 is not in {1, 2, 4, 8, 16}");
 }
@@ -193,7 +193,7 @@ TEST(TextEdit, Statements) {
             "edit: the return statement of a unit cannot be removed");
   EXPECT_EQ(body_of(replace_statement(p, library(), at({2}), {build::assign("u", instance("silu(r)"))})),
             "name: unknown name r");
-  EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: there is no place Mine.9");
+  EXPECT_EQ(body_of(insert_statement(p, library(), at({9}), {other})), "place: unknown place 'Mine.9'");
 }
 
 TEST(TextEdit, CallsLoseRemovedHyperparametersToo) {

@@ -26,6 +26,10 @@ void expect_error(const std::vector<Error>& errors, const ErrorRow& row, const c
 }
 
 // Hints for rows of statements, which start at 2:5.
+constexpr const char* kInIsReserved =
+    "'in' is a reserved word: choose another name; reserved are t, s, D, V, all, Unit, and fn, interface, "
+    "unit, "
+    "design, axis, share, scan, for, in, with, return, if, else, true, false, int, real, bool, free";
 constexpr const char* kNoObjects =
     "there are no objects: write f(x), not x.f(); hyperparameters and slots are plain names, without self";
 constexpr const char* kNoSlices =
@@ -198,15 +202,17 @@ TEST(ParseErrors, Statements) {
        "return is not allowed inside a block",
        "return must come last in its unit or fn, outside of scan and for"},
       {"return y", {3, 5}, "a statement after return", "return must come last in its unit or fn"},
-      {"axis in = 2", {2, 10}, "expected a name, found 'in'", "'in' is a reserved word: choose another name"},
+      {"axis in = 2", {2, 10}, "expected a name, found 'in'", kInIsReserved},
       {"axis 3 = 2",
        {2, 10},
        "expected a name, found '3'",
        "a name is made of letters, digits and _, and starts with a letter"},
       {"unit = 2",
        {2, 5},
-       "expected a statement, found 'unit'",
-       "an item starts at the left margin, outside of any block"},
+       "expected a name to assign to, found 'unit'",
+       "'unit' is a reserved word: choose another name; reserved are t, s, D, V, all, Unit, and fn, "
+       "interface, unit, "
+       "design, axis, share, scan, for, in, with, return, if, else, true, false, int, real, bool, free"},
       {"y = 2\n      z = 3",
        {3, 7},
        "expected a statement, found a deeper indentation",
@@ -335,7 +341,9 @@ TEST(ParseErrors, Items) {
       {"fn for(x):\n    return x\n",
        {1, 4},
        "expected the name of the function, found 'for'",
-       "'for' is a reserved word: choose another name"},
+       "'for' is a reserved word: choose another name; reserved are t, s, D, V, all, Unit, and fn, "
+       "interface, unit, "
+       "design, axis, share, scan, for, in, with, return, if, else, true, false, int, real, bool, free"},
       {"design M:\n    width = 2\n",
        {1, 1},
        "design 'M' has no stack",

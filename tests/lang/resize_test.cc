@@ -159,7 +159,39 @@ TEST(Resize, TheDepthStays) {
   EXPECT_NE(r.error().message.find("D = 64 gives 131136 (-12.6 %), D = 80 gives 184400 (+22.9 %)"),
             std::string::npos)
       << r.error().message;
-  EXPECT_NE(r.error().hint.find("mark a hyperparameter `free`"), std::string::npos) << r.error().hint;
+  EXPECT_NE(r.error().hint.find("declared `free` in the signature"), std::string::npos) << r.error().hint;
+}
+
+// Only sizes that the program's own units declare are named: not heads, on which no size depends, nor depth.
+TEST(Resize, TheErrorSaysWhatCouldBeFree) {
+  const auto hint_of = [](const std::string& signature, const std::string& inner) {
+    const Source source("unit Mem(x: [t, D], layers: int in {1 .. 64} = 8, " + signature +
+                        ") -> [t, D]:\n"
+                        "    axis h = 16, k = D / 16\n"
+                        "    for i in layers with y = x:\n"
+                        "        y = y + linear(linear(shift(y, 1), " +
+                        inner +
+                        "), D)\n"
+                        "    return y\n\n"
+                        "design X:\n    vocab = 512\n    stack = [Mem, Attention, RMSNorm]\n");
+    const auto r = source.resized_to(10);
+    EXPECT_FALSE(r);
+    return r ? "" : r.error().hint;
+  };
+  const std::string ranged =
+      hint_of("rank: int in {8, 16} = 16, gain: int = 2", "[h, k]) + gain * linear(y, rank");
+  EXPECT_NE(ranged.find("in the signature of Mem, `rank: free int in {4 .. 64} = 16`; or"), std::string::npos)
+      << ranged;
+  EXPECT_EQ(ranged.find("layers"), std::string::npos) << ranged;
+  EXPECT_EQ(ranged.find("gain"), std::string::npos) << ranged;
+  const std::string both =
+      hint_of("rank: int = 16, state: int = 2", "[h, k]) + linear(y, rank) + linear(y, state");
+  EXPECT_NE(both.find("`rank: free int in {4 .. 64} = 16`; also state of Mem; or"), std::string::npos)
+      << both;
+  const std::string none = hint_of("gain: int = 2", "[h, k]) + gain * linear(y, D");
+  EXPECT_NE(none.find("`rank: free int in {8 .. 128} = 32`"), std::string::npos) << none;
+  const std::string free = hint_of("rank: free int in {8 .. 32} = 16", "rank), D) + linear(linear(y, [h, k]");
+  EXPECT_NE(free.find("(rank = 16 in {8 .. 32}): widen their ranges"), std::string::npos) << free;
 }
 
 // A mixer inside an MLP divides the inner width among its heads, so only some scales are allowed. If these
