@@ -12,6 +12,8 @@ namespace gabbro::campaign {
 enum class Fault : std::uint8_t {
   kDesign,      // nothing but the design: the result counts, whether it has a score or not
   kNumbers,     // its losses diverged or are not finite, or a check of its weights fails
+  kContinued,   // it has no score, and continued from a checkpoint, which may hold the wrong numbers of an
+                // earlier process
   kLimit,       // a limit of the plan
   kLate,        // the time limit of a run that can continue; a busy machine reaches it earlier
   kWorker,      // a process was killed, left no result, or stopped without a request
@@ -31,12 +33,15 @@ struct Tries {
 };
 
 /// Returns the limits for one fault. After wrong numbers, a run that `trains_anew` is trained once more, from
-/// its start: training is deterministic, so a design would compute them again.
+/// its start: training is deterministic, so a design would compute them again. So is a run that continued from
+/// a checkpoint and ended without a score for any other reason.
 constexpr Tries tries_of(Fault fault, bool trains_anew = false) {
   switch (fault) {
     case Fault::kDesign:
     case Fault::kLimit:
       return {.unchecked_ends = 1, .max_ends = 1};
+    case Fault::kContinued:
+      return {.unchecked_ends = 1, .max_ends = 2};
     case Fault::kNumbers:
       return {.unchecked_ends = 0, .max_ends = trains_anew ? 2 : 1};
     case Fault::kLate:

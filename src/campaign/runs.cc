@@ -194,7 +194,10 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
       spec.text_hash = t.text_hash;
       break;
     }
-  if (fs::exists(spec.folder + "/" + kCheckpoint, error)) continued_runs.insert(begun.id);
+  if (fs::exists(spec.folder + "/" + kCheckpoint, error))
+    continued_runs.insert(begun.id);
+  else
+    continued_runs.erase(begun.id);
   if (const auto ok =
           submit_job(begun.id, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
       !ok)
@@ -354,6 +357,8 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   running.erase(ended.id);
   const evolve::Trial& trial = population.trial(ended.id);
   EndedRun end = read_end(ended, trial);
+  if (end.fault == Fault::kDesign && !end.cause.empty() && continued_runs.contains(ended.id))
+    end.fault = Fault::kContinued;
   end.event.seconds = run_seconds[ended.id] += ended.seconds;
   const Tries tries = tries_of(end.fault, trains_anew(trial));
   if (is_interruption(end.fault)) {
@@ -370,6 +375,10 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
     return fail_for_known_design(trial, end);
   if (is_check_due) return hold_for_check(std::move(end));
   if (count >= tries.max_ends) return record_end(std::move(end.event));
+  if (end.fault == Fault::kContinued) {
+    continued_runs.erase(ended.id);
+    if (const auto ok = remove_checkpoint(ended.id); !ok) return ok;
+  }
   restarts.push_back(trial.begun);
   return true;
 }

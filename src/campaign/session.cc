@@ -25,8 +25,8 @@ class Campaign::Session {
     if (const auto ok = begin(); !ok) return tl::unexpected(ok.error());
     while (true) {
       watch_limits();
-      if (!end_) is_ok(s_.handle_external_events(phase_ == Phase::kSearch));
-      while (may_begin() && begin_next() && !has_used_all_trials()) {
+      if (!end_) is_ok(s_.handle_external_events(may_begin_tasks()));
+      while (may_begin() && begin_next()) {
       }
       if (first_error_ && !end_) {
         end_ = SessionEnd::kError;
@@ -81,14 +81,17 @@ class Campaign::Session {
   [[nodiscard]] bool has_begun_all_trials() const {
     return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials;
   }
+  // A run that is in progress may have to begin again.
   [[nodiscard]] bool has_used_all_trials() const {
-    return has_begun_all_trials() && s_.restarts.empty() && !s_.awaits_machine_check();
+    return has_begun_all_trials() && s_.restarts.empty() && !s_.awaits_machine_check() && s_.running.empty();
   }
   // Returns true if a worker may be needed later, although none is now: the campaign is paused, or agents are
   // working.
   [[nodiscard]] bool may_need_workers_later() const {
     return !end_ && (s_.population.paused() || s_.awaits_agents(phase_));
   }
+  // A task is begun only if its design can still be trained.
+  [[nodiscard]] bool may_begin_tasks() const { return phase_ == Phase::kSearch && !has_begun_all_trials(); }
   [[nodiscard]] bool may_begin() const {
     return !end_ && !first_error_ && executor_.running() < executor_.slots();
   }
@@ -116,7 +119,7 @@ class Campaign::Session {
   bool begin_next() {
     // External events are recorded before each decision. No task begins once there is no time left to train
     // its design.
-    if (!is_ok(s_.handle_external_events(phase_ == Phase::kSearch)) || s_.population.paused()) return false;
+    if (!is_ok(s_.handle_external_events(may_begin_tasks())) || s_.population.paused()) return false;
     if (s_.needs_machine_check()) return is_ok(s_.start_machine_check(executor_));
     if (!s_.restarts.empty()) {
       const record::TrialBegun again = s_.restarts.front();
@@ -207,8 +210,9 @@ class Campaign::Session {
 
   Result<SessionEnd> close() {
     if (s_.agents) s_.agents->pool->stop();
-    // A machine that computes wrong numbers wrote them into the checkpoints of all runs.
-    if (std::exchange(s_.distrusts_numbers, false))
+    // A machine that computes wrong numbers wrote them into the checkpoints of all runs. So it may have done if
+    // the session ends before wrong numbers of a run were checked.
+    if (std::exchange(s_.distrusts_numbers, false) || s_.awaits_check_of_numbers())
       for (const evolve::Trial& t : s_.population.trials())
         if (!t.ended) is_ok(s_.remove_checkpoint(t.begun.id));
     show();

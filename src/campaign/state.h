@@ -130,6 +130,7 @@ struct Campaign::State {
   Result<bool> restart_or_record(EndedRun run);
   [[nodiscard]] std::string why_not_trained(const MachineCheck& check, const jobs::JobEnd& ended) const;
   [[nodiscard]] bool needs_machine_check() const { return !runs_to_check.empty() && !machine_check; }
+  [[nodiscard]] bool awaits_check_of_numbers() const;
   [[nodiscard]] bool awaits_machine_check() const { return !runs_to_check.empty() || machine_check; }
   Result<bool> start_machine_check(jobs::Executor& executor);
   Result<bool> handle_machine_check_end(const jobs::JobEnd& ended, bool stop_requested,

@@ -343,6 +343,11 @@ int run_replay(EvolveCommand o) {
 }
 
 int run_plan(const EvolveCommand& o) {
+  if (o.aa_test || !o.designs.empty())
+    return failed("evolve", {"usage",
+                             "--plan counts the runs of a search by its preset, without --aa and --design",
+                             "leave them out",
+                             {}});
   const auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
   if (!settings) return failed_in(o.preset, settings.error());

@@ -140,8 +140,11 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
     // A design that the search could not train gets no runs, so that none is waited for.
     const bool own_ended = own ? own->ended : !trainable;
     out.ended += own_ended && leader && leader->ended;
+    // A run that was continued by another build has a list of both.
+    const auto mixed = [](const Trial& t) { return t.build.find(';') != std::string::npos; };
     if (own && leader && !own->build.empty() && !leader->build.empty())
-      out.mixes_builds = out.mixes_builds || own->build != leader->build;
+      out.mixes_builds =
+          out.mixes_builds || own->build != leader->build || mixed(*own) || mixed(*leader);
     may_pair += own ? !own->ended || own->status == record::Status::kDone : trainable;
   }
   out.trained = may_pair >= std::min(kLeastSeeds, c.seeds);

@@ -138,7 +138,9 @@ struct TrialResult {
   double first_loss = 0, last_loss = 0;  // nats per token, in training
   double train_seconds = 0, tokens_per_second = 0;
   std::string engine;   // what ran where (exec::Model::description); empty: the engine cpu
-  std::string build;    // program and processor that computed it (base/build_id.h); empty: not recorded
+  // Program and processor that computed it (base/build_id.h); several, separated by "; ", if it was continued
+  // by another; empty: not recorded.
+  std::string build;
   std::string sandbox;  // sandbox around the worker (sandbox::Machine::text); empty: not known
   // Predicted from the program, at the batch size and length of the spec (ir::token_costs).
   double train_flops_per_token = 0, decode_flops_per_token = 0, state_bytes = 0;

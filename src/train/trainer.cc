@@ -49,6 +49,7 @@ Result<bool> read_progress(std::map<std::string, std::string>& metadata, const s
     for (const auto& p : nlohmann::json::parse(metadata["valid"]))
       result.valid.push_back({p.at(0), number(p.at(1))});
     result.seconds = std::stod(metadata["seconds"]);
+    result.build = metadata["build"];
     result.text_hash = std::stoull(metadata["text"], nullptr, 16);
   } catch (const std::exception& e) {
     return fail("checkpoint", fmt::format("{} is damaged: {}", path, e.what()), "remove it to start again");
@@ -89,6 +90,7 @@ Result<bool> save(const std::string& path, const exec::Model& model, const Train
                       {"curve", write_curve(result.curve)},
                       {"valid", write_valid(result.valid)},
                       {"seconds", fmt::format("{}", result.seconds)},
+                      {"build", result.build},
                       {"text", fmt::format("{:016x}", result.text_hash)}});
 }
 
@@ -213,6 +215,8 @@ Result<TrainResult> train(exec::Model& model, const data::Split& split, std::int
   std::error_code ignored;
   if (!o.checkpoint.empty() && std::filesystem::exists(o.checkpoint, ignored))
     if (auto ok = resume(o.checkpoint, model, batches, result, run); !ok) return tl::unexpected(ok.error());
+  if (result.build.find(o.build) == std::string::npos)
+    result.build += (result.build.empty() ? "" : std::string(kBuildSeparator)) + o.build;
   cut_at_hurdle(batches, o, result);
   if (result.end == TrainResult::End::kHurdle) return result;
   DivergenceMonitor monitor(o.divergence);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/corpus.h"
@@ -26,6 +27,7 @@ struct TrainOptions {
   Schedule schedule{};
   std::string design;               // identity of the design; a checkpoint of another design is rejected
   std::string checkpoint;           // checkpoint file; empty: no checkpoint is written
+  std::string build;                // the program and processor, for TrainResult::build
   double checkpoint_seconds = 300;  // time between two checkpoints
   double divergence = 3;  // the run ends if its average loss is this much above its best, in nats per token
   std::vector<Hurdle> hurdles;
@@ -50,6 +52,9 @@ struct ValidPoint {
   friend bool operator==(const ValidPoint&, const ValidPoint&) = default;
 };
 
+/// Separates the builds in TrainResult::build.
+inline constexpr std::string_view kBuildSeparator = "; ";
+
 struct TrainResult {
   enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged, kHurdle } end = End::kDone;
   std::string cause;  // description of why the run ended; empty if it is done
@@ -58,6 +63,7 @@ struct TrainResult {
   std::int64_t tokens = 0;      // tokens consumed
   std::uint64_t text_hash = 0;  // hash of the consumed batches in their order (add_text)
   double seconds = 0;           // training time without scoring, over all sessions of the run
+  std::string build;            // TrainOptions::build of all of them, each once, joined by kBuildSeparator
 };
 
 /// Returns the mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. `curve`

@@ -322,6 +322,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (spec.valid_points > 0)
     options.design += fmt::format(" scored={}/{} of {}", spec.valid_documents, spec.document_tokens,
                                   data::hash_of(corpus.manifest()));
+  options.build = build_id();
   if (spec.start != 0) options.design += fmt::format(" start={}", spec.start);
   const auto trained = train::train(
       *model, text, tokenizer.end(), options,
@@ -338,7 +339,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
   if (!trained) return tl::unexpected(trained.error());
   result.memory_seen = peak_resident_bytes() + model->peak_bytes();
   result.engine = model->description();
-  result.build = build_id();
+  result.build = trained->build;
   result.curve = thinned(trained->curve, spec);
   for (const train::ValidPoint& p : trained->valid)
     result.valid_curve.push_back({p.tokens, std::isfinite(p.bits_per_byte) ? p.bits_per_byte : 0});

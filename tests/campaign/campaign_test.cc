@@ -1103,31 +1103,67 @@ TEST(Campaign, CheckpointsOfAMachineWithWrongNumbersAreRemoved) {
 // that continues from one is trained anew before its design is judged.
 TEST(Campaign, ACheckpointOfAnEarlierProcessJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
+  using Change = std::function<void(record::TrialResult&)>;
+  const std::pair<const char*, Change> ends[] = {
+      {"losses that are not finite", have_no_finite_loss},
+      {"a score worse than bigrams",
+       [](record::TrialResult& r) {
+         r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
+         r.bigram_bits_per_byte = r.bits_per_byte - 0.1;
+         for (record::Anchor& a : r.anchors)
+           if (a.name == "better than bigrams") a.holds = false;
+       }}};
+  for (const auto& [what, change_result] : ends) {
+    SCOPED_TRACE(what);
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
+    ASSERT_TRUE(c) << c.error().message;
+    bool is_healthy = false;
+    int stop = 0, wrong = 0;
+    const auto change = [&, &end = change_result](const record::TrialSpec& spec, record::TrialResult& r,
+                                                  jobs::JobEnd&) {
+      const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+      if (is_healthy) {  // wrong numbers stay wrong
+        if (std::filesystem::exists(checkpoint)) end(r), ++wrong;
+        return;
+      }
+      if (is_known(spec)) return;
+      std::ofstream(checkpoint) << "wrong numbers";
+      r.status = record::Status::kStopped;
+      stop = 1;
+    };
+    FakeExecutor broken(1, 0, change);
+    ASSERT_TRUE(c->run(
+        {}, broken, [&] { return stop; }, kNoView));
+    is_healthy = true;
+    FakeExecutor healthy(1, 0, change);
+    ASSERT_TRUE(c->run({}, healthy, kNeverStop, kNoView));
+    EXPECT_EQ(wrong, 1);
+    for (const evolve::Trial& t : c->population().trials())
+      EXPECT_TRUE(!t.ended || t.status == record::Status::kDone) << t.cause;
+  }
+}
+
+// The last runs of a budget of runs are tried as often as others.
+TEST(Campaign, TheLastRunOfABudgetIsStartedAgain) {
+  SKIP_UNDER_SANITIZERS();
   const Folder folder;
   auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
-  bool is_healthy = false;
-  int stop = 0, wrong = 0;
-  const auto change = [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
-    const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
-    if (is_healthy) {  // wrong numbers stay wrong
-      if (std::filesystem::exists(checkpoint)) have_no_finite_loss(r), ++wrong;
-      return;
+  constexpr std::int64_t kRuns = 3;
+  int kills = 0;
+  FakeExecutor executor(1, 0, [&](const record::TrialSpec&, record::TrialResult&, jobs::JobEnd& end) {
+    if (static_cast<std::int64_t>(c->population().trials().size()) == kRuns && kills < 2) {
+      ++kills;
+      end.kind = jobs::JobEnd::Kind::kCrash;
+      end.cause = "killed by signal 9";
     }
-    if (is_known(spec)) return;
-    std::ofstream(checkpoint) << "wrong numbers";
-    r.status = record::Status::kStopped;
-    stop = 1;
-  };
-  FakeExecutor broken(1, 0, change);
-  ASSERT_TRUE(c->run(
-      {}, broken, [&] { return stop; }, kNoView));
-  is_healthy = true;
-  FakeExecutor healthy(1, 0, change);
-  ASSERT_TRUE(c->run({}, healthy, kNeverStop, kNoView));
-  EXPECT_EQ(wrong, 1);
-  for (const evolve::Trial& t : c->population().trials())
-    EXPECT_NE(t.status, record::Status::kFailed) << t.cause;
+  });
+  ASSERT_TRUE(c->run({.trials = kRuns}, executor, kNeverStop, kNoView));
+  EXPECT_EQ(kills, 2);
+  ASSERT_EQ(c->population().trials().size(), static_cast<std::size_t>(kRuns));
+  EXPECT_TRUE(c->population().trials().back().ended);
+  EXPECT_EQ(c->population().trials().back().status, record::Status::kDone);
 }
 
 // A machine on which nothing can be screened refuses no draw: the session ends, and the next one continues.
