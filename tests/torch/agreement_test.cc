@@ -124,6 +124,40 @@ TEST(TorchAgrees, OnQuotientsOfWholeNumbers) {
   }
 }
 
+// `/` of whole numbers is the quotient also where it is not whole, infinite, or not a number, and where it is
+// computed in the step of a scan.
+TEST(TorchAgrees, OnQuotientsOfPositions) {
+  constexpr std::int64_t kLength = 300;
+  for (const bool in_scan : {false, true})
+    for (const int divisor : {-41, -3, 0, 1, 3, 41, 47, 55, 61, 82}) {
+      SCOPED_TRACE(fmt::format("{} in a scan: {}", divisor, in_scan));
+      const std::string quotient = fmt::format("(position() - 82) / ({} + 0 * position())", divisor);
+      const lang::ParseResult parsed = lang::parse(
+          in_scan ? fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    scan S: [D] = 0:\n        S = 0 * S + {}\n"
+                                "    return S + 0 * x\n",
+                                quotient)
+                  : fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    return {} + 0 * x\n", quotient));
+      ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+      const lang::Elaboration e = elaborated(parsed.program, edit::build::name("Made"), 1);
+      ASSERT_TRUE(e.ok());
+      const Sequences s = random_sequences(e, 1, kLength, 1);
+      const std::vector<double> made = exec::evaluate(e.graph, e.outputs, s.feeds[0], kLength)[0].data;
+      ASSERT_EQ(made.size(), static_cast<std::size_t>(kLength));
+      for (std::int64_t t = 0; t < kLength; ++t) {
+        const double want = static_cast<double>(t - 82) / divisor;
+        const double got = made[static_cast<std::size_t>(t)];
+        if (std::isnan(want) || (in_scan && divisor == 0)) continue;  // NaN stays in the state
+        if (std::isinf(want) || want == std::floor(want)) {
+          EXPECT_EQ(got, want) << t;
+        } else {
+          EXPECT_NEAR(got, want, 1e-12 * std::abs(want)) << t;
+        }
+      }
+      if (divisor == 0) continue;
+      EXPECT_EQ(disagreement(e.graph, e.outputs, s, at::kFloat, 1e-6), "");
+    }
+}
+
 void expect_random_units(std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t i = first; i < first + count; ++i) {
     Random random = Random(411).split(i);
