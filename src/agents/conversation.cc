@@ -116,6 +116,14 @@ Result<chat::Reply> Conversation::ask(const Question& q) {
   return reply;
 }
 
+void Conversation::count_failed_calls() {
+  const chat::FailedCalls failed = tools_.chat.failed_calls(brief_.task);
+  report_.calls += failed.calls;
+  report_.input_tokens += failed.input_tokens;
+  report_.output_tokens += failed.output_tokens;
+  report_.cost += failed.cost;
+}
+
 Result<chat::Reply> Conversation::ask_object(Question q, const std::string& cause, const ReadObject& read) {
   Error last;
   std::string before;
@@ -127,7 +135,7 @@ Result<chat::Reply> Conversation::ask_object(Question q, const std::string& caus
     if (!reply) return reply;
     is_last = i + 1 == kMaxTries || (i > 0 && reply->text == before);
     before = reply->text;
-    auto object = find_object(reply->text);
+    auto object = find_object(reply->text, prompt_file(q.schema));
     const Result<bool> ok = object ? read(*object, is_last) : tl::unexpected(object.error());
     report_usable(q.role, *reply, ok.has_value());
     if (ok) return reply;

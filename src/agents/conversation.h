@@ -48,7 +48,11 @@ class Conversation {
   /// sections of its prompt. Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
-  /// Reads a JSON object; an error refuses it. `is_last` is true if the question will not be asked again.
+  /// Adds to the report what the calls of this task took that ended without a reply. Called once, at its end.
+  void count_failed_calls();
+
+  /// Reads a JSON object, with the types of the question's schema where these are clear (find_object); an
+  /// error refuses it. `is_last` is true if the question will not be asked again.
   using ReadObject = std::function<Result<bool>(const std::string& json, bool is_last)>;
   /// Asks for a JSON object and passes it to `read`. A reply that cannot be read goes back with the reason,
   /// at most twice, or once if the same reply comes again. Errors: those of chat; the code `cause` with the

@@ -259,6 +259,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
     report.writing = conversation.writing();
     auto program = report.writing == record::Writing::kUnits ? write_by_units(conversation)
                                                              : write_program(conversation);
+    conversation.count_failed_calls();
     if (program) {
       report.outcome = record::TaskOutcome::kDesign;
       report.program = std::move(*program);
@@ -285,6 +286,7 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
                                   lang::print(checked.program), facts_text(checked.subjects.front().facts));
     auto reviews = review(conversation, report.proposal);
+    conversation.count_failed_calls();
     if (!reviews) return set_failure(report, reviews.error());
     report.reviews = std::move(*reviews);
     const double rating = mean_rating(report.reviews, brief.reviewer_weights);

@@ -105,7 +105,7 @@ Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lan
     GABBRO_TRY(reply, conversation.ask(q));
     Accepted accepted;
     const auto verdict = [&]() -> Result<bool> {
-      GABBRO_TRY(json, find_object(reply.text));
+      GABBRO_TRY(json, find_object(reply.text, prompt_file(q.schema)));
       GABBRO_TRY(proposal, parse_proposal(json, conversation.settings().most_units));
       conversation.report().reviews.clear();
       conversation.report().title = proposal.title;

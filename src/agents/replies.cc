@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agents/prompts.h"
 #include "lang/lexer.h"
@@ -54,61 +54,31 @@ std::string joined(const std::vector<std::string_view>& lines) {
   return out;
 }
 
-// Returns the text up to the brace that closes the first one; empty if that brace is missing. Braces in
-// strings do not count.
-std::string_view balanced_object(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{') {
-      ++depth;
-    } else if (c == '}' && --depth == 0) {
-      return text.substr(0, i + 1);
-    }
-  }
-  return {};
+// Returns `text` with `from` replaced by `to`, everywhere.
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
 }
 
-}  // namespace
-
-std::string_view answer_of(std::string_view reply) {
-  reply = reply.substr(0, kLongestReply);
-  constexpr std::string_view kThought = "</think>";
-  if (const std::size_t end = reply.rfind(kThought); end != std::string_view::npos)
-    reply.remove_prefix(end + kThought.size());
-  return reply;
+// Replaces signs that models write as in print, and tabs, by those of Gab.
+std::string with_plain_signs(std::string code) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kSigns{{{"\t", "    "},
+                                                                                  {"\u2212", "-"},
+                                                                                  {"\u2013", "-"},
+                                                                                  {"\u00d7", "*"},
+                                                                                  {"\u00b7", "*"},
+                                                                                  {"\u22c5", "*"},
+                                                                                  {"\u00f7", "/"},
+                                                                                  {"\u2264", "<="},
+                                                                                  {"\u2265", ">="},
+                                                                                  {"\u00a0", " "}}};
+  for (const auto& [sign, plain] : kSigns) code = replaced(std::move(code), sign, plain);
+  return code;
 }
 
-Result<std::string> find_object(std::string_view reply) {
-  reply = answer_of(reply);
-  std::string first;
-  constexpr int kMaxCandidates = 20;  // Prose before the object may contain braces, too.
-  std::size_t open = reply.find('{');
-  for (int i = 0; i < kMaxCandidates && open != std::string_view::npos; ++i) {
-    const std::string_view object = balanced_object(reply.substr(open));
-    if (object.empty()) break;
-    if (nlohmann::json::accept(object)) return std::string(object);
-    if (first.empty()) first = object;
-    open = reply.find('{', open + object.size());
-  }
-  // No object is valid JSON. The reader of the object reports what is wrong with the first.
-  if (!first.empty()) return first;
-  if (reply.find('{') == std::string_view::npos)
-    return fail("json", "the reply has no JSON object", "reply with one object: { ... }");
-  return fail("json", "the JSON object of the reply is not closed",
-              "shorten the reply so that it is complete");
-}
-
-std::string find_code(std::string_view reply) {
-  reply = answer_of(reply);
+// Returns the code of an answer as it stands there.
+std::string raw_code(std::string_view reply) {
   const auto lines = lines_of(reply);
   std::vector<std::string_view> blocks, block;
   bool fenced = false, any_fence = false;
@@ -138,6 +108,32 @@ std::string find_code(std::string_view reply) {
   return joined({first, std::find_if_not(first, lines.end(), may_be_code)});
 }
 
+}  // namespace
+
+std::string_view answer_of(std::string_view reply) {
+  reply = reply.substr(0, kLongestReply);
+  // The last end of thoughts counts, whichever it is.
+  constexpr std::array<std::string_view, 7> kEnds{"</think>",          "</thinking>", "</thought>",
+                                                  "</reasoning>",      "[/THINK]",    "</seed:think>",
+                                                  "\u25c1/think\u25b7"};
+  std::size_t from = 0;
+  for (const std::string_view mark : kEnds)
+    if (const std::size_t end = reply.rfind(mark); end != std::string_view::npos)
+      from = std::max(from, end + mark.size());
+  constexpr std::string_view kChannel = "<|channel|>", kFinal = "<|channel|>final", kText = "<|message|>";
+  if (const std::size_t last = reply.rfind(kFinal); last != std::string_view::npos)
+    if (const std::size_t text = reply.find(kText, last); text != std::string_view::npos)
+      from = std::max(from, text + kText.size());
+  reply.remove_prefix(from);
+  // A server that does not read the marks of an end lets the model go on with another turn.
+  if (reply.find(kChannel) == std::string_view::npos)
+    for (const std::string_view mark : {"<|return|>", "<|end|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>"})
+      reply = reply.substr(0, reply.find(mark));
+  return reply;
+}
+
+std::string find_code(std::string_view reply) { return with_plain_signs(raw_code(answer_of(reply))); }
+
 std::string find_expression(std::string_view reply) {
   const auto lines = lines_of(answer_of(reply));
   std::string block;
@@ -155,7 +151,7 @@ std::string find_expression(std::string_view reply) {
     for (const std::string_view word : {"stack =", "stack="})
       if (text.starts_with(word)) text.remove_prefix(word.size());
     while (!text.empty() && kPadding.find(text.back()) != std::string_view::npos) text.remove_suffix(1);
-    return std::string(text.substr(std::min(text.find_first_not_of(' '), text.size())));
+    return with_plain_signs(std::string(text.substr(std::min(text.find_first_not_of(' '), text.size()))));
   };
   if (!block.empty()) return plain(block);
   for (auto line = lines.rbegin(); line != lines.rend(); ++line)

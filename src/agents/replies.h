@@ -12,17 +12,23 @@ namespace gabbro::agents {
 /// Maximum length of a reply in bytes; the rest is cut. It is far above any legitimate reply.
 inline constexpr std::size_t kLongestReply = 256 << 10;
 
-/// Returns the first kLongestReply bytes of the reply, without the reasoning that precedes the answer (up to
-/// the last "</think>").
+/// Returns the first kLongestReply bytes of the reply, without the reasoning that precedes the answer: up to
+/// the last end of thoughts ("</think>", "[/THINK]" and the like), or to the last final channel of gpt-oss.
+/// The marks that end such a channel are left out, too.
 std::string_view answer_of(std::string_view reply);
 
-/// Returns the first JSON object of the answer, without prose and fences around it; if none is valid, the
-/// first text in balanced braces. Errors: "json" if there is no such text. O(bytes).
-Result<std::string> find_object(std::string_view reply);
+/// Returns the JSON object of a reply that has the most of the fields that `schema` (a JSON schema of an
+/// object) asks for, and the last of several: models repeat the schema, or an example, before they answer. It
+/// may stand within another object or be written as text. Its values are given the types of the schema where
+/// their meaning is clear: null is left out; texts that hold a number, a list or an object become that ("4 of
+/// 5", "40%", "about 0.02"); a single value becomes a list; a list becomes a text. Without a valid object,
+/// the first text in balanced braces, for its reader to say what is wrong. Errors: "json" if there is no such
+/// text. O(bytes).
+Result<std::string> find_object(std::string_view reply, std::string_view schema);
 
-/// Returns the Gab in a reply: the fenced blocks that contain items of the language; else a fenced block that
-/// is not closed; else the lines from the first item on that may be code; else the whole answer, so that the
-/// parser reports the error. O(bytes).
+/// Returns the Gab in a reply, with typographic signs and tabs as Gab writes them: the fenced blocks that
+/// contain items of the language; else a fenced block that is not closed; else the lines from the first item
+/// on that may be code; else the whole answer, so that the parser reports the error. O(bytes).
 std::string find_code(std::string_view reply);
 
 /// Returns the expression in a reply: the lines of the first fenced block, or else the last line that parses

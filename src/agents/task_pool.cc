@@ -5,7 +5,7 @@
 
 namespace gabbro::agents {
 
-TaskPool::TaskPool(Work work, int max_running, std::function<void()> cancel)
+TaskPool::TaskPool(Work work, int max_running, std::function<void(double)> cancel)
     : work_(std::move(work)), max_running_(max_running), cancel_(std::move(cancel)) {}
 
 TaskPool::~TaskPool() {
@@ -54,8 +54,8 @@ TaskPool::Done TaskPool::wait(std::int64_t task) {
   return out;
 }
 
-void TaskPool::stop() {
-  if (cancel_) cancel_();
+void TaskPool::stop(double seconds) {
+  if (cancel_) cancel_(seconds);
 }
 
 }  // namespace gabbro::agents

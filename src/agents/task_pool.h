@@ -15,6 +15,10 @@
 
 namespace gabbro::agents {
 
+/// Seconds for which calls in progress are waited for at the end, since what is cut off counts with its
+/// maximum cost.
+inline constexpr double kSecondsForLastCalls = 15;
+
 class TaskPool {
  public:
   /// Makes a design from a brief; it is called from several threads at once. A report with the cause
@@ -26,9 +30,10 @@ class TaskPool {
   };
 
   /// `max_running` is the number of tasks at once that the caller keeps to; `begin` does not enforce it.
-  /// `cancel` makes calls in progress end soon; may be empty.
-  TaskPool(Work work, int max_running, std::function<void()> cancel = {});
-  ~TaskPool();  // cancels, then waits for the threads
+  /// `cancel` makes no call begin any more, and those in progress end after a number of seconds; may be
+  /// empty.
+  TaskPool(Work work, int max_running, std::function<void(double seconds)> cancel = {});
+  ~TaskPool();  // cancels at once, then waits for the threads
   TaskPool(const TaskPool&) = delete;
   TaskPool& operator=(const TaskPool&) = delete;
 
@@ -40,14 +45,14 @@ class TaskPool {
   std::vector<Done> poll();
   /// Waits for one task and takes its report. The task must be running, or ended and not yet polled.
   Done wait(std::int64_t task);
-  /// Calls `cancel`, so that tasks stop waiting for replies and end with the cause "stopped". Returns at
-  /// once.
-  void stop();
+  /// Calls `cancel`, so that tasks ask nothing more and end with the cause "stopped", within `seconds`, or
+  /// about a second later. A task whose last call ends in this time is completed. Returns at once.
+  void stop(double seconds = 0);
 
  private:
   const Work work_;
   const int max_running_;
-  const std::function<void()> cancel_;
+  const std::function<void(double)> cancel_;
   mutable std::mutex mutex_;
   std::condition_variable ended_;
   std::map<std::int64_t, std::thread> threads_;

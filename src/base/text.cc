@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 
 #include "base/utf8.h"
@@ -53,6 +54,34 @@ std::string escaped(std::string_view text, bool one_line) {
   return out;
 }
 
+// Returns the UTF-16 code unit of an escape \uXXXX at `offset`; -1 if there is none.
+int escaped_unit(std::string_view text, std::size_t offset) {
+  constexpr std::size_t kLength = 6;
+  if (offset + kLength > text.size() || text[offset] != '\\' || text[offset + 1] != 'u') return -1;
+  int unit = 0;
+  const char* const end = text.data() + offset + kLength;
+  return std::from_chars(text.data() + offset + 2, end, unit, 16).ptr == end ? unit : -1;
+}
+
+bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit < 0xdc00; }
+bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit < 0xe000; }
+
+// Appends the escape of a JSON string at `offset`, with halves of surrogate pairs replaced. Returns its
+// length.
+std::size_t append_escape(std::string& out, std::string_view text, std::size_t offset) {
+  constexpr std::size_t kLength = 6;
+  const int unit = escaped_unit(text, offset);
+  const bool is_pair = is_high_surrogate(unit) && is_low_surrogate(escaped_unit(text, offset + kLength));
+  if (!is_pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) {
+    out += "\\ufffd";
+    return kLength;
+  }
+  const bool is_ascii = offset + 1 < text.size() && static_cast<unsigned char>(text[offset + 1]) < 0x80;
+  const std::size_t length = is_pair ? 2 * kLength : is_ascii ? 2 : 1;
+  out += text.substr(offset, length);
+  return length;
+}
+
 }  // namespace
 
 bool is_invisible(char32_t c) {
@@ -88,6 +117,29 @@ int nesting_depth(std::string_view text) {
     }
   }
   return deepest;
+}
+
+std::string mended_json(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (quoted && c == '\\') {
+      at += append_escape(out, text, at);
+      continue;
+    }
+    const auto point = decode_utf8(text, at);
+    if (!point)
+      out += "\ufffd";
+    else if (quoted && point->value < 0x20)
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(point->value));
+    else
+      out.append(text.substr(at, point->bytes));
+    if (c == '"') quoted = !quoted;
+    at += point ? point->bytes : 1;
+  }
+  return out;
 }
 
 }  // namespace gabbro

@@ -24,6 +24,10 @@ bool is_white(char32_t c);
 /// Returns the nesting depth of lists and objects in a JSON text. Deep nesting in untrusted text could
 /// exhaust the memory or the stack of its reader.
 int nesting_depth(std::string_view text);
+/// Returns a JSON text in which what parsers refuse, but what has only one meaning, is replaced: bytes that
+/// are not UTF-8 and halves of UTF-16 surrogate pairs become U+FFFD, and control characters inside of strings
+/// are escaped. Valid JSON stays as it is. O(bytes).
+std::string mended_json(std::string_view text);
 /// The maximum nesting depth of JSON that is read.
 constexpr int kMaxNesting = 64;
 

@@ -31,12 +31,7 @@ Phase Campaign::State::phase(const RemainingBudget& left) const {
   const evolve::Leader best = evolve::leader(population);
   if (best.rung < 0) return Phase::kSearch;
   if (comparison_is_over()) return Phase::kSearch;
-  const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
-  constexpr double kUnlimited = std::numeric_limits<double>::infinity();
-  const int seeds =
-      begun ? begun->seeds : evolve::plan_comparison(population, plan.seed, best, kUnlimited).seeds;
-  const double runs = seeds * (compared_designs() + (plan.settings.ablate ? kExpectedAblations : 0)) +
-                      learning_rate_runs(best.rung, seeds).least;
+  const double runs = comparison_runs(best);
   const double share = comparison_share();
   double open_seconds = 0;  // time until the current runs and profiles of the search are over
   for (const auto& [id, r] : running)
@@ -47,6 +42,31 @@ Phase Campaign::State::phase(const RemainingBudget& left) const {
   const bool is_time_due = left.seconds <= std::min(final_seconds, share * left.total_seconds);
   const bool are_runs_due = left.trials <= std::min(runs, share * left.total_trials);
   return is_time_due || are_runs_due ? Phase::kFinal : Phase::kSearch;
+}
+
+// Returns the expected number of runs of the leader's comparison, with its ablations and the searches for
+// learning rates.
+double Campaign::State::comparison_runs(const evolve::Leader& best) const {
+  const record::ComparisonBegun* begun = evolve::comparison_of(population, best);
+  constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+  const int seeds =
+      begun ? begun->seeds : evolve::plan_comparison(population, plan.seed, best, kUnlimited).seeds;
+  return seeds * (compared_designs() + (plan.settings.ablate ? kExpectedAblations : 0)) +
+         learning_rate_runs(best.rung, seeds).least;
+}
+
+// Returns how many designs of agents the rest of the budget can train, those in progress included. Agents
+// that begin now need the time of a task first.
+std::int64_t Campaign::State::trainable_designs(const RemainingBudget& left) const {
+  const evolve::Leader best = evolve::leader(population);
+  const double runs = best.rung < 0 || comparison_is_over() ? 0 : comparison_runs(best),
+               share = comparison_share();
+  const double final_seconds =
+      runs > 0 ? std::min(runs * expected_seconds(best.rung) / slots, share * left.total_seconds) : 0;
+  if (left.seconds - final_seconds < mean_task_seconds() + expected_seconds(0)) return 0;
+  const double trials = left.trials - (runs > 0 ? std::min(runs, share * left.total_trials) : 0);
+  constexpr double kMost = 1e9;
+  return static_cast<std::int64_t>(std::clamp(trials, 0.0, kMost));
 }
 
 // Returns true if the leader's comparison is complete, and if all its repeated checks and ablations have

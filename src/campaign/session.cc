@@ -2,6 +2,7 @@
 // and records how it ended, also after an error. A job is a run of a trial (its id is the trial's), a profile
 // (the negated id of its design), or a check of the machine (State::kMachineCheck).
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -25,13 +26,14 @@ class Campaign::Session {
     if (const auto ok = begin(); !ok) return tl::unexpected(ok.error());
     while (true) {
       watch_limits();
-      if (!end_) is_ok(s_.handle_external_events(may_begin_tasks()));
+      if (!end_) handle_external_events();
       while (may_begin() && begin_next()) {
       }
       if (first_error_ && !end_) {
         end_ = SessionEnd::kError;
         stop_workers(1);
       }
+      if (can_train_no_new_design()) stop_agents(agents::kSecondsForLastCalls);
       if (executor_.running() == 0 && !may_need_workers_later()) {
         if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
         if (!begin_last_check()) break;
@@ -67,6 +69,33 @@ class Campaign::Session {
     return result.has_value();
   }
 
+  void handle_external_events() {
+    const bool may_ask = s_.agents && phase_ == Phase::kSearch;
+    is_ok(s_.handle_external_events(may_ask ? s_.trainable_designs(left()) : 0));
+  }
+
+  // Returns true if no design that agents may still deliver can get a run in this session. After a
+  // comparison, the search only goes on if runs are counted (resume_search).
+  [[nodiscard]] bool can_train_no_new_design() const {
+    return end_ || first_error_ || has_begun_all_trials() || (phase_ == Phase::kFinal && budget_.trials == 0);
+  }
+  // Lets agents ask nothing more; calls in progress have `seconds` left.
+  void stop_agents(double seconds) {
+    if (s_.agents && seconds < seconds_for_calls_) s_.agents->pool->stop(seconds_for_calls_ = seconds);
+  }
+
+  // Waits for calls in progress, since they are billed anyway and count with their maximum cost if they are
+  // cut off, and records the tasks that they complete.
+  void close_agents() {
+    constexpr double kSecondsToEnd = 2;  // for a task after its calls were cut off
+    stop_agents(agents::kSecondsForLastCalls);
+    const double last = seconds() + agents::kSecondsForLastCalls + kSecondsToEnd;
+    while (s_.agents->pool->running() > 0 && stop_() < 2 && seconds() < last)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    stop_agents(0);
+    if (!first_error_) is_ok(s_.handle_external_events(/*designs=*/0));
+  }
+
   [[nodiscard]] double seconds() const { return seconds_now() - begun_; }
   [[nodiscard]] bool has_time_budget() const { return budget_.minutes > 0; }
   [[nodiscard]] double seconds_left() const { return 60 * budget_.minutes - seconds(); }
@@ -90,8 +119,6 @@ class Campaign::Session {
   [[nodiscard]] bool may_need_workers_later() const {
     return !end_ && (s_.population.paused() || s_.awaits_agents(phase_));
   }
-  // A task is begun only if its design can still be trained.
-  [[nodiscard]] bool may_begin_tasks() const { return phase_ == Phase::kSearch && !has_begun_all_trials(); }
   [[nodiscard]] bool may_begin() const {
     return !end_ && !first_error_ && executor_.running() < executor_.slots();
   }
@@ -103,7 +130,7 @@ class Campaign::Session {
     if (is_time_over && !is_last_check_) stop_workers(1);
     if (const int level = stop_(); level > stop_level_) {
       end_ = SessionEnd::kSignal;
-      if (s_.agents) s_.agents->pool->stop();
+      stop_agents(level >= 2 ? 0 : agents::kSecondsForLastCalls);
       stop_workers(level);
     }
   }
@@ -117,9 +144,9 @@ class Campaign::Session {
 
   // Begins a run or a profile. Returns false when there is nothing to begin now.
   bool begin_next() {
-    // External events are recorded before each decision. No task begins once there is no time left to train
-    // its design.
-    if (!is_ok(s_.handle_external_events(may_begin_tasks())) || s_.population.paused()) return false;
+    // External events are recorded before each decision.
+    handle_external_events();
+    if (first_error_ || s_.population.paused()) return false;
     if (s_.needs_machine_check()) return is_ok(s_.start_machine_check(executor_));
     if (!s_.restarts.empty()) {
       const record::TrialBegun again = s_.restarts.front();
@@ -209,7 +236,7 @@ class Campaign::Session {
   }
 
   Result<SessionEnd> close() {
-    if (s_.agents) s_.agents->pool->stop();
+    if (s_.agents) close_agents();
     // A machine that computes wrong numbers wrote them into the checkpoints of all runs. So it may have done if
     // the session ends before wrong numbers of a run were checked.
     if (std::exchange(s_.distrusts_numbers, false) || s_.awaits_check_of_numbers())
@@ -241,6 +268,8 @@ class Campaign::Session {
   int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
   bool is_last_check_ = false;         // the budget is spent; a check of the machine runs
   std::int64_t ended_in_session_ = 0;  // number of runs that ended
+  // Seconds that calls of agents were last given to end; infinite while agents may ask.
+  double seconds_for_calls_ = std::numeric_limits<double>::infinity();
   // The number of comparisons when the search was last resumed after one.
   std::size_t comparisons_before_search_ = 0;
 };

@@ -65,6 +65,8 @@ struct Campaign::State {
 
   // decide.cc: what happens next.
   [[nodiscard]] evolve::Phase phase(const RemainingBudget& left) const;
+  [[nodiscard]] std::int64_t trainable_designs(const RemainingBudget& left) const;
+  [[nodiscard]] double comparison_runs(const evolve::Leader& best) const;
   [[nodiscard]] bool comparison_is_over() const;
   [[nodiscard]] int highest_affordable_rung(const RemainingBudget& left) const;
   [[nodiscard]] double compared_designs() const;
@@ -82,8 +84,9 @@ struct Campaign::State {
   Result<bool> make_ablations();
 
   // tasks.cc: agents and steering.
-  Result<bool> handle_external_events(bool may_begin_tasks);
-  Result<bool> begin_tasks();
+  Result<bool> handle_external_events(std::int64_t trainable);
+  Result<bool> begin_tasks(std::int64_t trainable);
+  [[nodiscard]] double mean_task_seconds() const;
   Result<bool> begin_task(const record::TaskBegun& begun);
   Result<bool> finish_task(const agents::TaskPool::Done& done);
   Result<bool> replay_due_actions();

@@ -21,9 +21,10 @@ bool Campaign::State::is_due(const RecordedAction& action) const {
          action.runs_ended <= ended;
 }
 
-// Records the steering and the finished tasks that have arrived since the last call, and begins new tasks. It
-// is called before each decision, so that everything a decision depends on is recorded first.
-Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
+// Records the steering and the finished tasks that have arrived since the last call, and begins new tasks as
+// long as no more designs are in progress than can be trained. It is called before each decision, so that
+// everything a decision depends on is recorded first.
+Result<bool> Campaign::State::handle_external_events(std::int64_t trainable) {
   if (actions_to_replay) return replay_due_actions();
   for (const record::Steered& s : inbox(paths.dir)) {
     const bool has_target =
@@ -36,7 +37,7 @@ Result<bool> Campaign::State::handle_external_events(bool may_begin_tasks) {
   if (!agents) return true;
   for (agents::TaskPool::Done& done : agents->pool->poll())
     if (const auto ok = finish_task(done); !ok) return ok;
-  return may_begin_tasks && !population.paused() ? begin_tasks() : true;
+  return trainable > 0 && !population.paused() ? begin_tasks(trainable) : true;
 }
 
 Result<bool> Campaign::State::finish_task(const agents::TaskPool::Done& done) {
@@ -76,23 +77,37 @@ static bool baselines_have_ended(const evolve::Population& p) {
   });
 }
 
-Result<bool> Campaign::State::begin_tasks() {
+// Returns the mean time that the models took for a task; 0 while none has ended.
+double Campaign::State::mean_task_seconds() const {
+  double sum = 0;
+  for (const std::int64_t id : population.ended_tasks())
+    sum += population.tasks()[static_cast<std::size_t>(id - 1)].report.seconds;
+  const auto count = static_cast<double>(population.ended_tasks().size());
+  return count > 0 ? sum / count : 0;
+}
+
+Result<bool> Campaign::State::begin_tasks(std::int64_t trainable) {
+  for (const AgentTask& t : population.tasks()) trainable -= t.awaits_screening() ? 1 : 0;
+  const auto is_enough = [&] {
+    return agents->pool->running() >= agents->pool->max_running() ||
+           static_cast<std::int64_t>(open_tasks.size()) >= trainable;
+  };
   // Tasks that an earlier process began come first.
   for (const AgentTask& t : population.tasks()) {
-    if (agents->pool->running() >= agents->pool->max_running()) return true;
+    if (is_enough()) return true;
     if (!t.ended && !open_tasks.contains(t.begun.id))
       if (const auto ok = begin_task(t.begun); !ok) return ok;
   }
   if (!baselines_have_ended(population)) return true;
   for (const auto& [strategy, proposer] : strategies) {
-    if (agents->pool->running() >= agents->pool->max_running()) return true;
+    if (is_enough()) return true;
     if (!evolve::asks_agents(strategy) || spending_cap_reached || backs_off(strategy)) continue;
     // Designs that wait to be trained count as in progress, so that agents do not run ahead of the workers.
     int open = 0;
     for (const AgentTask& t : population.tasks())
       if (t.begun.strategy == strategy && (!t.ended || t.awaits_screening())) ++open;
     const int most = wanted_tasks(population, strategy, agents->pool->max_running());
-    for (; open < most && agents->pool->running() < agents->pool->max_running(); ++open) {
+    for (; open < most && !is_enough(); ++open) {
       const auto id = static_cast<std::int64_t>(population.tasks().size()) + 1;
       if (const auto ok = begin_task(next_task(population, strategy, *agents, plan.seed, id)); !ok) return ok;
     }

@@ -343,6 +343,28 @@ std::vector<CallTotals> CallLog::totals(By by) const {
   return out;
 }
 
+FailedCalls CallLog::failed_calls(std::int64_t task) const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows(
+      "SELECT count(*), ifnull(sum(tokens - output), 0), ifnull(sum(output), 0), ifnull(sum(money), 0) FROM "
+      "call "
+      "WHERE task = ? AND state = 'settled' AND code != ''",
+      task);
+  if (!r.next()) return {};
+  return {.calls = r.integer(0),
+          .input_tokens = r.integer(1),
+          .output_tokens = r.integer(2),
+          .cost = static_cast<double>(r.integer(3)) / 1e6};
+}
+
+std::map<std::string, std::int64_t> CallLog::largest_outputs() const {
+  const std::lock_guard lock(db_->mutex);
+  Rows r = db_->connection->rows("SELECT model, max(output) FROM call GROUP BY model");
+  std::map<std::string, std::int64_t> out;
+  while (r.next()) out[r.text(0)] = r.integer(1);
+  return out;
+}
+
 std::vector<LoggedCall> CallLog::calls() const {
   const std::lock_guard lock(db_->mutex);
   Rows r = db_->connection->rows(kCalls);

@@ -6,6 +6,7 @@
 // and the cap holds for the file.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -119,6 +120,10 @@ class CallLog {
   enum class By : std::uint8_t { kRole, kModel, kTask };
   [[nodiscard]] std::vector<CallTotals> totals(By by) const;  // by descending cost; tasks in ascending order
   [[nodiscard]] std::vector<LoggedCall> calls() const;        // in ascending order of id
+  /// Returns the sums over the settled calls of a task that ended with an error. O(calls of the task).
+  [[nodiscard]] FailedCalls failed_calls(std::int64_t task) const;
+  /// Returns the largest number of tokens of output of any call, by model.
+  [[nodiscard]] std::map<std::string, std::int64_t> largest_outputs() const;
   /// Returns the calls of a task with their texts, in ascending order of id.
   [[nodiscard]] std::vector<Exchange> exchanges(std::int64_t task) const;
 

@@ -48,10 +48,16 @@ struct Reply {
   double seconds = 0;  // from the first attempt to the reply
 };
 
+/// The calls that ended without a reply, and what they took.
+struct FailedCalls {
+  std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;  // tokens as they are counted (call_log.h)
+  double cost = 0;                                              // in the currency of the prices
+};
+
 /// A language model, or several behind one interface. `ask` may be called from several threads at once and
 /// blocks until the reply arrives. Errors, by code: "chat key" (the endpoint refuses the key or the rights),
-/// "chat down" (no endpoint answers, after retries), "chat reply" (the response does not follow the
-/// interface), "chat context" (the conversation exceeds the model's context), "cap" (the cap does not allow
+/// "chat down" (no endpoint answers, after retries), "chat reply" (no model gives a reply that can be
+/// read), "chat context" (the conversation exceeds the model's context), "cap" (the cap does not allow
 /// the call; nothing was sent), "replay" (nothing is recorded for this request), "stopped", "store" (the call
 /// log cannot be written).
 class Chat {
@@ -61,6 +67,8 @@ class Chat {
   /// Reports the worth of a reply, from 0 to 1 (1: it passed the checker or was accepted), for the choice
   /// between models of a role.
   virtual void report_worth(const std::string& /*role*/, const Reply& /*reply*/, double /*worth*/) {}
+  /// Returns what the calls of a task took that ended without a reply. They may be billed all the same.
+  [[nodiscard]] virtual FailedCalls failed_calls(std::int64_t /*task*/) const { return {}; }
 };
 
 }  // namespace gabbro::chat

@@ -3,10 +3,12 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <string_view>
 
 #include "base/random.h"
 
@@ -22,6 +24,58 @@ std::vector<std::size_t> by_value(std::vector<std::size_t> order, const std::vec
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
   return order;
+}
+
+// Removes a number of at least 0 from the beginning of `text`; empty if there is none.
+std::optional<double> take_number(std::string_view& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || !(value >= 0) || !std::isfinite(value)) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+// Returns the number if nothing else stands in `text`.
+std::optional<double> whole_number(std::string_view text) {
+  const auto value = take_number(text);
+  return text.empty() ? value : std::nullopt;
+}
+
+// Returns the seconds of a duration such as "4.8s", "1m30s", "500 ms" or "2 minutes" at the beginning of
+// `text`; without a unit these are seconds. Empty if there is no number.
+std::optional<double> take_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    double seconds;
+  };
+  // Longer names come before those that they begin with.
+  constexpr std::array kUnits{Unit{"milliseconds", 1e-3}, Unit{"ms", 1e-3}, Unit{"m", 60}, Unit{"h", 3600},
+                              Unit{"d", 86400},           Unit{"s", 1}};
+  std::optional<double> total;
+  while (const auto number = take_number(text)) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    const auto unit =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return text.starts_with(u.name); });
+    if (unit == kUnits.end()) return total.value_or(0) + *number;
+    total = total.value_or(0) + *number * unit->seconds;
+    while (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text.remove_prefix(1);
+    while (text.starts_with(' ')) text.remove_prefix(1);
+  }
+  return total;
+}
+
+// Returns the wait that the words of an error ask for; empty if there is none.
+std::optional<double> wait_in_words(std::string_view text) {
+  constexpr std::array<std::string_view, 6> kWords{"again in ",    "retry in ",        "retry after ",
+                                                   "again after ", "retrydelay\": \"", "retrydelay\":\""};
+  std::string lower(text);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (const std::string_view words : kWords)
+    if (const std::size_t at = lower.find(words); at != std::string::npos)
+      if (const auto seconds = take_duration(std::string_view(lower).substr(at + words.size())))
+        return seconds;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -69,17 +123,16 @@ double backoff(int attempt, std::uint64_t seed) {
   return whole * Random(seed).uniform(0.5, 1);
 }
 
-std::optional<double> retry_after(const std::map<std::string, std::string>& headers, double now) {
+std::optional<double> retry_after(const std::map<std::string, std::string>& headers, const std::string& body,
+                                  double now) {
+  if (const auto found = headers.find("retry-after-ms"); found != headers.end())
+    if (const auto milliseconds = whole_number(found->second)) return *milliseconds / 1000;
   const auto found = headers.find("retry-after");
-  if (found == headers.end()) return std::nullopt;
-  const std::string& text = found->second;
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error == std::errc{} && end == text.data() + text.size() && seconds >= 0 && std::isfinite(seconds))
-    return seconds;
+  if (found == headers.end()) return wait_in_words(body);
+  if (const auto seconds = whole_number(found->second)) return seconds;
   tm parts{};
-  const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  const char* rest = strptime(found->second.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (rest == nullptr || *rest != '\0') return wait_in_words(body);
   return std::max(0.0, static_cast<double>(timegm(&parts)) - now);
 }
 

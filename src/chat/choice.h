@@ -27,8 +27,10 @@ std::vector<std::size_t> learned_order(const Config& config, const std::string& 
 /// to the whole of 1, 2, 4, ... and at most 60.
 double backoff(int attempt, std::uint64_t seed);
 
-/// Returns the seconds that the Retry-After header of a response asks for, given as a number or as an HTTP
-/// date relative to `now` (seconds since 1970). Empty if there is no header or it cannot be parsed.
-std::optional<double> retry_after(const std::map<std::string, std::string>& headers, double now);
+/// Returns the seconds that a response asks the client to wait: the header retry-after-ms in milliseconds;
+/// the header Retry-After as a number, or as an HTTP date relative to `now` (seconds since 1970); or the
+/// words of the body, such as "try again in 1m4.5s". Empty if it asks for none, or that cannot be parsed.
+std::optional<double> retry_after(const std::map<std::string, std::string>& headers, const std::string& body,
+                                  double now);
 
 }  // namespace gabbro::chat

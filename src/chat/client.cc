@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "chat/choice.h"
 #include "chat/wire.h"
@@ -25,25 +26,26 @@ double system_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Returns the largest cost that a call can have, with every token of input at the highest input price.
-Amount max_cost_of(const ChatRequest& request, const ChatModel& model) {
-  const std::int64_t input = estimate_tokens(request).maximum, output = max_output_tokens(request, model);
-  Price price = model.price;
-  price.input = price.max_input();
-  return {cost_of(price, {.input = input, .output = output}), input + output};
+// Says what to do about a proxy that is asked for an address of this machine; empty if none is.
+std::string proxy_hint(const Endpoint& endpoint) {
+  const std::string variable = net::proxy_of_loopback(endpoint.url);
+  if (variable.empty()) return {};
+  return fmt::format("{} is set, so that a proxy is asked for {}: export no_proxy=localhost,127.0.0.1",
+                     variable, endpoint.url);
 }
 
-// Returns true if the error is one of the endpoint, so that a model elsewhere may answer.
-bool other_model_may_answer(const Error& e) { return is(e, Cause::kChatDown) || is(e, Cause::kChatKey); }
+bool may_come_from_proxy(CallFailure failure) {
+  return failure == CallFailure::kDown || failure == CallFailure::kKey || failure == CallFailure::kUnreadable;
+}
 
 }  // namespace
 
 // The outcome of one attempt.
 struct ChatClient::Attempt {
   Result<Reply> reply;
+  CallFailure failure = CallFailure::kNone;
   TokenUsage usage;
-  Amount cost;  // cost of this attempt, as far as it may be billed
-  bool may_retry = false;
+  Amount cost;       // cost of this attempt, as far as it may be billed
   double pause = 0;  // seconds of delay that the server asked for
 };
 
@@ -51,6 +53,7 @@ struct ChatClient::Attempt {
 struct ChatClient::CallOutcome {
   Result<Reply> reply;
   bool recorded = false;  // the call log has it
+  NextAsked next = NextAsked::kNobody;
 };
 
 Result<std::unique_ptr<ChatClient>> ChatClient::open(Config config, CallLog& log, ChatClientOptions options) {
@@ -62,7 +65,11 @@ Result<std::unique_ptr<ChatClient>> ChatClient::open(Config config, CallLog& log
 }
 
 ChatClient::ChatClient(Config config, ApiKeys keys, CallLog& log, ChatClientOptions options)
-    : config_(std::move(config)), keys_(std::move(keys)), log_(log), options_(std::move(options)) {
+    : config_(std::move(config)),
+      keys_(std::move(keys)),
+      log_(log),
+      options_(std::move(options)),
+      largest_outputs_(log.largest_outputs()) {
   for (const Endpoint& e : config_.endpoints)
     breakers_.push_back(std::make_unique<CircuitBreaker>(e, options_.now));
 }
@@ -79,14 +86,16 @@ Result<Reply> ChatClient::ask(const ChatRequest& original) {
   CallOutcome end{fail("stopped", "stopped")};
   if (!models) end.reply = tl::unexpected(models.error());
   std::string model;
-  std::vector<std::size_t> failed;  // endpoints that failed
+  std::vector<std::size_t> failed;  // endpoints of which no model is asked
   for (const std::size_t i : models.value_or(std::vector<std::size_t>{})) {
     const std::size_t endpoint = config_.models[i].endpoint;
     if (std::find(failed.begin(), failed.end(), endpoint) != failed.end()) continue;
     model = config_.models[i].name;
     end = call(i, request, key, nth);
-    if (end.reply || !other_model_may_answer(end.reply.error())) break;
-    failed.push_back(endpoint);
+    if (end.reply || end.next == NextAsked::kNobody) break;
+    if (end.next == NextAsked::kOtherEndpoint) failed.push_back(endpoint);
+    // Only later choices of models depend on this, so an error is ignored.
+    if (end.next == NextAsked::kOtherModel) (void)log_.record_worth(request.role, model, 0);
   }
   if (end.reply) return end.reply;
   const Error error = keys_.redacted(end.reply.error());
@@ -139,16 +148,33 @@ ChatClient::CallOutcome ChatClient::call(std::size_t index, const ChatRequest& r
                                          const std::string& key, int nth) {
   const ChatModel& model = config_.models[index];
   CircuitBreaker& breaker = *breakers_[model.endpoint];
-  if (auto ok = breaker.enter(); !ok) return {tl::unexpected(ok.error()), false};
+  if (auto ok = breaker.enter(); !ok)
+    return {.reply = tl::unexpected(ok.error()),
+            .next = is(ok.error(), Cause::kStopped) ? NextAsked::kNobody : NextAsked::kOtherEndpoint};
   const Amount max_cost = max_cost_of(request, model);
   const auto id = reserve(request, nth, model.name, max_cost);
-  CallOutcome end{fail("stopped", "stopped"), id.has_value()};
+  CallOutcome end{.reply = fail("stopped", "stopped")};
   if (id)
-    end.reply = send(*id, model, request, key, max_cost);
+    end = send(*id, model, request, key, max_cost);
   else
     end.reply = tl::unexpected(id.error());
   breaker.leave();
   return end;
+}
+
+// Returns the largest cost that a call can have, with every token of input at the highest input price. A
+// model whose longest reply was longer than asked for, as it was billed for its thoughts, may do so again.
+Amount ChatClient::max_cost_of(const ChatRequest& request, const ChatModel& model) const {
+  const std::int64_t input = estimate_tokens(request).maximum;
+  std::int64_t output = max_output_tokens(request, model);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = largest_outputs_.find(model.name); known != largest_outputs_.end())
+      output = std::max(output, known->second);
+  }
+  Price price = model.price;
+  price.input = price.max_input();
+  return {cost_of(price, {.input = input, .output = output}), input + output};
 }
 
 Result<std::int64_t> ChatClient::reserve(const ChatRequest& request, int nth, const std::string& model,
@@ -165,67 +191,91 @@ Result<std::int64_t> ChatClient::reserve(const ChatRequest& request, int nth, co
 
 // Makes attempts until one succeeds or no retry is allowed. The call is open in the call log and is settled
 // on return.
-Result<Reply> ChatClient::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
-                               const std::string& key, Amount max_cost) {
+ChatClient::CallOutcome ChatClient::send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
+                                         const std::string& key, Amount max_cost) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
   CircuitBreaker& breaker = *breakers_[model.endpoint];
   const double start = options_.now();
-  Amount spent;
+  Amount spent, held = max_cost;
   for (int tries = 1;; ++tries) {
     Attempt a = attempt(model, request, max_cost);
     spent = {spent.money + a.cost.money, spent.tokens + a.cost.tokens};
-    const auto end = [&](Result<Reply> reply) {
-      return settle(id, std::move(reply), model, spent, a.usage, start);
+    const FailureRule& rule = rule_of(a.failure);
+    const auto end = [&](Result<Reply> reply, NextAsked next) {
+      return CallOutcome{settle(id, std::move(reply), model, spent, a.usage, start), true, next};
     };
-    if (!a.may_retry) {
-      if (!a.reply && is(a.reply.error(), Cause::kChatKey))
-        breaker.report_failure(a.reply.error().message, CircuitBreaker::kFirstPause);
-      else if (a.reply || !is(a.reply.error(), Cause::kStopped))
-        breaker.report_success();
-      return end(std::move(a.reply));
-    }
-    const Error why = a.reply.error();
-    breaker.report_failure(why.message, a.pause > kLongestWait ? a.pause : 0);
-    if (tries > endpoint.retries || breaker.pause_reason())
-      return end(fail("chat down", fmt::format("{} (tried {} times)", why.message, tries), why.hint));
+    if (rule.state == EndpointState::kWorks) breaker.report_success();
+    if (rule.state == EndpointState::kFailed)
+      breaker.report_failure(a.reply.error().message, a.pause > kLongestWait ? a.pause : 0);
+    if (rule.state == EndpointState::kUnusable)
+      breaker.report_failure(a.reply.error().message, CircuitBreaker::kFirstPause);
+    const bool is_last = tries > std::min(endpoint.retries, rule.max_retries) || breaker.pause_reason();
+    if (is_last && !a.reply && rule.max_retries > 0)
+      a.reply.error().message += fmt::format(" (tried {} times)", tries);
+    if (is_last) return end(std::move(a.reply), rule.next);
     // There are fewer than 100 tries (config.cc), so each try of each call has a seed of its own.
     const std::uint64_t seed = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
     wait(std::max(a.pause, backoff(tries, seed)));
-    if (stopped_) return end(fail("stopped", "stopped while waiting for " + endpoint.name));
-    if (a.cost.tokens > 0)
-      if (auto ok = log_.raise(id, max_cost); !ok) return end(tl::unexpected(ok.error()));
+    if (stopped_)
+      return end(fail("stopped", "stopped while waiting for " + endpoint.name), NextAsked::kNobody);
+    const Amount needed{spent.money + max_cost.money, spent.tokens + max_cost.tokens};
+    const Amount more{std::max<Micro>(0, needed.money - held.money),
+                      std::max<std::int64_t>(0, needed.tokens - held.tokens)};
+    if (more.money > 0 || more.tokens > 0)
+      if (auto ok = log_.raise(id, more); !ok) return end(tl::unexpected(ok.error()), NextAsked::kNobody);
+    held = {held.money + more.money, held.tokens + more.tokens};
   }
 }
 
-ChatClient::Attempt ChatClient::attempt(const ChatModel& model, const ChatRequest& request,
-                                        Amount max_cost) const {
+ChatClient::Attempt ChatClient::attempt(const ChatModel& model, const ChatRequest& request, Amount max_cost) {
   const Endpoint& endpoint = config_.endpoints[model.endpoint];
-  auto response = net::exchange(to_http(request, endpoint, model, keys_.key_of(endpoint)), &stopped_);
+  auto response = net::exchange(to_http(request, endpoint, model, keys_.key_of(endpoint)),
+                                [this] { return seconds_now() >= cut_at_; });
   if (!response) {
     const Error e = keys_.redacted(response.error());
     const bool unsent = is(e, Cause::kNetConnect), stopped = is(e, Cause::kStopped);
-    return {.reply = fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, e.hint),
+    const std::string hint = e.hint.empty() ? proxy_hint(endpoint) : e.hint;
+    return {.reply = fail(stopped ? "stopped" : "chat down", endpoint.name + ": " + e.message, hint),
+            .failure = stopped ? CallFailure::kStopped : CallFailure::kDown,
             .usage = {},
-            .cost = unsent ? Amount{} : max_cost,
-            .may_retry = !stopped};
+            .cost = unsent ? Amount{} : max_cost};
   }
   response->body = keys_.redacted(std::move(response->body));
-  ParsedResponse parsed = parse_response(*response, endpoint);
+  ParsedResponse parsed = parse_response(*response, request, endpoint);
   Attempt out{.reply = std::move(parsed.reply),
+              .failure = parsed.failure,
               .usage = parsed.usage.value_or(TokenUsage{}),
               .cost = {},
-              .may_retry = parsed.may_retry,
-              .pause = retry_after(response->headers, options_.now()).value_or(0)};
+              .pause = retry_after(response->headers, response->body, options_.now()).value_or(0)};
   // Decoding JSON may have revealed a key that was spelt differently in the body.
   if (out.reply)
     out.reply->text = keys_.redacted(std::move(out.reply->text));
   else
     out.reply = tl::unexpected(keys_.redacted(out.reply.error()));
+  if (!out.reply && may_come_from_proxy(out.failure))
+    if (std::string hint = proxy_hint(endpoint); !hint.empty()) out.reply.error().hint = std::move(hint);
   // A reply that is said to have taken no tokens was not counted.
-  if (out.usage.input + out.usage.output > 0)
-    out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
-  else if (response->status < 300)
-    out.cost = max_cost;  // A reply was generated, but its usage is unknown.
+  const bool is_counted = out.usage.input + out.usage.output > 0;
+  if (is_counted) out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
+  if (parsed.is_usage_doubtful || (parsed.is_generated && !is_counted))
+    out.cost = {std::max(out.cost.money, max_cost.money), std::max(out.cost.tokens, max_cost.tokens)};
+  if (is_counted && !parsed.is_usage_doubtful) note_usage(model, request, out.usage);
+  return out;
+}
+
+void ChatClient::note_usage(const ChatModel& model, const ChatRequest& request, const TokenUsage& usage) {
+  std::string doubt = cut_prompt(usage, request, model);
+  if (doubt.empty()) doubt = uncapped_thoughts(usage, request, model);
+  const std::lock_guard lock(mutex_);
+  std::int64_t& largest = largest_outputs_[model.name];
+  largest = std::max(largest, usage.output);
+  if (!doubt.empty()) doubts_[model.name] = std::move(doubt);
+}
+
+std::vector<std::string> ChatClient::doubts() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [model, doubt] : doubts_) out.push_back(doubt);
   return out;
 }
 
@@ -258,10 +308,11 @@ void ChatClient::report_worth(const std::string& role, const Reply& reply, doubl
   if (!reply.model.empty()) (void)log_.record_worth(role, reply.model, worth);
 }
 
-void ChatClient::stop() {
+void ChatClient::stop(double seconds) {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    cut_at_ = std::min(cut_at_.load(), seconds_now() + seconds);
   }
   changed_.notify_all();
   for (const auto& breaker : breakers_) breaker->stop();

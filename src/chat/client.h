@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,18 +30,21 @@ struct ChatClientOptions {
 /// Asks models over the network. For each request it draws a model of the role by the weights; the draw
 /// depends on the seed and the request's hash, so it is the same for an equal request. It rejects requests
 /// that exceed the model's context and waits for a free slot at the model's endpoint. It records the call in
-/// the call log with its maximum cost, sends it, retries with growing delays if that may help, and settles
-/// it. A call that exceeds the cap waits while other calls are in progress, since these may cost less than
-/// was reserved for them; then it fails with "cap". An endpoint that is down or refuses the key is paused
-/// (CircuitBreaker), and other models of the role are used instead.
+/// the call log with its maximum cost, sends it and settles it. The table of call_failure.h says which
+/// failures are asked again, with growing delays, after which of them another model of the role is asked, and
+/// which end the question. A call that exceeds the cap waits while other calls are in progress, since these
+/// may cost less than was reserved for them; then it fails with "cap". An endpoint that is down or refuses
+/// the key is paused (CircuitBreaker).
 ///
 /// A question of a task (other than task 0) that the call log already answers, under the same key and index
 /// (CallLog::recorded_reply), is answered from the call log. A killed task can thus be repeated without
 /// paying twice.
 ///
-/// The counted cost is never less than the true cost, provided that the server respects max_tokens and that
-/// its tokens have at least one byte. An attempt that times out or breaks off after it was sent counts with
-/// its maximum cost.
+/// The counted cost is never less than the true cost, provided that the server's tokens have at least one
+/// byte, and that it bills no more than it reports. A reply of more tokens than max_tokens allows is counted
+/// as the server reports it, and later calls of that model reserve as much. An attempt that times out or
+/// breaks off after it was sent, and a reply whose counts are missing or contradict each other, count with
+/// their maximum cost. A refusal costs nothing, also one with a status of success.
 class ChatClient : public Chat {
  public:
   /// Sets the call log's cap. The call log must outlive the client. Errors: "chat key" (an environment
@@ -54,10 +58,17 @@ class ChatClient : public Chat {
   Result<Reply> ask(const ChatRequest& request) override;
   void report_worth(const std::string& role, const Reply& reply, double worth) override;
 
-  /// Ends calls in progress with "stopped" within about a second, and later calls at once.
-  void stop();
+  [[nodiscard]] FailedCalls failed_calls(std::int64_t task) const override { return log_.failed_calls(task); }
+
+  /// Ends later calls, and those that wait, with "stopped" at once, and calls in progress after `seconds`, or
+  /// about a second later. What has arrived by then is counted as it is billed. A later call of `stop` can
+  /// only shorten the time.
+  void stop(double seconds = 0);
   /// Returns the reason why no endpoint can be asked now: all are paused. Empty if a call can be tried.
   [[nodiscard]] std::optional<std::string> pause_reason() const;
+  /// Returns what is doubtful about the models' replies in this process, one sentence for each model
+  /// (cut_prompt and uncapped_thoughts of wire.h).
+  [[nodiscard]] std::vector<std::string> doubts() const;
 
  private:
   struct Attempt;
@@ -70,9 +81,11 @@ class ChatClient : public Chat {
   Result<std::vector<std::size_t>> model_order(const ChatRequest& request, const std::string& key,
                                                int nth) const;
   CallOutcome call(std::size_t model, const ChatRequest& request, const std::string& key, int nth);
-  Result<Reply> send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
-                     const std::string& key, Amount max_cost);
-  Attempt attempt(const ChatModel& model, const ChatRequest& request, Amount max_cost) const;
+  CallOutcome send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
+                   const std::string& key, Amount max_cost);
+  Attempt attempt(const ChatModel& model, const ChatRequest& request, Amount max_cost);
+  [[nodiscard]] Amount max_cost_of(const ChatRequest& request, const ChatModel& model) const;
+  void note_usage(const ChatModel& model, const ChatRequest& request, const TokenUsage& usage);
   Result<std::int64_t> reserve(const ChatRequest& request, int nth, const std::string& model,
                                Amount max_cost);
   Result<Reply> settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
@@ -85,10 +98,13 @@ class ChatClient : public Chat {
   const ChatClientOptions options_;
   std::vector<std::unique_ptr<CircuitBreaker>> breakers_;  // by endpoint
   std::atomic<bool> stopped_ = false;
+  std::atomic<double> cut_at_ = std::numeric_limits<double>::infinity();  // seconds_now() at which calls end
   mutable std::mutex mutex_;
   std::condition_variable changed_;         // signals that a call was settled or the client was stopped
   int calls_in_progress_ = 0;               // calls that are reserved and not settled
   std::map<std::string, int> times_asked_;  // number of times each question was asked, by its key
+  std::map<std::string, std::int64_t> largest_outputs_;  // tokens of the longest reply, by model
+  std::map<std::string, std::string> doubts_;            // by model
 };
 
 }  // namespace gabbro::chat

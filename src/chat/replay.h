@@ -23,6 +23,9 @@ class ReplayedChat : public Chat {
   explicit ReplayedChat(std::unique_ptr<CallLog> log) : log_(std::move(log)) {}
 
   Result<Reply> ask(const ChatRequest& request) override;
+  [[nodiscard]] FailedCalls failed_calls(std::int64_t task) const override {
+    return log_->failed_calls(task);
+  }
 
  private:
   std::unique_ptr<CallLog> log_;

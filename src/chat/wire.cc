@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "chat/refusal.h"
 #include "chat/wire_json.h"
 
 namespace gabbro::chat {
@@ -18,53 +19,43 @@ constexpr std::size_t kBeginningBytes = 200;
 // Tokens allowed for what servers add to a request (templates, tools) and to each message.
 constexpr std::int64_t kRequestOverhead = 600, kMessageOverhead = 16;
 
-bool contains_any(const std::string& body, std::initializer_list<const char*> texts) {
-  return std::any_of(texts.begin(), texts.end(),
-                     [&](const char* text) { return body.find(text) != std::string::npos; });
+// Returns true if the text is an event stream instead of one JSON value.
+bool is_event_stream(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \r\n\t"), text.size()));
+  return text.starts_with("data:") || text.starts_with("event:") || text.starts_with(": ");
 }
 
-// Returns the server's error message: from {"error": {"message": ...}}, {"error": "..."}, {"message": ...} or
-// {"detail": ...}, or else the beginning of the body.
-std::string message_of(const std::string& body) {
-  const json j = parsed<json>(body);
-  if (j.is_object()) {
-    const auto error = j.find("error");
-    if (error != j.end() && error->is_string()) return beginning(error->get<std::string>());
-    for (const json& object : {error != j.end() && error->is_object() ? *error : json::object(), j})
-      for (const char* key : {"message", "detail"})
-        if (const std::string text = text_of(object, key); !text.empty()) return beginning(text);
+// Returns the data of each event of a stream. Servers send one line of data for each event.
+std::vector<std::string> events_of(std::string_view text) {
+  constexpr std::string_view kField = "data:";
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.starts_with(kField)) continue;
+    line.remove_prefix(kField.size());
+    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    out.emplace_back(line);
   }
-  return body.empty() ? "nothing" : beginning(body);
+  return out;
 }
 
-// Maps a response with a status of 300 or above to an error.
-ParsedResponse refusal(const net::HttpResponse& response, const Endpoint& endpoint) {
-  const int status = response.status;
-  const std::string& body = response.body;
-  const std::string message = fmt::format("{}: status {}: {}", endpoint.name, status, message_of(body));
-  const bool no_money = contains_any(body, {"insufficient_quota", "credit balance is too low"});
-  if (status == 401 || status == 402 || status == 403 || no_money)
-    return {fail("chat key", message,
-                 no_money || status == 402 ? "top up the account: it has no credit left"
-                 : endpoint.key.empty()    ? "the endpoint needs a key: set key = \"NAME_OF_VARIABLE\""
-                                           : "check the key in " + endpoint.key)};
-  // With this type, a prompt that is too long may also have status 500. Status 429 limits the rate of
-  // requests, whatever its text says.
-  if ((status < 500 || contains_any(body, {"exceed_context_size_error"})) && status != 429 &&
-      contains_any(body, {"exceed_context_size_error", "context_length_exceeded", "maximum context length",
-                          "context window", "context size", "prompt is too long"}))
-    return {fail("chat context", message, "lower `context` of the model in agents.toml to the server's")};
-  if (status == 408 || status == 409 || status == 425 || status == 429 || status >= 500)
-    return {.reply = fail("chat down", message), .usage = std::nullopt, .may_retry = true};
-  std::string hint;
-  if (status < 400) hint = "the server redirects: correct `url` in agents.toml";
-  if (status == 404)
-    hint = "check that `url` ends as the server expects (often in /v1), and that the server has the model";
-  if (status == 400 || status == 422)
-    hint =
-        "if it is about schemas, tools or grammars, change `structured`; if about temperature or max_tokens, "
-        "`thinking`";
-  return {fail("chat reply", message, hint)};
+std::string one_body(const net::HttpResponse& response, const Endpoint& endpoint) {
+  std::string body = mended_json(response.body);
+  if (!is_event_stream(body)) return body;
+  return endpoint.wire == Wire::kOpenai ? join_openai_events(events_of(body))
+                                        : join_anthropic_events(events_of(body));
+}
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \r\n\t") == std::string::npos; }
+
+// Returns true if the body reports an error. Some servers have an empty one in every response.
+bool reports_error(const json& body) {
+  const auto error = body.find("error");
+  return error != body.end() &&
+         ((error->is_string() && *error != "") || (error->is_object() && !error->empty()));
 }
 
 }  // namespace
@@ -97,28 +88,77 @@ net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, c
   return out;
 }
 
-ParsedResponse parse_response(const net::HttpResponse& response, const Endpoint& endpoint) {
-  if (response.status < 200 || response.status >= 300) return refusal(response, endpoint);
-  const json body = parsed<json>(response.body);
-  const auto no_reply = [&](const std::string& what) {
-    return fail("chat reply", fmt::format("{}: {}: {}", endpoint.name, what,
-                                          response.body.empty() ? "nothing" : beginning(response.body)));
-  };
-  if (body.is_discarded()) return {no_reply("the response is not valid JSON")};
-  if (!body.is_object()) return {no_reply("the response is not a JSON object")};
-  if (const auto error = body.find("error"); error != body.end() && !error->is_null()) {
-    // Routers answer with status 200 if a server behind them failed; the true status is then in the body.
-    const auto status = count_of(*error, "code");
-    return refusal({.status = static_cast<int>(status.value_or(400)), .headers = {}, .body = response.body},
-                   endpoint);
+void fail_as(ParsedResponse& response, CallFailure failure, const std::string& message,
+             const std::string& hint) {
+  response.failure = failure;
+  response.reply =
+      tl::unexpected(Error{std::string(record::word_of(rule_of(failure).code)), message, hint, {}});
+}
+
+bool is_answer(const std::string& text, const ChatRequest& request, const Endpoint& endpoint) {
+  if (!request.schema.empty()) return parsed<json>(text).is_object();
+  if (!request.grammar.empty() && endpoint.structured == Structured::kGrammar) return true;
+  constexpr std::string_view kFence = "```", kBlank = " \r\n\t";
+  const std::size_t from = text.find_first_not_of(kBlank), to = text.find_last_not_of(kBlank);
+  if (from == std::string::npos) return false;
+  const std::string_view whole = std::string_view(text).substr(from, to + 1 - from);
+  return whole.size() > 2 * kFence.size() && whole.starts_with(kFence) && whole.ends_with(kFence);
+}
+
+ParsedResponse parse_response(const net::HttpResponse& response, const ChatRequest& request,
+                              const Endpoint& endpoint) {
+  const bool is_success = response.status >= 200 && response.status < 300;
+  const std::string text = one_body(response, endpoint);
+  const json body = parsed<json>(text);
+  ParsedResponse out;
+  if (body.is_object())
+    out = endpoint.wire == Wire::kOpenai ? parse_openai_response(text, request, endpoint)
+                                         : parse_anthropic_response(text, request, endpoint);
+  if (!is_success || (body.is_object() && !out.reply && !out.is_generated && reports_error(body))) {
+    const Refusal refusal = read_refusal(response.status, text, endpoint);
+    fail_as(out, refusal.failure, refusal.message, refusal.hint);
+    return out;
   }
-  ParsedResponse out = endpoint.wire == Wire::kOpenai ? parse_openai_response(response.body)
-                                                      : parse_anthropic_response(response.body);
-  if (!out.reply && out.reply.error().message.empty())
-    out.reply = no_reply("the response contains no completion");
-  if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
-    out.reply = fail("chat reply", endpoint.name + ": " + out.reply.error().message, out.reply.error().hint);
+  out.is_generated = true;
+  const auto no_reply = [&](CallFailure failure, const std::string& what, const std::string& hint = "") {
+    fail_as(out, failure,
+            fmt::format("{}: {}: {}", endpoint.name, what, text.empty() ? "nothing" : beginning(text)), hint);
+  };
+  if (is_blank(text))
+    no_reply(CallFailure::kEmpty, "the response is empty");
+  else if (body.is_discarded())
+    no_reply(CallFailure::kUnreadable, "the response is not valid JSON",
+             "check `url` in agents.toml; a proxy or a sign-in page of the network may answer instead of the "
+             "server");
+  else if (!body.is_object())
+    no_reply(CallFailure::kUnreadable, "the response is not a JSON object");
+  else if (!out.reply && out.reply.error().message.empty())
+    no_reply(out.failure, "the response contains no completion");
+  else if (!out.reply && !out.reply.error().message.starts_with(endpoint.name))
+    fail_as(out, out.failure, endpoint.name + ": " + out.reply.error().message, out.reply.error().hint);
   return out;
+}
+
+std::string cut_prompt(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model) {
+  constexpr std::int64_t kMostBytesPerToken = 6, kLeastBytes = 3000;  // short prompts say nothing
+  std::int64_t bytes = 0;
+  for (const Message& m : request.messages) bytes += static_cast<std::int64_t>(m.text.size());
+  if (usage.input <= 0 || bytes < kLeastBytes || usage.input * kMostBytesPerToken >= bytes) return {};
+  return fmt::format(
+      "the server of {} read {} tokens of a prompt of {} bytes: it cuts prompts without a word (with Ollama, "
+      "raise "
+      "num_ctx to `context`), or does not count what it has cached",
+      model.name, usage.input, bytes);
+}
+
+std::string uncapped_thoughts(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model) {
+  const std::int64_t most = max_output_tokens(request, model);
+  if (usage.output <= most) return {};
+  return fmt::format(
+      "the server of {} counts {} tokens of output where at most {} were asked for: thoughts are billed; "
+      "raise "
+      "`thinking` of the model, so that they are reserved under the cap",
+      model.name, usage.output, most);
 }
 
 TokenEstimate estimate_tokens(const ChatRequest& request) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "chat/call_failure.h"
 #include "chat/chat.h"
 #include "chat/config.h"
 #include "net/http.h"
@@ -26,14 +27,24 @@ net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, c
 struct ParsedResponse {
   Result<Reply> reply = fail("chat reply", "no response");  // without cost, seconds and the model's name
   std::optional<TokenUsage> usage;
-  // The same call may succeed later: the server is overloaded, limits the rate of requests, or failed.
-  bool may_retry = false;
+  bool is_usage_doubtful = false;  // its numbers contradict each other, so more may be billed
+  bool is_generated = false;       // a model wrote something, which may be billed without a usage
+  CallFailure failure = CallFailure::kUnreadable;
 };
 
-/// Reads a response. Errors: "chat key" (status 401, 402 or 403, or an exhausted quota), "chat context",
-/// "chat down" (with `may_retry`), "chat reply" (any other response that is not a reply, with its beginning).
-/// An empty reply is an error; a reply that was cut is not.
-ParsedResponse parse_response(const net::HttpResponse& response, const Endpoint& endpoint);
+/// Reads a response to `request`. The code of an error is that of its failure's rule. An empty reply is an
+/// error; a reply that was cut is not. An event stream is read as one reply. Bytes that are not UTF-8 and
+/// halves of surrogate pairs become U+FFFD. Text that stands in the field of the model's thoughts, or in a
+/// tool call that nobody asked for, is the reply if it has the form that was asked for.
+ParsedResponse parse_response(const net::HttpResponse& response, const ChatRequest& request,
+                              const Endpoint& endpoint);
+
+/// Returns a sentence if the server counted far fewer tokens of input than the request can have, so that it
+/// may have cut the prompt; empty if not.
+std::string cut_prompt(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model);
+/// Returns a sentence if the server counted more tokens of output than it was allowed, which are thoughts;
+/// empty if not.
+std::string uncapped_thoughts(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model);
 
 /// The estimated number of input tokens of a request. `likely` assumes 3 bytes per token, which gives more
 /// tokens than English or code have. `maximum` assumes 1 byte per token, which no byte-level tokenizer

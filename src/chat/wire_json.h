@@ -5,18 +5,34 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "chat/wire.h"
 
 namespace gabbro::chat {
 
-/// For each protocol: the body of a request, and the reader of the body of a successful response (status 200
-/// to 299), which has to be a JSON object.
+/// For each protocol: the body of a request; the reader of the body of a response, which has to be a JSON
+/// object; and the body that the events of a stream make up. An error without a message is one without a
+/// completion.
 std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
-ParsedResponse parse_openai_response(const std::string& body);
+ParsedResponse parse_openai_response(const std::string& body, const ChatRequest& request,
+                                     const Endpoint& endpoint);
+std::string join_openai_events(const std::vector<std::string>& events);
 std::string anthropic_body(const ChatRequest& request, const Endpoint& endpoint, const ChatModel& model);
-ParsedResponse parse_anthropic_response(const std::string& body);
+ParsedResponse parse_anthropic_response(const std::string& body, const ChatRequest& request,
+                                        const Endpoint& endpoint);
+std::string join_anthropic_events(const std::vector<std::string>& events);
+
+/// The data of the last event of an OpenAI stream.
+inline constexpr std::string_view kEndOfEvents = "[DONE]";
+
+/// Turns a response into an error of this failure.
+void fail_as(ParsedResponse& response, CallFailure failure, const std::string& message,
+             const std::string& hint = "");
+/// Returns true if a text that stands in another field than that of the reply has the form that was asked
+/// for: an object under a schema, anything under a grammar, else one fenced block and nothing else.
+bool is_answer(const std::string& text, const ChatRequest& request, const Endpoint& endpoint);
 
 /// Returns the beginning of a text on one line: at most 200 bytes, without control characters.
 std::string beginning(std::string_view text);
@@ -60,6 +76,12 @@ Json without_limits(const Json& schema) {
     for (auto& field : value) field = without_limits(field);
   }
   return out;
+}
+
+/// Returns a field of `object`; null if there is none, or `object` is not an object.
+template <class Json>
+Json field_of(const Json& object, const char* key) {
+  return object.is_object() ? object.value(key, Json()) : Json();
 }
 
 /// Returns the text of a field of `object`; empty if there is none.

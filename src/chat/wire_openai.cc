@@ -2,6 +2,7 @@
 // together with a schema.
 #include <nlohmann/json.hpp>
 
+#include "chat/refusal.h"
 #include "chat/wire_json.h"
 
 namespace gabbro::chat {
@@ -47,18 +48,82 @@ std::string without_reasoning(std::string text) {
   return to == std::string::npos ? std::string() : text.substr(to);
 }
 
-std::optional<TokenUsage> usage_of(const json& body) {
-  const json usage = body.value("usage", json());
-  const auto input = count_of(usage, "prompt_tokens"), output = count_of(usage, "completion_tokens");
-  if (!input || !output) return std::nullopt;
-  const json details = usage.value("prompt_tokens_details", json());
-  TokenUsage out{.input = *input,
-                 .cached = count_of(details, "cached_tokens").value_or(0),
-                 .written = count_of(details, "cache_write_tokens").value_or(0),
-                 .output = *output};
-  out.cached = std::min(out.cached, out.input);
-  out.written = std::min(out.written, out.input - out.cached);
-  return out;
+// Reads the counts of tokens. Some servers leave the thoughts out of `completion_tokens` and give them in
+// `total_tokens` or in the details alone, but bill them.
+void read_usage(const json& body, ParsedResponse& out) {
+  const json usage = field_of(body, "usage");
+  const auto input = count_of(usage, "prompt_tokens"), completion = count_of(usage, "completion_tokens");
+  if (!input || !completion) return;
+  const json details = field_of(usage, "prompt_tokens_details");
+  const std::int64_t thoughts =
+      count_of(field_of(usage, "completion_tokens_details"), "reasoning_tokens").value_or(0);
+  const std::int64_t cached = count_of(details, "cached_tokens").value_or(0),
+                     written = count_of(details, "cache_write_tokens").value_or(0);
+  const auto total = count_of(usage, "total_tokens");
+  TokenUsage counts{.input = *input, .output = total ? std::max(*completion, *total - *input) : *completion};
+  const bool has_no_thoughts = counts.output < thoughts;
+  if (has_no_thoughts) counts.output += thoughts;
+  out.is_usage_doubtful = (total && (*total < *input + *completion || has_no_thoughts)) ||
+                          cached + written > *input || (*input == 0 && *completion > 0);
+  counts.cached = std::min(cached, counts.input);
+  counts.written = std::min(written, counts.input - counts.cached);
+  out.usage = counts;
+}
+
+// The text of a message, and where it stands.
+struct Found {
+  std::string text, elsewhere;  // elsewhere: text in a field that is not that of the reply
+  const char* field = "";       // the field of `elsewhere`
+};
+
+// Returns the arguments of the first tool call as text.
+std::string arguments_of(const json& message) {
+  const auto calls = message.find("tool_calls");
+  const json call = calls != message.end() && calls->is_array() && !calls->empty() && (*calls)[0].is_object()
+                        ? field_of((*calls)[0], "function")
+                        : field_of(message, "function_call");
+  if (!call.is_object()) return {};
+  const json arguments = field_of(call, "arguments");
+  if (arguments.is_string()) return arguments.get<std::string>();
+  return arguments.is_object() ? dumped(arguments) : std::string();
+}
+
+Found find_text(const json& message) {
+  Found out{.text = without_reasoning(content_of(message)), .elsewhere = {}};
+  if (!out.text.empty()) return out;
+  for (const char* field : {"reasoning_content", "reasoning", "thinking"})
+    if (const std::string text = text_of(message, field); !text.empty()) return {{}, text, field};
+  return {{}, arguments_of(message), "tool_calls"};
+}
+
+// Reads a failure that is reported inside of the choice. Returns false if there is none.
+bool read_choice_failure(const json& choice, const Endpoint& endpoint, ParsedResponse& out) {
+  const std::string end = text_of(choice, "finish_reason");
+  if (const json error = field_of(choice, "error"); error.is_object() && !error.empty()) {
+    const Refusal refusal = read_refusal(200, dumped(json{{"error", error}}), endpoint);
+    // The server accepted the request, so that what failed is not the request.
+    fail_as(out, refusal.failure == CallFailure::kRequest ? CallFailure::kDown : refusal.failure,
+            refusal.message, refusal.hint);
+    return true;
+  }
+  if (end == "error") fail_as(out, CallFailure::kDown, "the server broke off its reply");
+  if (end == "content_filter")
+    fail_as(out, CallFailure::kFiltered, "the server's content filter refused the reply",
+            "give the role another model, or change the setting of the filter at the server");
+  return end == "error" || end == "content_filter";
+}
+
+void fail_without_text(const json& message, const Found& found, bool cut, ParsedResponse& out) {
+  if (const std::string refusal = text_of(message, "refusal"); !refusal.empty())
+    return fail_as(out, CallFailure::kDeclined, "the model refused: " + beginning(refusal));
+  if (cut)
+    return fail_as(out, CallFailure::kOnlyThought, "the reply was cut off before any text",
+                   "the model spends its tokens on thinking first: allow for them with `thinking`");
+  if (found.elsewhere.empty()) return fail_as(out, CallFailure::kEmpty, "the reply is empty");
+  fail_as(out, CallFailure::kOnlyThought,
+          std::string("the reply is empty, and `") + found.field + "` has: " + beginning(found.elsewhere),
+          "the model only thought: switch thinking off or the reasoning parser of the server, or change "
+          "`structured` or `thinking` in agents.toml");
 }
 
 }  // namespace
@@ -91,30 +156,63 @@ std::string openai_body(const ChatRequest& request, const Endpoint& endpoint, co
   return dumped(body);
 }
 
-ParsedResponse parse_openai_response(const std::string& text) {
+ParsedResponse parse_openai_response(const std::string& text, const ChatRequest& request,
+                                     const Endpoint& endpoint) {
   const json body = parsed<json>(text);
   ParsedResponse out;
-  out.usage = usage_of(body);
-  out.reply = fail("chat reply", "");  // parse_response fills the message
-  const json choices = body.value("choices", json());
+  read_usage(body, out);
+  fail_as(out, CallFailure::kEmpty, "");  // parse_response fills the message
+  const json choices = field_of(body, "choices");
   if (!choices.is_array() || choices.empty() || !choices[0].is_object()) return out;
-  const json message = choices[0].value("message", json());
+  out.is_generated = true;
+  if (read_choice_failure(choices[0], endpoint, out)) return out;
+  const json message = field_of(choices[0], "message");
   if (!message.is_object()) return out;
+  Found found = find_text(message);
+  if (found.text.empty() && is_answer(found.elsewhere, request, endpoint)) found.text = found.elsewhere;
   Reply reply;
-  reply.text = without_reasoning(content_of(message));
-  reply.cut = text_of(choices[0], "finish_reason") == "length";
-  if (out.usage) reply.usage = *out.usage;
-  if (reply.text.empty()) {
-    const std::string refusal = text_of(message, "refusal");
-    out.reply = !refusal.empty() ? fail("chat reply", "the model refused: " + beginning(refusal))
-                : reply.cut
-                    ? fail("chat reply", "the reply was cut off before any text",
-                           "the model spends its tokens on thinking first: allow for them with `thinking`")
-                    : fail("chat reply", "the reply is empty");
+  const std::string end = text_of(choices[0], "finish_reason");
+  reply.cut = end == "length" || end == "max_tokens";
+  if (found.text.empty()) {
+    fail_without_text(message, found, reply.cut, out);
     return out;
   }
+  // A text without tokens was not counted.
+  if (out.usage && out.usage->output == 0) out.is_usage_doubtful = true;
+  if (out.usage) reply.usage = *out.usage;
+  reply.text = std::move(found.text);
+  out.failure = CallFailure::kNone;
   out.reply = std::move(reply);
   return out;
+}
+
+std::string join_openai_events(const std::vector<std::string>& events) {
+  json choice = json::object(), usage, error;
+  std::string content, thoughts, arguments;
+  bool is_whole = false;  // the end has arrived
+  for (const std::string& event : events) {
+    is_whole = is_whole || event == kEndOfEvents;
+    const json chunk = parsed<json>(event);
+    if (const json e = field_of(chunk, "error"); !e.is_null()) error = e;
+    if (const json counts = field_of(chunk, "usage"); counts.is_object()) usage = counts;
+    const json choices = field_of(chunk, "choices");
+    if (!choices.is_array() || choices.empty()) continue;
+    if (const std::string end = text_of(choices[0], "finish_reason"); !end.empty())
+      choice["finish_reason"] = end;
+    json delta = field_of(choices[0], "delta");
+    if (!delta.is_object()) delta = field_of(choices[0], "message");
+    if (!delta.is_object()) continue;
+    content += content_of(delta);
+    for (const char* field : {"reasoning_content", "reasoning"}) thoughts += text_of(delta, field);
+    arguments += arguments_of(delta);
+  }
+  const bool has_begun = !content.empty() || !thoughts.empty() || !arguments.empty();
+  if (!error.is_null() && !has_begun) return dumped(json{{"error", error}, {"usage", usage}});
+  if (!error.is_null() || (!is_whole && !choice.contains("finish_reason"))) choice["finish_reason"] = "error";
+  choice["message"] = {{"content", content}, {"reasoning_content", thoughts}};
+  if (!arguments.empty())
+    choice["message"]["tool_calls"] = json::array({{{"function", {{"arguments", arguments}}}}});
+  return dumped(json{{"choices", json::array({choice})}, {"usage", usage}});
 }
 
 }  // namespace gabbro::chat

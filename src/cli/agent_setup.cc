@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "agents/expected.h"
 #include "agents/pipeline.h"
@@ -51,6 +53,7 @@ std::string AgentSetup::Parts::spending() const {
   if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
   if (config.cap.tokens > 0) out += fmt::format(", {} of {} tokens", spent.tokens, config.cap.tokens);
   if (const auto why = client->pause_reason()) out += "; " + *why;
+  for (const std::string& doubt : client->doubts()) out += "; " + doubt;
   return out;
 }
 
@@ -59,22 +62,33 @@ AgentSetup::~AgentSetup() = default;
 campaign::Agents& AgentSetup::agents() { return parts_->agents; }
 const std::vector<std::string>& AgentSetup::hidden() const { return parts_->hidden; }
 
-std::string AgentSetup::estimate() const {
-  double tokens = 0, money = 0;
-  for (const chat::CostEstimate& e : chat::estimate(parts_->config, agents::expected_calls(parts_->settings)))
-    tokens += e.tokens, money += e.money;
-  std::string out = fmt::format("agents: a design needs about {:.0f} tokens", tokens);
-  if (money > 0) out += fmt::format(" and costs about {:.4f}", money);
-  const chat::Cap& cap = parts_->config.cap;
-  double designs = 0;
-  if (cap.tokens > 0 && tokens > 0) designs = static_cast<double>(cap.tokens) / tokens;
-  if (cap.money > 0 && money > 0) {
-    constexpr double kMicros = 1e6;  // chat::Micro
-    const double by_money = static_cast<double>(cap.money) / kMicros / money;
-    designs = designs > 0 ? std::min(designs, by_money) : by_money;
+std::string AgentSetup::estimate(std::int64_t designs) const {
+  constexpr double kMicros = 1e6;  // chat::Micro
+  const chat::Amount spent = parts_->log ? parts_->log->spent() : chat::Amount{};
+  double tokens = 0, money = 0;  // of a design
+  if (designs > 0) {
+    tokens = static_cast<double>(spent.tokens) / static_cast<double>(designs);
+    money = static_cast<double>(spent.money) / kMicros / static_cast<double>(designs);
+  } else {
+    for (const chat::CostEstimate& e :
+         chat::estimate(parts_->config, agents::expected_calls(parts_->settings)))
+      tokens += e.tokens, money += e.money;
   }
-  return out +
-         (designs > 0 ? fmt::format("; the cap allows about {:.0f} designs", designs) : "; no cap is set");
+  std::string out = designs > 0
+                        ? fmt::format("agents: each of {} designs took about {:.0f} tokens", designs, tokens)
+                        : fmt::format("agents: a design needs about {:.0f} tokens", tokens);
+  if (money > 0) out += fmt::format(" and {} about {:.4f}", designs > 0 ? "cost" : "costs", money);
+  const chat::Cap& cap = parts_->config.cap;
+  double most = std::numeric_limits<double>::infinity();  // designs
+  const auto limit = [&](std::int64_t capped, std::int64_t used, double of_a_design) {
+    if (capped > 0 && of_a_design > 0)
+      most = std::min(most, static_cast<double>(std::max<std::int64_t>(0, capped - used)) / of_a_design);
+  };
+  limit(cap.tokens, spent.tokens, tokens);
+  limit(cap.money, spent.money, money * kMicros);
+  if (!std::isfinite(most)) return out + "; no cap is set";
+  return out + fmt::format("; {} allows about {:.0f} designs",
+                           spent.tokens > 0 ? "the rest of the cap" : "the cap", most);
 }
 
 bool AgentSetup::has_agents(const std::string& dir) {
@@ -120,8 +134,8 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
         return agents::run_task(brief, tools);
       },
       settings.tasks,
-      [p] {
-        if (p->client) p->client->stop();
+      [p](double seconds) {
+        if (p->client) p->client->stop(seconds);
       });
   p->agents = {.pool = p->pool.get(), .modes = settings.modes, .writing = settings.writing, .account = [p] {
                  return p->spending();

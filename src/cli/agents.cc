@@ -7,9 +7,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agents/check.h"
 #include "campaign/campaign.h"
 #include "chat/call_log.h"
-#include "chat/check.h"
 #include "cli/agents_bench.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -38,11 +38,15 @@ void print_outcome(const char* what, const Result<chat::Reply>& reply, const std
   if (!reply.error().hint.empty()) print("  {:<12} hint: {}\n", "", reply.error().hint);
 }
 
-void print_checked(const chat::ModelCheck& c) {
+void print_checked(const agents::ModelCheck& c) {
   print("{}\n", paint(Ink::kBold, fmt::format("{} at {}", c.model, c.endpoint)));
   print_outcome("answers", c.text, fmt::format("yes, in {:.1f} s", c.seconds));
   if (c.structured) print_outcome("structured", *c.structured, "yes");
   if (c.grammar) print_outcome("grammar", *c.grammar, "yes");
+  if (c.prompt)
+    print_outcome("long prompt", *c.prompt,
+                  *c.prompt ? fmt::format("yes, {} tokens", (*c.prompt)->usage.input) : "");
+  if (!c.doubt.empty()) print_line("note", /*is_good=*/true, c.doubt);
   print("  {:<12} {:.6f} for {} call{}, {} tokens\n", "price", c.money, c.calls, c.calls == 1 ? "" : "s",
         c.tokens);
   std::fflush(stdout);
@@ -55,7 +59,7 @@ int run_test(const AgentOptions& o) {
     return kUsage;
   }
   bool good = true;
-  const auto done = chat::check_models(*config, [&](const chat::ModelCheck& c) {
+  const auto done = agents::check_models(*config, [&](const agents::ModelCheck& c) {
     print_checked(c);
     good = good && c.passed();
   });

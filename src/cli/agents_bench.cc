@@ -186,7 +186,10 @@ int run_agents_bench(const AgentsBenchCommand& c) {
     print(stderr, "gabbro agents bench: {}\n", format_error(c.agents, access.error()));
     return kUsage;
   }
-  return agents_bench_with((*access)->chat(), (*access)->settings(), c, [&] { return (*access)->stopped(); });
+  const int code =
+      agents_bench_with((*access)->chat(), (*access)->settings(), c, [&] { return (*access)->stopped(); });
+  for (const std::string& doubt : (*access)->doubts()) print(stderr, "note: {}\n", doubt);
+  return code;
 }
 
 void add_agents_bench(CLI::App& agents, std::function<int()>& chosen) {

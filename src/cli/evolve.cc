@@ -118,6 +118,12 @@ bool asks_agents(const campaign::Campaign& c) {
                      [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
+std::int64_t designs_of_agents(const evolve::Population& p) {
+  return std::count_if(p.tasks().begin(), p.tasks().end(), [](const evolve::AgentTask& t) {
+    return t.ended && t.report.outcome == record::TaskOutcome::kDesign;
+  });
+}
+
 // Returns a factory of screeners. A screener is this program, started again only to screen programs; the
 // argument of its hidden command `screener` is its limit of processor time.
 campaign::MakeScreener screener_factory(const std::string& dir) {
@@ -151,7 +157,7 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
     if (!opened) return failed("evolve", opened.error());
     agent_setup = std::move(*opened);
     c.use_agents(&agent_setup->agents());
-    if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate());
+    if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate(designs_of_agents(c.population())));
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "agents/task_pool.h"
 #include "base/files.h"
 #include "record/cause.h"
 
@@ -45,11 +46,13 @@ Result<std::unique_ptr<ModelAccess>> ModelAccess::open(const std::string& config
   g_interrupts = 0;
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { ++g_interrupts; });
   out->watch_ = std::jthread([self = out.get()](const std::stop_token& stop) {
-    while (!stop.stop_requested() && g_interrupts == 0)
+    for (int seen = 0; !stop.stop_requested() && seen < 2;) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    if (g_interrupts == 0) return;
-    self->stopped_ = true;
-    self->client_->stop();
+      if (g_interrupts == seen) continue;
+      seen = g_interrupts;
+      self->stopped_ = true;
+      self->client_->stop(seen == 1 ? agents::kSecondsForLastCalls : 0);
+    }
   });
   return out;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agents/settings.h"
 #include "base/lock.h"
@@ -23,7 +24,8 @@ struct AgentsConfig {
 /// Errors: those of the configuration (with its line), "io".
 Result<AgentsConfig> read_agents_config(const std::string& path);
 
-/// Gives a command access to models while it exists. Ctrl-C ends calls in progress with "stopped".
+/// Gives a command access to models while it exists. After Ctrl-C no call begins, and those in progress have
+/// agents::kSecondsForLastCalls to end, unless it is pressed again.
 class ModelAccess {
  public:
   /// `config` is the path of an agents.toml. `dir` is the folder of the call log calls.db, which is created
@@ -37,6 +39,8 @@ class ModelAccess {
   [[nodiscard]] const agents::AgentSettings& settings() const { return settings_; }
   /// Returns true if Ctrl-C was pressed.
   [[nodiscard]] bool stopped() const { return stopped_; }
+  /// Returns what is doubtful about the models' replies so far (chat/client.h).
+  [[nodiscard]] std::vector<std::string> doubts() const { return client_->doubts(); }
   /// Returns an id that no task in the call log has.
   [[nodiscard]] std::int64_t new_task() const;
 

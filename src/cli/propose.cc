@@ -112,7 +112,9 @@ template <class F>
 int with_models(const char* command, const ProposeCommand& c, F&& run) {
   auto access = ModelAccess::open(c.agents, c.dir);
   if (!access) return failed_in(fmt::format("gabbro {}: {}", command, c.agents), access.error());
-  return run(**access);
+  const int code = run(**access);
+  for (const std::string& doubt : (*access)->doubts()) print(stderr, "note: {}\n", doubt);
+  return code;
 }
 
 }  // namespace

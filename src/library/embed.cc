@@ -53,7 +53,7 @@ Result<std::vector<std::vector<float>>> embed(const EmbeddingEndpoint& endpoint,
   }
   request.body = json{{"model", endpoint.model}, {"input", texts}, {"encoding_format", "float"}}.dump(
       -1, ' ', false, json::error_handler_t::replace);
-  GABBRO_TRY(response, net::exchange(request, stop));
+  GABBRO_TRY(response, net::exchange(request, [stop] { return stop != nullptr && stop->load(); }));
   if (response.status >= 400)
     return fail("library", fmt::format("{}: status {}: {}", request.url, response.status,
                                        excerpt(clean(response.body), kMaxMessageBytes)));

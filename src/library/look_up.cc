@@ -63,7 +63,7 @@ Result<std::string> Library::Impl::fetch(const Connector& connector, const std::
       if (auto opened = open_or_create_file())
         (void)(*opened)->set_last_request(connector.name, options.now());
     }
-    GABBRO_TRY(response, net::exchange(request, stop));
+    GABBRO_TRY(response, net::exchange(request, [stop] { return is_stopped(stop); }));
     if (response.status < 400) return std::move(response.body);
     problem = fmt::format("status {}", response.status);
     if (response.status != 429 && response.status < 500) break;  // Another attempt would give the same.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 
@@ -14,7 +15,7 @@ namespace {
 // The state that libcurl's callbacks share: the request, and what has arrived of the response.
 struct Exchange {
   const HttpRequest& request;
-  const std::atomic<bool>* stop;
+  const std::function<bool()>& stop;
   HttpResponse response;
   bool too_large = false;
 };
@@ -52,13 +53,13 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* e
 
 // Makes libcurl end the exchange by returning 1. The sizes and progress that libcurl passes are not needed.
 int is_stopped(void* exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto* stop = static_cast<Exchange*>(exchange)->stop;
-  return stop != nullptr && stop->load() ? 1 : 0;
+  const auto& stop = static_cast<Exchange*>(exchange)->stop;
+  return stop && stop() ? 1 : 0;
 }
 
 }  // namespace
 
-Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop) {
+Result<HttpResponse> exchange(const HttpRequest& request, const std::function<bool()>& stop) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
@@ -111,6 +112,36 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   x.response.status = static_cast<int>(status);
   return std::move(x.response);
+}
+
+std::string proxy_of_loopback(const std::string& url) {
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> parts(curl_url(), curl_url_cleanup);
+  const auto part = [&](CURLUPart which) {
+    char* text = nullptr;
+    if (curl_url_get(parts.get(), which, &text, 0) != CURLUE_OK) return std::string();
+    std::string out = text;
+    curl_free(text);
+    return out;
+  };
+  if (parts == nullptr || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
+  const std::string host = part(CURLUPART_HOST);
+  if (host != "localhost" && host != "[::1]" && !host.starts_with("127.")) return {};
+  const auto is_set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != 0;
+  };
+  // libcurl prefers the lower-case names, and ignores HTTP_PROXY.
+  for (const char* name : {"no_proxy", "NO_PROXY"})
+    if (is_set(name)) {
+      const std::string list = std::getenv(name);
+      if (list == "*" || list.find(host) != std::string::npos) return {};
+      break;
+    }
+  const bool secure = part(CURLUPART_SCHEME) == "https";
+  for (const char* name :
+       {secure ? "https_proxy" : "http_proxy", secure ? "HTTPS_PROXY" : "", "all_proxy", "ALL_PROXY"})
+    if (*name != 0 && is_set(name)) return name;
+  return {};
 }
 
 std::string escaped(const std::string& text) {

@@ -2,7 +2,7 @@
 // defaults and the usual environment variables.
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -27,11 +27,16 @@ struct HttpResponse {
 };
 
 /// Sends a request and blocks until the response arrives. May be called from several threads. A status of 400
-/// or above is a response, not an error. If `stop` is given and becomes true, the exchange ends within about
-/// a second. Errors: "net connect" (unknown host, connection refused or not made in time; nothing was sent),
-/// "net" (broken off, too large, or libcurl cannot be used), "net time" (took longer than `seconds`),
-/// "stopped".
-Result<HttpResponse> exchange(const HttpRequest& request, const std::atomic<bool>* stop = nullptr);
+/// or above is a response, not an error. If `stop` is given and returns true, the exchange ends within about
+/// a second; it is called from this thread, and must not throw. Errors: "net connect" (unknown host,
+/// connection refused or not made in time; nothing was sent), "net" (broken off, too large, or libcurl cannot
+/// be used), "net time" (took longer than `seconds`), "stopped".
+Result<HttpResponse> exchange(const HttpRequest& request, const std::function<bool()>& stop = {});
+
+/// Returns the environment variable (such as "http_proxy") by which libcurl asks a proxy for an address of
+/// this machine (localhost, 127.0.0.1, ::1), which is seldom wanted; empty if it asks none, or the URL has
+/// another host.
+std::string proxy_of_loopback(const std::string& url);
 
 /// Percent-encodes a text for a query.
 std::string escaped(const std::string& text);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "base/text.h"
 
@@ -17,6 +18,24 @@ namespace {
 // Returns a noun with its article: "a result", "an event".
 std::string with_article(const std::string& noun) {
   return (std::string("aeiou").find(noun.front()) == std::string::npos ? "a " : "an ") + noun;
+}
+
+// Says in words what a value of JSON is.
+const char* kind_of(const nlohmann::json& value) {
+  if (value.is_null()) return "null";
+  if (value.is_boolean()) return "true or false";
+  if (value.is_number()) return "a number";
+  if (value.is_string()) return "a text";
+  return value.is_array() ? "a list" : "an object";
+}
+
+// Says in words what a field of type T has to be.
+template <class T>
+constexpr const char* wanted() {
+  if (std::is_same_v<T, std::string>) return "a text";
+  if (std::is_same_v<T, bool>) return "true or false";
+  if (std::is_arithmetic_v<T>) return "a number";
+  return std::is_same_v<T, std::vector<std::string>> ? "a list of texts" : "a list";
 }
 
 }  // namespace
@@ -81,10 +100,14 @@ bool Reader::has(const char* name) const { return json_->value.contains(name); }
 template <class T>
 void Reader::get(const char* name, T& value) {
   if (!error_.code.empty() || (may_miss_ && !has(name))) return;
+  const auto found = json_->value.find(name);
+  if (found == json_->value.end()) return set_error(name, fmt::format("missing; {} is wanted", wanted<T>()));
   try {
-    json_->value.at(name).get_to(value);
-  } catch (const nlohmann::json::exception& e) {
-    set_error(name, e.what());
+    found->get_to(value);
+  } catch (const nlohmann::json::exception&) {
+    // Only the type can be wrong, or that of an element.
+    set_error(name, fmt::format("{} instead of {}{}", kind_of(*found), wanted<T>(),
+                                found->is_null() && may_miss_ ? "; leave it out" : ""));
   }
 }
 

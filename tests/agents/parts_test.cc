@@ -207,16 +207,110 @@ TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {
 }
 
 TEST(Replies, ObjectsAreFound) {
-  EXPECT_EQ(find_object("Sure: {\"a\": \"}\\\"{\", \"b\": {\"c\": 1}} and {more}").value(),
-            "{\"a\": \"}\\\"{\", \"b\": {\"c\": 1}}");
-  EXPECT_EQ(find_object("{\"a\": \"open").error().code, "json");
-  EXPECT_EQ(find_object("Say {this} or {that: {x}}, then {\"a\": 1}").value(), "{\"a\": 1}");
-  EXPECT_EQ(find_object("<think>{\"a\": 0} perhaps</think>\n{\"a\": 1}").value(), "{\"a\": 1}");
-  EXPECT_EQ(find_object("{this}").value(), "{this}") << "for the reader of the object to say what is wrong";
+  const auto find = [](const std::string& reply) { return find_object(reply, ""); };
+  EXPECT_EQ(find("Sure: {\"a\": \"}\\\"{\", \"b\": {\"c\": 1}} and {more}").value(),
+            R"({"a":"}\"{","b":{"c":1}})");
+  EXPECT_EQ(find("{\"a\": \"open").error().code, "json");
+  EXPECT_EQ(find("Say {this} or {that: {x}}, then {\"a\": 1}").value(), R"({"a":1})");
+  EXPECT_EQ(find("<think>{\"a\": 0} perhaps</think>\n{\"a\": 1}").value(), R"({"a":1})");
+  EXPECT_EQ(find("An open { and then {\"a\": 1}").value(), R"({"a":1})");
+  EXPECT_EQ(find("{this}").value(), "{this}") << "for the reader of the object to say what is wrong";
   const std::string deep = "{\"a\": " + std::string(100000, '[') + std::string(100000, ']') + "}";
-  EXPECT_EQ(find_object(deep).value(), deep);
+  EXPECT_EQ(find(deep).value(), deep);
   EXPECT_FALSE(parse_proposal(deep, /*max_units=*/6));
-  EXPECT_EQ(find_object("").error().code, "json");
+  EXPECT_EQ(find("").error().code, "json");
+}
+
+// Models repeat the schema or an example, think in another channel, or wrap what they say.
+TEST(Replies, TheObjectWithTheFieldsAskedForIsTaken) {
+  constexpr const char* kSchema =
+      R"({"type":"object","properties":{"title":{"type":"string"},"rating":{"type":"integer"}}})";
+  const std::string answer = R"({"rating":4,"title":"b"})";
+  const std::string replies[] = {
+      answer,
+      std::string(kSchema) + "\n\nAnswer:\n" + answer,
+      answer + "\nThe schema was: " + kSchema,
+      "Such as {\"title\": \"a\"}, so: " + answer,
+      "{\"rating\": 1, \"title\": \"draft\"}\nBetter: " + answer,
+      answer + " as {\"said\": 1}",
+      "{\"reply\": " + answer + "}",
+      "[" + answer + "]",
+      R"({"answer": {"data": )" + answer + "}}",
+      R"({"reply": "{\"title\": \"b\", \"rating\": 4}"})",
+      R"("{\"title\": \"b\", \"rating\": 4}")",
+      R"({"type": "object", "properties": )" + answer + "}",
+      "<|channel|>analysis<|message|>JSON as {\"rating\": 1, \"title\": "
+      "\"a\"}.<|end|><|start|>assistant<|channel|>final"
+      "<|message|>" +
+          answer + "<|return|>",
+      "<|channel|>final <|constrain|>json<|message|>" + answer,
+      "<think>{\"rating\": 1, \"title\": \"a\"}</think>" + answer,
+      "[THINK]{\"rating\": 1, \"title\": \"a\"}[/THINK]" + answer,
+      answer + "<|im_end|>\n<|im_start|>user\n{\"rating\": 1, \"title\": \"a\"}",
+  };
+  for (const std::string& reply : replies) {
+    const auto found = find_object(reply, kSchema);
+    ASSERT_TRUE(found.has_value()) << reply;
+    EXPECT_EQ(*found, answer) << reply;
+  }
+}
+
+TEST(Replies, ValuesAreReadAsTheyAreMeant) {
+  constexpr const char* kSchema =
+      R"({"type":"object","properties":{"s":{"type":"string"},"n":{"type":"number"},
+      "l":{"type":"array","items":{"type":"string"}},
+      "o":{"type":"array","items":{"type":"object","properties":{"n":{"type":"number"}}}}}})";
+  const std::pair<const char*, const char*> rows[] = {
+      {R"({"s":null,"n":1})", R"({"n":1})"},
+      {R"({"n":"4"})", R"({"n":4.0})"},
+      {R"({"n":"4 of 5"})", R"({"n":4.0})"},
+      {R"({"n":"40%"})", R"({"n":0.4})"},
+      {R"({"n":"40 percent"})", R"({"n":0.4})"},
+      {R"({"n":"about 0.02"})", R"({"n":0.02})"},
+      {R"({"n":"some .5 bits"})", R"({"n":0.5})"},
+      {R"({"n":"0,25"})", R"({"n":0.25})"},
+      {R"({"n":"-0.5"})", R"({"n":-0.5})"},
+      {R"({"n":[3]})", R"({"n":3})"},
+      {R"({"n":"high"})", R"({"n":"high"})"},
+      {R"({"l":"[\"A\", \"B\"]"})", R"({"l":["A","B"]})"},
+      {R"({"l":"A"})", R"({"l":["A"]})"},
+      {R"({"l":""})", R"({"l":[]})"},
+      {R"({"l":["A",null,{"name":"B","does":"c"}]})", R"({"l":["A","B"]})"},
+      {R"({"o":"[{\"n\": \"7\"}]"})", R"({"o":[{"n":7.0}]})"},
+      {R"({"o":{"n":null}})", R"({"o":[{}]})"},
+      {R"({"s":["one","two"]})", R"({"s":"one\ntwo"})"},
+      {"{\"s\":\"two\nlines\"}", R"({"s":"two\nlines"})"},
+      {R"({"s":"half \ud83d"})", "{\"s\":\"half \uFFFD\"}"},
+  };
+  for (const auto& [reply, meant] : rows) EXPECT_EQ(find_object(reply, kSchema).value(), meant) << reply;
+}
+
+// Neither models nor people can do anything with the text of a JSON library.
+TEST(Replies, ErrorsOfFieldsAreInWords) {
+  const std::pair<const char*, const char*> rows[] = {
+      {R"({"title":null,"idea":"b"})", "field title: null instead of a text; leave it out"},
+      {R"({"title":{},"idea":"b"})", "field title: an object instead of a text"},
+      {R"({"title":"a","idea":"b","gain":"much"})", "field gain: a text instead of a number"},
+      {R"({"title":"a","idea":"b","units":[1]})", "field units: a list instead of a list of texts"},
+  };
+  for (const auto& [json, says] : rows) {
+    const auto p = parse_proposal(json, /*max_units=*/6);
+    ASSERT_FALSE(p.has_value()) << json;
+    EXPECT_NE(p.error().message.find(says), std::string::npos) << p.error().message;
+    EXPECT_EQ(p.error().message.find("json.exception"), std::string::npos);
+  }
+}
+
+TEST(Replies, SignsOfPrintBecomeThoseOfGab) {
+  std::string printed = kUnit;
+  for (const auto& [plain, sign] : std::vector<std::pair<std::string, std::string>>{
+           {"    ", "\t"}, {" - ", " \u2212 "}, {" * ", " \u00d7 "}})
+    for (std::size_t at = printed.find(plain); at != std::string::npos;
+         at = printed.find(plain, at + sign.size()))
+      printed.replace(at, plain.size(), sign);
+  ASSERT_NE(printed, kUnit);
+  EXPECT_EQ(find_code("```\n" + printed + "```"), kUnit);
+  EXPECT_EQ(find_expression("[8 \u00d7 Block, RMSNorm]"), "[8 * Block, RMSNorm]");
 }
 
 TEST(Replies, CodeIsFoundAfterThoughts) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "agents/pieces.h"
 #include "base/random.h"
 #include "edit/edit.h"
@@ -200,6 +202,53 @@ TEST(Pipeline, ErrorsOfChatEndTheTaskWithTheirCode) {
       EXPECT_EQ(r.detail, "as the test says");
       EXPECT_EQ(s.count(role), 1) << "nobody asks again after " << code;
     }
+}
+
+// Calls that ended without a reply may be billed, so that the report of a task counts them.
+TEST(Pipeline, FailedCallsAreInTheReport) {
+  Script s;
+  script_success(s);
+  const auto without = run(s, mutation());
+  Script t;
+  script_success(t);
+  t.failed = {.calls = 2, .input_tokens = 700, .output_tokens = 30, .cost = 0.5};
+  const auto with = run(t, mutation());
+  EXPECT_EQ(with.calls, without.calls + 2);
+  EXPECT_EQ(with.input_tokens, without.input_tokens + 700);
+  EXPECT_EQ(with.output_tokens, without.output_tokens + 30);
+  EXPECT_DOUBLE_EQ(with.cost, without.cost + 0.5);
+  t.lines["proposer"] = {Error{"chat down", "no endpoint answers", "", {}}};
+  EXPECT_EQ(run(t, mutation()).input_tokens, 700);
+}
+
+// Every role's object survives nulls, numbers as words, lists as text, a schema before it and a wrapper.
+TEST(Pipeline, RepliesAreReadAsTheyAreMeant) {
+  const auto changed = [](const std::string& text, const char* how) {
+    auto j = nlohmann::json::parse(text);
+    const std::string way = how;
+    if (way == "nulls")
+      for (const char* name : {"from", "unit", "change", "results", "uses", "why"})
+        if (j.contains(name)) j[name] = nullptr;
+    if (way == "words")
+      for (const char* name : {"rating", "probability", "gain"})
+        if (j.contains(name)) j[name] = "about " + j[name].dump();
+    if (way == "text")
+      for (auto& [name, value] : j.items())
+        if (value.is_structured()) value = value.dump();
+    if (way == "wrapped") j = {{"reply", j}};
+    return way == "echo"
+               ? R"({"type": "object", "properties": {"title": {"type": "string"}}})" + ("\n" + j.dump())
+               : j.dump();
+  };
+  for (const char* how : {"nulls", "words", "text", "wrapped", "echo"}) {
+    Script s;
+    script_success(s);
+    for (auto& [role, said] : s.lines)
+      if (role != "coder") said = {changed(said.front().text, how)};
+    const auto r = run(s, mutation());
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << how << ": " << r.detail;
+    EXPECT_EQ(s.asked.size(), 5U) << how << ": nothing is asked again";
+  }
 }
 
 TEST(Pipeline, ALongConversationIsShortenedOnceThenFails) {

@@ -56,6 +56,8 @@ class Script : public chat::Chat {
     const std::scoped_lock lock(mutex_);
     worths[role].push_back(worth);
   }
+  chat::FailedCalls failed;  // of every task
+  [[nodiscard]] chat::FailedCalls failed_calls(std::int64_t) const override { return failed; }
   std::map<std::string, std::vector<double>> worths;  // reported worth of replies, by role
 
   [[nodiscard]] int count(const std::string& role) const {

@@ -167,7 +167,7 @@ TEST(Agents, NeverBlockAWorker) {
         return out;
       },
       4,
-      [&] {
+      [&](double) {
         stopped = true;
         executor.ended.notify_all();
       });

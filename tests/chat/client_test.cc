@@ -16,6 +16,8 @@
 #include "chat/replay.h"
 #include "chat/scripted.h"
 #include "chat/server.h"
+#include "chat/wire.h"
+#include "net/http.h"
 
 namespace gabbro::chat {
 namespace {
@@ -155,6 +157,7 @@ TEST_F(ClientTest, UnusableResponsesAreErrorsAndCounted) {
       {{.status = 400, .body = R"({"error":{"message":"maximum context length is 10"}})"}, "chat context"},
       {{.status = 400, .body = "no"}, "chat reply"}};
   serve([rows](const ReceivedRequest& s) { return rows[static_cast<std::size_t>(s.number)].first; });
+  config.endpoints[0].retries = 0;
   open(config);
   std::int64_t before = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -234,6 +237,178 @@ TEST_F(ClientTest, AnotherModelStandsInForOneThatIsDown) {
   EXPECT_EQ(calls[0].error.code, "chat down");
   EXPECT_EQ(calls[0].counted.money, 0);  // nothing was sent
   EXPECT_FALSE(client->pause_reason().has_value());
+}
+
+// Routers send an empty reply now and then; each may be billed, so a few are asked for again.
+TEST_F(ClientTest, EmptyRepliesAreAskedForAgainAFewTimes) {
+  serve(
+      [](const ReceivedRequest& s) { return s.number == 1 ? reply("a unit", 100, 10) : reply("", 100, 0); });
+  open(config);
+  EXPECT_EQ(error_of(question("Write.")).message, "a unit");
+  EXPECT_EQ(log->spent().tokens, 100 + 110) << "both are billed";
+  const Error e = error_of(question("Write."));
+  EXPECT_EQ(e.code, "chat reply");
+  EXPECT_NE(e.message.find("the reply is empty (tried 3 times)"), std::string::npos) << e.message;
+  EXPECT_EQ(server->request_count(), 5);
+  EXPECT_EQ(log->spent().tokens, 5 * 100 + 10);
+}
+
+// Returns a server's message with this field, and nothing in the field of the reply.
+ScriptedResponse elsewhere(const std::string& field, const std::string& text) {
+  const json body{
+      {"choices", {{{"message", {{"content", nullptr}, {field, text}}}, {"finish_reason", "stop"}}}},
+      {"usage", {{"prompt_tokens", 100}, {"completion_tokens", 10}}}};
+  return {.body = body.dump()};
+}
+
+TEST_F(ClientTest, AnotherModelAnswersWhereOneGivesNothingToRead) {
+  ScriptedResponse bad;
+  serve([&](const ReceivedRequest& s) {
+    return json::parse(s.body)["model"] == "m-1" ? bad : reply("from the other", 20, 5);
+  });
+  config.endpoints[0].retries = 0;
+  config.models[0].roles = {{"coder", 1e6}};
+  config.models.push_back(config.models[0]);
+  config.models[1].name = "other", config.models[1].model = "m-2", config.models[1].roles = {{"coder", 1e-6}};
+  const std::vector<ScriptedResponse> rows{
+      reply(""),
+      elsewhere("reasoning_content", "Let me think"),
+      {.body = "<html>sign in</html>"},
+      {.status = 400, .body = R"({"error":{"message":"no","code":"content_filter"}})"},
+      {.status = 404, .body = R"({"error":{"message":"no such model"}})"},
+      {.body = R"({"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]})"}};
+  for (const ScriptedResponse& row : rows) {
+    bad = row;
+    open(config);
+    const int before = server->request_count();
+    EXPECT_EQ(error_of(question("Write.")).message, "from the other") << row.body;
+    EXPECT_EQ(server->request_count(), before + 2) << row.body;
+  }
+  // A conversation that is too long is shortened first, by who asked.
+  bad = {.status = 400, .body = R"({"error":{"message":"maximum context length is 10"}})"};
+  EXPECT_EQ(error_of(question("Write.")).code, "chat context");
+  // The bandit learns that the model is worth nothing.
+  for (const auto& w : log->worths())
+    if (w.model == "m") {
+      EXPECT_EQ(w.judged, 6);
+      EXPECT_EQ(w.sum, 0);
+    }
+}
+
+TEST_F(ClientTest, ARefusalWithAStatusOfSuccessIsRetriedAndCostsNothing) {
+  serve([](const ReceivedRequest& s) {
+    if (s.number == 0)
+      return ScriptedResponse{
+          .body = R"({"error":{"code":"rate_limit_exceeded","message":"slow down, try again in 45s"}})"};
+    if (s.number == 1) return ScriptedResponse{.body = R"({"error":{"code":429,"message":"slow down"}})"};
+    return reply("at last", 100, 10);
+  });
+  open(config);
+  EXPECT_EQ(error_of(question("Write.")).message, "at last");
+  ASSERT_EQ(waits.size(), 2u);
+  EXPECT_EQ(waits[0], 45);
+  EXPECT_EQ(log->spent().tokens, 110);
+}
+
+TEST_F(ClientTest, AnEmptyAccountPausesTheEndpointAtOnce) {
+  serve([](const ReceivedRequest&) {
+    return ScriptedResponse{.status = 429,
+                            .body = R"({"error":{"message":"Insufficient balance. Please recharge."}})"};
+  });
+  open(config);
+  const Error e = error_of(question("Write."));
+  EXPECT_EQ(e.code, "chat key");
+  EXPECT_NE(e.hint.find("top up the account"), std::string::npos) << e.hint;
+  EXPECT_EQ(server->request_count(), 1);
+  EXPECT_TRUE(client->pause_reason().has_value());
+}
+
+// A server that bills thoughts beyond max_tokens surprises once; later calls reserve as much.
+TEST_F(ClientTest, BilledThoughtsAreCountedAndReserved) {
+  std::atomic<std::int64_t> bill = 0;
+  serve([&](const ReceivedRequest&) {
+    bill += 1000 * 3 + 8100 * 15;
+    return ScriptedResponse{
+        .body =
+            R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":1000,"completion_tokens":100,
+        "total_tokens":9100,"completion_tokens_details":{"reasoning_tokens":8000}}})"};
+  });
+  config.cap.money = 300'000;
+  open(config);
+  int answered = 0;
+  Error e;
+  while ((e = error_of(question("Write."))).code == "none" && answered < 10) ++answered;
+  EXPECT_EQ(e.code, "cap");
+  EXPECT_EQ(answered, 2);
+  EXPECT_EQ(log->spent().money, bill);
+  EXPECT_LE(bill, 300'000);
+  ASSERT_EQ(client->doubts().size(), 1u);
+  EXPECT_NE(client->doubts()[0].find("counts 8100 tokens of output"), std::string::npos);
+  open(config);  // as a new process would
+  EXPECT_EQ(error_of(question("Write.")).code, "cap");
+}
+
+TEST_F(ClientTest, CountsThatContradictEachOtherCostTheMost) {
+  serve([](const ReceivedRequest&) {
+    return ScriptedResponse{
+        .body =
+            R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":50,"completion_tokens":10,
+        "total_tokens":20}})"};
+  });
+  open(config);
+  ASSERT_TRUE(client->ask(question("Write.")).has_value());
+  const std::int64_t most = estimate_tokens(question("Write.")).maximum + 100;
+  EXPECT_EQ(log->spent().tokens, most);
+}
+
+// Calls in progress may end when the client is stopped, so that they cost what they are billed.
+TEST_F(ClientTest, AStopGivesCallsInProgressTheirTime) {
+  std::atomic<bool> may_answer = false;
+  serve([&](const ReceivedRequest&) {
+    while (!may_answer) usleep(1000);
+    return reply("late", 100, 10);
+  });
+  open(config);
+  Error e;
+  std::thread asking([&] { e = error_of(question("Write.")); });
+  while (server->request_count() == 0) usleep(1000);
+  client->stop(60);
+  EXPECT_EQ(error_of(question("more")).code, "stopped");
+  may_answer = true;
+  asking.join();
+  EXPECT_EQ(e.message, "late");
+  EXPECT_EQ(log->spent().tokens, 110);
+}
+
+TEST_F(ClientTest, FailedCallsOfATaskAreSummed) {
+  serve([](const ReceivedRequest& s) {
+    return s.number == 0 ? reply("ok") : ScriptedResponse{.body = "<html>"};
+  });
+  open(config);
+  EXPECT_EQ(client->failed_calls(7).calls, 0);
+  EXPECT_EQ(error_of(question("Write.", 7)).code, "none");
+  EXPECT_EQ(error_of(question("Again.", 7)).code, "chat reply");
+  const FailedCalls failed = client->failed_calls(7);
+  EXPECT_EQ(failed.calls, 1);
+  EXPECT_EQ(failed.input_tokens + failed.output_tokens, log->spent().tokens - 110);
+  EXPECT_NEAR(failed.cost, static_cast<double>(log->spent().money - 450) / 1e6, 1e-12);
+}
+
+TEST_F(ClientTest, AProxyForThisMachineIsNamed) {
+  config = config_for("http://127.0.0.1:9/v1");
+  config.endpoints[0].retries = 0;
+  unsetenv("no_proxy");
+  setenv("http_proxy", "http://user:secret@127.0.0.1:1", 1);
+  open(config);
+  const Error e = error_of(question("Write."));
+  EXPECT_EQ(e.code, "chat down");
+  EXPECT_EQ(e.hint,
+            "http_proxy is set, so that a proxy is asked for http://127.0.0.1:9/v1: export "
+            "no_proxy=localhost,127.0.0.1");
+  EXPECT_EQ(net::proxy_of_loopback("http://example.org/v1"), "");
+  setenv("no_proxy", "localhost,127.0.0.1", 1);
+  EXPECT_EQ(net::proxy_of_loopback("http://127.0.0.1:9/v1"), "");
+  unsetenv("http_proxy");
 }
 
 TEST_F(ClientTest, ACallToAHangingServerTimesOut) {
@@ -613,7 +788,7 @@ TEST_F(ClientTest, TotalsAddUpByRoleModelAndTask) {
   ASSERT_TRUE(log->record_worth("coder", "m", 0.5).has_value());
   for (const auto& w : log->worths())
     if (w.role == "coder") {
-      EXPECT_EQ(w.judged, 2);
+      EXPECT_EQ(w.judged, 3);  // The refused call is worth nothing.
       EXPECT_DOUBLE_EQ(w.sum, 1.5);
     }
 }
@@ -627,14 +802,29 @@ TEST_F(ClientTest, OnlyCallLogsAreOpened) {
 }
 
 TEST(RetryAfter, NumbersAndDates) {
-  const auto seconds = [](const std::string& text) { return retry_after({{"retry-after", text}}, 1e9); };
+  const auto seconds = [](const std::string& text) { return retry_after({{"retry-after", text}}, "", 1e9); };
   EXPECT_EQ(seconds("12"), 12);
   EXPECT_EQ(seconds("0.5"), 0.5);
   EXPECT_EQ(seconds("Sun, 09 Sep 2001 01:46:50 GMT"), 10);
   EXPECT_EQ(seconds("Sun, 09 Sep 2001 01:00:00 GMT"), 0);
   for (const char* text : {"", "soon", "-1", "inf", "12 s", "Sun, 99 Sep 2001 01:46:50 GMT"})
     EXPECT_FALSE(seconds(text).has_value()) << text;
-  EXPECT_FALSE(retry_after({}, 0).has_value());
+  EXPECT_FALSE(retry_after({}, "", 0).has_value());
+  EXPECT_EQ(retry_after({{"retry-after-ms", "4200"}}, "", 0), 4.2);
+}
+
+TEST(RetryAfter, Words) {
+  const auto seconds = [](const std::string& text) { return retry_after({}, text, 0).value_or(-1); };
+  EXPECT_DOUBLE_EQ(seconds("Limit 10000, Used 9000. Please try again in 4.842s. Visit"), 4.842);
+  EXPECT_DOUBLE_EQ(seconds("Please try again in 1m30s"), 90);
+  EXPECT_DOUBLE_EQ(seconds("TRY AGAIN IN 500ms"), 0.5);
+  EXPECT_DOUBLE_EQ(seconds("please retry in 30 seconds."), 30);
+  EXPECT_DOUBLE_EQ(seconds("Please retry after 2 minutes"), 120);
+  EXPECT_DOUBLE_EQ(seconds("try again in 1 day"), 86400);
+  EXPECT_DOUBLE_EQ(seconds(R"({"error":{"details":[{"retryDelay": "34s"}]}})"), 34);
+  EXPECT_DOUBLE_EQ(seconds("try again in 7"), 7);
+  for (const char* text : {"", "try again in a while", "slow down", "try again in -3s"})
+    EXPECT_EQ(seconds(text), -1) << text;
 }
 
 TEST(ScriptedChat, RepliesInOrderAndRecordsRequests) {

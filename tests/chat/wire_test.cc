@@ -34,11 +34,11 @@ json body(const ChatRequest& r, Wire wire, Structured structured, std::int64_t t
   return json::parse(to_http(r, endpoint(wire, structured), m, "").body);
 }
 
-ParsedResponse openai(const std::string& text, int status = 200) {
-  return parse_response({status, {}, text}, endpoint(Wire::kOpenai, Structured::kSchema));
+ParsedResponse openai(const std::string& text, int status = 200, const ChatRequest& asked = request()) {
+  return parse_response({status, {}, text}, asked, endpoint(Wire::kOpenai, Structured::kSchema));
 }
 ParsedResponse anthropic(const std::string& text, int status = 200) {
-  return parse_response({status, {}, text}, endpoint(Wire::kAnthropic, Structured::kTool));
+  return parse_response({status, {}, text}, request(), endpoint(Wire::kAnthropic, Structured::kTool));
 }
 
 TEST(Wire, AKeyIsInItsHeaderAndNowhereElse) {
@@ -186,59 +186,241 @@ TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
   const std::string page = "<html>\n<body>" + std::string(2000, 'x');
   // The nesting is so deep that copying the parsed value would overflow the stack.
   const std::string deep = R"({"choices":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  using enum CallFailure;
   const struct {
     std::string body;
     int status;
-    const char *code, *says;
-    bool may_retry;
+    CallFailure failure;
+    const char* says;
   } rows[] = {
-      {"", 200, "chat reply", "not valid JSON: nothing", false},
-      {page, 200, "chat reply", "not valid JSON: <html> <body>xxx", false},
-      {deep, 200, "chat reply", "not valid JSON: {\"choices\":[[[", false},
-      {R"({"choices":[{"mess)", 200, "chat reply", "not valid JSON: {\"choices\"", false},
-      {"[1]", 200, "chat reply", "not a JSON object: [1]", false},
-      {"{}", 200, "chat reply", "no completion: {}", false},
-      {R"({"choices":[]})", 200, "chat reply", "no completion", false},
-      {R"({"choices":[7]})", 200, "chat reply", "no completion", false},
-      {R"({"choices":[{"message":null}]})", 200, "chat reply", "no completion", false},
-      {R"({"choices":[{"message":{"content":null,"refusal":"no"}}]})", 200, "chat reply", "refused: no",
-       false},
-      {R"({"choices":[{"message":{"content":""},"finish_reason":"stop"}]})", 200, "chat reply",
-       "the reply is empty", false},
-      {R"({"choices":[{"message":{"content":"<think>hm"},"finish_reason":"length"}]})", 200, "chat reply",
-       "cut off before any text", false},
-      {R"({"error":{"message":"behind","code":502}})", 200, "chat down", "status 502: behind", true},
-      {R"({"error":{"message":"wrong key"}})", 401, "chat key", "wrong key", false},
-      {R"({"error":{"message":"You exceeded","code":"insufficient_quota"}})", 429, "chat key", "You exceeded",
-       false},
-      {R"({"error":{"message":"slow down"}})", 429, "chat down", "slow down", true},
-      {R"({"error":"model overloaded"})", 503, "chat down", "model overloaded", true},
-      {page, 502, "chat down", "status 502: <html>", true},
+      {"", 200, kEmpty, "empty: nothing"},
+      {" \n ", 200, kEmpty, "the response is empty"},
+      {page, 200, kUnreadable, "not valid JSON: <html> <body>xxx"},
+      {deep, 200, kUnreadable, "not valid JSON: {\"choices\":[[["},
+      {R"({"choices":[{"mess)", 200, kUnreadable, "not valid JSON: {\"choices\""},
+      {"[1]", 200, kUnreadable, "not a JSON object: [1]"},
+      {"{}", 200, kEmpty, "no completion: {}"},
+      {R"({"choices":[]})", 200, kEmpty, "no completion"},
+      {R"({"choices":[7]})", 200, kEmpty, "no completion"},
+      {R"({"choices":[{"message":null}]})", 200, kEmpty, "no completion"},
+      {R"({"choices":[{"message":{"content":null,"refusal":"no"}}]})", 200, kDeclined, "refused: no"},
+      {R"({"choices":[{"message":{"content":""},"finish_reason":"stop"}]})", 200, kEmpty,
+       "the reply is empty"},
+      {R"({"choices":[{"message":{"content":"<think>hm"},"finish_reason":"length"}]})", 200, kOnlyThought,
+       "cut off before any text"},
+      {R"({"choices":[{"message":{"content":null,"reasoning_content":"Let me see"}}]})", 200, kOnlyThought,
+       "`reasoning_content` has: Let me see"},
+      {R"({"choices":[{"message":{"content":"half"},"finish_reason":"content_filter"}]})", 200, kFiltered,
+       "content filter refused the reply"},
+      {R"({"choices":[{"message":{"content":""},"finish_reason":"error","error":{"code":502,"message":"up"}}]})",
+       200, kDown, "status 502: up"},
+      {R"({"choices":[{"message":{"content":"ha"},"finish_reason":"error"}]})", 200, kDown, "broke off"},
+      // The status is in the body, as a number or as a word.
+      {R"({"error":{"message":"behind","code":502}})", 200, kDown, "status 502: behind"},
+      {R"({"error":{"message":"slow down","code":"429"}})", 200, kDown, "status 429: slow down"},
+      {R"({"error":{"message":"slow down","code":"rate_limit_exceeded"}})", 200, kDown,
+       "status 429: slow down"},
+      {R"({"error":{"message":"Overloaded","type":"overloaded_error"}})", 200, kDown,
+       "status 503: Overloaded"},
+      {R"({"error":{"message":"later","status":"RESOURCE_EXHAUSTED"}})", 200, kDown, "later"},
+      {R"({"error":"the model is unavailable"})", 200, kDown, "unavailable"},
+      {R"({"error":{"message":"no such field","code":"invalid_request"}})", 200, kRequest, "no such field"},
+      // Keys, money and filters have several statuses.
+      {R"({"error":{"message":"wrong key"}})", 401, kKey, "wrong key"},
+      {R"([{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}])", 400, kKey,
+       "status 400: API key not valid."},
+      {R"({"error":{"message":"Bad","details":[{"reason":"API_KEY_INVALID"}]}})", 400, kKey, "Bad"},
+      {R"({"error":{"message":"You exceeded","code":"insufficient_quota"}})", 429, kMoney, "You exceeded"},
+      {R"({"error":{"message":"Insufficient balance. Please recharge.","code":"1113"}})", 429, kMoney,
+       "Insufficient"},
+      {R"({"error":{"message":"pay"}})", 402, kMoney, "pay"},
+      {R"({"error":{"message":"The prompt was rejected.","code":"content_filter"}})", 400, kFiltered,
+       "the server's content filter refused the prompt: The prompt was rejected."},
+      {R"({"error":{"message":"Your input was flagged","code":403}})", 403, kFiltered, "flagged"},
+      {R"({"error":{"message":"slow down"}})", 429, kDown, "slow down"},
+      {R"({"error":"model overloaded"})", 503, kDown, "model overloaded"},
+      {R"({"error":{"message":"Provider returned error","metadata":{"raw":"GPU lost"}}})", 502, kDown,
+       "GPU lost"},
+      {page, 502, kDown, "status 502: <html>"},
       {R"({"error":{"code":400,"message":"exceeds the available context size","type":"exceed_context_size_error"}})",
-       400, "chat context", "exceeds", false},
+       400, kContext, "exceeds"},
       {R"({"error":{"code":500,"message":"the request exceeds","type":"exceed_context_size_error"}})", 500,
-       "chat context", "exceeds", false},
+       kContext, "exceeds"},
       {R"({"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}})",
-       400, "chat context", "8192", false},
+       400, kContext, "8192"},
       {R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens"}})",
-       400, "chat context", "210000", false},
-      {R"({"detail":"Not Found"})", 404, "chat reply", "Not Found", false},
-      {"", 301, "chat reply", "status 301: nothing", false},
+       400, kContext, "210000"},
+      {R"({"detail":"Not Found"})", 404, kRequest, "Not Found"},
+      {"", 301, kRequest, "status 301: nothing"},
   };
   for (const auto& row : rows) {
     const ParsedResponse a = openai(row.body, row.status);
     ASSERT_FALSE(a.reply.has_value()) << row.body;
-    EXPECT_EQ(a.reply.error().code, row.code) << row.body;
+    EXPECT_EQ(a.failure, row.failure) << row.body;
+    EXPECT_EQ(a.reply.error().code, record::word_of(rule_of(row.failure).code)) << row.body;
     EXPECT_NE(a.reply.error().message.find(row.says), std::string::npos) << a.reply.error().message;
     EXPECT_TRUE(a.reply.error().message.starts_with("there: ")) << a.reply.error().message;
-    EXPECT_EQ(a.may_retry, row.may_retry) << row.body;
-    EXPECT_LT(a.reply.error().message.size(), 300u);
+    EXPECT_LT(a.reply.error().message.size(), 350u);
     EXPECT_EQ(a.reply.error().message.find('\n'), std::string::npos);
   }
-  for (const char* body :
-       {"{}", R"({"content":7})", R"({"content":[]})", R"({"content":[{"type":"thinking"}]})",
-        R"({"content":[],"stop_reason":"refusal"})"})
-    EXPECT_EQ(anthropic(body).reply.error().code, "chat reply") << body;
+  const std::pair<const char*, CallFailure> of_anthropic[] = {
+      {"{}", kEmpty},
+      {R"({"content":7})", kEmpty},
+      {R"({"content":[],"stop_reason":"end_turn"})", kEmpty},
+      {R"({"content":[{"type":"thinking","thinking":"hm"}]})", kOnlyThought},
+      {R"({"content":[],"stop_reason":"max_tokens"})", kOnlyThought},
+      {R"({"content":[],"stop_reason":"refusal"})", kDeclined},
+      {R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})", kDown}};
+  for (const auto& [body, failure] : of_anthropic) {
+    const ParsedResponse a = anthropic(body);
+    ASSERT_FALSE(a.reply.has_value()) << body;
+    EXPECT_EQ(a.failure, failure) << body;
+  }
+}
+
+// A table that is read by its index must be in the order of the enum, and only what helps is repeated.
+TEST(Wire, EveryFailureHasItsRule) {
+  for (std::size_t i = 0; i < kFailureRules.size(); ++i) {
+    const FailureRule& rule = kFailureRules[i];
+    EXPECT_EQ(static_cast<std::size_t>(rule.failure), i);
+    EXPECT_EQ(rule.code == record::Cause::kNone, rule.failure == CallFailure::kNone);
+    if (rule.max_retries > 0) {
+      EXPECT_EQ(rule.state, EndpointState::kFailed) << i;
+    }
+  }
+}
+
+TEST(Wire, RefusalsGenerateNothingAndRepliesDo) {
+  EXPECT_FALSE(openai(R"({"error":{"code":429,"message":"slow down"}})").is_generated);
+  EXPECT_FALSE(openai("no", 503).is_generated);
+  EXPECT_TRUE(openai("").is_generated);
+  EXPECT_TRUE(openai("{}").is_generated);
+  EXPECT_TRUE(openai(R"({"choices":[{"message":{"content":""},"error":{"code":502}}]})").is_generated);
+  // A refusal that was billed says so.
+  const auto billed = openai(R"({"error":{"code":502},"usage":{"prompt_tokens":7,"completion_tokens":1}})");
+  ASSERT_TRUE(billed.usage.has_value());
+  EXPECT_EQ(billed.usage->input, 7);
+  // A server that reports "no error" in every response has none.
+  for (const char* none : {R"("")", "null", "{}", "false"})
+    EXPECT_EQ(openai(std::string(R"({"error":)") + none + R"(,"choices":[{"message":{"content":"x"}}]})")
+                  .reply->text,
+              "x");
+}
+
+TEST(Wire, TextInOtherFieldsIsTheReplyIfItHasItsForm) {
+  const auto text_in = [](const std::string& message, const ChatRequest& asked) {
+    const auto a = openai(R"({"choices":[{"message":)" + message + "}]}", 200, asked);
+    return a.reply ? a.reply->text : "";
+  };
+  const std::string object = R"({"a":"x"})";
+  const std::string call = R"({"content":null,"tool_calls":[{"function":{"arguments":"{\"a\":\"x\"}"}}]})";
+  EXPECT_EQ(text_in(R"({"content":null,"reasoning_content":"{\"a\":\"x\"}"})", request(kSchema)), object);
+  EXPECT_EQ(text_in(R"({"content":"","reasoning":"{\"a\":\"x\"}"})", request(kSchema)), object);
+  EXPECT_EQ(text_in(call, request(kSchema)), object);
+  EXPECT_EQ(text_in(R"({"function_call":{"arguments":{"a":"x"}}})", request(kSchema)), object);
+  EXPECT_EQ(text_in(R"({"reasoning":"```\nunit A\n```"})", request()), "```\nunit A\n```");
+  EXPECT_EQ(text_in(R"({"reasoning":"I think of {\"a\":\"x\"}"})", request(kSchema)), "");
+  EXPECT_EQ(text_in(R"({"reasoning":"A unit, perhaps"})", request()), "");
+  EXPECT_EQ(text_in(R"({"content":"yes","reasoning":"{\"a\":1}"})", request(kSchema)), "yes");
+}
+
+TEST(Wire, StreamsThatNobodyAskedForAreOneReply) {
+  const std::string chunks =
+      "data: {\"choices\":[{\"delta\":{\"content\":\"ba\"},\"finish_reason\":null}]}\n\n: waiting\n\n"
+      "data: {\"choices\":[{\"delta\":{\"content\":\"salt\"},\"finish_reason\":null}]}\r\n\r\n";
+  const auto whole = openai(
+      chunks +
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n");
+  ASSERT_TRUE(whole.reply.has_value()) << whole.reply.error().message;
+  EXPECT_EQ(whole.reply->text, "basalt");
+  EXPECT_EQ(whole.usage->input, 9);
+  const auto broken = openai(chunks);
+  EXPECT_EQ(broken.failure, CallFailure::kDown);
+  EXPECT_TRUE(broken.is_generated) << "what was written is billed";
+  const auto refused = openai("data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n");
+  EXPECT_EQ(refused.failure, CallFailure::kDown);
+  EXPECT_FALSE(refused.is_generated);
+
+  const std::string events =
+      "event: message_start\ndata: "
+      "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
+      "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"input\":{}}}\n\n"
+      "data: {\"type\":\"content_block_delta\",\"delta\":{\"partial_json\":\"{\\\"a\\\":\"}}\n\n"
+      "data: {\"type\":\"content_block_delta\",\"delta\":{\"partial_json\":\"\\\"x\\\"}\"}}\n\n"
+      "data: {\"type\":\"content_block_stop\"}\n\n";
+  const auto tool = anthropic(events +
+                              "data: "
+                              "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},"
+                              "\"usage\":{\"output_tokens\":7}}\n\n");
+  ASSERT_TRUE(tool.reply.has_value()) << tool.reply.error().message;
+  EXPECT_EQ(tool.reply->text, R"({"a":"x"})");
+  EXPECT_EQ(tool.usage->output, 7);
+  EXPECT_EQ(anthropic(events).failure, CallFailure::kDown);
+  EXPECT_TRUE(anthropic(events).is_usage_doubtful);
+}
+
+TEST(Wire, HalvesOfCharactersAreReplaced) {
+  const auto text = [](const std::string& content) {
+    const auto a = openai(R"({"choices":[{"message":{"content":")" + content + R"("}}]})");
+    return a.reply ? a.reply->text : a.reply.error().message;
+  };
+  EXPECT_EQ(text("cut \\ud83d"), "cut \uFFFD");
+  EXPECT_EQ(text("\\ude00 late"), "\uFFFD late");
+  EXPECT_EQ(text("\\ud83d\\ude00"), "\U0001F600");
+  EXPECT_EQ(text("bad \xff byte"), "bad \uFFFD byte");
+  EXPECT_EQ(text("two\nlines"), "two\nlines");
+  EXPECT_EQ(text("\\\\ud83d"), "\\ud83d") << "an escaped backslash begins no character";
+  EXPECT_EQ(
+      openai("\xef\xbb\xbf\n\n " + std::string(R"({"choices":[{"message":{"content":"x"}}]})")).reply->text,
+      "x");
+}
+
+// The counted output is never less than what is billed.
+TEST(Wire, ThoughtsThatAreBilledAreCounted) {
+  const struct {
+    const char* usage;
+    std::int64_t output;
+    bool is_doubtful;
+  } rows[] = {
+      {R"({"prompt_tokens":1000,"completion_tokens":100})", 100, false},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100})", 100, false},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"total_tokens":9100,"completion_tokens_details":{"reasoning_tokens":8000}})",
+       8100, false},
+      {R"({"prompt_tokens":1000,"completion_tokens":8100,"total_tokens":9100,"completion_tokens_details":{"reasoning_tokens":8000}})",
+       8100, false},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"completion_tokens_details":{"reasoning_tokens":8000}})",
+       8100, false},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"completion_tokens_details":{"reasoning_tokens":8000}})",
+       8100, true},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"total_tokens":500})", 100, true},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"prompt_tokens_details":{"cached_tokens":4000}})",
+       100, true},
+      {R"({"prompt_tokens":0,"completion_tokens":100})", 100, true},
+      {R"({"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1000})", 0, true},
+      {R"({"prompt_tokens":1000,"completion_tokens":100,"prompt_tokens_details":null,"completion_tokens_details":null})",
+       100, false},
+  };
+  for (const auto& row : rows) {
+    const auto a =
+        openai(std::string(R"({"choices":[{"message":{"content":"x"}}],"usage":)") + row.usage + "}");
+    ASSERT_TRUE(a.usage.has_value()) << row.usage;
+    EXPECT_EQ(a.usage->output, row.output) << row.usage;
+    EXPECT_EQ(a.is_usage_doubtful, row.is_doubtful) << row.usage;
+  }
+}
+
+TEST(Wire, DoubtfulCountsAreSaidInWords) {
+  ChatModel m;
+  m.name = "m";
+  ChatRequest r = request();
+  r.messages[1].text.assign(12'000, 'x');
+  EXPECT_NE(cut_prompt({.input = 1999}, r, m).find("read 1999 tokens of a prompt of 12010 bytes"),
+            std::string::npos);
+  EXPECT_EQ(cut_prompt({.input = 2048}, r, m), "");
+  EXPECT_EQ(cut_prompt({.input = 2}, request(), m), "") << "a short prompt says nothing";
+  EXPECT_NE(uncapped_thoughts({.output = 101}, r, m).find("counts 101 tokens of output where at most 100"),
+            std::string::npos);
+  EXPECT_EQ(uncapped_thoughts({.output = 100}, r, m), "");
 }
 
 TEST(Wire, InvalidUsageIsIgnored) {

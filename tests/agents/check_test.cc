@@ -1,5 +1,5 @@
 // Tests of the commands that check configured models and show the cost of a campaign's conversations.
-#include "chat/check.h"
+#include "agents/check.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -14,24 +14,39 @@
 #include "chat/server.h"
 #include "paths.h"
 
-namespace gabbro::chat {
+namespace gabbro::agents {
 namespace {
 
 namespace fs = std::filesystem;
+using chat::CallLog;
+using chat::ChatClient;
+using chat::ChatRequest;
+using chat::MessageRole;
+using chat::parse_config;
+using chat::ReceivedRequest;
+using chat::ScriptedResponse;
+using chat::Server;
 using nlohmann::json;
 
-ScriptedResponse answer(const std::string& text) {
+ScriptedResponse answer(const std::string& text, std::size_t input = 40) {
   const json body{{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
-                  {"usage", {{"prompt_tokens", 40}, {"completion_tokens", 5}}}};
+                  {"usage", {{"prompt_tokens", input}, {"completion_tokens", 5}}}};
   return {.body = body.dump()};
 }
 
-// Answers as a server that obeys schemas and grammars if `obeys`, and ignores them otherwise.
-ScriptedResponse respond(const ReceivedRequest& s, bool obeys) {
+// kObeys: schemas and grammars are followed. kThinks: as well, after thoughts that the server does not
+// remove. kIgnores: they are not. kCuts: as kObeys, but only 2048 tokens of a prompt are read.
+enum class Manner { kObeys, kThinks, kIgnores, kCuts };
+
+ScriptedResponse respond(const ReceivedRequest& s, Manner manner) {
   const json body = json::parse(s.body);
   if (body["model"] == "unknown") return {.status = 404, .body = R"({"error":{"message":"no such model"}})"};
-  if (body.contains("response_format") && obeys) return answer(R"({"colour":"red","count":3})");
-  if (body.contains("grammar") && obeys) return answer("yes");
+  const std::string before = manner == Manner::kThinks ? "Is it {\"a\": 1}?\n</think>\n\n" : "";
+  constexpr std::size_t kLong = 3000;  // bytes
+  if (s.body.size() > kLong) return answer("basalt", manner == Manner::kCuts ? 2048 : s.body.size() / 4);
+  if (body.contains("response_format") && manner != Manner::kIgnores)
+    return answer(before + R"({"colour":"red","count":3})");
+  if (body.contains("grammar") && manner != Manner::kIgnores) return answer(before + "yes");
   return answer("Well, that is a good question.");
 }
 
@@ -80,7 +95,7 @@ class CommandTest : public ::testing::Test {
 
 TEST_F(CommandTest, AgentsTestReportsEachModel) {
   {
-    const Server good([](const ReceivedRequest& s) { return respond(s, /*obeys=*/true); });
+    const Server good([](const ReceivedRequest& s) { return respond(s, Manner::kObeys); });
     const std::string out = gabbro("agents test --agents " + write(toml(good.url())));
     EXPECT_EQ(code, 0) << out;
     for (const char* line : {"small at local", "answers      yes, in ", "structured   yes",
@@ -88,7 +103,7 @@ TEST_F(CommandTest, AgentsTestReportsEachModel) {
       EXPECT_NE(out.find(line), std::string::npos) << line << "\n" << out;
   }
   {
-    const Server loose([](const ReceivedRequest& s) { return respond(s, /*obeys=*/false); });
+    const Server loose([](const ReceivedRequest& s) { return respond(s, Manner::kIgnores); });
     const std::string out = gabbro("agents test --agents " + write(toml(loose.url())));
     EXPECT_EQ(code, 1) << out;
     for (const char* line :
@@ -115,7 +130,7 @@ TEST_F(CommandTest, AgentsTestReportsEachModel) {
 TEST_F(CommandTest, CostPrintsTheSumsOfTheCallLog) {
   EXPECT_NE(gabbro("cost " + folder.string()).find("there are no conversations in"), std::string::npos);
   EXPECT_EQ(code, 2);
-  const Server server([](const ReceivedRequest& s) { return respond(s, /*obeys=*/true); });
+  const Server server([](const ReceivedRequest& s) { return respond(s, Manner::kObeys); });
   {
     const auto log = CallLog::open(folder / "calls.db");
     const auto config = parse_config(toml(server.url()));
@@ -143,4 +158,4 @@ TEST_F(CommandTest, CostPrintsTheSumsOfTheCallLog) {
 }
 
 }  // namespace
-}  // namespace gabbro::chat
+}  // namespace gabbro::agents
