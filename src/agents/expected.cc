@@ -30,8 +30,8 @@ std::vector<chat::ExpectedCalls> expected_calls(const AgentSettings& s) {
     add("reviewer", repairs ? s.reviewers : 0, kTaskPrefix, 900);
     return out;
   }
-  // A strong model was asked 6.7 times for a design: 1.4 units, of which one in seven had to be repaired. Smaller
-  // models need more; a campaign that continues is estimated by its own record.
+  // A strong model was asked 6.7 times for a design: 1.4 units, of which one in seven had to be repaired.
+  // Smaller models need more; a campaign that continues is estimated by its own record.
   const double proposals = std::min(1.5, static_cast<double>(s.attempts)), units = 1.5, repairs = 0.5;
   add("librarian", s.queries > 0 ? 1 : 0, kTaskPrefix, 600);
   add("proposer", proposals, kUnitsPrefix, 980);

@@ -145,7 +145,8 @@ json object_as_meant(json value, const json& schema) {
   if (value.is_string())
     if (json inner = parsed(value.get_ref<const std::string&>()); inner.is_object()) value = std::move(inner);
   if (!value.is_object()) return value;
-  for (const auto& [name, field] : part_of(schema, "properties").items()) {
+  const json fields = part_of(schema, "properties");
+  for (const auto& [name, field] : fields.items()) {
     const auto found = value.find(name);
     if (found == value.end()) continue;
     json meant = as_meant(*found, field);

@@ -33,8 +33,8 @@ struct Tries {
 };
 
 /// Returns the limits for one fault. After wrong numbers, a run that `trains_anew` is trained once more, from
-/// its start: training is deterministic, so a design would compute them again. So is a run that continued from
-/// a checkpoint and ended without a score for any other reason.
+/// its start: training is deterministic, so a design would compute them again. So is a run that continued
+/// from a checkpoint and ended without a score for any other reason.
 constexpr Tries tries_of(Fault fault, bool trains_anew = false) {
   switch (fault) {
     case Fault::kDesign:

@@ -159,7 +159,8 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
 bool Campaign::State::awaits_check_of_numbers() const {
   const auto has_wrong_numbers = [](const EndedRun& run) { return run.fault == Fault::kNumbers; };
   return std::any_of(runs_to_check.begin(), runs_to_check.end(), has_wrong_numbers) ||
-         (machine_check && std::any_of(machine_check->runs.begin(), machine_check->runs.end(), has_wrong_numbers));
+         (machine_check &&
+          std::any_of(machine_check->runs.begin(), machine_check->runs.end(), has_wrong_numbers));
 }
 
 // Returns true if wrong numbers of a run do not count against its design at once: one that judges, and one

@@ -237,8 +237,8 @@ class Campaign::Session {
 
   Result<SessionEnd> close() {
     if (s_.agents) close_agents();
-    // A machine that computes wrong numbers wrote them into the checkpoints of all runs. So it may have done if
-    // the session ends before wrong numbers of a run were checked.
+    // A machine that computes wrong numbers wrote them into the checkpoints of all runs. So it may have done
+    // if the session ends before wrong numbers of a run were checked.
     if (std::exchange(s_.distrusts_numbers, false) || s_.awaits_check_of_numbers())
       for (const evolve::Trial& t : s_.population.trials())
         if (!t.ended) is_ok(s_.remove_checkpoint(t.begun.id));

@@ -143,8 +143,7 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
     // A run that was continued by another build has a list of both.
     const auto mixed = [](const Trial& t) { return t.build.find(';') != std::string::npos; };
     if (own && leader && !own->build.empty() && !leader->build.empty())
-      out.mixes_builds =
-          out.mixes_builds || own->build != leader->build || mixed(*own) || mixed(*leader);
+      out.mixes_builds = out.mixes_builds || own->build != leader->build || mixed(*own) || mixed(*leader);
     may_pair += own ? !own->ended || own->status == record::Status::kDone : trainable;
   }
   out.trained = may_pair >= std::min(kLeastSeeds, c.seeds);

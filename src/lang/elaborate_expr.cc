@@ -351,17 +351,17 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
   return {truth ? 1.0 : 0.0, truth ? 1.0 : 0.0};
 }
 
-// Returns true if all elements are whole numbers by the ops that compute them. `level` is the index of the body
-// in `contexts`; a step of a scan captures values of the model's body, which is the first.
+// Returns true if all elements are whole numbers by the ops that compute them. `level` is the index of the
+// body in `contexts`; a step of a scan captures values of the model's body, which is the first.
 bool is_whole(const std::vector<BodyContext>& contexts, std::size_t level, NodeId id, int depth = 0) {
   constexpr int kMaxDepth = 12;
   const ir::Node& n = contexts[level].builder->node(id);
   const auto operand = [&](int i) { return is_whole(contexts, level, n.in[i], depth + 1); };
   switch (n.op) {
     case Op::kArg:
-      return std::any_of(contexts[level].captured.begin(), contexts[level].captured.end(), [&](const auto& c) {
-        return c.second == id && is_whole(contexts, 0, c.first, depth + 1);
-      });
+      return std::any_of(
+          contexts[level].captured.begin(), contexts[level].captured.end(),
+          [&](const auto& c) { return c.second == id && is_whole(contexts, 0, c.first, depth + 1); });
     case Op::kConst:
       return n.value == std::floor(n.value) && std::isfinite(n.value);
     case Op::kPosition:
@@ -467,9 +467,9 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
   const bool depends_on_width = is_number(b) && !as_static(*this, b).sym.is_constant();
   const bool has_time = builder().type(x).time() || builder().type(y).time();
   const bool is_rounded = !is_number(b) || !has_exact_reciprocal(as_static(*this, b));
-  const bool is_ratio_of_whole =
-      (has_time || !depends_on_width) && is_whole(contexts_, contexts_.size() - 1, x) &&
-      is_whole(contexts_, contexts_.size() - 1, y);
+  const bool is_ratio_of_whole = (has_time || !depends_on_width) &&
+                                 is_whole(contexts_, contexts_.size() - 1, x) &&
+                                 is_whole(contexts_, contexts_.size() - 1, y);
   const auto quotient = [&] {
     return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}),
                 [&](NodeId r) { return emit_binary(Op::kMul, x, r); });

@@ -137,7 +137,7 @@ struct TrialResult {
   double rate = 0, input_rate = 1, output_rate = 1;
   double first_loss = 0, last_loss = 0;  // nats per token, in training
   double train_seconds = 0, tokens_per_second = 0;
-  std::string engine;   // what ran where (exec::Model::description); empty: the engine cpu
+  std::string engine;  // what ran where (exec::Model::description); empty: the engine cpu
   // Program and processor that computed it (base/build_id.h); several, separated by "; ", if it was continued
   // by another; empty: not recorded.
   std::string build;

@@ -1104,15 +1104,14 @@ TEST(Campaign, CheckpointsOfAMachineWithWrongNumbersAreRemoved) {
 TEST(Campaign, ACheckpointOfAnEarlierProcessJudgesNoDesign) {
   SKIP_UNDER_SANITIZERS();
   using Change = std::function<void(record::TrialResult&)>;
-  const std::pair<const char*, Change> ends[] = {
-      {"losses that are not finite", have_no_finite_loss},
-      {"a score worse than bigrams",
-       [](record::TrialResult& r) {
-         r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
-         r.bigram_bits_per_byte = r.bits_per_byte - 0.1;
-         for (record::Anchor& a : r.anchors)
-           if (a.name == "better than bigrams") a.holds = false;
-       }}};
+  const std::pair<const char*, Change> ends[] = {{"losses that are not finite", have_no_finite_loss},
+                                                 {"a score worse than bigrams", [](record::TrialResult& r) {
+                                                    r.status = record::Status::kRefused,
+                                                    r.cause = "better than bigrams: 2.9 of 2.8 bits";
+                                                    r.bigram_bits_per_byte = r.bits_per_byte - 0.1;
+                                                    for (record::Anchor& a : r.anchors)
+                                                      if (a.name == "better than bigrams") a.holds = false;
+                                                  }}};
   for (const auto& [what, change_result] : ends) {
     SCOPED_TRACE(what);
     const Folder folder;

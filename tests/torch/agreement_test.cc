@@ -130,13 +130,15 @@ TEST(TorchAgrees, OnQuotientsOfPositions) {
   constexpr std::int64_t kLength = 300;
   for (const bool in_scan : {false, true})
     for (const int divisor : {-41, -3, 0, 1, 3, 41, 47, 55, 61, 82}) {
+      if (in_scan && divisor == 0) continue;  // What is not a number stays in the state.
       SCOPED_TRACE(fmt::format("{} in a scan: {}", divisor, in_scan));
       const std::string quotient = fmt::format("(position() - 82) / ({} + 0 * position())", divisor);
       const lang::ParseResult parsed = lang::parse(
-          in_scan ? fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    scan S: [D] = 0:\n        S = 0 * S + {}\n"
-                                "    return S + 0 * x\n",
-                                quotient)
-                  : fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    return {} + 0 * x\n", quotient));
+          in_scan
+              ? fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    scan S: [D] = 0:\n        S = 0 * S + {}\n"
+                            "    return S + 0 * x\n",
+                            quotient)
+              : fmt::format("unit Made(x: [t, D]) -> [t, D]:\n    return {} + 0 * x\n", quotient));
       ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
       const lang::Elaboration e = elaborated(parsed.program, edit::build::name("Made"), 1);
       ASSERT_TRUE(e.ok());
@@ -146,7 +148,7 @@ TEST(TorchAgrees, OnQuotientsOfPositions) {
       for (std::int64_t t = 0; t < kLength; ++t) {
         const double want = static_cast<double>(t - 82) / divisor;
         const double got = made[static_cast<std::size_t>(t)];
-        if (std::isnan(want) || (in_scan && divisor == 0)) continue;  // NaN stays in the state
+        if (std::isnan(want)) continue;
         if (std::isinf(want) || want == std::floor(want)) {
           EXPECT_EQ(got, want) << t;
         } else {
