@@ -40,7 +40,7 @@ struct Brief {
   std::vector<std::string> failures;    // failures so far by cause: "size: 14 times; the last: ..."
   std::vector<std::string> forecasts;   // how the forecasts of reviewers came out
   std::vector<std::string> directions;  // instructions from the person who steers the campaign
-  // How the design is written; nothing: as AgentSettings::writing says.
+  // The way of writing the design; nothing: as AgentSettings::writing says.
   std::optional<record::Writing> writing;
   /// Proposals accepted earlier, as describe(proposal). A proposal whose title and idea are similar to one of
   /// them is refused before review.

@@ -43,7 +43,7 @@ struct AgentSettings {
   bool planner = true, checker = true, observer = true;
   bool grammar = true;  // constrains the coder's replies to Gab's grammar if the server can
 
-  // How designs are written. Nothing ("auto"): in a campaign, as its record says is worth its money;
+  // The way of writing designs. Nothing ("auto"): in a campaign, as its record says is worth its money;
   // otherwise unit by unit.
   std::optional<record::Writing> writing;
 };

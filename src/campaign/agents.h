@@ -20,7 +20,8 @@ namespace gabbro::campaign {
 struct Agents {
   agents::TaskPool* pool = nullptr;
   agents::Modes modes;  // initial weights of the modes, before success shifts them
-  // How the strategy "agents" writes designs; nothing: as its record in the campaign says (next_task).
+  // The way in which the strategy "agents" writes designs; nothing: as its record in the campaign says
+  // (next_task).
   std::optional<record::Writing> writing{};
   // Returns a line for the view, with the money spent and the endpoints that are down; may be null.
   std::function<std::string()> account;

@@ -1,4 +1,4 @@
-// What became of a design: how it did against its parent in the search.
+// The outcome of a design: its runs in the search against those of its parent.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace gabbro::evolve {
 
-/// How a design did against another one in the search's runs at the first rung. Differences are the design's
-/// value minus the other's, so that below 0 is better.
+/// The comparison of a design with another one in the search's runs at the first rung. Differences are the
+/// design's value minus the other's, so that below 0 is better.
 struct Outcome {
   std::int64_t against = 0;  // id of the other design
   bool better = false;

@@ -28,8 +28,8 @@ struct WrittenUnit {
   int repairs = 0;     // checker messages sent back to the model
 };
 
-/// How agents write a design: unit by unit after a reviewed proposal, as a whole program that the checker's
-/// messages repair, or as a whole program in one reply.
+/// The way in which agents write a design: unit by unit after a reviewed proposal, as a whole program that
+/// the checker's messages repair, or as a whole program in one reply.
 enum class Writing : std::uint8_t { kUnits, kProgram, kDirect };
 template <>
 struct Spelling<Writing> {

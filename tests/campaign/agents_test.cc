@@ -286,6 +286,40 @@ TEST(Agents, AnInterruptedTaskBeginsAgainWithItsBrief) {
   EXPECT_EQ(c->population().tasks().front().begun.id, 1);
 }
 
+// A call in progress is billed, so that its task is completed and recorded if it ends within some seconds; no
+// question is asked that cannot end in a run.
+TEST(Agents, CallsInProgressAtTheEndAreWaitedFor) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  std::vector<double> given;  // seconds that calls had to end, at each stop
+  std::mutex mutex;
+  std::atomic<bool> at_end = false;
+  agents::TaskPool pool(
+      [&](const agents::Brief& brief) {
+        while (!at_end) usleep(1000);
+        usleep(30'000);
+        return write_design(brief);
+      },
+      1,
+      [&](double seconds) {
+        const std::lock_guard lock(mutex);
+        given.push_back(seconds);
+        at_end = true;
+      });
+  Agents agents{.pool = &pool};
+  c->use_agents(&agents);
+  FakeExecutor executor;
+  ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
+  ASSERT_GE(given.size(), 2U);
+  EXPECT_EQ(given[0], agents::kSecondsForLastCalls);
+  EXPECT_EQ(given.back(), 0);
+  ASSERT_EQ(c->population().tasks().size(), 1U) << "only one run is left for a design";
+  EXPECT_TRUE(c->population().tasks()[0].ended);
+  EXPECT_EQ(c->population().tasks()[0].report.outcome, record::TaskOutcome::kDesign);
+}
+
 // Whatever agents deliver, the campaign continues and counts the reasons.
 TEST(Agents, RepliesThatAreNotDesignsAreCounted) {
   SKIP_UNDER_SANITIZERS();
