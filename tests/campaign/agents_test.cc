@@ -311,7 +311,9 @@ TEST(Agents, CallsInProgressAtTheEndAreWaitedFor) {
   Agents agents{.pool = &pool};
   c->use_agents(&agents);
   FakeExecutor executor;
-  ASSERT_TRUE(c->run({.trials = 1}, executor, kNeverStop, kNoView));
+  // The first task waits for the baselines.
+  const auto baselines = static_cast<std::int64_t>(c->plan().settings.baselines.size());
+  ASSERT_TRUE(c->run({.trials = baselines + 1}, executor, kNeverStop, kNoView));
   ASSERT_GE(given.size(), 2U);
   EXPECT_EQ(given[0], agents::kSecondsForLastCalls);
   EXPECT_EQ(given.back(), 0);
