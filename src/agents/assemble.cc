@@ -49,6 +49,13 @@ std::string text_at(const lang::Program& program, const lang::Library& library, 
 
 }  // namespace
 
+lang::CheckReport check_single_design(const std::string& text, const lang::Library& library) {
+  lang::CheckReport report = lang::check(text, library);
+  if (report.valid())
+    if (const auto design = edit::design_of(report.program); !design) report.errors.push_back(design.error());
+  return report;
+}
+
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library) {
   const std::size_t needed = record::parents_of(brief.mode);
   if (brief.parents.size() < needed)
@@ -56,10 +63,7 @@ Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang:
                 fmt::format("{} needs {} parents, got {}", brief.mode, needed, brief.parents.size()));
   std::vector<lang::Program> out;
   for (const Parent& parent : brief.parents) {
-    lang::CheckReport report = lang::check(parent.program, library);
-    if (report.valid())
-      if (const auto design = edit::design_of(report.program); !design)
-        report.errors.push_back(design.error());
+    lang::CheckReport report = check_single_design(parent.program, library);
     if (!report.valid())
       return fail("brief", fmt::format("parent {} is not valid: {}", parent.name, report.errors[0].message));
     out.push_back(std::move(report.program));

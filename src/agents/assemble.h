@@ -20,6 +20,9 @@ struct Base {
   std::string inserted_instance;  // text of the instance that crossover put there; empty without crossover
 };
 
+/// Checks a program that has to hold a single design: any other number of them is an error of the report.
+lang::CheckReport check_single_design(const std::string& text, const lang::Library& library);
+
 /// Parses the parents of a brief. Errors, "brief": there are fewer parents than the mode needs, or a parent
 /// does not pass the checker or has no single design.
 Result<std::vector<lang::Program>> parse_parents(const Brief& brief, const lang::Library& library);

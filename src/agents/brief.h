@@ -20,8 +20,7 @@ struct Parent {
   std::int64_t id = 0;  // id of the design in the campaign; without a campaign: its index, from 1
   std::string name, program;
   std::vector<std::string> evidence;  // scores against baselines by rung, loss curve, ablations
-  // Where it came from, and what came of that: proposals, promises, objections and outcomes, of the design
-  // and its ancestors.
+  // The proposals, promises, objections and outcomes of the design and its ancestors.
   std::vector<std::string> history;
 };
 

@@ -78,8 +78,8 @@ class Conversation {
   record::TaskReport& report_;
 };
 
-/// Puts excerpts into the conversation's value "literature", as quoted data; none if there is no literature
-/// or nothing is found. A librarian whose queries cannot be read is skipped for this task. Errors: those of
+/// Searches the literature, and stores excerpts as the conversation's value "literature", in quotation tags.
+/// The value stays empty if nothing is found, or if the librarian's queries cannot be read. Errors: those of
 /// chat.
 Result<bool> find_literature(Conversation& conversation);
 

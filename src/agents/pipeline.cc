@@ -163,9 +163,7 @@ Result<std::string> write_by_units(Conversation& conversation) {
 // chat and the screener are about this program: those of the checker, of Brief::admit, and "review" with the
 // objections.
 Result<lang::Program> check_program(Conversation& conversation, const std::string& code) {
-  lang::CheckReport report = lang::check(code, conversation.tools().library);
-  if (report.valid())
-    if (const auto one = edit::design_of(report.program); !one) report.errors.push_back(one.error());
+  lang::CheckReport report = check_single_design(code, conversation.tools().library);
   if (!report.valid()) {
     const std::string complaint = describe_errors(report.errors, code, report.errors.size());
     conversation.report_step("checker", StepKind::kRefused, complaint);
@@ -176,16 +174,11 @@ Result<lang::Program> check_program(Conversation& conversation, const std::strin
   task.proposal = fmt::format("{}\n\n{}", task.title, leading_comment(code));
   if (auto ok = check_admitted(conversation.brief(), report.program); !ok) return tl::unexpected(ok.error());
   if (conversation.writing() == record::Writing::kDirect) return std::move(report.program);
-  GABBRO_TRY(reviews, review(conversation, fmt::format("{}\n\nThe program:\n{}\nFacts:\n{}", task.proposal,
-                                                       lang::print(report.program),
-                                                       facts_text(report.subjects.front().facts))));
-  task.reviews = std::move(reviews);
-  const double rating = mean_rating(task.reviews, conversation.brief().reviewer_weights);
-  if (task.reviews.empty() || rating >= conversation.settings().pass) return std::move(report.program);
-  std::string objections;
-  for (const record::Review& r : task.reviews) objections += r.text;
-  return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
-                                    conversation.settings().pass, objections));
+  const std::string reviewed =
+      fmt::format("{}\n\nThe program:\n{}\nFacts:\n{}", task.proposal, lang::print(report.program),
+                  facts_text(report.subjects.front().facts));
+  if (auto ok = pass_review(conversation, reviewed); !ok) return tl::unexpected(ok.error());
+  return std::move(report.program);
 }
 
 // Returns true if a repaired program may pass where this one failed. A duplicate needs another idea, and
@@ -276,9 +269,7 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
   record::TaskReport report;
   run_catching(report, [&] {
     report.prompts = prompts_version();
-    lang::CheckReport checked = lang::check(program, tools.library);
-    if (checked.valid())
-      if (const auto one = edit::design_of(checked.program); !one) checked.errors.push_back(one.error());
+    const lang::CheckReport checked = check_single_design(program, tools.library);
     if (!checked.valid())
       return set_failure(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
     Conversation conversation(brief, tools, report);

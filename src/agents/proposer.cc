@@ -15,7 +15,6 @@ using record::Mode;
 namespace {
 
 constexpr std::size_t kLongestEcho = 6000;  // bytes of a refused reply that are sent back with the reasons
-constexpr std::size_t kLongestObjections = 1500;
 constexpr std::size_t kLongestTitle = 200;  // bytes of a similar proposal's title in the reason
 
 // Returns the question of the first attempt. In the reply, `place` is a path in the tree of the first parent,
@@ -71,24 +70,6 @@ Result<bool> check_not_similar(Conversation& conversation, const Proposal& p) {
               "propose another mechanism");
 }
 
-// Has the proposal reviewed. Planner and coder hear the objections of a review that passes. Errors: those of
-// review(); "review", with the objections, if it does not pass.
-Result<bool> check_review(Conversation& conversation, const Proposal& p) {
-  GABBRO_TRY(reviews, review(conversation, describe(p)));
-  conversation.report().reviews = reviews;
-  if (reviews.empty()) return true;
-  std::string objections;
-  for (const record::Review& r : reviews) objections += r.text;
-  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
-  if (rating >= conversation.settings().pass) {
-    if (!objections.empty())
-      conversation.values["objections"] = quoted("review", objections, kLongestObjections);
-    return true;
-  }
-  return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
-                                    conversation.settings().pass, objections));
-}
-
 // Returns true if the error is about this proposal, so that another attempt may succeed.
 bool is_refusal(const Error& e) {
   return is(e, Cause::kProposal) || is(e, Cause::kDuplicate) || is(e, Cause::kReview) || is(e, Cause::kJson);
@@ -116,7 +97,7 @@ Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lan
       if (!asks_planner(conversation.settings(), conversation.brief().mode, proposal))
         if (auto plan = make_plan(conversation, proposal, base); !plan)
           return fail("proposal", plan.error().message, plan.error().hint);
-      if (auto ok = check_review(conversation, proposal); !ok) return ok;
+      if (auto ok = pass_review(conversation, describe(proposal)); !ok) return ok;
       accepted = {std::move(proposal), std::move(base)};
       return true;
     }();

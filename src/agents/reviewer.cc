@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxObjections = 8;
 constexpr std::size_t kLongestObjection = 600;  // bytes
+constexpr std::size_t kMostObjections = 1500;   // bytes of all that planner and coder are told
 
 // Reads a reviewer's reply into `review`, except for its model.
 Result<bool> read_review(const std::string& json, record::Review& review) {
@@ -59,6 +60,20 @@ Result<std::vector<record::Review>> review(Conversation& conversation, const std
   if (reviews.empty() && conversation.settings().reviewers > 0)
     return fail("review", "no valid review: " + last_error.message, last_error.hint);
   return reviews;
+}
+
+Result<bool> pass_review(Conversation& conversation, const std::string& proposal) {
+  GABBRO_TRY(reviews, review(conversation, proposal));
+  conversation.report().reviews = reviews;
+  if (reviews.empty()) return true;
+  std::string objections;
+  for (const record::Review& r : reviews) objections += r.text;
+  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
+  if (rating < conversation.settings().pass)
+    return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
+                                      conversation.settings().pass, objections));
+  if (!objections.empty()) conversation.values["objections"] = quoted("review", objections, kMostObjections);
+  return true;
 }
 
 double mean_rating(const std::vector<record::Review>& reviews, const std::map<std::string, double>& weights) {

@@ -29,6 +29,11 @@ Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lan
 /// abstains. Errors: those of chat; "review" if all abstain.
 Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal);
 
+/// Has a proposal, or a whole program, reviewed and fills the reviews of the report. The objections of
+/// reviews that pass become the conversation's value "objections". Errors: those of review(); "review", with
+/// the objections, if the mean rating is below AgentSettings::pass.
+Result<bool> pass_review(Conversation& conversation, const std::string& proposal);
+
 /// Returns the weighted mean rating, 0 without reviews. `weights` are those of the models by name, 1 for a
 /// model that is not listed. Each review has its model's weight divided by the model's number of reviews, so
 /// that a model that is asked twice does not count twice. A model that gives every proposal the same rating

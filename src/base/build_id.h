@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace gabbro {
 
@@ -9,5 +10,8 @@ namespace gabbro {
 /// processor: "0a1b2c3d4e5f6071 avx512f". Equal programs on such processors compute equal numbers. The hash
 /// is of the build ids (ELF notes), or of a library's name and size if it has none. It is computed once.
 const std::string& build_id();
+
+/// Separates the ids in a list of several builds, as of a run that another build continued.
+inline constexpr std::string_view kBuildSeparator = "; ";
 
 }  // namespace gabbro

@@ -1,6 +1,7 @@
 // Writes the briefs that agents are given.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,7 +13,6 @@
 #include "evolve/outcome.h"
 #include "evolve/reviewers.h"
 #include "evolve/strategy.h"
-#include "lang/parser.h"
 
 namespace gabbro::campaign {
 
@@ -103,12 +103,10 @@ std::vector<const Individual*> draw_parents(const Population& p, const std::stri
   std::erase_if(ranked, [](const auto& c) { return !std::isfinite(c.excess_bits); });
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.excess_bits < b.excess_bits; });
-  const std::set<std::int64_t> busy = busy_parents(p);
-  std::stable_partition(ranked.begin(), ranked.end(),
-                        [&](const auto& c) { return !busy.contains(c.design->created.id); });
-  const auto free = static_cast<std::size_t>(std::count_if(
-      ranked.begin(), ranked.end(), [&](const auto& c) { return !busy.contains(c.design->created.id); }));
-  if (free > 0) ranked.resize(free);
+  const auto is_free = [busy = busy_parents(p)](const auto& c) {
+    return !busy.contains(c.design->created.id);
+  };
+  if (std::any_of(ranked.begin(), ranked.end(), is_free)) std::erase_if(ranked, std::not_fn(is_free));
   std::vector<const Individual*> out;
   while (out.size() < 2 && !ranked.empty()) {
     std::size_t rank = 0;
@@ -119,11 +117,11 @@ std::vector<const Individual*> draw_parents(const Population& p, const std::stri
   return out;
 }
 
-// Returns the names of the units that the programs define.
-std::set<std::string> units_in(const std::vector<agents::Parent>& parents) {
+// Returns the names of the units that the designs define.
+std::set<std::string> units_in(const std::vector<const Individual*>& designs) {
   std::set<std::string> out;
-  for (const agents::Parent& parent : parents)
-    for (const lang::Item& item : lang::parse(parent.program).program.items)
+  for (const Individual* design : designs)
+    for (const lang::Item& item : design->program->items)
       if (std::holds_alternative<lang::Unit>(item.value)) out.insert(lang::item_name(item));
   return out;
 }
@@ -151,7 +149,7 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   const Individual* parent = parents.empty() ? nullptr : parents[0];
   const Individual* second_parent = parents.size() > 1 ? parents[1] : nullptr;
   brief.ladder = ladder_lines(p);
-  brief.credit = unit_worth_lines(p, units_in(brief.parents));
+  brief.credit = unit_worth_lines(p, units_in(parents));
   brief.neighbours = neighbour_lines(p, parent);
   brief.failures = failure_lines(p);
   brief.forecasts = forecast_lines(p);

@@ -271,27 +271,22 @@ std::vector<std::string> forecast_lines(const Population& p) {
     std::int64_t count = 0, beat = 0;
   };
   std::map<std::string, Sum> models;
-  std::vector<std::string> latest;
-  for (const evolve::AgentTask& task : p.tasks()) {
-    if (task.design == 0) continue;
-    const Individual& design = p.individual(task.design);
-    const auto outcome = evolve::outcome_of(p, design);
-    if (!outcome) continue;
-    for (const record::Review& r : task.report.reviews) {
-      Sum& sum = models[r.model];
-      sum.probability += r.probability, ++sum.count, sum.beat += outcome->better ? 1 : 0;
-      latest.push_back(fmt::format(
-          "{}: {} said {:.0f} %; it {}: {}", one_line(task.report.title, kLongestIdea), one_line(r.model, 40),
-          100 * r.probability, outcome->better ? "did" : "did not", outcome_text(p, *outcome)));
-    }
+  const std::vector<evolve::Prediction> all = evolve::predictions(p);
+  for (const evolve::Prediction& f : all) {
+    Sum& sum = models[f.model];
+    sum.probability += f.probability, ++sum.count, sum.beat += f.beat ? 1 : 0;
   }
   std::vector<std::string> out;
   for (const auto& [model, sum] : models)
     out.push_back(fmt::format("{}: {:.0f} % on average over {}; {} of them beat their parent",
                               one_line(model, 40), 100 * sum.probability / static_cast<double>(sum.count),
                               count_of(sum.count, "forecast"), sum.beat));
-  const std::size_t from = latest.size() > kMaxLines ? latest.size() - kMaxLines : 0;
-  out.insert(out.end(), latest.begin() + static_cast<std::ptrdiff_t>(from), latest.end());
+  for (std::size_t i = all.size() > kMaxLines ? all.size() - kMaxLines : 0; i < all.size(); ++i) {
+    const evolve::AgentTask& task = p.tasks()[static_cast<std::size_t>(all[i].task - 1)];
+    out.push_back(fmt::format("{}: {} said {:.0f} %; it {}: {}", one_line(task.report.title, kLongestIdea),
+                              one_line(all[i].model, 40), 100 * all[i].probability,
+                              all[i].beat ? "did" : "did not", outcome_text(p, p.individual(task.design))));
+  }
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include "evolve/comparison.h"
+#include "base/build_id.h"
 
 #include <fmt/format.h>
 
@@ -141,7 +142,7 @@ ComparisonRow row_of(const Population& p, const record::ComparisonBegun& c, std:
     const bool own_ended = own ? own->ended : !trainable;
     out.ended += own_ended && leader && leader->ended;
     // A run that was continued by another build has a list of both.
-    const auto mixed = [](const Trial& t) { return t.build.find(';') != std::string::npos; };
+    const auto mixed = [](const Trial& t) { return t.build.find(kBuildSeparator) != std::string::npos; };
     if (own && leader && !own->build.empty() && !leader->build.empty())
       out.mixes_builds = out.mixes_builds || own->build != leader->build || mixed(*own) || mixed(*leader);
     may_pair += own ? !own->ended || own->status == record::Status::kDone : trainable;

@@ -12,7 +12,7 @@ std::vector<Prediction> predictions(const Population& p) {
     if (task.design == 0) continue;
     if (const auto outcome = outcome_of(p, p.individual(task.design)))
       for (const record::Review& r : task.report.reviews)
-        out.push_back({r.model, r.probability, outcome->better});
+        out.push_back({r.model, r.probability, outcome->better, task.begun.id});
   }
   return out;
 }

@@ -22,6 +22,7 @@ struct Prediction {
   std::string model;         // the reviewer
   double probability = 0.5;  // that the design beats its parent
   bool beat = false;         // it did
+  std::int64_t task = 0;     // id of the task that wrote the design
 };
 
 /// Returns all predictions whose design has an outcome, in the order of tasks. O(tasks), with a pass over all

@@ -83,7 +83,7 @@ struct IntHyper {
   bool own = false;  // the unit is part of the checked program
 };
 
-/// Where the program creates a parameter, for messages.
+/// The place in the program that creates a parameter, for messages.
 struct ParamOrigin {
   Position at;           // of the call; line 0 for parameters that no call creates
   std::string unit;      // the unit or fn of the checked program in which it stands

@@ -467,14 +467,15 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
   const bool depends_on_width = is_number(b) && !as_static(*this, b).sym.is_constant();
   const bool has_time = builder().type(x).time() || builder().type(y).time();
   const bool is_rounded = !is_number(b) || !has_exact_reciprocal(as_static(*this, b));
-  const bool is_ratio_of_whole = (has_time || !depends_on_width) &&
-                                 is_whole(contexts_, contexts_.size() - 1, x) &&
-                                 is_whole(contexts_, contexts_.size() - 1, y);
+  const auto is_ratio_of_whole = [&] {
+    const std::size_t level = contexts_.size() - 1;
+    return (has_time || !depends_on_width) && is_whole(contexts_, level, x) && is_whole(contexts_, level, y);
+  };
   const auto quotient = [&] {
     return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}),
                 [&](NodeId r) { return emit_binary(Op::kMul, x, r); });
   };
-  if (op == "/" && !(is_rounded && is_ratio_of_whole)) return quotient();
+  if (op == "/" && !(is_rounded && is_ratio_of_whole())) return quotient();
   const Value floored = then(quotient(), [&](NodeId q) {
     return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}});
   });
@@ -483,8 +484,8 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
   if (op == "//") return make(whole);
   const NodeId rest = builder().minus(x, builder().times(y, whole));
   if (op == "%") return make(rest);
-  // Where the quotient is not whole, and where it is infinite or not a number, it is as it is elsewhere. The
-  // remainder of whole numbers is 0 or at least 1.
+  // Only a quotient without a remainder is corrected; the others, infinite ones among them, are products with
+  // the reciprocal. The remainder of whole numbers is 0 or at least 1.
   const NodeId is_exact = builder().less(builder().times(rest, rest), builder().constant(0.5));
   return make(builder().where(is_exact, whole, builder().times(x, builder().unary(Op::kRecip, y))));
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/build_id.h"
 #include "base/clock.h"
 #include "train/batches.h"
 #include "train/safetensors.h"

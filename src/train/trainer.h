@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/corpus.h"
@@ -52,9 +51,6 @@ struct ValidPoint {
   friend bool operator==(const ValidPoint&, const ValidPoint&) = default;
 };
 
-/// Separates the builds in TrainResult::build.
-inline constexpr std::string_view kBuildSeparator = "; ";
-
 struct TrainResult {
   enum class End : std::uint8_t { kDone, kStopped, kNotFinite, kDiverged, kHurdle } end = End::kDone;
   std::string cause;  // description of why the run ended; empty if it is done
@@ -63,7 +59,8 @@ struct TrainResult {
   std::int64_t tokens = 0;      // tokens consumed
   std::uint64_t text_hash = 0;  // hash of the consumed batches in their order (add_text)
   double seconds = 0;           // training time without scoring, over all sessions of the run
-  std::string build;            // TrainOptions::build of all of them, each once, joined by kBuildSeparator
+  std::string
+      build;  // TrainOptions::build of all of them, each once, joined by kBuildSeparator (base/build_id.h)
 };
 
 /// Returns the mean loss of the last tenth of the first `steps` steps, rounded up to whole steps. `curve`

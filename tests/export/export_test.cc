@@ -162,6 +162,15 @@ void add_units(Cases& cases, const std::string& name, const std::vector<std::str
   }
 }
 
+// Compares a design of each unit with the reference, on short rows and packed ones. All of them are valid.
+void compare_units(const std::string& name, const std::vector<std::string>& units) {
+  Cases cases(name);
+  for (std::size_t i = 0; i < units.size(); ++i)
+    add_units(cases, std::to_string(i), {units[i]}, 8, {{3, 5}, {1, 4, 3}});
+  EXPECT_EQ(cases.count(), static_cast<int>(units.size()));
+  cases.compare();
+}
+
 // Recurrences in chunks whose decays are products of numbers, parameters, gates, powers and what positions
 // alone tell, and whose operands may be the same at all positions.
 TEST(ExportAgrees, OnDecaysOfEveryKind) {
@@ -231,7 +240,6 @@ TEST(ExportAgrees, OnStatesOfPositions) {
 // Scans whose decays and readings hold numbers, and operands of other types than those around them.
 TEST(ExportAgrees, OnNumbersAndConditionsInScans) {
   if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
-  Cases cases("forms");
   std::vector<std::string> units;
   for (const char* next : {"where(g > 0.5, u, S)", "2 * S / 3 + u", "-S / 3 + u", "maximum(S - 0.1, u)",
                            "maximum(2 * (S + 0.1) / 3, u)", "S + (u - S) * 0.5", "(u - S) * 0.5",
@@ -257,18 +265,14 @@ TEST(ExportAgrees, OnNumbersAndConditionsInScans) {
         "concat(floor(x * 40) // 7, D, broadcast(position() // 3 % (2 + position()), [e]), e, c)",
         "concat(x % -0.3, D, param([e], init=normal(1)), e, c)"})
     units.push_back(fmt::format("    axis e = 2, c = D + 2\n    return x + linear({}, D)\n", value));
-  for (std::size_t i = 0; i < units.size(); ++i)
-    add_units(cases, std::to_string(i), {units[i]}, 8, {{3, 5}, {1, 4, 3}});
-  EXPECT_EQ(cases.count(), static_cast<int>(units.size()));
-  cases.compare();
+  compare_units("forms", units);
 }
 
 // A step may give a state its axes in another order than declared. Axes of one size show it as another
 // function, others as an error.
 TEST(ExportAgrees, OnStatesInAnotherOrder) {
   if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
-  Cases cases("order");
-  int number = 0;
+  std::vector<std::string> units;
   for (const int k : {3, 4})
     for (const char* next :
          {"sigmoid(linear(x, [k, h])) * S + linear(x, [k, h])",
@@ -279,21 +283,18 @@ TEST(ExportAgrees, OnStatesInAnotherOrder) {
         for (const bool before : {true, false}) {
           const std::string y = fmt::format("        y = {}\n", read),
                             s = fmt::format("        S = {}\n", next);
-          add_units(cases, std::to_string(number++),
-                    {fmt::format("    axis h = 3, k = {}\n    scan S: [h, k] = 1:\n{}    return x + 0.1 * "
-                                 "linear(y, D) + 0.1 * linear(S, D)\n",
-                                 k, before ? y + s : s + y)},
-                    8, {{3, 5}, {1, 4, 3}});
+          units.push_back(
+              fmt::format("    axis h = 3, k = {}\n    scan S: [h, k] = 1:\n{}    return x + 0.1 * "
+                          "linear(y, D) + 0.1 * linear(S, D)\n",
+                          k, before ? y + s : s + y));
         }
-  EXPECT_EQ(cases.count(), number);
-  cases.compare();
+  compare_units("order", units);
 }
 
 // Comparisons are numbers wherever they are used, and numbers stay numbers when they are reduced. What does
 // not depend on a state is computed before its scan.
 TEST(ExportAgrees, OnTypesOfOperands) {
   if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
-  Cases cases("types");
   std::vector<std::string> units;
   for (const char* value :
        {"(detach(x > 0) + detach(shift(x, 1) > 0)) * linear(x, D)", "(detach(x > 0) - x) * linear(x, D)",
@@ -304,10 +305,7 @@ TEST(ExportAgrees, OnTypesOfOperands) {
        {"tanh(linear(x, D) + (position() % 4 > 0) * S)", "tanh(x % 0.3 + S)",
         "tanh(S % (1 + position() % 3) + linear(x, D))", "tanh(S + x + (position() // 3) % 2)"})
     units.push_back(fmt::format("    scan S: [D] = 0:\n        S = {}\n    return linear(S, D)\n", next));
-  for (std::size_t i = 0; i < units.size(); ++i)
-    add_units(cases, std::to_string(i), {units[i]}, 8, {{3, 5}, {1, 4, 3}});
-  EXPECT_EQ(cases.count(), static_cast<int>(units.size()));
-  cases.compare();
+  compare_units("types", units);
 }
 
 // Functions of pairs of positions have no value, or overflow, where t does not see s. Their gradient is not
