@@ -534,10 +534,10 @@ constexpr Helper kHelpers[] = {
     return [torch.stack(y, 1) for y in zip(*outputs)]
 )"},
     {"quotient", R"(def quotient(x, y):
-    """x // y, exact for whole numbers: a device may divide by multiplying with a rounded reciprocal."""
-    whole, sign = torch.floor(x / y), 1 - 2 * (y < 0)
-    rest = (x - y * whole) * sign
-    return whole + (~(rest < y * sign)).to(whole.dtype) - (rest < 0).to(whole.dtype)
+    """x // y. A device may divide by a number, but not by a tensor, as a product with its reciprocal."""
+    if not torch.is_tensor(y):
+        y = torch.tensor(y, dtype=x.dtype, device=x.device)
+    return torch.floor(x / y)
 )"},
     {"joined", R"(def joined(x, y, dim):
     """x and y, one behind the other along `dim`. What is the same in all rows is repeated."""

@@ -137,6 +137,18 @@ std::optional<NodeId> Builder::simplify(const Node& n) {
     case Op::kWhere:
       if (n.in[1] == n.in[2] && type(n.in[1]) == n.type) return use(n.in[1]);
       break;
+    case Op::kDiv:
+      if (is_constant(a, 0)) return use(fit(a, n.type));
+      if (is_constant(a, 1)) return use(unary(Op::kRecip, b));
+      if (is_plain_constant(b)) {
+        const double inverse = 1 / node(b).value;
+        int exponent = 0;
+        // The reciprocal of a power of two is exact.
+        if (std::abs(std::frexp(inverse, &exponent)) == 0.5 && is_zero_or_normal(inverse))
+          return use(times(constant(inverse), a));
+        if (overflows(inverse)) overflow_ = inverse;
+      }
+      break;
     case Op::kRecip:
       if (inside(a).op == Op::kRecip) return use(node(a).in[0]);
       break;
@@ -209,6 +221,7 @@ NodeId Builder::arg(int index, const Type& type) {
 NodeId Builder::unary(Op op, NodeId x) { return add({.op = op, .in = {x, -1, -1}}); }
 NodeId Builder::plus(NodeId a, NodeId b) { return add({.op = Op::kAdd, .in = {a, b, -1}}); }
 NodeId Builder::times(NodeId a, NodeId b) { return add({.op = Op::kMul, .in = {a, b, -1}}); }
+NodeId Builder::over(NodeId a, NodeId b) { return add({.op = Op::kDiv, .in = {a, b, -1}}); }
 NodeId Builder::less(NodeId a, NodeId b) { return add({.op = Op::kLess, .in = {a, b, -1}}); }
 NodeId Builder::where(NodeId condition, NodeId a, NodeId b) {
   return add({.op = Op::kWhere, .in = {condition, a, b}});

@@ -31,6 +31,7 @@ class Builder {
   NodeId plus(NodeId a, NodeId b);
   NodeId times(NodeId a, NodeId b);
   NodeId minus(NodeId a, NodeId b) { return plus(a, scale(b, -1)); }
+  NodeId over(NodeId a, NodeId b);  // a / b
   NodeId less(NodeId a, NodeId b);  // 1 where a < b, else 0
   NodeId where(NodeId condition, NodeId a, NodeId b);
   NodeId scale(NodeId x, double factor) { return times(x, constant(factor)); }

@@ -36,6 +36,7 @@ enum class Op : std::uint8_t {
   kMax,
   kLess,
   kWhere,
+  kDiv,
   kRecip,
   kSqrt,
   kPow,

@@ -58,6 +58,11 @@ std::optional<LinearFunction> linear_function_of(const Node& node,
       const LinearFunction &function = a->slope != 0 ? *a : *b, &factor = a->slope != 0 ? *b : *a;
       return LinearFunction{function.axis, function.slope * factor.offset, function.offset * factor.offset};
     }
+    case Op::kDiv: {
+      const auto a = in(0), b = in(1);
+      if (!a || !b || b->slope != 0 || b->offset == 0) return {};
+      return LinearFunction{a->axis, a->slope / b->offset, a->offset / b->offset};
+    }
     default:
       return {};
   }

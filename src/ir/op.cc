@@ -358,6 +358,12 @@ void d_where(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, b.where(r.in(0), g, b.constant(0)));
   out.add(2, b.where(r.in(0), b.constant(0), g));
 }
+void d_div(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  const Rule r{b, self};
+  const NodeId share = b.over(g, r.in(1));
+  out.add(0, share);
+  out.add(1, b.scale(b.times(share, self), -1));
+}
 void d_recip(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.scale(b.times(g, b.times(self, self)), -1));
 }
@@ -533,8 +539,10 @@ const OpInfo kOps[] = {
      "a < b, a > b: 1 where true, else 0; no gradient", "where(x < y, x, 2 * y)"},
     {Op::kWhere, "where", Kind::kPointwise, 3, pointwise, here, 1, SCALAR(a != 0 ? b : c), d_where,
      "where(condition, a, b): a where the condition is not 0, else b", "where(x < 0, y * y, x)"},
-    {Op::kRecip, "recip", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(1 / a), d_recip, "a / b",
-     "y / (2 + x * x)"},
+    {Op::kDiv, "div", Kind::kPointwise, 2, pointwise, here, 1, SCALAR(a / b), d_div, "a / b",
+     "y / (2 + x * x); x / 3"},
+    {Op::kRecip, "recip", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(1 / a), d_recip, "1 / x",
+     "1 / (2 + x * x)"},
     {Op::kSqrt, "sqrt", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::sqrt(a)), d_sqrt, "sqrt(x)",
      "sqrt(1 + x * x)"},
     {Op::kPow, "pow", Kind::kPointwise, 1, pointwise, here, 2, SCALAR(std::pow(a, v)), d_pow, "x ** number",

@@ -172,6 +172,9 @@ bool is_affine(const Graph& graph, const Scan& scan) {
       case Op::kDot:
         degree[id] = std::min(2, in(0) + in(1));
         break;
+      case Op::kDiv:
+        degree[id] = in(1) > 0 ? 2 : in(0);
+        break;
       case Op::kWhere:
         degree[id] = in(0) > 0 ? 2 : std::max(in(1), in(2));
         break;

@@ -57,6 +57,7 @@ class Signs {
         return takes_sign(n.in[0]) || takes_sign(n.in[1]);
       case Op::kAdd:
         return takes_sign(n.in[0]) && takes_sign(n.in[1]);
+      case Op::kDiv:
       case Op::kSum:
       case Op::kShift:
       case Op::kPast:

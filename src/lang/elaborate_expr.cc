@@ -351,60 +351,6 @@ Static fold(std::string_view op, const Static& a, const Static& b) {
   return {truth ? 1.0 : 0.0, truth ? 1.0 : 0.0};
 }
 
-// Returns true if all elements are whole numbers by the ops that compute them. `level` is the index of the
-// body in `contexts`; a step of a scan captures values of the model's body, which is the first.
-bool is_whole(const std::vector<BodyContext>& contexts, std::size_t level, NodeId id, int depth = 0) {
-  constexpr int kMaxDepth = 12;
-  const ir::Node& n = contexts[level].builder->node(id);
-  const auto operand = [&](int i) { return is_whole(contexts, level, n.in[i], depth + 1); };
-  switch (n.op) {
-    case Op::kArg:
-      return std::any_of(
-          contexts[level].captured.begin(), contexts[level].captured.end(),
-          [&](const auto& c) { return c.second == id && is_whole(contexts, 0, c.first, depth + 1); });
-    case Op::kConst:
-      return n.value == std::floor(n.value) && std::isfinite(n.value);
-    case Op::kPosition:
-    case Op::kLag:
-    case Op::kIota:
-    case Op::kLess:
-    case Op::kFloor:
-      return true;
-    case Op::kAdd:
-    case Op::kMul:
-    case Op::kMax:
-      return depth < kMaxDepth && operand(0) && operand(1);
-    case Op::kWhere:
-      return depth < kMaxDepth && operand(1) && operand(2);
-    case Op::kDetach:
-    case Op::kBroadcast:
-    case Op::kRename:
-    case Op::kShift:
-    case Op::kPast:
-      return depth < kMaxDepth && operand(0);
-    default:
-      return false;
-  }
-}
-
-// Returns true if y is a power of two or the negative of one. A divisor that depends on a width never counts,
-// so that a program has the same structure at all widths.
-bool has_exact_reciprocal(const Static& y) {
-  int exponent = 0;
-  return y.sym.is_constant() && std::abs(std::frexp(y.value, &exponent)) == 0.5;
-}
-
-// Corrects `floored`, the floor of x times the rounded reciprocal of y, which may be off by one next to a
-// multiple of y: the remainder x - y * floored, towards the sign of y, has to lie in [0, |y|). It is exact
-// for whole numbers below 2^24.
-NodeId whole_quotient(ir::Builder& b, NodeId x, NodeId y, NodeId floored) {
-  const NodeId zero = b.constant(0), one = b.constant(1);
-  const NodeId sign = b.minus(one, b.scale(b.less(y, zero), 2));
-  const NodeId rest = b.times(b.minus(x, b.times(y, floored)), sign);
-  const NodeId above = b.minus(one, b.less(rest, b.times(y, sign))), below = b.less(rest, zero);
-  return b.plus(floored, b.minus(above, below));
-}
-
 }  // namespace
 
 static constexpr std::string_view kNoZero =
@@ -461,33 +407,11 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
     const Value less = emit_binary(Op::kLess, x, y), more = emit_binary(Op::kLess, y, x);
     return less.poison() || more.poison() ? Value{} : negate(builder().plus(less.node, more.node));
   }
-  // For whole numbers such as positions, a quotient that is a whole number is exact: its floor is the index
-  // of a table, or it is compared. The exponents of frequencies, of which no table depends on time, stay as
-  // they are.
-  const bool depends_on_width = is_number(b) && !as_static(*this, b).sym.is_constant();
-  const bool has_time = builder().type(x).time() || builder().type(y).time();
-  const bool is_rounded = !is_number(b) || !has_exact_reciprocal(as_static(*this, b));
-  const auto is_ratio_of_whole = [&] {
-    const std::size_t level = contexts_.size() - 1;
-    return (has_time || !depends_on_width) && is_whole(contexts_, level, x) && is_whole(contexts_, level, y);
-  };
-  const auto quotient = [&] {
-    return then(emit(at.at, {.op = Op::kRecip, .in = {y, -1, -1}}),
-                [&](NodeId r) { return emit_binary(Op::kMul, x, r); });
-  };
-  if (op == "/" && !(is_rounded && is_ratio_of_whole())) return quotient();
-  const Value floored = then(quotient(), [&](NodeId q) {
-    return emit(at.at, {.op = Op::kFloor, .in = {q, -1, -1}});
-  });
-  if (floored.poison()) return floored;
-  const NodeId whole = is_rounded ? whole_quotient(builder(), x, y, floored.node) : floored.node;
-  if (op == "//") return make(whole);
-  const NodeId rest = builder().minus(x, builder().times(y, whole));
-  if (op == "%") return make(rest);
-  // Only a quotient without a remainder is corrected; the others, infinite ones among them, are products with
-  // the reciprocal. The remainder of whole numbers is 0 or at least 1.
-  const NodeId is_exact = builder().less(builder().times(rest, rest), builder().constant(0.5));
-  return make(builder().where(is_exact, whole, builder().times(x, builder().unary(Op::kRecip, y))));
+  const Value quotient = emit_binary(Op::kDiv, x, y);
+  if (op == "/" || quotient.poison()) return quotient;
+  const Value floored = emit(at.at, {.op = Op::kFloor, .in = {quotient.node, -1, -1}});
+  if (op == "//" || floored.poison()) return floored;
+  return make(builder().minus(x, builder().times(y, floored.node)));
 }
 
 std::optional<Static> Elaborator::eval_static(const Expr& expr, std::string_view what) {

@@ -61,7 +61,8 @@ bool is_zero(const ir::Builder& b, NodeId node) {
 // Returns true if simplification looks through `op`: a loss written with the value may then no longer read
 // it.
 bool is_looked_through(Op op) {
-  return op == Op::kMul || op == Op::kRecip || op == Op::kSum || op == Op::kRename || op == Op::kDetach;
+  return op == Op::kMul || op == Op::kDiv || op == Op::kRecip || op == Op::kSum || op == Op::kRename ||
+         op == Op::kDetach;
 }
 
 // Returns the cost, in evaluation steps, of a pass over the step and one over the model's body; such passes

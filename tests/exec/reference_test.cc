@@ -125,6 +125,7 @@ const Number kNumbers[] = {
     {Op::kLess, 3, 3, 0, 0, 0},
     {Op::kWhere, 1, 2, 3, 0, 2},
     {Op::kWhere, 0, 2, kInf, 0, kInf},
+    {Op::kDiv, 3, 4, 0, 0, 0.75},
     {Op::kRecip, 4, 0, 0, 0, 0.25},
     {Op::kSqrt, 9, 0, 0, 0, 3},
     {Op::kSqrt, -1, 0, 0, 0, kNan},

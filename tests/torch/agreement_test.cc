@@ -86,7 +86,7 @@ TEST(TorchAgrees, OnPairsThatAreTheSameForEveryT) {
   }
 }
 
-// A quotient is a product with a rounded reciprocal, so that a floor next to a multiple needs care.
+// A floor next to a multiple needs a quotient that is rounded once: 41 times the rounded 1 / 41 is below 1.
 TEST(TorchAgrees, OnQuotientsOfWholeNumbers) {
   constexpr std::int64_t kNumbers = 64;
   const std::string values =
@@ -158,6 +158,33 @@ TEST(TorchAgrees, OnQuotientsOfPositions) {
       if (divisor == 0) continue;
       EXPECT_EQ(disagreement(e.graph, e.outputs, s, at::kFloat, 1e-6), "");
     }
+}
+
+// A quotient that decides something is rounded once, wherever its operands come from.
+TEST(TorchAgrees, OnQuotientsThatDecide) {
+  constexpr std::int64_t kLength = 300;
+  for (const char* body : {
+           "    scan c: [] = 0:\n        c = c + 1\n        y = c\n    return floor(y / 41) + 0 * x\n",
+           "    scan c: [] = 0:\n        c = c + 1\n        y = floor(c / 41)\n    return y + 0 * x\n",
+           "    return sum(past(1 + 0 * x), over=s) // 41\n",
+           "    return floor(sum(past(2 + 0 * x), over=s) / sum(past(1 + 0 * x), over=s) / 2)\n",
+           "    return where(sum(past(1 + 0 * x), over=s) / 47 % 1 == 0, 1, 2)\n",
+           "    return floor(x / max(x, over=D))\n",
+           "    return floor(abs(x) / x)\n",
+           "    return x * top_k(x / x, 2, over=D)\n",
+           "    axis h = 4\n    return lookup(param([h], init=normal(1)), x / x, over=h) * x\n",
+           "    y = x / x\n    return where(y == shift(y, 1), x, 1)\n",
+           "    z = sum(past(x), over=s)\n    return sum(where(past(x) / past(x) == 1, 1, 0), over=s) * z\n",
+           "    return maximum(x / max(x, over=D), 1) * x\n",
+       }) {
+    SCOPED_TRACE(body);
+    const lang::ParseResult parsed = lang::parse(std::string("unit Made(x: [t, D]) -> [t, D]:\n") + body);
+    ASSERT_TRUE(parsed.errors.empty()) << parsed.errors[0].message;
+    const lang::Elaboration e = elaborated(parsed.program, edit::build::name("Made"), 8);
+    ASSERT_TRUE(e.ok()) << e.errors[0].message;
+    const Sequences s = random_sequences(e, 1, kLength, 1);
+    EXPECT_EQ(disagreement(e.graph, e.outputs, s, at::kFloat, 1e-5), "");
+  }
 }
 
 void expect_random_units(std::uint64_t first, std::uint64_t count) {

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "ir/quotients.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -83,6 +84,24 @@ int for_each_design(const F& f) {
 }
 
 constexpr int kFewestDesigns = 35;
+
+// Quotients that decide nothing become products, for which there are faster patterns. In the zoo, only the
+// probabilities of the experts decide, by top_k.
+TEST(ZooDesigns, DecideByFewQuotients) {
+  int before = 0, after = 0;
+  for_each_design([&](const lang::Elaboration& e) {
+    const auto count = [](const ir::Graph& graph) {
+      int divisions = 0;
+      for (const ir::Body& body : graph.bodies)
+        for (const ir::Node& n : body.nodes) divisions += n.op == ir::Op::kDiv ? 1 : 0;
+      return divisions;
+    };
+    before += count(e.graph);
+    after += count(ir::with_reciprocals(e.graph));
+  });
+  EXPECT_GT(before, 300);
+  EXPECT_EQ(after, 8) << "one per block of MixtureOfExperts";
+}
 
 TEST(ZooDesigns, StepEqualsParallel) {
   EXPECT_GE(for_each_design([](const lang::Elaboration& e) { expect_step_equals_parallel(e, 5); }),

@@ -38,6 +38,8 @@ std::optional<Code> code_of(const Node& node) {
       return Code::kLess;
     case Op::kWhere:
       return Code::kWhere;
+    case Op::kDiv:
+      return Code::kDivide;
     case Op::kRecip:
       return Code::kRecip;
     case Op::kSqrt:

@@ -62,6 +62,8 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
       return a.add_(operand(c, 1));
     case Op::kMul:
       return a.mul_(operand(c, 1));
+    case Op::kDiv:
+      return a.div_(operand(c, 1));
     case Op::kRecip:
       return a.reciprocal_();
     case Op::kSqrt:
@@ -94,11 +96,12 @@ at::Tensor pointwise(Call& c) {
     std::swap(c.in[0], c.in[1]);
     std::swap(c.forms[0], c.forms[1]);
   }
-  const bool has_place = commutes || op == Op::kRecip || op == Op::kSqrt || op == Op::kPow ||
-                         op == Op::kExp || op == Op::kLog || op == Op::kSin || op == Op::kCos ||
-                         op == Op::kTanh || op == Op::kSigmoid || op == Op::kErf || op == Op::kFloor;
+  const bool has_place = commutes || op == Op::kDiv || op == Op::kRecip || op == Op::kSqrt ||
+                         op == Op::kPow || op == Op::kExp || op == Op::kLog || op == Op::kSin ||
+                         op == Op::kCos || op == Op::kTanh || op == Op::kSigmoid || op == Op::kErf ||
+                         op == Op::kFloor;
   if (has_place && c.forms[0] == c.form && is_ours(c.in[0])) {
-    const bool fits = !commutes || [&] {
+    const bool fits = (!commutes && op != Op::kDiv) || [&] {
       const at::Tensor b = operand(c, 1);
       for (std::int64_t d = 0; d < b.dim(); ++d)
         if (b.size(d) > c.in[0].size(d)) return false;
@@ -119,6 +122,8 @@ at::Tensor pointwise(Call& c) {
       return a.lt(b()).to(c.options);
     case Op::kWhere:
       return at::where(a.ne(0), b(), operand(c, 2));
+    case Op::kDiv:
+      return a / b();
     case Op::kRecip:
       return a.reciprocal();
     case Op::kSqrt:
@@ -607,6 +612,7 @@ at::Tensor run_kernel(Call c) {
     case Op::kMax:
     case Op::kLess:
     case Op::kWhere:
+    case Op::kDiv:
     case Op::kRecip:
     case Op::kSqrt:
     case Op::kPow:

@@ -26,6 +26,7 @@
 #include "ir/convolve.h"
 #include "ir/fuse.h"
 #include "ir/gradient.h"
+#include "ir/quotients.h"
 #include "ir/recompute.h"
 
 namespace gabbro::exec::torch {
@@ -108,7 +109,7 @@ std::int64_t asked_positions(const TokenBatch& batch) {
 
 // The graph that runs, before differentiation.
 ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
-  ir::Graph out = graph;
+  ir::Graph out = ir::with_reciprocals(graph);
   if (options.recurrences) out = ir::lower_recurrences(out, *options.recurrences).graph;
   if (options.convolutions) out = ir::convolve(out);
   return ir::fuse(out);
