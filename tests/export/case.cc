@@ -76,7 +76,7 @@ Json initial_json(const ir::Graph& graph, const ir::Param& param) {
 }  // namespace
 
 std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
-                       const std::vector<int>& widths, const Rows& all_rows) {
+                       const std::vector<int>& widths, const Rows& all_rows, bool module_only) {
   lang::Library library = zoo::library();
   library.add(program);
   const lang::Design* design = lang::last_design(program);
@@ -95,6 +95,7 @@ std::string write_case(const lang::Program& program, const std::string& folder, 
   if (!module) return module.error().message;
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/model.py") << module->source;
+  if (module_only) return "";
 
   Random random(seed);
   const std::vector<Tensor> params = random_params(e.graph, random);

@@ -14,10 +14,10 @@ using Rows = std::vector<std::vector<int>>;
 
 /// Writes model.py, case.json and arrays.bin for the last design of `program` at the first of `widths` at
 /// which it can be built: weights drawn from `seed`, and for the rows the tokens, the logits, and the
-/// gradients of a random combination of the logits. Returns "", or what went wrong: "skip: ..." if no width
-/// fits.
+/// gradients of a random combination of the logits; with `module_only`, only model.py. Returns "", or what
+/// went wrong: "skip: ..." if no width fits.
 std::string write_case(const lang::Program& program, const std::string& folder, std::uint64_t seed,
                        const std::vector<int>& widths = {16, 32, 48, 64, 96, 128},
-                       const Rows& rows = {{3, 5}, {1, 4, 3}});
+                       const Rows& rows = {{3, 5}, {1, 4, 3}}, bool module_only = false);
 
 }  // namespace gabbro::testing
