@@ -16,20 +16,21 @@ namespace gabbro::agents {
 
 /// A question to a role: a prompt file with its values, and the messages that follow it.
 struct Question {
-  std::string role;
+  std::string role;         // one of chat::roles()
   std::string_view prompt;  // file name, such as "coder.md"
   PromptValues values{};
   std::vector<chat::Message> after{};  // messages after the prompt: earlier replies and the responses to them
   std::string schema{};                // file name of the schema, such as "planner.json"; empty: none
   FieldLimits limits{};                // limits on the fields of the schema
   std::string grammar{};               // GBNF grammar of the reply; empty: none
-  Knowledge knowledge = Knowledge::kTask;
-  int variant = 0;  // distinguishes otherwise equal questions (chat/chat.h)
+  Knowledge knowledge = Knowledge::kTask;  // what the system prompt explains of Gab (agents/prompts.h)
+  int variant = 0;  // distinguishes otherwise equal questions, so that each gets a reply of its own
   double temperature = 0.2;
 };
 
-/// Holds the conversation with the roles of one task. Not thread-safe. Errors are failures of the task, and
-/// their codes are its causes.
+/// Asks the roles of one task. Each question is a request of its own, without the earlier ones; questions
+/// share the brief and `values`. Not thread-safe. The code of an error is a cause of the task's failure
+/// (TaskReport::cause), unless the caller goes on without the reply, as find_literature does.
 class Conversation {
  public:
   /// All three arguments must outlive this object. Calls, tokens, cost and seconds are added to `report`.
@@ -44,19 +45,20 @@ class Conversation {
   }
   [[nodiscard]] record::TaskReport& report() { return report_; }
 
-  /// Asks a model. A conversation that exceeds the model's context is tried once more without the optional
-  /// sections of its prompt. Errors: those of chat.
+  /// Asks a model. If the request exceeds the model's context, it is tried once more without the sections of
+  /// its prompt that are marked "| optional". Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
-  /// Adds to the report what the calls of this task took that ended without a reply. Called once, at its end.
+  /// Adds to the report the calls of this task that ended without a reply, with their tokens and cost. Called
+  /// once, at the end of the task.
   void count_failed_calls();
 
   /// Reads a JSON object, with the types of the question's schema where these are clear (find_object); an
   /// error refuses it. `is_last` is true if the question will not be asked again.
   using ReadObject = std::function<Result<bool>(const std::string& json, bool is_last)>;
   /// Asks for a JSON object and passes it to `read`. A reply that cannot be read goes back with the reason,
-  /// at most twice, or once if the same reply comes again. Errors: those of chat; the code `cause` with the
-  /// last reason.
+  /// at most twice, and no more once the model repeats its previous reply. Errors: those of chat; the code
+  /// `cause` with the last reason.
   Result<chat::Reply> ask_object(Question question, const std::string& cause, const ReadObject& read);
 
   /// Reports whether a reply was usable, for the choice of models.

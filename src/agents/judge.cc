@@ -18,12 +18,13 @@ namespace gabbro::agents {
 
 namespace {
 
-// judge() stops at errors of syntax and interface, so other errors are not found yet; each counts as several.
-constexpr std::size_t kSyntaxWeight = 10;
+// The weight of an error of syntax or interface. Most of them end the check early, so that other errors are
+// not found yet.
+constexpr std::size_t kBlockingErrorWeight = 10;
 constexpr std::size_t kLongestQuote = 200;  // bytes of a line of an item that the reply does not contain
 
-// Returns the items of the reply that belong to the unit. Designs and items that already exist are dropped;
-// of several items with one name the last is kept.
+// Returns the items of the reply with the last one of each name, without designs and without items that are
+// known already. The unit `unit` is kept even if it is known: a mutation may rewrite it.
 std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::string& unit,
                                   const std::vector<lang::Item>& known) {
   std::vector<lang::Item> out;
@@ -37,17 +38,20 @@ std::vector<lang::Item> own_items(std::vector<lang::Item> items, const std::stri
   return out;
 }
 
-std::string ports_of(const lang::Unit& unit) {
-  PlannedUnit p;
-  p.name = unit.name;
-  p.inputs.clear();
-  for (const lang::Port& port : unit.inputs) p.inputs.push_back(port.name);
-  for (std::size_t i = 1; i < unit.outputs.size(); ++i) p.results.push_back(unit.outputs[i].name);
-  return signature(p);
+// Returns the signature of a unit, with the axes that it declares.
+std::string signature(const lang::Unit& unit) {
+  const auto tensor = [](const lang::Port& port) {
+    const std::string axes = fmt::format("[{}]", fmt::join(port.axes, ", "));
+    return port.name.empty() ? axes : port.name + ": " + axes;
+  };
+  std::vector<std::string> inputs, outputs;
+  for (const lang::Port& port : unit.inputs) inputs.push_back(tensor(port));
+  for (const lang::Port& port : unit.outputs) outputs.push_back(tensor(port));
+  return fmt::format("{}({}) -> {}", unit.name, fmt::join(inputs, ", "), fmt::join(outputs, ", "));
 }
 
-// Returns true if all ports are [t, D], their numbers are as planned, and the results after the first have
-// the planned names. The names of inputs are not compared.
+// Returns true if all ports are [t, D], inputs and outputs are as many as planned, and the results after the
+// first have the planned names. The names of inputs are not compared.
 bool fits(const lang::Unit& unit, const PlannedUnit& planned) {
   const auto plain = [](const lang::Port& p) { return p.axes == std::vector<std::string>{"t", "D"}; };
   if (!std::all_of(unit.inputs.begin(), unit.inputs.end(), plain)) return false;
@@ -70,12 +74,12 @@ void collect_names(const std::vector<lang::Stmt>& block, std::set<std::string>& 
   }
 }
 
+// Gives an expression or a hyperparameter of another text a position in this one, for its errors.
 void move_to(Position at, lang::Expr& expr) {
   expr.at = at;
   for (lang::Expr& arg : expr.args) move_to(at, arg);
 }
 
-// Gives a hyperparameter that comes from another text a position in this one.
 void move_to(Position at, lang::Hyper& hyper) {
   hyper.at = at;
   if (hyper.value) move_to(at, *hyper.value);
@@ -86,8 +90,8 @@ void move_to(Position at, lang::Hyper& hyper) {
 }
 
 // Declares hyperparameters and slots that the unit reads without declaring them, as coders do when they copy
-// from another unit. Each is declared as in the first unit that has it: the unit at the place, then the
-// design's own units, then the library's.
+// from another unit. Each is declared as in the first unit that declares it with a default that is valid
+// here: the unit that is to be replaced, then the units of the design and of the draft, then the library's.
 void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::Item>& known,
                     const lang::Library& library) {
   std::set<std::string> read, declared;
@@ -99,7 +103,7 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
   for (const lang::Item& item : known)
     if (const auto* u = std::get_if<lang::Unit>(&item.value)) sources.push_back(u);
   for (const std::string& name : library.unit_names()) sources.push_back(library.unit(name));
-  const auto is_valid_anywhere = [&](const lang::Expr& value) {
+  const auto names_only_library_units = [&](const lang::Expr& value) {
     std::set<std::string> names;
     edit::names_in(value, names);
     return std::all_of(names.begin(), names.end(), [&](const std::string& n) { return library.unit(n); });
@@ -111,7 +115,7 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
     for (const lang::Unit* const source : sources) {
       const auto h = std::find_if(source->hypers.begin(), source->hypers.end(),
                                   [&](const lang::Hyper& hyper) { return hyper.name == name; });
-      if (h == source->hypers.end() || !h->value || !is_valid_anywhere(*h->value)) continue;
+      if (h == source->hypers.end() || !h->value || !names_only_library_units(*h->value)) continue;
       unit.hypers.push_back(*h);
       move_to(unit.inputs[0].at, unit.hypers.back());
       break;
@@ -119,8 +123,8 @@ void declare_hypers(lang::Unit& unit, const Base& base, const std::vector<lang::
   }
 }
 
-// Returns the items as if their text followed `lines` lines, so that the position of an error tells whether
-// it is in them. Items that no text gives stay as they are.
+// Returns the items as they are when parsed below `lines` other lines, so that the line of an error tells
+// whether it is in them. If their printed text does not parse, they are returned unchanged.
 std::vector<lang::Item> moved_below(const std::vector<lang::Item>& items, int lines) {
   lang::Program program;
   program.items = items;
@@ -160,7 +164,7 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
           .at = {1, 1}};
   if (found) {
     e.message = fmt::format("the unit was declared as {}, but the reply has {}", signature(planned),
-                            ports_of(*found));
+                            signature(*found));
     return e;
   }
   std::string names;
@@ -175,7 +179,7 @@ Error interface_error(const std::vector<lang::Item>& items, const PlannedUnit& p
 std::vector<std::size_t> UnitCandidate::sort_key() const {
   std::size_t weight = 0;
   for (const Error& e : errors)
-    weight += is(e, record::Cause::kSyntax) || is(e, record::Cause::kInterface) ? kSyntaxWeight : 1;
+    weight += is(e, record::Cause::kSyntax) || is(e, record::Cause::kInterface) ? kBlockingErrorWeight : 1;
   return {weight, static_cast<std::size_t>(broken_promises), text.size()};
 }
 
@@ -208,7 +212,7 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
   lang::Program own;
   own.items = std::move(c.items);
   declare_hypers(*edit::find_unit(own, planned.name), base, known, library);
-  edit::tidy(own);
+  edit::tidy(own);  // removes assignments, axes and hyperparameters that nothing reads
   c.items = std::move(own.items);
   const int lines = 1 + static_cast<int>(std::count(c.text.begin(), c.text.end(), '\n'));
   const std::vector<lang::Item> others = moved_below(known, lines);
@@ -217,11 +221,12 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const 
   const lang::CheckReport report = lang::check(std::move(program), library);
   c.errors = report.errors;
   quote_other_items(c.errors, others, lines);
-  if (!is_last) return c;
-  for (const lang::Subject& s : report.subjects)
+  if (!is_last) return c;  // promises are about the whole design, which only the last unit stands for
+  for (const lang::Subject& s : report.subjects)  // the units, since the program has no design
     if (s.name == planned.name && s.elaboration.ok())
       for (const record::Promise& p : verify_promises(proposal, s.facts))
-        // A unit with a window may be part of a design that reaches everything, but not the other way round.
+        // A promise to reach all earlier tokens may be kept by the rest of the design; one of a window may
+        // not.
         if (!p.kept && (p.property != record::Property::kReach || proposal.reach == PromisedReach::kWindow))
           ++c.broken_promises;
   return c;

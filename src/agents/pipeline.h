@@ -1,5 +1,5 @@
-// The pipeline from a brief to a program: librarian, proposer and reviewers, planner, coder with checker,
-// observer.
+// Makes a design from a brief. By units (Writing::kUnits): librarian, proposer and reviewers, planner, coder
+// with checker, observer. As a whole program: librarian, coder with checker, reviewers; or the coder alone.
 #pragma once
 
 #include <string>
@@ -12,15 +12,17 @@ namespace gabbro::agents {
 
 /// Makes the design that `brief` orders; on failure the report gives the cause. Has no effects beyond the
 /// calls of `tools` and of `brief.admit`: equal briefs, settings and replies give equal reports, except for
-/// seconds. Never throws; every failure is counted under its cause (record/task.h). An error of chat ends the
-/// task with its code as the cause. May be called from several threads at once with tools that share one
+/// seconds. Never throws; every failure is reported with its cause (TaskReport::cause). An error of chat ends
+/// the task with its code as the cause. May be called from several threads at once with tools that share one
 /// chat.
 record::TaskReport run_task(const Brief& brief, const Tools& tools);
 
 /// Has reviewers judge an existing design as if it were a proposal; the checker derives its facts. Fills
-/// title, proposal, reviews, calls, tokens, cost and seconds of the report, and sets the outcome "design" if
-/// it passes. Of the brief, the task, the texts for prompts and the weights are used. Causes: "program" (it
-/// does not pass the checker or has no single design), "review", and those of chat.
+/// prompts, title, proposal, reviews, calls, tokens, cost and seconds of the report. The outcome is "design"
+/// if the weighted mean rating reaches AgentSettings::pass; AgentSettings::reviewers must be at least 1. Of
+/// the brief, it uses `task`, `reviewer_weights` and what Conversation puts into prompts. Causes: "program"
+/// (it does not pass the checker or has no single design), "review", "internal" (a library threw), and those
+/// of chat.
 record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools);
 
 }  // namespace gabbro::agents

@@ -18,8 +18,8 @@ namespace gabbro::agents {
 /// The event that a step of a task reports.
 enum class StepKind : std::uint8_t {
   kReply,      // a model's reply
-  kPassed,     // a proposal or a design that is accepted
-  kRefused,    // a reply, proposal, unit or design that is not
+  kPassed,     // a proposal that passed review, or a design that passed the observer
+  kRefused,    // a reply, proposal, unit, instance or design that is not accepted
   kRepair,     // a unit of the finished design is to be rewritten
   kValid,      // the checker accepts a unit
   kKept,       // a promise that the design keeps
@@ -30,13 +30,14 @@ enum class StepKind : std::uint8_t {
 
 /// A step of a task, for display while it runs.
 struct Step {
-  std::string role;  // as in chat::ChatRequest, or "checker" for our own checks
+  std::string role;  // one of chat::roles(), or "checker" for our own checks
   StepKind kind = StepKind::kNote;
   std::string text;
   chat::Reply reply;  // of kReply: the reply with its model and cost
 };
 
-/// The resources of a task. `chat` and `library` must outlive it.
+/// The resources of a task: the model, the library, the settings, and callbacks. They are not tools that a
+/// model calls. `chat` and `library` must outlive it.
 struct Tools {
   chat::Chat& chat;
   const lang::Library& library;  // prelude and zoo (zoo::library())

@@ -11,9 +11,9 @@
 
 namespace gabbro::lang {
 
-/// An expression. `text` is the name (kName), the callee (kCall), the family (kIndex), or the operator
-/// (kUnary "-"; kBinary "+ - * / // % ** < > <= >= =="). `args` holds the operands, list elements or call
-/// arguments in written order, with `keywords` parallel to the arguments ("" for a positional one). kIf:
+/// An expression. `text` is the name (kName), the callee (kCall), the name before the index (kIndex), or the
+/// operator (kUnary "-"; kBinary "+ - * / // % ** < > <= >= =="). `args` holds the operands, list elements or
+/// call arguments in written order, with `keywords` parallel to the arguments ("" for a positional one). kIf:
 /// value, condition, other value ("a if c else b"). kIndex: the index ("skip[i]").
 struct Expr {
   enum class Kind { kNumber, kBool, kName, kCall, kUnary, kBinary, kList, kIf, kIndex };
@@ -48,14 +48,15 @@ struct Stmt {
   std::string trailing;
 };
 
-/// A tensor in a signature: its name and axes. Inputs and results of units have the axes [t, D].
+/// A tensor in a signature: its name and axes. The checker accepts only the axes [t, D].
 struct Port {
   std::string name;  // empty for the first result
   std::vector<std::string> axes;
   Position at;
 };
 
-/// Allowed values: {1, 2, 4} or {1 .. 64, all}. A single value has low == high.
+/// An entry of the range of a hyperparameter: `1 .. 64`, or a single value such as `4` or `all`, which is
+/// then both low and high.
 struct RangeEntry {
   Expr low;
   Expr high;
@@ -92,14 +93,15 @@ struct Unit {
 struct Function {
   struct Param {
     std::string name;
-    std::optional<Expr> value;
+    std::optional<Expr> value;  // the default
   };
   std::string name;
   std::vector<Param> params;
   std::vector<Stmt> body;
 };
 
-/// A whole model: width D and vocabulary size V (defaults; the ladder sets them), tied embeddings or not,
+/// A whole model: width D and vocabulary size V (defaults; a rung's parameters and the tokenizer set them),
+/// tied embeddings or not,
 /// shared instances, and the stack. The stack is an instance expression: Unit, Unit(a=..), 12 * Instance,
 /// [Instance, Instance], or the name of a shared instance.
 struct Design {
@@ -119,12 +121,12 @@ struct Design {
 struct Item {
   std::variant<Function, Interface, Unit, Design> value;
   Position at;
-  std::vector<std::string> comments;
+  std::vector<std::string> comments;  // the lines above it
 };
 
 struct Program {
   std::vector<Item> items;
-  std::vector<std::string> trailing_comments;
+  std::vector<std::string> trailing_comments;  // those after the last item
 };
 
 /// Returns the design that a program defines: its last one, or null if it has none.
