@@ -7,6 +7,7 @@
 
 #include "agents/prompts.h"
 #include "agents/replies.h"
+#include "edit/build.h"
 #include "lang/check.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -75,6 +76,7 @@ Result<Base> prepare(const Proposal& p, record::Mode mode, const std::vector<lan
                      const lang::Library& library) {
   Base base;
   base.mode = mode;
+  base.tied = p.tied;
   if (mode == record::Mode::kScratch) return base;
   base.place = p.place;
   base.program = parents[0];
@@ -144,7 +146,12 @@ Result<lang::Program> assemble(const Base& base, const std::vector<lang::Item>& 
     for (const lang::Item& item : base.program.items)
       if (is_design(item)) design_item = item;
   }
-  std::get<lang::Design>(design_item.value).name = design_name(title);
+  lang::Design& design = std::get<lang::Design>(design_item.value);
+  design.name = design_name(title);
+  if (base.tied) {
+    design.tied.reset();  // two tables are the default
+    if (*base.tied) design.tied = edit::build::boolean(true);
+  }
   program.items.push_back(std::move(design_item));
   // The name has to be free; the last item is the design itself.
   std::string& name = design_in(program).name;

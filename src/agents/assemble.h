@@ -1,6 +1,7 @@
 // Builds a program from parents and newly written units, with the same edits that the genetic operators use.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Base {
   lang::Program program;
   std::string place;              // path (edit/edit.h) at which the new instance goes; empty if from scratch
   std::string old_instance;       // text of the parent's instance at `place`; empty if from scratch
+  std::optional<bool> tied;       // as Proposal::tied
   std::string inserted_instance;  // text of the instance that crossover put there; empty without crossover
 };
 

@@ -71,6 +71,7 @@ class Conversation {
 
   /// Values that several prompts share (parents, directions, literature, ...). Roles add their own.
   PromptValues values{};
+  std::vector<Excerpt> literature{};  // of TaskReport::papers
 
  private:
   chat::ChatRequest request(const Question& question, bool skip_optional) const;
@@ -80,9 +81,14 @@ class Conversation {
   record::TaskReport& report_;
 };
 
-/// Searches the literature, and stores excerpts as the conversation's value "literature", in quotation tags.
-/// The value stays empty if nothing is found, or if the librarian's queries cannot be read. Errors: those of
-/// chat.
+/// Asks the librarian for queries, and stores the excerpts found as the conversation's values "literature",
+/// for those who propose, and "found", shorter and for reviewers, in quotation tags. Fills
+/// TaskReport::papers. The values stay empty if nothing is found, or if the librarian's queries cannot be
+/// read. Errors: those of chat.
 Result<bool> find_literature(Conversation& conversation);
+
+/// Adds the papers nearest to a proposal, as text, to the conversation's value "found" and to
+/// TaskReport::papers. Asks no model. Does nothing if the settings ask for no literature.
+void find_nearest_papers(Conversation& conversation, const std::string& proposal);
 
 }  // namespace gabbro::agents

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "agents/conversation.h"
 #include "record/fields.h"
@@ -12,6 +11,29 @@ namespace gabbro::agents {
 namespace {
 
 constexpr std::size_t kLongestQuery = 200, kLongestExcerpt = 1200;  // bytes
+constexpr std::size_t kLongestIdea = 1200;  // bytes of a proposal that are searched for
+constexpr std::size_t kLongestFound = 500;  // bytes of an excerpt that a reviewer is shown
+constexpr std::size_t kMostPapers = 12;     // papers that a reviewer is shown, the latest
+constexpr int kNearest = 2;                 // papers nearest to a proposal
+
+// Adds excerpts of papers that the task does not have yet. Returns their text for prompts.
+std::string add_excerpts(Conversation& conversation, const std::vector<Excerpt>& excerpts) {
+  std::string out;
+  for (const Excerpt& e : excerpts) {
+    std::vector<record::FoundPaper>& papers = conversation.report().papers;
+    const auto is_same = [&](const record::FoundPaper& p) { return p.id == e.id && p.title == e.title; };
+    if (std::any_of(papers.begin(), papers.end(), is_same)) continue;
+    papers.push_back({e.id, e.title});
+    conversation.literature.push_back(e);
+    out += quoted("paper " + e.id, e.text, kLongestExcerpt) + "\n";
+  }
+  std::string& found = conversation.values["found"];
+  found.clear();
+  const std::vector<Excerpt>& all = conversation.literature;
+  for (std::size_t i = all.size() - std::min(all.size(), kMostPapers); i < all.size(); ++i)
+    found += quoted("paper " + all[i].id, all[i].text, kLongestFound) + "\n";
+  return out;
+}
 
 }  // namespace
 
@@ -35,16 +57,21 @@ Result<bool> find_literature(Conversation& conversation) {
     return true;
   }
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
-  std::set<std::string> seen;
   std::string out;
   for (const std::string& query : queries)
-    for (const std::string& excerpt :
-         conversation.tools().literature(shortened(query, kLongestQuery), s.excerpts))
-      if (seen.insert(excerpt).second) out += quoted("literature", excerpt, kLongestExcerpt) + "\n";
-  conversation.report_step("librarian", StepKind::kNote,
-                           fmt::format("{} excerpts for {} queries", seen.size(), queries.size()));
+    out += add_excerpts(conversation,
+                        conversation.tools().literature(shortened(query, kLongestQuery), s.excerpts));
+  conversation.report_step(
+      "librarian", StepKind::kNote,
+      fmt::format("{} excerpts for {} queries", conversation.report().papers.size(), queries.size()));
   conversation.values["literature"] = out;
   return true;
+}
+
+void find_nearest_papers(Conversation& conversation, const std::string& proposal) {
+  if (!conversation.tools().literature || conversation.settings().queries == 0) return;
+  (void)add_excerpts(conversation,
+                     conversation.tools().literature(proposal.substr(0, kLongestIdea), kNearest));
 }
 
 }  // namespace gabbro::agents

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -35,6 +36,16 @@ std::optional<Complexity> parse_complexity(std::string text) {
   return found == kSpellings.end() ? std::nullopt : std::optional(found->second);
 }
 
+// Reads whether embedding and output share a table. Empty for "" and "as parent".
+Result<std::optional<bool>> parse_tied(std::string text) {
+  std::erase_if(text, [](char c) { return std::isalpha(static_cast<unsigned char>(c)) == 0; });
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (text == "yes" || text == "true" || text == "tied") return std::optional(true);
+  if (text == "no" || text == "false" || text == "untied") return std::optional(false);
+  if (text.empty() || text == "asparent" || text == "none") return std::optional<bool>();
+  return fail("proposal", fmt::format("tied is '{}'", shortened(text, 40)), "write \"yes\", \"no\" or \"\"");
+}
+
 bool reaches_all(const ir::Facts& facts) { return facts.reach.first == -ir::Reach::kFar; }
 
 // Returns the number of tokens that a position reads, itself included. The design must not reach all.
@@ -53,6 +64,8 @@ Result<Proposal> parse_proposal(const std::string& json, int max_units) {
   io("units", p.units);
   io("reach", p.reach);
   io("state", p.state);
+  std::string tied;
+  io("tied", tied);
   std::string complexity;
   io("complexity", complexity);
   io("gain", p.gain);
@@ -76,6 +89,8 @@ Result<Proposal> parse_proposal(const std::string& json, int max_units) {
     if (!names.insert(name).second)
       return fail("proposal", "two units are named " + name, "use each name once");
   }
+  GABBRO_TRY(tables, parse_tied(tied));
+  p.tied = tables;
   p.complexity = parse_complexity(complexity);
   if (!p.complexity && !complexity.empty())
     return fail("proposal", record::unknown_word<Complexity>(complexity));
@@ -88,6 +103,7 @@ std::string describe(const Proposal& p) {
     out +=
         fmt::format("Place: {}{}\n", p.place, p.from.empty() ? "" : ", from the second parent's " + p.from);
   if (!p.units.empty()) out += fmt::format("New units: {}\n", fmt::join(p.units, ", "));
+  if (p.tied) out += fmt::format("Embedding and output: {}\n", *p.tied ? "one table (tied)" : "two tables");
   const auto said = [](const auto& promised) { return promised ? record::word_of(*promised) : "not said"; };
   out += fmt::format("Promised: reach {}, state {}, complexity {}, gain {:g} bits per byte\n", said(p.reach),
                      said(p.state), said(p.complexity), p.gain);

@@ -25,6 +25,7 @@ struct Proposal {
   std::string place;        // path (edit/edit.h) at which the first parent changes; empty if from scratch
   std::string from;         // path in the second parent of what crossover inserts; otherwise empty
   std::vector<std::string> units;  // names of new units
+  std::optional<bool> tied;        // one table for embedding and output, or two; empty: as the parent
   // Promised properties of the whole design; empty: not promised.
   std::optional<PromisedReach> reach;
   std::optional<PromisedState> state;

@@ -50,7 +50,7 @@ Question first_question(Conversation& conversation, const std::vector<lang::Prog
 // properties are left out, since they are similar in all proposals.
 std::string title_and_idea(const std::string& description) {
   std::size_t end = description.size();
-  for (const char* line : {"\nPlace: ", "\nNew units: ", "\nPromised: "})
+  for (const char* line : {"\nPlace: ", "\nNew units: ", "\nEmbedding and output: ", "\nPromised: "})
     end = std::min(end, description.find(line));
   return description.substr(0, end);
 }

@@ -164,6 +164,7 @@ json as_meant(json value, const json& schema) {
   const std::string type = type_of(schema);
   if (type == "array") return list_as_meant(std::move(value), schema);
   if (type == "object") return object_as_meant(std::move(value), schema);
+  if (type == "string" && value.is_boolean() && schema.contains("enum")) return value.dump();
   if (type == "string") return value.is_array() ? json(as_text(value)) : value;
   if (type != "number" && type != "integer") return value;
   if (value.is_array() && value.size() == 1) value = json(value[0]);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "agents/roles.h"
@@ -13,14 +15,36 @@ constexpr std::size_t kMaxObjections = 8;
 constexpr std::size_t kLongestObjection = 600;  // bytes
 constexpr std::size_t kMostObjections = 1500;   // bytes of all that planner and coder are told
 
+constexpr std::size_t kLongestKnown = 120;  // bytes of a reviewer's words about where an idea is from
+
+// Returns the id of the paper that `text` names, or else the text; "" for words such as "none".
+std::string known_paper(const std::string& text, const std::vector<record::FoundPaper>& papers) {
+  std::string words;  // with spaces around each word
+  for (const char c : " " + text + " ") {
+    const bool is_part = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.';
+    words += is_part ? static_cast<char>(std::tolower(static_cast<unsigned char>(c))) : ' ';
+  }
+  for (const record::FoundPaper& p : papers) {
+    std::string id = p.id;
+    std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (!id.empty() && words.find(" " + id + " ") != std::string::npos) return p.id;
+  }
+  for (const char* none : {" none ", " no ", " not ", " nothing ", " null ", " n a ", " unknown "})
+    if (words.starts_with(none)) return "";
+  return words.find_first_not_of(" -.") == std::string::npos ? "" : shortened(text, kLongestKnown);
+}
+
 // Reads a reviewer's reply into `review`, except for its model.
-Result<bool> read_review(const std::string& json, record::Review& review) {
+Result<bool> read_review(const std::string& json, const std::vector<record::FoundPaper>& papers,
+                         record::Review& review) {
   GABBRO_TRY(io, record::Reader::parse(json, "review"));
   std::vector<std::string> objections;
   double rating = 0;
   io("rating", rating);
   io("probability", review.probability);
   io.optional("objections", objections);
+  review.known.clear();
+  io.optional("known", review.known);
   if (!io.error().code.empty()) return tl::unexpected(io.error());
   if (!(rating >= 1 && rating <= 5))
     return fail("review", fmt::format("rating is {:g}, outside 1 to 5", rating), "use 1, 2, 3, 4 or 5");
@@ -28,6 +52,7 @@ Result<bool> read_review(const std::string& json, record::Review& review) {
     return fail("review", fmt::format("probability is {:g}, outside 0 to 1", review.probability),
                 "use a number from 0 to 1");
   review.rating = static_cast<int>(rating);
+  review.known = known_paper(review.known, papers);
   review.text.clear();
   for (std::size_t i = 0; i < objections.size() && i < kMaxObjections; ++i)
     review.text += "- " + shortened(objections[i], kLongestObjection) + "\n";
@@ -39,6 +64,10 @@ Result<bool> read_review(const std::string& json, record::Review& review) {
 Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal) {
   std::vector<record::Review> reviews;
   Error last_error;
+  find_nearest_papers(conversation, proposal);
+  const std::vector<record::FoundPaper>& papers = conversation.report().papers;
+  FieldLimits limits{.choices = {{"known", {""}}}};
+  for (const record::FoundPaper& p : papers) limits.choices["known"].push_back(p.id);
   for (int i = 0; i < conversation.settings().reviewers; ++i) {
     record::Review review;
     const auto reply = conversation.ask_object(
@@ -46,8 +75,9 @@ Result<std::vector<record::Review>> review(Conversation& conversation, const std
          .prompt = "reviewer.md",
          .values = {{"proposal", quoted("proposal", proposal)}},
          .schema = "reviewer.json",
+         .limits = limits,
          .variant = i},
-        "review", [&](const std::string& json, bool) { return read_review(json, review); });
+        "review", [&](const std::string& json, bool) { return read_review(json, papers, review); });
     if (reply) {
       review.model = reply->model;
       reviews.push_back(std::move(review));

@@ -25,8 +25,9 @@ struct Accepted {
 /// cause: "proposal", "duplicate" or "review".
 Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents);
 
-/// Asks AgentSettings::reviewers reviewers about a proposal, as text. A reviewer whose replies cannot be read
-/// abstains. Errors: those of chat; "review" if all abstain.
+/// Asks AgentSettings::reviewers reviewers about a proposal, as text; they see the papers found for the task
+/// and the papers nearest to the proposal. A reviewer whose replies cannot be read abstains. Errors: those of
+/// chat; "review" if all abstain.
 Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal);
 
 /// Has a proposal, or a whole program, reviewed and fills the reviews of the report. The objections of

@@ -36,6 +36,12 @@ struct Step {
   chat::Reply reply;  // of kReply: the reply with its model and cost
 };
 
+/// A paper that a search found.
+struct Excerpt {
+  std::string id, title;
+  std::string text;  // title, authors, year and what it says about the query
+};
+
 /// The resources of a task: the model, the library, the settings, and callbacks. They are not tools that a
 /// model calls. `chat` and `library` must outlive it.
 struct Tools {
@@ -43,7 +49,7 @@ struct Tools {
   const lang::Library& library;  // prelude and zoo (zoo::library())
   AgentSettings settings;
   /// Returns at most `limit` excerpts of papers for a query. If empty, the librarian does not run.
-  std::function<std::vector<std::string>(const std::string& query, int limit)> literature{};
+  std::function<std::vector<Excerpt>(const std::string& query, int limit)> literature{};
   /// Receives each step, in the task's thread; may be empty.
   std::function<void(const Step&)> watch{};
 };

@@ -85,6 +85,27 @@ std::string agents_text(const CampaignReading& r) {
   return out;
 }
 
+std::string papers_text(const record::TaskReport& report) {
+  std::string out, ids;
+  for (const record::FoundPaper& p : report.papers)
+    ids += (ids.empty() ? "" : ", ") + one_line(p.id.empty() ? p.title : p.id, 60);
+  if (!ids.empty()) out += fmt::format("  papers found: {}\n", ids);
+  bool is_known = false;
+  for (const record::Review& review : report.reviews) {
+    if (review.known.empty()) continue;
+    is_known = true;
+    const auto paper = std::find_if(report.papers.begin(), report.papers.end(),
+                                    [&](const record::FoundPaper& p) { return p.id == review.known; });
+    const std::string title =
+        paper == report.papers.end() ? "" : fmt::format(" ({})", one_line(paper->title, 80));
+    out += fmt::format("  idea known from {}{}, says {}\n", one_line(review.known, 120), title,
+                       one_line(review.model, 30));
+  }
+  if (!is_known && !report.papers.empty() && !report.reviews.empty())
+    out += "  idea in none of these papers, say its reviewers\n";
+  return out;
+}
+
 std::string task_text(const CampaignReading& r, std::int64_t design) {
   const AgentTask* t = task_of(r.population, design);
   if (!t) return "";
@@ -103,6 +124,7 @@ std::string task_text(const CampaignReading& r, std::int64_t design) {
                        : outcome->better ? " (it did)"
                                          : " (it did not)",
                        one_line(review.text, 600));
+  out += papers_text(report);
   for (const record::WrittenUnit& u : report.units)
     out += fmt::format("  unit {}: {}, {} valid, {}\n", one_line(u.name, 40),
                        count_of(u.candidates, "candidate"), u.valid, count_of(u.repairs, "repair"));

@@ -23,6 +23,10 @@ std::string agents_text(const CampaignReading& reading);
 /// Describes how agents made a design, for `gabbro show`; "" if they did not make it.
 std::string task_text(const CampaignReading& reading, std::int64_t design);
 
+/// Lists the papers that were found for a task, and says from which of them the reviewers know its idea; ""
+/// if there are neither papers nor such a remark.
+std::string papers_text(const record::TaskReport& report);
+
 /// Adds the section on agents to a report, if there are tasks or steering.
 void agents_section(Content& c);
 

@@ -93,6 +93,7 @@ ordered_json to_json(const library::Paper& p) {
           {"improves", p.improves},
           {"tags", p.tags},
           {"zoo", p.zoo},
+          {"outside", p.outside},
           {"text", p.text},
           {"source", p.source}};
 }
@@ -106,6 +107,7 @@ void print_paper(const library::Paper& p) {
   print_fact("venue", p.venue);
   print_fact("tags", listed(p.tags));
   print_fact("zoo", listed(p.zoo, "zoo/"));
+  if (!p.outside.empty()) print_fact("outside Gab", p.outside);
   print_fact("source", p.source);
   for (const std::string& part : {p.mechanism, p.formula, p.improves, p.text})
     if (!part.empty()) {

@@ -20,6 +20,15 @@ chat::ChatRequest question(const std::string& query, int limit, std::int64_t tas
   return out;
 }
 
+// Reads an excerpt from the call log. Older records have a text alone, of which the first line is the title.
+agents::Excerpt excerpt_of(const json& item) {
+  if (item.is_object())
+    return {item.value("id", std::string()), item.value("title", std::string()),
+            item.value("text", std::string())};
+  const std::string text = item.is_string() ? item.get<std::string>() : std::string();
+  return {"", text.substr(0, text.find('\n')), text};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<library::Library>> open_literature() {
@@ -32,9 +41,9 @@ Result<std::shared_ptr<library::Library>> open_literature() {
 
 Literature literature_of(std::shared_ptr<library::Library> papers) {
   return [papers = std::move(papers)](const std::string& query, int limit) {
-    std::vector<std::string> out;
-    for (const library::Hit& hit : papers->search(query, static_cast<std::size_t>(limit)))
-      out.push_back(library::described(hit));
+    std::vector<agents::Excerpt> out;
+    for (const library::Hit& hit : papers->ideas(query, static_cast<std::size_t>(limit)))
+      out.push_back({hit.id, hit.title, library::described(hit)});
     return out;
   };
 }
@@ -44,13 +53,16 @@ Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::C
   return [search = literature_of(std::move(papers)), &log, task](const std::string& query, int limit) {
     const chat::ChatRequest request = question(query, limit, task);
     const std::string key = chat::request_key(request);
-    std::vector<std::string> found = search(query, limit);
+    std::vector<agents::Excerpt> found = search(query, limit);
     const double now =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     const auto call = log.begin(request, log.count(key), "library", {}, now);
     if (call) {
       chat::Reply reply;
-      reply.text = json(found).dump(-1, ' ', false, json::error_handler_t::replace);
+      json list = json::array();
+      for (const agents::Excerpt& e : found)
+        list.push_back({{"id", e.id}, {"title", e.title}, {"text", e.text}});
+      reply.text = list.dump(-1, ' ', false, json::error_handler_t::replace);
       reply.model = "library";
       // Literature is used even if it cannot be recorded; a replay then reports what is missing.
       (void)log.settle(*call, reply, {}, {}, 0);
@@ -61,13 +73,12 @@ Literature recorded_literature(std::shared_ptr<library::Library> papers, chat::C
 
 Literature replayed_literature(chat::ReplayedChat& replay, std::int64_t task) {
   return [&replay, task](const std::string& query, int limit) {
-    std::vector<std::string> out;
+    std::vector<agents::Excerpt> out;
     const auto reply = replay.ask(question(query, limit, task));
     if (!reply) return out;
     const json found = json::parse(reply->text, nullptr, false);
     if (found.is_array())
-      for (const json& text : found)
-        if (text.is_string()) out.push_back(text.get<std::string>());
+      for (const json& item : found) out.push_back(excerpt_of(item));
     return out;
   };
 }

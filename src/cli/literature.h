@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/tools.h"
 #include "chat/call_log.h"
 #include "chat/replay.h"
 #include "library/library.h"
@@ -13,13 +14,13 @@
 namespace gabbro::cli {
 
 /// Returns at most `limit` excerpts, the best first.
-using Literature = std::function<std::vector<std::string>(const std::string& query, int limit)>;
+using Literature = std::function<std::vector<agents::Excerpt>(const std::string& query, int limit)>;
 
 /// Opens the built-in papers and the user's documents, if there are any; uses no network. Errors: those of
 /// library::Library::open.
 Result<std::shared_ptr<library::Library>> open_literature();
 
-/// Returns a search of `papers`.
+/// Returns a search of `papers` for ideas (Library::ideas).
 Literature literature_of(std::shared_ptr<library::Library> papers);
 
 /// Returns a search of `papers` for a task of a campaign (its id) that records the results in the call log,

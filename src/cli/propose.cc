@@ -11,6 +11,7 @@
 #include "agents/prompts.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "campaign/agents_text.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/literature.h"
@@ -95,6 +96,7 @@ void print_summary(const record::TaskReport& r) {
   for (const record::Review& v : r.reviews)
     print(stderr, "  {} rates it {} of 5 and gives it probability {:.2f} of beating its parent\n", v.model,
           v.rating, v.probability);
+  print(stderr, "{}", campaign::papers_text(r));
   for (const record::WrittenUnit& u : r.units)
     print(stderr, "  unit {}: {} replies, {} valid, {} repairs\n", u.name, u.candidates, u.valid, u.repairs);
   print(stderr, "  {} attempts, {} calls, {} + {} tokens, cost {:.4f}, {:.1f} s of replies\n", r.attempts,
@@ -151,13 +153,18 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
   if (!text) return failed_in("gabbro review: " + c.file, text.error());
   agents::AgentSettings review_settings = settings;
   review_settings.reviewers = std::max(1, review_settings.reviewers);
-  const record::TaskReport r = agents::review_program(*text, *brief, {chat, zoo::library(), review_settings});
+  agents::Tools tools{chat, zoo::library(), review_settings};
+  const auto papers = open_literature();
+  if (!papers) return failed_in("gabbro review: library", papers.error());
+  tools.literature = literature_of(*papers);
+  const record::TaskReport r = agents::review_program(*text, *brief, tools);
   if (c.json) {
     print("{}\n", to_json(r));
   } else {
     for (const record::Review& v : r.reviews)
       print("{}: rated {} of 5, probability {:.2f} of beating its parent\n{}", v.model, v.rating,
             v.probability, indented(v.text));
+    print(stderr, "{}", campaign::papers_text(r));
     if (r.cause != record::Cause::kNone) print(stderr, "{}: {}\n", r.cause, r.detail);
     print(stderr, "{} calls, {} + {} tokens, cost {:.4f}\n", r.calls, r.input_tokens, r.output_tokens,
           r.cost);

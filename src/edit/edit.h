@@ -77,6 +77,8 @@ Result<Program> duplicate(const Program& program, const Against& against, const 
 /// repetitions of that place share one instance.
 Result<Program> share(const Program& program, const Against& against, const std::string& path,
                       const std::string& other_path);
+/// Gives embedding and output layer one table, or two.
+Result<Program> set_tied(const Program& program, const Against& against, bool tied);
 /// Replaces Unit(...) by Unit(..., hyper=value).
 Result<Program> set_hyper(const Program& program, const Against& against, const std::string& path,
                           const std::string& hyper, const Expr& value);

@@ -407,6 +407,14 @@ Result<Program> remove(const Program& program, const Against& against, const std
   });
 }
 
+Result<Program> set_tied(const Program& program, const Against& against, bool tied) {
+  if (auto one = design_of(program); !one) return tl::unexpected(one.error());
+  Program copy = program;
+  design_in(copy).tied.reset();  // two tables are the default
+  if (tied) design_in(copy).tied = build::boolean(true);
+  return finish(std::move(copy), against);
+}
+
 Result<Program> duplicate(const Program& program, const Against& against, const std::string& path) {
   return edited(program, against, path, [&](Expr& at) -> Result<bool> {
     if (is_repetition(at) && at.args[0].kind == Expr::Kind::kNumber)

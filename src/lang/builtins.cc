@@ -831,6 +831,8 @@ const Absent kAbsent[] = {
     {"cumprod", "name", "there is no cumprod", "carry it: scan P: [D] = 1: with P = P * x in its block"},
     {"embedding", "name", kEmbedded, kUseEmbedded},
     {"Embedding", "name", kEmbedded, kUseEmbedded},
+    {"embed", "name", kEmbedded, kUseEmbedded},
+    {"hash", "name", kEmbedded, kUseEmbedded},
     {"token", "name", kEmbedded, kUseEmbedded},
     {"tokens", "name", kEmbedded, kUseEmbedded},
     {"token_id", "name", kEmbedded, kUseEmbedded},

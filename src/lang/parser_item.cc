@@ -20,8 +20,9 @@ constexpr std::string_view kDesignForm =
 
 // Returns the hint for an entry that a design does not have.
 std::string entry_hint(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kAround{"head",   "lm_head", "output",    "output_layer",
-                                                    "logits", "heads",   "embedding", "embed"};
+  constexpr std::array<std::string_view, 11> kAround{"predict", "predicted_tokens", "multi_token",  "head",
+                                                     "lm_head", "output",           "output_layer", "logits",
+                                                     "heads",   "embedding",        "embed"};
   if (std::find(kAround.begin(), kAround.end(), name) != kAround.end())
     return "embedding and output layer are made around the stack, which predicts the next token; tied = true "
            "gives "

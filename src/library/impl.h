@@ -40,9 +40,9 @@ struct Library::Impl {
   /// Returns the built-in paper with this id or arXiv id; null if there is none.
   [[nodiscard]] const Paper* find_built_in(const std::string& id) const;
 
-  /// Searches built-in papers and documents by words. `expression` is that of match_expression. The caller
-  /// holds the mutex.
-  Result<HitList> search_words(const std::string& expression, std::size_t limit);
+  /// Searches built-in papers and documents by words and by mechanisms (mechanisms.h). The query has
+  /// words. The caller holds the mutex.
+  Result<HitList> search_words(const std::string& query, std::size_t limit);
   /// Searches by similarity of vectors. The caller does not hold the mutex. Errors: "library" if there are no
   /// vectors; those of embed.
   Result<HitList> search_vectors(const std::string& query, std::size_t limit, const std::atomic<bool>* stop);

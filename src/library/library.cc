@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "library/impl.h"
+#include "library/mechanisms.h"
 #include "library/reader.h"
 #include "library/text.h"
 
@@ -17,8 +18,10 @@ namespace {
 
 constexpr std::size_t kDepth = 40;          // hits per list before fusion
 constexpr std::size_t kMaxHitBytes = 1600;  // of a hit's text
+constexpr double kSentence = 6;             // words of a query from which on mechanisms count fully
 constexpr double kRankOffset = 60;          // of the fusion (library.h)
-constexpr const char* kInsert = "INSERT INTO paper(rowid, title, names, tags, body) VALUES (?, ?, ?, ?, ?)";
+constexpr const char* kInsert =
+    "INSERT INTO paper(rowid, title, names, tags, body, does) VALUES (?, ?, ?, ?, ?, ?)";
 
 HitList fuse(const std::vector<HitList>& lists, std::size_t limit) {
   HitList out;
@@ -32,6 +35,32 @@ HitList fuse(const std::vector<HitList>& lists, std::size_t limit) {
   std::stable_sort(out.begin(), out.end(), [](const Hit& a, const Hit& b) { return a.score > b.score; });
   if (out.size() > limit) out.resize(limit);
   return out;
+}
+
+// A match of the index. `row` is the index of a built-in paper, or from their number on that of a document.
+struct RankedRow {
+  std::int64_t row = 0;
+  double words = 0, mechanisms = 0;  // scores of bm25, larger is better
+};
+
+// Returns the weight of mechanisms against words: a query of few words is mostly a name, one of many words
+// says what something does.
+double mechanism_weight(const std::string& query) {
+  const double length = static_cast<double>(words_of(query).size()) / kSentence;
+  return std::min(1.0, length * length);
+}
+
+// Orders by the weighted sum of both scores, each divided by the best of its kind.
+void sort_by_relevance(std::vector<RankedRow>& rows, double weight) {
+  constexpr double kLeast = 1e-9;  // avoids a division by 0
+  double words = kLeast, mechanisms = kLeast;
+  for (const RankedRow& r : rows) {
+    words = std::max(words, r.words);
+    mechanisms = std::max(mechanisms, r.mechanisms);
+  }
+  const auto score = [&](const RankedRow& r) { return r.words / words + weight * r.mechanisms / mechanisms; };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const RankedRow& a, const RankedRow& b) { return score(a) > score(b); });
 }
 
 std::string joined(const std::vector<std::string>& list) { return fmt::format("{}", fmt::join(list, " ")); }
@@ -56,7 +85,14 @@ std::string default_file() {
 }
 
 Hit hit_of(const Paper& p, std::string text) {
-  return {p.id, p.title, p.authors, p.year, excerpt(text, kMaxHitBytes), 0, p.source};
+  return {p.id,
+          p.title,
+          p.authors,
+          p.year,
+          excerpt(text, kMaxHitBytes),
+          0,
+          p.source,
+          p.source == kBuiltIn ? p.outside : std::string(outside_by_title(p.title))};
 }
 
 std::string described(const Hit& hit) {
@@ -95,9 +131,9 @@ Result<std::unique_ptr<Library>> Library::open(LibraryOptions options) {
 Result<bool> Library::Impl::build_index() {
   GABBRO_TRY(db, sqlite::Connection::open(":memory:", sqlite::Connection::Mode::kWrite));
   paper_index = std::move(db);
-  if (auto ok =
-          paper_index->script("CREATE VIRTUAL TABLE paper USING fts5(title, names, tags, body, tokenize = "
-                              "'porter unicode61 remove_diacritics 2'); BEGIN");
+  if (auto ok = paper_index->script(
+          "CREATE VIRTUAL TABLE paper USING fts5(title, names, tags, body, does, tokenize = "
+          "'porter unicode61 remove_diacritics 2'); BEGIN");
       !ok)
     return ok;
   const std::vector<Paper>& papers = built_in();
@@ -107,7 +143,8 @@ Result<bool> Library::Impl::build_index() {
     if (!p.arxiv.empty()) by_arxiv.emplace(p.arxiv, i);
     const std::string names = fmt::format("{} {} {} {} {}", p.id, p.authors, p.year, p.arxiv, joined(p.zoo));
     if (auto ok =
-            paper_index->run(kInsert, static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body());
+            paper_index->run(kInsert, static_cast<std::int64_t>(i), p.title, names, joined(p.tags), p.body(),
+                             joined(mechanism_terms(p.title + " " + joined(p.tags) + " " + p.body(), p.id)));
         !ok)
       return ok;
   }
@@ -132,8 +169,12 @@ const Paper* Library::Impl::find_built_in(const std::string& id) const {
 
 // Scores of two indexes are not comparable. The best documents of the user's file are therefore added
 // temporarily to the index of the built-in papers.
-Result<HitList> Library::Impl::search_words(const std::string& expression, std::size_t limit) {
-  const auto own = file == nullptr ? std::vector<Passage>() : file->match(expression, limit);
+Result<HitList> Library::Impl::search_words(const std::string& query, std::size_t limit) {
+  const std::string words = match_expression(query);
+  const std::string mechanisms = mechanism_expression(query);
+  const auto own = file == nullptr
+                       ? std::vector<Passage>()
+                       : file->match(mechanisms.empty() ? words : words + " OR " + mechanisms, limit);
   const auto count = static_cast<std::int64_t>(built_in().size());
   if (!own.empty())
     if (auto ok = paper_index->script("BEGIN"); !ok) return tl::unexpected(ok.error());
@@ -143,25 +184,33 @@ Result<HitList> Library::Impl::search_words(const std::string& expression, std::
     GABBRO_CHECK(p.has_value());
     if (auto ok = paper_index->run(kInsert, count + static_cast<std::int64_t>(documents.size()), p->title,
                                    fmt::format("{} {} {} {}", p->id, p->authors, p->year, p->arxiv), "",
-                                   passage.text);
+                                   passage.text, joined(mechanism_terms(p->title + " " + passage.text)));
         !ok)
       return tl::unexpected(ok.error());
     documents.push_back(hit_of(*p, passage.text));
   }
-  HitList out;
+  std::string expression = "{title names tags body} : (" + words + ")";
+  if (!mechanisms.empty())
+    expression += fmt::format(" OR does : ({})", fmt::join(mechanism_terms(query), " OR "));
+  std::vector<RankedRow> ranked;
   {
-    // bm25's weights are those of title, names, tags and body.
+    // bm25's weights are those of title, names, tags, body and mechanisms; a better match is more negative.
     sqlite::Rows rows = paper_index->rows(
-        "SELECT rowid FROM paper WHERE paper MATCH ? ORDER BY bm25(paper, 8.0, 6.0, 4.0, 1.0), rowid LIMIT ?",
-        expression, static_cast<std::int64_t>(limit));
-    while (rows.next()) {
-      const std::int64_t row = rows.integer(0);  // index of a built-in paper; from `count` on: of a document
-      if (row >= count) {
-        out.push_back(std::move(documents[static_cast<std::size_t>(row - count)]));
-      } else {
-        const Paper& p = built_in()[static_cast<std::size_t>(row)];
-        out.push_back(hit_of(p, p.body()));
-      }
+        "SELECT rowid, -bm25(paper, 8.0, 6.0, 4.0, 1.0, 0.0), -bm25(paper, 0.0, 0.0, 0.0, 0.0, 1.0) FROM "
+        "paper "
+        "WHERE paper MATCH ? ORDER BY rowid",
+        expression);
+    while (rows.next()) ranked.push_back({rows.integer(0), rows.real(1), rows.real(2)});
+  }
+  sort_by_relevance(ranked, mechanism_weight(query));
+  if (ranked.size() > limit) ranked.resize(limit);
+  HitList out;
+  for (const RankedRow& r : ranked) {
+    if (r.row >= count) {
+      out.push_back(std::move(documents[static_cast<std::size_t>(r.row - count)]));
+    } else {
+      const Paper& p = built_in()[static_cast<std::size_t>(r.row)];
+      out.push_back(hit_of(p, p.body()));
     }
   }
   if (!own.empty())
@@ -173,18 +222,24 @@ std::vector<Hit> Library::search(const std::string& query, std::size_t limit) {
   return look_up(query, limit, /*online=*/false).hits;
 }
 
+std::vector<Hit> Library::ideas(const std::string& query, std::size_t limit) {
+  std::vector<Hit> hits = search(query, std::max(limit, kDepth));
+  std::erase_if(hits, [](const Hit& h) { return !h.outside.empty(); });
+  if (hits.size() > limit) hits.resize(limit);
+  return hits;
+}
+
 SearchResult Library::look_up(const std::string& query, std::size_t limit, bool online,
                               const std::atomic<bool>* stop) {
   SearchResult found;
-  const std::string expression = match_expression(query);
-  if (expression.empty() || limit == 0) return found;
+  if (match_expression(query).empty() || limit == 0) return found;
   const std::size_t depth = std::max(limit, kDepth);
   std::vector<HitList> lists;
   {
     const std::lock_guard lock(impl_->mutex);
     // A query that is an id finds its paper first.
     if (const Paper* p = impl_->find_built_in(query)) lists.push_back({hit_of(*p, p->body())});
-    auto list = impl_->search_words(expression, depth);
+    auto list = impl_->search_words(query, depth);
     if (list)
       lists.push_back(std::move(*list));
     else

@@ -39,9 +39,10 @@ std::string default_file();
 struct Hit {
   std::string id, title, authors;
   int year = 0;
-  std::string text;    // all facts of a built-in paper, or the best passage of another document
-  double score = 0;    // of the fusion, above 0; larger is better
-  std::string source;  // as Paper::source: "built-in", "arXiv", "Semantic Scholar", or a path
+  std::string text;       // all facts of a built-in paper, or the best passage of another document
+  double score = 0;       // of the fusion, above 0; larger is better
+  std::string source;     // as Paper::source: "built-in", "arXiv", "Semantic Scholar", or a path
+  std::string outside{};  // as Paper::outside; of other papers, judged by their titles
 };
 
 struct SearchResult {
@@ -68,6 +69,8 @@ class Library {
   /// Returns at most `limit` hits for any text; common words are enough. Never fails: if the endpoint for
   /// embeddings does not answer, only words count.
   [[nodiscard]] std::vector<Hit> search(const std::string& query, std::size_t limit);
+  /// Does the same as `search`, without papers about what Gab cannot express (Paper::outside).
+  [[nodiscard]] std::vector<Hit> ideas(const std::string& query, std::size_t limit);
   /// Does the same as `search`, but also returns what went wrong. With `online` it also queries the
   /// connectors and stores what they find in the file, so that later searches find it. The same query within
   /// `days` is answered from the file. Blocks for the pauses that servers ask for, unless `stop` is true.

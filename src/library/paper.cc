@@ -8,6 +8,8 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "library/text.h"
+
 namespace gabbro::library {
 
 namespace {
@@ -89,8 +91,9 @@ class PaperReader {
   Error& error_;
 };
 
-constexpr std::array<std::string_view, 11> kKeys{"key",       "title",   "authors",  "year", "arxiv", "venue",
-                                                 "mechanism", "formula", "improves", "tags", "zoo"};
+constexpr std::array<std::string_view, 12> kKeys{"key",      "title", "authors",   "year",
+                                                 "arxiv",    "venue", "mechanism", "formula",
+                                                 "improves", "tags",  "zoo",       "outside"};
 
 Paper read_paper(const toml::table& table, const std::string& family, Error& error) {
   Paper p;
@@ -108,12 +111,13 @@ Paper read_paper(const toml::table& table, const std::string& family, Error& err
   r.text("improves", p.improves, Presence::kRequired);
   r.text("tags", tags, Presence::kRequired);
   r.zoo(p.zoo);
+  r.text("outside", p.outside, Presence::kOptional);
   p.tags = split(tags);
   std::string family_tag = family;
   std::replace(family_tag.begin(), family_tag.end(), '_', ' ');
   if (std::find(p.tags.begin(), p.tags.end(), family_tag) == p.tags.end())
     p.tags.insert(p.tags.begin(), family_tag);
-  p.source = "built-in";
+  p.source = kBuiltIn;
   return p;
 }
 
@@ -158,6 +162,33 @@ const std::vector<Paper>& built_in() {
     return out;
   }();
   return papers;
+}
+
+std::string_view outside_by_title(std::string_view title) {
+  // Phrases as in texts without hyphens and punctuation; each ends at the end of a word unless a * follows.
+  struct Family {
+    std::string_view name, phrases;
+  };
+  static constexpr std::array kFamilies{
+      Family{"diffusion", "diffusion*, denois*, flow matching"},
+      Family{"bidirectional models",
+             "bidirectional, masked language, bert, encoder only, sentence embedding*"},
+      Family{"external stores", "retrieval augmented, nearest neighbo*, rag, vector database*"},
+      Family{"inference", "speculative, serving, decoding strateg*, kv cache compression, kv cache quanti*"},
+      Family{"tokenisers", "tokeniz*, tokenis*, byte pair, subword*"},
+      Family{"optimisers", "optimizer*, optimiser*, adam*, learning rate*"},
+      Family{"quantisation", "quantiz*, quantis*, 1 bit, 4 bit, 8 bit, low bit, fp8"},
+      Family{"images", "multimodal, vision, image*, video*, speech, audio, visual"},
+      Family{"training",
+             "fine tun*, finetun*, reinforcement learning, instruction*, alignment, prompt*, "
+             "distill*, pruning"},
+      Family{"benchmarks", "benchmark*, dataset*, corpus, survey"},
+      Family{"choices among positions", "expert choice, expert capacity"},
+  };
+  const std::vector<std::string> words = words_of(title);
+  for (const Family& family : kFamilies)
+    if (Phrases(family.phrases).any_in(words)) return family.name;
+  return {};
 }
 
 std::string arxiv_id(std::string_view text) {

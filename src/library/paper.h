@@ -13,6 +13,8 @@
 
 namespace gabbro::library {
 
+/// Paper::source of the papers that come with the program.
+inline constexpr const char* kBuiltIn = "built-in";
 /// The number of authors that are named; "et al." stands for the others.
 inline constexpr std::size_t kMaxAuthors = 6;
 
@@ -26,8 +28,10 @@ struct Paper {
   std::string mechanism, formula, improves;  // built-in papers only
   std::vector<std::string> tags;             // the first tag of a built-in paper is its family
   std::vector<std::string> zoo;              // files of zoo/: "gla.gab"
-  std::string text;                          // abstract or full text; not of built-in papers
-  std::string source;                        // "built-in", "arXiv", "Semantic Scholar", or a path
+  /// The subject of a paper if Gab cannot express it: "optimisers"; otherwise empty. Of built-in papers only.
+  std::string outside;
+  std::string text;    // abstract or full text; not of built-in papers
+  std::string source;  // "built-in", "arXiv", "Semantic Scholar", or a path
 
   /// Returns mechanism, formula, improvement and text, in paragraphs.
   [[nodiscard]] std::string body() const;
@@ -47,6 +51,10 @@ Result<std::vector<Paper>> parse_papers(std::string_view text, const std::string
 /// Returns all built-in papers, ordered by file and by position in the file. They are parsed at the first
 /// call (some milliseconds). An error in them is an internal error.
 const std::vector<Paper>& built_in();
+
+/// Returns what a paper with this title is about if Gab cannot express that, such as "optimisers"; otherwise
+/// "".
+std::string_view outside_by_title(std::string_view title);
 
 /// Returns the first arXiv id (YYMM.NNNN or YYMM.NNNNN) in a text: "2312.06635" for "arXiv:2312.06635v3" or a
 /// URL of arxiv.org; "" if there is none.

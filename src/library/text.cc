@@ -14,29 +14,26 @@ constexpr std::size_t kMaxWords = 48;
 constexpr std::size_t kMinPrefixBytes = 3;  // shorter words match only as a whole
 
 // Stop words: frequent words of questions and sentences, which are useless in a search for papers.
-constexpr std::array<std::string_view, 42> kStopWords{
-    "a",    "about", "an",   "and",  "are",   "as",    "at",  "be",   "by",    "can",   "do",
-    "does", "for",   "from", "how",  "in",    "into",  "is",  "it",   "its",   "of",    "on",
-    "or",   "paper", "that", "the",  "their", "there", "to",  "what", "when",  "which", "with",
-    "we",   "i",     "me",   "this", "these", "why",   "not", "than", "papers"};
+constexpr std::array<std::string_view, 73> kStopWords{
+    "a",     "about", "an",      "and",   "are",   "as",    "at",    "be",   "by",     "can",    "do",
+    "does",  "for",   "from",    "how",   "in",    "into",  "is",    "it",   "its",    "of",     "on",
+    "or",    "paper", "that",    "the",   "their", "there", "to",    "what", "when",   "which",  "with",
+    "we",    "i",     "me",      "this",  "these", "why",   "not",   "than", "papers", "same",   "several",
+    "times", "run",   "every",   "each",  "new",   "old",   "one",   "two",  "once",   "before", "after",
+    "give",  "let",   "letting", "keep",  "make",  "few",   "small", "all",  "only",   "them",   "without",
+    "over",  "while", "so",      "place", "where", "whose", "very"};
 
 // Returns true for letters in lower case, digits and all bytes of characters beyond ASCII.
 bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> out;
-  std::string word;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    char c = i < text.size() ? text[i] : ' ';
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (is_word_byte(c)) {
-      word += c;
-    } else if (!word.empty()) {
-      out.push_back(std::move(word));
-      word.clear();
-    }
+std::vector<std::string_view> split_at(std::string_view text, std::string_view separator) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    out.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + separator.size(), text.size()));
   }
   return out;
 }
@@ -84,6 +81,36 @@ std::string_view trimmed(std::string_view text) {
 }
 
 }  // namespace
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    char c = i < text.size() ? text[i] : ' ';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (is_word_byte(c)) {
+      word += c;
+    } else if (!word.empty()) {
+      out.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  return out;
+}
+
+Phrases::Phrases(std::string_view list) : texts_(split_at(list, ", ")) {
+  for (const std::string_view phrase : texts_) patterns_.push_back(split_at(phrase, " "));
+}
+
+bool Phrases::any_in(const std::vector<std::string>& words) const {
+  const auto matches = [](const std::string& word, std::string_view pattern) {
+    if (!pattern.ends_with('*')) return pattern == word;
+    return word.starts_with(pattern.substr(0, pattern.size() - 1));
+  };
+  return std::any_of(patterns_.begin(), patterns_.end(), [&](const std::vector<std::string_view>& p) {
+    return std::search(words.begin(), words.end(), p.begin(), p.end(), matches) != words.end();
+  });
+}
 
 std::string match_expression(std::string_view query) {
   std::vector<std::string> words = words_of(clean(query));

@@ -12,6 +12,23 @@ namespace gabbro::library {
 /// Stop words are left out if other words remain; at most 48 words count. Returns "" if there are no words.
 std::string match_expression(std::string_view query);
 
+/// Returns the words of a text in lower case: runs of ASCII letters, digits and bytes beyond ASCII.
+std::vector<std::string> words_of(std::string_view text);
+
+/// Phrases to be found in texts. Words stand between spaces; one that ends in * matches by its beginning.
+class Phrases {
+ public:
+  /// Parses phrases with ", " between them. `list` must outlive this object.
+  explicit Phrases(std::string_view list);
+  /// Returns true if one of the phrases stands in a text with these words (words_of).
+  [[nodiscard]] bool any_in(const std::vector<std::string>& words) const;
+  [[nodiscard]] const std::vector<std::string_view>& texts() const { return texts_; }
+
+ private:
+  std::vector<std::string_view> texts_;
+  std::vector<std::vector<std::string_view>> patterns_;  // the words of each phrase
+};
+
 /// Returns valid UTF-8 without control characters except line ends and tabs; invalid bytes are replaced.
 std::string clean(std::string_view text);
 

@@ -10,6 +10,13 @@ void fields(Io& io, X& x) {
   io("probability", x.probability);
   io("rating", x.rating);
   io("text", x.text);
+  io.optional("known", x.known);
+}
+
+template <class Io, Is<FoundPaper> X>
+void fields(Io& io, X& x) {
+  io("id", x.id);
+  io("title", x.title);
 }
 
 template <class Io, Is<WrittenUnit> X>
@@ -40,6 +47,7 @@ void fields(Io& io, X& x) {
   io("proposal", x.proposal);
   io.list("promises", x.promises);
   io.list("reviews", x.reviews);
+  io.optional_list("papers", x.papers);
   io.list("units", x.units);
   io("attempts", x.attempts);
   io("observation", x.observation);

@@ -18,6 +18,14 @@ struct Review {
   double probability = 0.5;
   int rating = 0;  // 1 to 5; the mean of a proposal's ratings must reach a minimum (agents/settings.h)
   std::string text;
+  /// Id of the paper (TaskReport::papers) that has the idea already, or in the reviewer's words where it is
+  /// known from; empty: the reviewer knows of none.
+  std::string known{};
+};
+
+/// A paper that a search of the library found for a task.
+struct FoundPaper {
+  std::string id, title;
 };
 
 /// A unit of the design, and the effort to write it.
@@ -66,6 +74,8 @@ struct TaskReport {
   std::string title, proposal;  // of the accepted proposal
   std::vector<Promise> promises;
   std::vector<Review> reviews;  // of the accepted proposal
+  std::vector<FoundPaper>
+      papers;  // found by the librarian, or nearest to a proposal; reviewers were shown them
   std::vector<WrittenUnit> units;
   int attempts = 0;      // number of proposals
   int observation = 0;   // the observer's rating, 1 to 5

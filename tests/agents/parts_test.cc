@@ -1,4 +1,5 @@
 // Tests of the agents' parts in isolation: settings, prompts, parsing of replies, similarity, weights.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -14,6 +15,7 @@
 #include "agents/settings.h"
 #include "agents/similar.h"
 #include "agents/weights.h"
+#include "campaign/agents_text.h"
 #include "lang/check.h"
 #include "lang/gbnf.h"
 #include "lang/gbnf_matcher.h"
@@ -139,11 +141,11 @@ TEST(Prompts, TextFromOthersIsQuoted) {
   Script s;
   script_success(s);
   run_task(brief, {s, zoo::library(), {}, [](const std::string&, int) {
-                     return std::vector<std::string>{"PAPER"};
+                     return std::vector<Excerpt>{{"paper", "Paper", "PAPER"}};
                    }});
   s.lines["librarian"] = {R"({"queries": ["gated states"]})"};
   run_task(brief, {s, zoo::library(), {}, [](const std::string&, int) {
-                     return std::vector<std::string>{"PAPER"};
+                     return std::vector<Excerpt>{{"paper", "Paper", "PAPER"}};
                    }});
   bool paper = false;
   for (const chat::ChatRequest& q : s.asked) {
@@ -165,21 +167,60 @@ TEST(Prompts, TheLibrarianAsksAndMayFail) {
   const auto library = [&](const std::string& query, int limit) {
     queries.push_back(query);
     EXPECT_EQ(limit, 2);
-    return std::vector<std::string>{"PAPER on " + query};
+    return std::vector<Excerpt>{{"paper-" + std::to_string(queries.size()), "Paper", "PAPER on " + query}};
   };
   Script s;
   script_success(s);
   s.lines["librarian"] = {R"({"queries": ["one", "two", "three", "four"]})"};
   auto r = run_task(mutation(), {s, zoo::library(), {}, library});
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign);
-  EXPECT_EQ(queries, (std::vector<std::string>{"one", "two", "three"}))
-      << "at most as many as the settings say";
+  ASSERT_EQ(queries.size(), 4U) << "at most as many as the settings say, and one with the proposal";
+  EXPECT_EQ(queries[0] + queries[1] + queries[2], "onetwothree");
+  EXPECT_TRUE(queries[3].starts_with("Leaky memory in place of attention")) << queries[3];
   EXPECT_NE(s.asked[1].messages[1].text.find("PAPER on two"), std::string::npos);
   s.lines["librarian"] = {"no idea"};
   r = run_task(mutation(), {s, zoo::library(), {}, library});
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << "a design is made without it";
   s.lines["librarian"] = {Error{"cap", "reached", "", {}}};
   EXPECT_EQ(run_task(mutation(), {s, zoo::library(), {}, library}).cause, record::Cause::kCap);
+}
+
+TEST(Literature, ReviewersSeeWhatWasFoundAndSayWhatIsKnown) {
+  const auto library = [](const std::string& query, int) {
+    if (query == "gates")
+      return std::vector<Excerpt>{{"gla", "Gated Linear Attention", "a gate decays a state"}};
+    return std::vector<Excerpt>{{"hgrn2", "HGRN2", "the nearest to the idea"}};
+  };
+  const std::pair<const char*, const char*> said[] = {
+      {"gla", "gla"}, {"paper GLA, nearly", "gla"}, {"hgrn2", "hgrn2"}, {"", ""},
+      {"none", ""},   {"None of these.", ""},       {"n/a", ""},        {"LSTM of 1997", "LSTM of 1997"},
+  };
+  for (const auto& [reply, known] : said) {
+    Script s;
+    script_success(s);
+    s.lines["librarian"] = {R"({"queries": ["gates"]})"};
+    s.lines["reviewer"] = {
+        fmt::format(R"({{"objections": [], "rating": 4, "probability": 0.3, "known": "{}"}})", reply)};
+    const auto r = run_task(mutation(), {s, zoo::library(), {}, library});
+    ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
+    const std::string shown = s.last_said_to("reviewer", 0);
+    for (const char* text : {"paper gla", "a gate decays a state", "paper hgrn2", "the nearest to the idea"})
+      EXPECT_NE(shown.find(text), std::string::npos) << text;
+    ASSERT_EQ(r.papers.size(), 2U);
+    EXPECT_EQ(r.papers[1].id, "hgrn2");
+    ASSERT_EQ(r.reviews.size(), 1U);
+    EXPECT_EQ(r.reviews[0].known, known) << reply;
+    const auto back = record::parse_task_report(to_json(r));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->reviews[0].known, known);
+    EXPECT_EQ(back->papers[0].title, "Gated Linear Attention");
+    const std::string text = campaign::papers_text(r);
+    EXPECT_NE(text.find("papers found: gla, hgrn2"), std::string::npos) << text;
+    EXPECT_NE(
+        text.find(*known == 0 ? "idea in none of these papers" : fmt::format("idea known from {}", known)),
+        std::string::npos)
+        << text;
+  }
 }
 
 TEST(Prompts, VersionIsAHashOfTheFiles) {

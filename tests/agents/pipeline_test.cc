@@ -493,6 +493,42 @@ TEST(Pipeline, DamagedRepliesEndInADesignOrACause) {
   EXPECT_GT(failures, 5);
 }
 
+TEST(Pipeline, AProposalTiesTheTables) {
+  const auto is_tied = [](const record::TaskReport& r) {
+    return r.program.find("tied = true") != std::string::npos;
+  };
+  const std::string field = R"("why": "the state may be too small")";
+  const auto with = [&](const std::string& tied) {
+    std::string out = kProposal;
+    return out.replace(out.find(field), field.size(), field + ", \"tied\": " + tied);
+  };
+  Brief tied_parent = mutation();
+  std::string& parent = tied_parent.parents[0].program;
+  parent.insert(parent.find("    stack ="), "    tied = true\n");
+  const struct {
+    const char* said;
+    Brief brief;
+    bool tied;
+  } cases[] = {{"\"yes\"", mutation(), true},  {"\"no\"", mutation(), false}, {"\"\"", mutation(), false},
+               {"null", mutation(), false},    {"true", mutation(), true},    {"\"\"", tied_parent, true},
+               {"\"no\"", tied_parent, false}, {"\"yes\"", tied_parent, true}};
+  for (const auto& c : cases) {
+    Script s;
+    script_success(s);
+    s.lines["proposer"] = {with(c.said)};
+    const auto r = run(s, c.brief);
+    ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << c.said << r.detail;
+    EXPECT_EQ(s.count("proposer"), 1) << c.said;
+    EXPECT_TRUE(checked(r).valid()) << r.program;
+    EXPECT_EQ(is_tied(r), c.tied) << c.said << "\n" << r.program;
+  }
+  Script s;
+  script_success(s);
+  s.lines["proposer"] = {with("\"perhaps\""), with("\"yes\"")};
+  EXPECT_TRUE(is_tied(run(s, mutation())));
+  EXPECT_NE(s.last_said_to("proposer", 1).find("tied is 'perhaps'"), std::string::npos);
+}
+
 TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
   for (const char* bad :
        {"", "no object", "{\"rating\": 4", "{\"rating\": \"high\", \"probability\": 0.5, \"objections\": []}",

@@ -70,6 +70,19 @@ TEST(TreeEdit, Replace) {
             "range: heads = 3 is not in {1, 2, 4, 8, 16}");
 }
 
+TEST(TreeEdit, SetTied) {
+  const Program p = stack("[2 * Block(mixer=GLA), RMSNorm]");
+  const auto is_tied = [](const Result<Program>& r) {
+    return text_of(r).find("tied = true") != std::string::npos;
+  };
+  const auto tied = set_tied(p, library(), true);
+  ASSERT_TRUE(tied) << tied.error().message;
+  EXPECT_TRUE(is_tied(tied)) << text_of(tied);
+  EXPECT_TRUE(is_tied(set_tied(*tied, library(), true)));
+  EXPECT_EQ(text_of(set_tied(*tied, library(), false)), text_of(set_tied(p, library(), false)));
+  EXPECT_FALSE(is_tied(set_tied(*tied, library(), false)));
+}
+
 TEST(TreeEdit, WrapInsertRemoveDuplicate) {
   const Program p = stack("[2 * Block(mixer=GLA), RMSNorm]");
   EXPECT_EQ(stack_of(wrap(p, library(), "stack.0.*.mixer", instance("Residual"), "inner")),
