@@ -1,5 +1,6 @@
 #include "ir/quotients.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -12,25 +13,142 @@ namespace gabbro::ir {
 
 namespace {
 
+// How the values of a node spread when the first parameters are drawn at random. kGeneric: the probability of
+// any number is 0. kGenericOrZero: that of any number but 0 is 0. kAny: nothing is known.
+enum class Spread : std::uint8_t { kAny, kGenericOrZero, kGeneric };
+
+// The part of a node's value that decides something: nothing, whether it is 0, or all of it.
+enum class Decides : std::uint8_t { kNothing, kZero, kValue };
+
+bool is_odd(Op op) { return op == Op::kTanh || op == Op::kSin || op == Op::kErf; }
+
+// Returns true if `op` jumps, or is between a number and NaN, at some value of its operands.
+bool is_step(const Node& n) {
+  switch (n.op) {
+    case Op::kFloor:
+    case Op::kLess:
+    case Op::kTopK:
+    case Op::kMax:
+    case Op::kMaxOver:
+    case Op::kSqrt:
+    case Op::kLog:
+      return true;
+    case Op::kPow:
+      return n.value != std::floor(n.value);
+    default:
+      return false;
+  }
+}
+
 // Finds the nodes whose exact value may decide something.
 class Deciding {
  public:
   explicit Deciding(const Graph& graph) : graph_(graph) {
-    for (const Body& body : graph.bodies) marks_.emplace_back(body.nodes.size(), false);
-    random_ = marks_;
-    for (std::size_t body = 0; body < random_.size(); ++body) find_random(body);  // a step after its scan
+    for (const Body& body : graph.bodies) {
+      spread_.emplace_back(body.nodes.size(), Spread::kAny);
+      decides_.emplace_back(body.nodes.size(), Decides::kNothing);
+    }
+    spread_of_steps_first(0);
     while (std::exchange(grown_, false))
-      for (std::size_t body = 0; body < marks_.size(); ++body) sweep(body);
+      for (std::size_t body = 0; body < decides_.size(); ++body) sweep(body);
   }
 
   [[nodiscard]] bool operator()(std::size_t body, NodeId id) const {
-    return marks_[body][static_cast<std::size_t>(id)];
+    return decides_[body][index(id)] == Decides::kValue;
   }
 
  private:
-  void mark(std::size_t body, NodeId id) {
-    if (id < 0 || (*this)(body, id)) return;
-    marks_[body][static_cast<std::size_t>(id)] = true;
+  static std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+  [[nodiscard]] const Scan& scan_of(const Node& n) const { return graph_.scans[index(n.index)]; }
+
+  // ---- Spread, from the operands to the result ----
+
+  // Sets the spread of the nodes of a body, and of the steps of its scans where they begin.
+  void spread_of_steps_first(std::size_t body) {
+    const auto& nodes = graph_.bodies[body].nodes;
+    for (std::size_t id = 0; id < nodes.size(); ++id) {
+      const Node& n = nodes[id];
+      if (n.op == Op::kScan) {
+        enter(body, scan_of(n));
+      } else if (n.op == Op::kScanOut) {
+        const Scan& scan = scan_of(nodes[index(n.in[0])]);
+        spread_[body][id] = spread_[index(scan.body)][index(result_of(scan, n.index))];
+      } else if (n.op != Op::kArg) {
+        spread_[body][id] = spread_of(body, n);
+      }
+    }
+  }
+  void enter(std::size_t body, const Scan& scan) {
+    const auto step = index(scan.body);
+    const auto& nodes = graph_.bodies[step].nodes;
+    const std::size_t states = scan.inits.size(), sequences = states + scan.sequences.size();
+    for (std::size_t id = 0; id < nodes.size(); ++id) {
+      const auto arg = index(nodes[id].index);
+      if (nodes[id].op != Op::kArg || arg < states) continue;  // A state may be anything.
+      spread_[step][id] =
+          spread_[body]
+                 [index(arg < sequences ? scan.sequences[arg - states] : scan.invariants[arg - sequences])];
+    }
+    spread_of_steps_first(step);
+  }
+
+  [[nodiscard]] Spread spread_of(std::size_t body, const Node& n) const {
+    const auto of = [&](int i) { return spread_[body][index(n.in[i])]; };
+    const auto is_constant = [&](int i) {
+      const Node& in = graph_.node(static_cast<int>(body), n.in[i]);
+      return in.op == Op::kConst && in.value != 0;
+    };
+    switch (n.op) {
+      case Op::kParam:
+        return graph_.params[index(n.index)].init.kind == Init::Kind::kConstant ? Spread::kAny
+                                                                                : Spread::kGeneric;
+      case Op::kInput:
+        return Spread::kGeneric;
+      case Op::kAdd:
+        return std::max(of(0), of(1)) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
+      case Op::kMul:
+        if (is_constant(0)) return of(1);
+        if (is_constant(1)) return of(0);
+        [[fallthrough]];
+      case Op::kDot:
+        if (std::min(of(0), of(1)) == Spread::kGeneric) return Spread::kGeneric;
+        return std::max(of(0), of(1)) == Spread::kAny ? Spread::kAny : Spread::kGenericOrZero;
+      case Op::kDiv:
+        return is_constant(1) ? of(0) : Spread::kAny;  // x / x is 1
+      case Op::kWhere:
+        return std::min(of(1), of(2));
+      case Op::kLookup:
+      case Op::kSum:
+      case Op::kMaxOver:
+      case Op::kDetach:
+      case Op::kPast:
+        return of(0);
+      case Op::kShift:
+      case Op::kPad:
+        return std::min(of(0), Spread::kGenericOrZero);
+      case Op::kMax:
+        return std::min(of(0), of(1)) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
+      case Op::kFloor:
+      case Op::kLess:
+      case Op::kTopK:
+        return Spread::kAny;
+      default:
+        break;
+    }
+    const Kind kind = info(n.op).kind;
+    if (kind == Kind::kAxes || is_odd(n.op)) return of(0);
+    return kind == Kind::kPointwise && of(0) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
+  }
+
+  // ---- Decisions, from the results to the operands ----
+
+  void mark(std::size_t body, NodeId id, Decides what) {
+    if (id < 0) return;
+    const Spread spread = spread_[body][index(id)];
+    if (spread == Spread::kGeneric) return;  // A random value is at no threshold.
+    if (spread == Spread::kGenericOrZero) what = std::min(what, Decides::kZero);
+    if (decides_[body][index(id)] >= what) return;
+    decides_[body][index(id)] = what;
     grown_ = true;
   }
 
@@ -38,76 +156,61 @@ class Deciding {
   void sweep(std::size_t body) {
     const auto& nodes = graph_.bodies[body].nodes;
     for (auto id = static_cast<NodeId>(nodes.size()); id-- > 0;) {
-      const Node& n = nodes[static_cast<std::size_t>(id)];
-      if (n.op == Op::kScan) bind(body, graph_.scans[static_cast<std::size_t>(n.index)]);
-      if (n.op == Op::kWhere) mark(body, n.in[0]);
-      if (n.op == Op::kLookup) mark(body, n.in[1]);
-      const bool is_step = n.op == Op::kFloor || n.op == Op::kLess || n.op == Op::kTopK || n.op == Op::kMax ||
-                           n.op == Op::kMaxOver;
-      if (!is_step && (!(*this)(body, id) || is_mixed(body, n))) continue;
-      if (n.op == Op::kScanOut)
-        result(graph_.scans[static_cast<std::size_t>(nodes[static_cast<std::size_t>(n.in[0])].index)],
-               n.index);
-      else
-        for (const NodeId in : n.in) mark(body, in);
+      const Node& n = nodes[index(id)];
+      if (n.op == Op::kScan) bind(body, scan_of(n));
+      if (n.op == Op::kWhere) mark(body, n.in[0], Decides::kValue);
+      if (n.op == Op::kLookup) mark(body, n.in[1], Decides::kValue);
+      if (is_step(n))
+        for (const NodeId in : n.in) mark(body, in, Decides::kValue);
+      const Spread spread = spread_[body][index(id)];
+      const Decides what = decides_[body][index(id)];
+      if (what == Decides::kNothing) continue;
+      if (n.op == Op::kScanOut) {
+        const Scan& scan = scan_of(nodes[index(n.in[0])]);
+        mark(index(scan.body), result_of(scan, n.index), what);
+        continue;
+      }
+      // A value of random signs is 0 only where all that it adds up is 0.
+      const bool adds =
+          n.op == Op::kAdd || ((n.op == Op::kDot || n.op == Op::kSum) && spread == Spread::kAny);
+      const bool keeps_zero = n.op == Op::kMul || n.op == Op::kDiv || n.op == Op::kDot || n.op == Op::kSum ||
+                              n.op == Op::kWhere || n.op == Op::kDetach || n.op == Op::kShift ||
+                              n.op == Op::kPast || n.op == Op::kLookup || n.op == Op::kMaxOver ||
+                              is_odd(n.op) || info(n.op).kind == Kind::kAxes;
+      for (const NodeId in : n.in) mark(body, in, adds || !keeps_zero ? Decides::kValue : what);
     }
   }
 
-  // Marks what result `index` of a scan is in its step: a value of each step, or (below 0) a state.
-  void result(const Scan& scan, int index) {
+  // Returns the node of the step that result `index` of a scan reads: a value of each step, or (below 0) a
+  // state.
+  [[nodiscard]] NodeId result_of(const Scan& scan, int index) const {
     const int states = static_cast<int>(scan.inits.size());
-    const auto at = static_cast<std::size_t>(index >= 0 ? states + index : -1 - index);
-    mark(static_cast<std::size_t>(scan.body), graph_.bodies[static_cast<std::size_t>(scan.body)].outputs[at]);
+    return graph_.bodies[static_cast<std::size_t>(scan.body)]
+        .outputs[static_cast<std::size_t>(index >= 0 ? states + index : -1 - index)];
   }
 
   // Carries marks of a step's arguments to what they are bound to: the operands of the scan and, for a state,
   // its next value.
   void bind(std::size_t body, const Scan& scan) {
-    const auto step = static_cast<std::size_t>(scan.body);
+    const auto step = index(scan.body);
     const Body& inner = graph_.bodies[step];
     const std::size_t states = scan.inits.size(), sequences = states + scan.sequences.size();
     for (std::size_t id = 0; id < inner.nodes.size(); ++id) {
-      if (inner.nodes[id].op != Op::kArg || !marks_[step][id]) continue;
-      const auto arg = static_cast<std::size_t>(inner.nodes[id].index);
-      if (arg < states) mark(step, inner.outputs[arg]);
-      mark(body, arg < states      ? scan.inits[arg]
-                 : arg < sequences ? scan.sequences[arg - states]
-                                   : scan.invariants[arg - sequences]);
+      const Decides what = decides_[step][id];
+      if (inner.nodes[id].op != Op::kArg || what == Decides::kNothing) continue;
+      const auto arg = index(inner.nodes[id].index);
+      if (arg < states) mark(step, inner.outputs[arg], what);
+      mark(body,
+           arg < states      ? scan.inits[arg]
+           : arg < sequences ? scan.sequences[arg - states]
+                             : scan.invariants[arg - sequences],
+           what);
     }
-  }
-
-  // Finds the parameters of a body whose first values are random, also under other axes, and those that the
-  // steps of its scans read.
-  void find_random(std::size_t body) {
-    const auto& nodes = graph_.bodies[body].nodes;
-    for (std::size_t id = 0; id < nodes.size(); ++id) {
-      const Node& n = nodes[id];
-      if (n.op == Op::kParam)
-        random_[body][id] =
-            graph_.params[static_cast<std::size_t>(n.index)].init.kind != Init::Kind::kConstant;
-      if (info(n.op).kind == Kind::kAxes)
-        random_[body][id] = random_[body][static_cast<std::size_t>(n.in[0])];
-      if (n.op != Op::kScan) continue;
-      const Scan& scan = graph_.scans[static_cast<std::size_t>(n.index)];
-      const auto step = static_cast<std::size_t>(scan.body);
-      const auto first = static_cast<std::int32_t>(scan.inits.size() + scan.sequences.size());
-      const auto& inner = graph_.bodies[step].nodes;
-      for (std::size_t arg = 0; arg < inner.size(); ++arg)
-        if (inner[arg].op == Op::kArg && inner[arg].index >= first)
-          random_[step][arg] = random_[body][static_cast<std::size_t>(
-              scan.invariants[static_cast<std::size_t>(inner[arg].index - first)])];
-    }
-  }
-
-  // Returns true for a sum or product with such a parameter.
-  [[nodiscard]] bool is_mixed(std::size_t body, const Node& n) const {
-    if (n.op != Op::kAdd && n.op != Op::kMul && n.op != Op::kDot) return false;
-    return random_[body][static_cast<std::size_t>(n.in[0])] ||
-           random_[body][static_cast<std::size_t>(n.in[1])];
   }
 
   const Graph& graph_;
-  std::vector<std::vector<bool>> marks_, random_;
+  std::vector<std::vector<Spread>> spread_;
+  std::vector<std::vector<Decides>> decides_;
   bool grown_ = true;  // marks were added that the last sweeps may not have carried on
 };
 

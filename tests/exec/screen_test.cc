@@ -45,6 +45,22 @@ TEST(Screen, PassesWhatWorksWithAnySeed) {
     }
 }
 
+// The derivative of a root is infinite at 0. It does not count where it belongs to a number of positions, by
+// which training does not differentiate.
+TEST(Screen, PassesInfiniteDerivativesThatTrainingDoesNotCompute) {
+  for (const char* root : {"sqrt(maximum(n - 3, 0))", "sqrt(abs(n))", "sqrt(maximum(n, 0))"}) {
+    const lang::CheckReport parsed = lang::check(
+        with_unit(
+            fmt::format("    n = cumsum(where(sum(x, over=D) > 0, 1, 0))\n    return linear({} * x, D)\n",
+                        root),
+            "[Residual(inner=U), Block, RMSNorm]"),
+        zoo::library());
+    ASSERT_TRUE(parsed.valid()) << parsed.errors[0].message;
+    const Screening s = screen(parsed.subjects.back().elaboration.graph, 1);
+    EXPECT_TRUE(s.passes()) << root << ": " << s.detail;
+  }
+}
+
 // Random tokens hardly ever repeat a stretch, as real text does.
 TEST(Screen, PassesWhatReadsStretchesThatOccurAgain) {
   std::string same;

@@ -176,6 +176,22 @@ TEST(TorchAgrees, OnQuotientsThatDecide) {
            "    y = x / x\n    return where(y == shift(y, 1), x, 1)\n",
            "    z = sum(past(x), over=s)\n    return sum(where(past(x) / past(x) == 1, 1, 0), over=s) * z\n",
            "    return maximum(x / max(x, over=D), 1) * x\n",
+           // Through a product with a random value, which is 0 where the other factor is.
+           "    axis h = 2\n    z = param([h], init=normal(1)) * (position() / 41 - 1)\n"
+           "    return x * sum(where(z >= 0, z + 1, z), over=h)\n",
+           "    axis h = 2\n    d = param([h], init=uniform(0.5, 2)) * (1 - lag() / 41)\n"
+           "    return sum(sum(where(d >= 0, 1, 0), over=h) * past(x), over=s)\n",
+           "    q = linear(x, D) * (position() / 41 - 1)\n    return where(linear(q, D) == 0, x, 1)\n",
+           "    z = linear(x * (position() / 41 - 1), D)\n    return where(z == 0, x, 1)\n",
+           // Beside a random value.
+           "    axis a = 2, b = 2, c = 4\n"
+           "    level = concat(param([a], init=normal(1)), a, iota(b) * position() / 41, b, c)\n"
+           "    return x * sum(level % 1, over=c)\n",
+           "    z = shift(linear(x, D), 1) + position() / 41\n    return x * floor(z * (position() < 1) + "
+           "1)\n",
+           // At the end of the numbers for which a function is defined.
+           "    n = position() + 1\n    return x * (1 + sqrt(log(n / minimum(n, 41))))\n",
+           "    n = position() + 1\n    return x * (1 + (n / minimum(n, 41) - 1) ** 0.3)\n",
        }) {
     SCOPED_TRACE(body);
     const lang::ParseResult parsed = lang::parse(std::string("unit Made(x: [t, D]) -> [t, D]:\n") + body);

@@ -63,7 +63,7 @@ struct Differentiated {
   std::vector<ir::NodeId> gradients;               // those of the parameters, then those of `looking_back`
   std::vector<std::size_t> parameter_of_gradient;  // the parameter of each gradient
   std::vector<ir::NodeId> looking_back;            // nodes that look back and have a gradient
-  std::vector<ir::NodeId> computed;                // every live node, the gradients first
+  std::vector<ir::NodeId> computed;                // the gradients, then every node that training computes
   ir::Type logits;
 
   explicit Differentiated(const ir::Graph& model) : graph(model) {
@@ -85,7 +85,8 @@ struct Differentiated {
     gradients = ir::differentiate(builder, outputs, seeds, wrt);
     keep_with_gradient(back);
     computed = gradients;
-    std::vector<ir::NodeId> roots = gradients;
+    std::vector<ir::NodeId> roots(
+        gradients.begin(), gradients.begin() + static_cast<std::ptrdiff_t>(parameter_of_gradient.size()));
     roots.push_back(outputs[0]);
     const std::vector<bool> live = ir::live_nodes(graph, 0, roots);
     for (std::size_t id = 0; id < live.size(); ++id)
@@ -177,21 +178,24 @@ class Screen {
 
   [[nodiscard]] Screening check_initial_values(const Feed& first, const std::vector<Tensor>& values) const {
     const Differentiated& d = *differentiated_;
-    for (std::size_t i = 0; i < values.size(); ++i)
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const bool is_gradient = i < d.parameter_of_gradient.size();
+      if (!is_gradient && i < d.gradients.size()) continue;  // Training does not compute it.
       for (const double v : values[i].data) {
-        const bool is_gradient = i < d.parameter_of_gradient.size();
         const bool is_backward =
             !is_gradient && static_cast<std::size_t>(d.computed[i]) >= model_.bodies[0].nodes.size();
         if (std::isnan(v) || (is_gradient && std::isinf(v)) ||
             (std::isfinite(v) && std::abs(v) > (is_backward ? kMaxBackwardValue : kMaxValue) &&
              !has_constant_near(model_, v)))
           return {Lack::kFinite,
-                  fmt::format("{} is {:.3g} with the initial parameters",
-                              is_gradient
-                                  ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
-                                  : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
-                              v)};
+                  fmt::format(
+                      "{} is {:.3g} with the initial parameters",
+                      is_gradient   ? "the gradient of " + model_.params[d.parameter_of_gradient[i]].name
+                      : is_backward ? "a value of the backward pass"
+                                    : fmt::format("a value of line {}", d.graph.node(0, d.computed[i]).line),
+                      v)};
       }
+    }
     return check_headroom(first);
   }
 
@@ -297,14 +301,16 @@ class Screen {
     return false;
   }
 
-  // Adds up the absolute values of each gradient over all updates. Returns false if one is not finite, which
-  // updates of this size may cause.
+  // Adds up the absolute values of each gradient over all updates. Returns false if one of a parameter is not
+  // finite, which updates of this size may cause. One of a node that looks back may be infinite times 0 where
+  // no parameter is behind it; the node then counts as reached.
   bool add_gradients(const std::vector<Tensor>& gradients) {
     bool finite = true;
     for (std::size_t i = 0; i < gradients.size(); ++i)
       for (const double v : gradients[i].data) {
-        finite = finite && std::isfinite(v);
-        gradient_sums_[i] += std::isfinite(v) ? std::abs(v) : 0;
+        const bool is_parameter = i < differentiated_->parameter_of_gradient.size();
+        finite = finite && (std::isfinite(v) || !is_parameter);
+        gradient_sums_[i] += std::isfinite(v) ? std::abs(v) : is_parameter ? 0 : 1;
       }
     return finite;
   }
