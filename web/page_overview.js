@@ -21,6 +21,12 @@ export const designLink = (context, id, label) => h("a", { href: `${context.base
 const draws = (context, name, extra, options) =>
   figure(`/api/c/${context.key}/figure` + query({ name, ...extra }), { id: context.key + name + JSON.stringify(extra || {}), onDesign: (id) => context.go(`${context.base}/design/${id}`), ...options });
 
+const judging = new Set(["final", "ablation", "check"]);
+function phaseOf(live) {
+  if (!live.live) return live.state;
+  return !live.searches || live.runs.some((run) => judging.has(run.purpose)) ? "comparison" : "search";
+}
+
 function now(context, live) {
   if (live.state !== "running" && live.state !== "paused") return null;
   const runs = live.runs;
@@ -86,13 +92,13 @@ export function draw({ overview: o, live }, context) {
     h("dl.facts", null,
       fact("designs", count(o.designs), plural(o.runs, "run")),
       fact("worked", duration(o.seconds), live.live && live.seconds_left !== null ? `${duration(live.seconds_left)} left` : null),
-      fact("phase", live.live ? (live.searches ? "search" : "comparison") : live.state),
+      fact("phase", phaseOf(live)),
       fact("runs per hour", hours ? amount(hours.runs_per_hour) : "–", "last 15 minutes"),
       fact("tokens per second", hours ? amount(hours.tokens_per_second) : "–"),
       fact("workers", count(live.runs.length), "busy"),
       fact("trained on", amount(o.tokens), "tokens"),
       fact("last event", ago(o.last))),
-    h("p.soft.session", null, "Session: " + o.session),
+    rest ? h("p.soft", null, "Session: " + o.session) : null,
     now(context, live),
     o.aa_test ? null : [
       h("h2", null, "Best so far"),

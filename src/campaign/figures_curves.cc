@@ -19,6 +19,9 @@ namespace {
 
 constexpr double kTop = 30, kLeft = 60, kLabels = 210;  // pixels above, left and right of the curves
 
+// Returns the room for names right of the curves, which is smaller in a narrow figure.
+double room_for_labels(double width) { return std::min(kLabels, 0.36 * width); }
+
 // Returns the points of a curve within a range, and one beyond either end, so that lines reach the edges.
 std::vector<std::pair<double, double>> within(const std::vector<std::pair<double, double>>& all, double from,
                                               double to) {
@@ -67,7 +70,7 @@ Figure curves_figure(std::vector<Curve> all, const CurveAxes& axes) {
   for (const auto& [name, value] : axes.levels)
     if (!is_zoomed) up.add(value);
   if (!(up.low <= up.high)) return {};
-  const double bottom = axes.height - 44, right = axes.width - kLabels;
+  const double bottom = axes.height - 44, right = axes.width - room_for_labels(axes.width);
   // The range must not be empty, even for a single point.
   const double first = is_zoomed ? axes.from : across.low,
                last = is_zoomed ? axes.to : std::max(across.high, first + 1e-3 * std::abs(first) + 1e-9);

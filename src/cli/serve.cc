@@ -42,16 +42,17 @@ int run_serve(const ServeCommand& c) {
   auto server = web::Server::start(options);
   if (!server) return failed("serve", server.error());
   const bool is_any = c.host == "0.0.0.0" || c.host == "::";
-  const std::string name = is_any                                ? "localhost"
+  const std::string name = is_any                                  ? "localhost"
                            : c.host.find(':') != std::string::npos ? "[" + c.host + "]"
-                                                                 : c.host;
+                                                                   : c.host;
   const std::string address = fmt::format("http://{}:{}/", name, server->port());
   print("{}\n  to steer campaigns from the page: {}#token={}\n", address, address, options.token);
   if (server->campaigns() == 0) print("  no campaign was found yet; those that begin below will appear\n");
   if (!is_loopback(c.host))
-    print(stderr,
-          "everybody who reaches this address can read the campaigns; steering needs the token, which is sent "
-          "unencrypted\n");
+    print(
+        stderr,
+        "everybody who reaches this address can read the campaigns; steering needs the token, which is sent "
+        "unencrypted\n");
   std::fflush(stdout);
   if (c.open && !open_browser(address)) print(stderr, "xdg-open failed; open the address yourself\n");
   while (Signals::seen() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));

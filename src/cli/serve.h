@@ -13,7 +13,8 @@ struct ServeCommand {
   bool open = false;  // opens the page in the user's browser
 };
 
-/// Serves the dashboard until Ctrl-C. Exit codes: 0; 2 the address cannot be used, or a folder does not exist.
+/// Serves the dashboard until Ctrl-C. Exit codes: 0; 2 the address cannot be used, or a folder does not
+/// exist.
 int run_serve(const ServeCommand& c);
 
 }  // namespace gabbro::cli

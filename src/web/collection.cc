@@ -98,12 +98,13 @@ std::int64_t Collection::wait(std::int64_t seen, double seconds) {
 bool Collection::look_for_campaigns() {
   std::vector<std::pair<std::string, std::string>> found;  // root, folder
   for (const std::string& root : folders_)
-    for (std::string& dir : campaigns_below(root, kDepth)) found.emplace_back(root, std::move(dir));
+    for (const std::string& dir : campaigns_below(root, kDepth))
+      found.emplace_back(root, fs::path(dir).lexically_normal().string());
   const std::lock_guard lock(mutex_);
-  bool changed = std::erase_if(campaigns_, [&](const auto& c) {
-                   return std::none_of(found.begin(), found.end(),
-                                       [&](const auto& f) { return f.second == c->dir(); });
-                 }) > 0;
+  bool changed =
+      std::erase_if(campaigns_, [&](const auto& c) {
+        return std::none_of(found.begin(), found.end(), [&](const auto& f) { return f.second == c->dir(); });
+      }) > 0;
   for (const auto& [root, dir] : found) {
     if (std::any_of(campaigns_.begin(), campaigns_.end(), [&](const auto& c) { return c->dir() == dir; }))
       continue;

@@ -44,8 +44,8 @@ class Collection {
   std::thread thread_;
 };
 
-/// Returns the folders of campaigns in `folder` and below, at most `depth` levels deep, sorted. Folders inside
-/// of campaigns, hidden ones and links are left out.
+/// Returns the folders of campaigns in `folder` and below, at most `depth` levels deep, sorted. Folders
+/// inside of campaigns, hidden ones and links are left out.
 std::vector<std::string> campaigns_below(const std::string& folder, int depth);
 
 /// Returns the key of a campaign in addresses: its path below `root`, with other characters than letters,

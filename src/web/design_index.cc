@@ -97,8 +97,8 @@ void DesignIndex::fill(const campaign::CampaignReading& reading, DesignEntry& e)
       if (rung == 0) e.first = s.bits;
     }
   e.status = status_of(p, i, e.entered);
-  e.folded = folded(e.label + "\n" + campaign::one_line(c.name, 80) + "\n" + e.species + "\n" + e.source + "\n" +
-                    e.maker);
+  e.folded = folded(e.label + "\n" + campaign::one_line(c.name, 80) + "\n" + e.species + "\n" + e.source +
+                    "\n" + e.maker);
 }
 
 void DesignIndex::update(const campaign::CampaignReading& reading, const std::set<std::int64_t>& touched) {
@@ -112,25 +112,33 @@ void DesignIndex::update(const campaign::CampaignReading& reading, const std::se
       e.generation = entries_[static_cast<std::size_t>(e.parent - 1)].generation + 1;
   }
   for (const std::int64_t id : touched)
-    if (id >= 1 && static_cast<std::size_t>(id) <= before) fill(reading, entries_[static_cast<std::size_t>(id - 1)]);
+    if (id >= 1 && static_cast<std::size_t>(id) <= before)
+      fill(reading, entries_[static_cast<std::size_t>(id - 1)]);
 }
 
-bool DesignIndex::read_units(const store::Store& store, std::size_t most) {
-  for (std::size_t k = 0; k < most && with_units_ < entries_.size(); ++k) {
-    DesignEntry& e = entries_[with_units_];
-    const auto design = store.design(e.id);
-    if (!design) return false;
-    for (const std::string_view name : unit_names(design->created.program)) {
-      const auto [at, is_new] =
-          number_of_unit_.try_emplace(std::string(name), static_cast<std::uint32_t>(units_.size()));
-      if (is_new) units_.emplace_back(name), folded_units_.push_back(folded(name));
+std::vector<std::vector<std::string>> DesignIndex::read_units(const store::Store& store,
+                                                              std::size_t most) const {
+  std::vector<std::vector<std::string>> out;
+  for (std::size_t k = with_units_; k < entries_.size() && out.size() < most; ++k) {
+    const auto design = store.design(entries_[k].id);
+    if (!design) break;
+    const auto names = unit_names(design->created.program);
+    out.emplace_back(names.begin(), names.end());
+  }
+  return out;
+}
+
+void DesignIndex::add_units(const std::vector<std::vector<std::string>>& names) {
+  for (const std::vector<std::string>& of_design : names) {
+    DesignEntry& e = entries_.at(with_units_++);
+    e.units.reserve(of_design.size());
+    for (const std::string& name : of_design) {
+      const auto [at, is_new] = number_of_unit_.try_emplace(name, static_cast<std::uint32_t>(units_.size()));
+      if (is_new) units_.push_back(name), folded_units_.push_back(folded(name));
       e.units.push_back(at->second);
     }
     std::sort(e.units.begin(), e.units.end());
-    e.units.shrink_to_fit();
-    ++with_units_;
   }
-  return with_units_ < entries_.size();
 }
 
 namespace {
@@ -144,7 +152,8 @@ std::function<double(const DesignEntry&)> value_of(const std::string& sort) {
   if (sort == "decode") return [](const DesignEntry& e) { return e.decode; };
   if (sort == "state") return [](const DesignEntry& e) { return e.state; };
   if (sort == "generation") return [](const DesignEntry& e) { return static_cast<double>(e.generation); };
-  if (sort == "rung") return [](const DesignEntry& e) { return e.rung < 0 ? kNone : static_cast<double>(e.rung); };
+  if (sort == "rung")
+    return [](const DesignEntry& e) { return e.rung < 0 ? kNone : static_cast<double>(e.rung); };
   return [](const DesignEntry& e) { return e.rung >= 0 && e.bits > 0 ? e.bits : kNone; };
 }
 
@@ -169,7 +178,8 @@ DesignPage DesignIndex::find(const DesignQuery& q) const {
     if (!q.source.empty() && e.source != q.source) return false;
     if (!q.species.empty() && e.species != q.species) return false;
     if (q.rung >= 0 && e.entered < q.rung) return false;
-    if (wants_unit && (!knows_unit || !std::binary_search(e.units.begin(), e.units.end(), unit->second))) return false;
+    if (wants_unit && (!knows_unit || !std::binary_search(e.units.begin(), e.units.end(), unit->second)))
+      return false;
     for (std::size_t w = 0; w < words.size(); ++w)
       if (e.folded.find(words[w]) == std::string::npos &&
           std::none_of(e.units.begin(), e.units.end(), [&](std::uint32_t u) { return matching_units[w][u]; }))
@@ -203,7 +213,8 @@ DesignPage DesignIndex::find(const DesignQuery& q) const {
   };
   DesignPage out{.matches = found.size(), .rows = {}};
   const std::size_t from = std::min(q.offset, found.size()), to = std::min(from + q.limit, found.size());
-  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(to), found.end(), comes_before);
+  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(to), found.end(),
+                    comes_before);
   for (std::size_t k = from; k < to; ++k) out.rows.push_back(found[k].row);
   return out;
 }

@@ -21,22 +21,22 @@ struct DesignEntry {
   std::string label, species, source, maker;  // label_of, source_of and maker_of
   record::Origin origin = record::Origin::kSearch;
   DesignStatus status = DesignStatus::kWaiting;
-  int entered = -1;           // highest rung with a run; -1: none
-  int rung = -1;              // highest rung with a score; -1: none
-  double bits = 0;            // there
-  double first = 0;           // at the first rung; 0: no score
+  int entered = -1;  // highest rung with a run; -1: none
+  int rung = -1;     // highest rung with a score; -1: none
+  double bits = 0;   // there
+  double first = 0;  // at the first rung; 0: no score
   double train = 0, decode = 0, state = 0;
-  int generation = 0;         // number of ancestors along first parents
-  std::string folded;         // label, name, species, source and maker in lower case
+  int generation = 0;                // number of ancestors along first parents
+  std::string folded;                // label, name, species, source and maker in lower case
   std::vector<std::uint32_t> units;  // numbers of the names of units in its program, sorted
 };
 
 /// Which designs are wanted, in which order.
 struct DesignQuery {
-  std::string text;    // words that must all be found in a design's names or units
-  std::string unit;    // name of a unit
+  std::string text;                             // words that must all be found in a design's names or units
+  std::string unit;                             // name of a unit
   std::string origin, source, status, species;  // "": any
-  int rung = -1;       // designs that entered it; -1: any
+  int rung = -1;                                // designs that entered it; -1: any
   std::string sort = "bits";  // bits, id, first, train, decode, state, generation, rung, label
   bool descending = false;
   std::size_t offset = 0, limit = 100;
@@ -52,9 +52,12 @@ class DesignIndex {
  public:
   /// Adds new designs, and computes the entries of `touched` again. O(touched + new designs).
   void update(const campaign::CampaignReading& reading, const std::set<std::int64_t>& touched);
-  /// Reads the programs of at most `most` further designs for the names of their units. Returns true while
-  /// some are left.
-  bool read_units(const store::Store& store, std::size_t most);
+  /// Reads the programs of at most `most` further designs, and returns the names of their units, one list for
+  /// each design. It changes nothing, so that others may read meanwhile.
+  [[nodiscard]] std::vector<std::vector<std::string>> read_units(const store::Store& store,
+                                                                 std::size_t most) const;
+  /// Adds names that `read_units` has returned.
+  void add_units(const std::vector<std::vector<std::string>>& names);
 
   [[nodiscard]] const std::vector<DesignEntry>& entries() const { return entries_; }
   [[nodiscard]] const std::vector<std::string>& units() const { return units_; }

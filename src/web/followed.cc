@@ -21,7 +21,8 @@ std::string state_of_files(const std::string& dir) {
   for (const char* suffix : {"", "-wal"}) {
     struct stat info {};
     if (::stat((campaign::CampaignPaths{dir}.store() + suffix).c_str(), &info) == 0)
-      out += fmt::format("{} {} {}.{} ", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+      out +=
+          fmt::format("{} {} {}.{} ", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   }
   return out;
 }
@@ -105,9 +106,12 @@ bool Followed::poll() {
       changed = true;
     }
     if (state_ && state_->designs.with_units() < state_->designs.entries().size()) {
-      const auto store = store::Store::read(campaign::CampaignPaths{dir_}.store());
-      const std::unique_lock lock(mutex_);
-      if (store && !state_->designs.read_units(*store, kUnitsAtOnce)) changed = true;
+      if (const auto store = store::Store::read(campaign::CampaignPaths{dir_}.store())) {
+        const auto names = state_->designs.read_units(*store, kUnitsAtOnce);
+        const std::unique_lock lock(mutex_);
+        state_->designs.add_units(names);
+        if (state_->designs.with_units() == state_->designs.entries().size()) changed = true;
+      }
     }
   } catch (const Damaged& e) {
     const std::lock_guard lock(small_mutex_);

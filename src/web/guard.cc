@@ -64,8 +64,8 @@ std::string Guard::refusal(const RequestHeaders& r) const {
   if (!is_own_host(r.host)) return "the request names another host";
   constexpr std::string_view kScheme = "http://";
   const bool has_origin = !r.origin.empty();
-  const bool is_own_origin = r.origin.starts_with(kScheme) &&
-                             lower(r.origin.substr(kScheme.size())) == lower(r.host);
+  const bool is_own_origin =
+      r.origin.starts_with(kScheme) && lower(r.origin.substr(kScheme.size())) == lower(r.host);
   if (has_origin && !is_own_origin) return "the request comes from a page of another site";
   if (!r.fetch_site.empty() && r.fetch_site != "same-origin" && r.fetch_site != "none" &&
       !(r.method == "GET" && r.fetch_mode == "navigate"))

@@ -17,8 +17,8 @@ struct RequestHeaders {
 /// The rules of one server.
 class Guard {
  public:
-  /// `host` is the address or the name that the server was told to listen on, `port` the port, and `token` the
-  /// secret that allows steering.
+  /// `host` is the address or the name that the server was told to listen on, `port` the port, and `token`
+  /// the secret that allows steering.
   Guard(const std::string& host, int port, std::string token);
 
   /// Returns why a request is refused; "" if it is answered. A name that leads to this machine but is not one

@@ -88,22 +88,22 @@ json ladder(const CampaignView& view) {
     const int rung = static_cast<int>(k);
     const evolve::Rung& r = view.reading.rung(rung);
     const std::int64_t baseline = p.best_baseline(rung);
-    out.push_back({{"name", shown(r.name)},
-                   {"params", r.params},
-                   {"tokens", r.tokens},
-                   {"rate", r.rate},
-                   {"promoted", k + 1 < all.size() ? json(r.promote_fraction) : json()},
-                   {"entered", all[k].entered},
-                   {"running", all[k].running},
-                   {"done", all[k].done},
-                   {"stopped", all[k].stopped},
-                   {"failed", all[k].failed},
-                   {"best", all[k].best_design > 0 ? number(all[k].best) : json()},
-                   {"best_design", all[k].best_design},
-                   {"baseline", baseline},
-                   {"baseline_name", baseline > 0 ? json(shown(p.individual(baseline).created.name)) : json()},
-                   {"baseline_bits",
-                    baseline > 0 ? number(p.standing(p.individual(baseline), rung).bits) : json()}});
+    out.push_back(
+        {{"name", shown(r.name)},
+         {"params", r.params},
+         {"tokens", r.tokens},
+         {"rate", r.rate},
+         {"promoted", k + 1 < all.size() ? json(r.promote_fraction) : json()},
+         {"entered", all[k].entered},
+         {"running", all[k].running},
+         {"done", all[k].done},
+         {"stopped", all[k].stopped},
+         {"failed", all[k].failed},
+         {"best", all[k].best_design > 0 ? number(all[k].best) : json()},
+         {"best_design", all[k].best_design},
+         {"baseline", baseline},
+         {"baseline_name", baseline > 0 ? json(shown(p.individual(baseline).created.name)) : json()},
+         {"baseline_bits", baseline > 0 ? number(p.standing(p.individual(baseline), rung).bits) : json()}});
   }
   return out;
 }
@@ -157,8 +157,7 @@ json summary_of(const CampaignView& view) {
   std::int64_t designs = 0;
   for (const Individual& i : r.population.individuals())
     designs += evolve::is_candidate(i) || evolve::is_replicate(i);
-  const std::string corpus =
-      std::filesystem::path(r.plan.corpus + "/").parent_path().filename().string();
+  const std::string corpus = std::filesystem::path(r.plan.corpus + "/").parent_path().filename().string();
   return {{"key", view.key},
           {"dir", shown(view.dir)},
           {"preset", shown_line(r.plan.settings.preset, 60)},
@@ -205,8 +204,8 @@ std::string campaigns_json(const std::vector<std::shared_ptr<Followed>>& campaig
     json row;
     if (text) {
       row = json::parse(*text);
-      row["state"] = c->is_running() ? (row["paused"].get<bool>() ? json("paused") : json("running"))
-                                     : row["at_rest"];
+      row["state"] =
+          c->is_running() ? (row["paused"].get<bool>() ? json("paused") : json("running")) : row["at_rest"];
     } else {
       row = {{"key", c->key()}, {"dir", shown(c->dir())}};
       if (text.error().code == "loading")
@@ -294,7 +293,8 @@ Result<std::string> live_json(const CampaignView& view, bool is_running,
       row["stage"] = shown_line(q.stage.empty() ? "starting" : q.stage, 60);
       row["step"] = q.step, row["steps"] = q.steps;
       row["loss"] = number(q.loss), row["tokens_per_second"] = number(q.tokens_per_second);
-      row["share"] = number(q.steps > 0 ? static_cast<double>(q.step) / static_cast<double>(q.steps) : q.share);
+      row["share"] =
+          number(q.steps > 0 ? static_cast<double>(q.step) / static_cast<double>(q.steps) : q.share);
       row["points"] = run->curve.size();
     }
     out["runs"].push_back(std::move(row));

@@ -166,7 +166,8 @@ json children_json(const CampaignView& view, std::int64_t design) {
   for (const DesignEntry& e : view.designs.entries()) {
     if (e.parent != design || e.origin == record::Origin::kAblation) continue;
     if (count++ >= kShown) continue;
-    rows.push_back({{"id", e.id}, {"label", shown(e.label)}, {"first", e.first > 0 ? number(e.first) : json()}});
+    rows.push_back(
+        {{"id", e.id}, {"label", shown(e.label)}, {"first", e.first > 0 ? number(e.first) : json()}});
   }
   return {{"rows", rows}, {"count", count}};
 }
@@ -201,7 +202,8 @@ Result<std::string> designs_json(const CampaignView& view, const DesignQuery& qu
   for (const std::size_t row : page.rows) rows.push_back(entry_json(view.reading, entries[row]));
   json rungs = json::array(), sources = json::array();
   for (const evolve::Rung& rung : view.reading.plan.settings.rungs) rungs.push_back(shown(rung.name));
-  for (const std::string& strategy : view.reading.plan.settings.strategies) sources.push_back(shown(strategy));
+  for (const std::string& strategy : view.reading.plan.settings.strategies)
+    sources.push_back(shown(strategy));
   return text_of({{"rows", rows},
                   {"matches", page.matches},
                   {"all", entries.size()},
@@ -217,7 +219,8 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   GABBRO_TRY(row, view.store.design(design));
   const CampaignReading& r = view.reading;
   const Population& p = r.population;
-  if (design > static_cast<std::int64_t>(p.individuals().size())) return fail("loading", "the design is new", "");
+  if (design > static_cast<std::int64_t>(p.individuals().size()))
+    return fail("loading", "the design is new", "");
   const Individual& i = p.individual(design);
   const record::DesignCreated& c = row.created;
   json out = entry_json(r, view.designs.entries().at(static_cast<std::size_t>(design - 1)));
@@ -247,15 +250,15 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   out["promotions"] = json::array();
   for (const record::Promoted& promoted : view.store.promotions_of(design))
     if (promoted.rung >= 0 && promoted.rung < static_cast<int>(r.plan.settings.rungs.size()))
-      out["promotions"].push_back({{"rung", shown(r.rung(promoted.rung).name)},
-                                   {"reason", shown_line(promoted.reason, 200)}});
+      out["promotions"].push_back(
+          {{"rung", shown(r.rung(promoted.rung).name)}, {"reason", shown_line(promoted.reason, 200)}});
   const std::string name = fmt::format("{}#{}", view.dir, design);
-  out["commands"] = {{{"what", "program, result and weights"}, {"text", fmt::format("gabbro export '{}'", name)}},
-                     {{"what", "PyTorch module"}, {"text", fmt::format("gabbro export '{}' --format torch", name)}},
-                     {{"what", "model for transformers"},
-                      {"text", fmt::format("gabbro export '{}' --format hf", name)}},
-                     {{"what", "into another campaign"},
-                      {"text", fmt::format("gabbro evolve --design '{}' --dir runs/next", name)}}};
+  out["commands"] = {
+      {{"what", "program, result and weights"}, {"text", fmt::format("gabbro export '{}'", name)}},
+      {{"what", "PyTorch module"}, {"text", fmt::format("gabbro export '{}' --format torch", name)}},
+      {{"what", "model for transformers"}, {"text", fmt::format("gabbro export '{}' --format hf", name)}},
+      {{"what", "into another campaign"},
+       {"text", fmt::format("gabbro evolve --design '{}' --dir runs/next", name)}}};
   for (json& command : out["commands"]) command["text"] = shown(command["text"].get<std::string>());
   return text_of(out);
 }

@@ -32,7 +32,8 @@ Result<Figure> figure_of_design(const CampaignView& view, const FigureQuery& q) 
   const evolve::Population& p = view.reading.population;
   const auto count = static_cast<std::int64_t>(p.individuals().size());
   if (q.design < 1 || q.design > count || q.against < 0 || q.against > count)
-    return fail("store", fmt::format("unknown design {}", q.design < 1 || q.design > count ? q.design : q.against));
+    return fail("store",
+                fmt::format("unknown design {}", q.design < 1 || q.design > count ? q.design : q.against));
   int rung = q.rung;
   if (q.name == "documents") {
     const std::int64_t against = q.against > 0 ? q.against : p.best_baseline(std::max(0, rung));
@@ -59,7 +60,8 @@ Result<std::string> figure_json(const CampaignView& view, const FigureQuery& q) 
     return figure_text(campaign::learning_figure(r, view.store, view.verdict, q.from, q.to));
   if (q.name == "progress") return figure_text(campaign::progress_figure(r, rung, q.from, q.to));
   if (q.name == "forest") return figure_text(campaign::forest_figure(r, view.verdict));
-  if (q.name == "parts") return figure_text(campaign::parts_figure(campaign::ablated_parts(p, view.verdict.leader)));
+  if (q.name == "parts")
+    return figure_text(campaign::parts_figure(campaign::ablated_parts(p, view.verdict.leader)));
   if (q.name == "generations") return figure_text(campaign::generations_figure(r, leader));
   if (q.name == "strategies")
     return figure_text(campaign::strategies_figure(r, campaign::strategies(r, view.store)));
@@ -93,11 +95,11 @@ Result<std::string> run_figure_json(const CampaignView& view, const std::optiona
                       .style = style,
                       .points = campaign::training_curve(r, view.store, design, begun.rung)});
   };
-  const std::int64_t baseline = p.best_baseline(begun.rung), parent = p.individual(begun.design).created.parent;
+  const std::int64_t baseline = p.best_baseline(begun.rung),
+                     parent = p.individual(begun.design).created.parent;
   if (baseline > 0)
     add_finished(baseline, "line0", campaign::one_line(p.individual(baseline).created.name, 18));
-  if (parent != baseline)
-    add_finished(parent, "line2", fmt::format("parent #{}", parent));
+  if (parent != baseline) add_finished(parent, "line2", fmt::format("parent #{}", parent));
   // As in finished curves, the first tokens would compress the rest.
   const double from = 0.04 * static_cast<double>(r.rung(begun.rung).tokens);
   campaign::Curve now{.label = fmt::format("#{} now {:.3f}", begun.design, run->progress.loss),
@@ -106,12 +108,12 @@ Result<std::string> run_figure_json(const CampaignView& view, const std::optiona
   for (const auto& point : run->curve)
     if (point.first >= from) now.points.push_back(point);
   curves.push_back(std::move(now));
-  return figure_text(campaign::curves_figure(
-      std::move(curves), {.title = "Training loss of a run in progress",
-                          .x_title = "tokens seen",
-                          .y_title = "training loss, nats per token",
-                          .width = 640,
-                          .height = 260}));
+  return figure_text(
+      campaign::curves_figure(std::move(curves), {.title = "Training loss of a run in progress",
+                                                  .x_title = "tokens seen",
+                                                  .y_title = "training loss, nats per token",
+                                                  .width = 460,
+                                                  .height = 230}));
 }
 
 }  // namespace gabbro::web

@@ -57,7 +57,8 @@ Result<std::string> tree_json(const CampaignView& view, std::int64_t root, std::
       return fail("store", fmt::format("unknown design {}", root));
     below[static_cast<std::size_t>(root)] = true;
     for (const DesignEntry& e : entries)
-      if (e.parent > 0 && below[static_cast<std::size_t>(e.parent)]) below[static_cast<std::size_t>(e.id)] = true;
+      if (e.parent > 0 && below[static_cast<std::size_t>(e.parent)])
+        below[static_cast<std::size_t>(e.id)] = true;
   }
   std::vector<const DesignEntry*> order;
   for (const DesignEntry& e : entries)
@@ -71,7 +72,8 @@ Result<std::string> tree_json(const CampaignView& view, std::int64_t root, std::
     return a->id < b->id;
   };
   const std::size_t count = std::min(limit, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(), comes_before);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    comes_before);
   std::vector<bool> drawn(entries.size() + 1);
   for (std::size_t k = 0; k < count; ++k) {
     // All ancestors are drawn, so that every design hangs on its root.
@@ -86,8 +88,8 @@ Result<std::string> tree_json(const CampaignView& view, std::int64_t root, std::
   for (const DesignEntry& e : entries)
     if (drawn[static_cast<std::size_t>(e.id)])
       rows.push_back({e.id, e.id == root ? 0 : e.parent, e.first > 0 ? number(e.first) : json(), e.rung,
-                      species.number_of(e.species), sources.number_of(e.source), e.generation,
-                      shown(e.label), record::word_of(e.status), record::word_of(e.origin)});
+                      species.number_of(e.species), sources.number_of(e.source), e.generation, shown(e.label),
+                      record::word_of(e.status), record::word_of(e.origin)});
   json rungs = json::array();
   for (const evolve::Rung& rung : view.reading.plan.settings.rungs) rungs.push_back(shown(rung.name));
   return text_of({{"rows", rows},
@@ -109,9 +111,9 @@ Result<std::string> strategies_json(const CampaignView& view) {
           s.best[k] == 0
               ? json()
               : json{{"id", s.best[k]},
-                     {"bits", number(r.population.standing(r.population.individual(s.best[k]),
-                                                           static_cast<int>(k))
-                                         .bits)}});
+                     {"bits",
+                      number(r.population.standing(r.population.individual(s.best[k]), static_cast<int>(k))
+                                 .bits)}});
     rows.push_back({{"name", shown_line(s.name, 40)},
                     {"designs", s.designs},
                     {"refused", s.refused},
@@ -172,11 +174,11 @@ json task_row(const CampaignReading& r, const evolve::AgentTask& t) {
            {"cost", number(report.cost)},
            {"seconds", number(report.seconds)},
            {"writing", record::word_of(report.writing)}};
-  out["outcome"] = !t.ended                                           ? "in progress"
-                   : report.outcome != record::TaskOutcome::kDesign   ? fmt::format("gave up: {}", report.cause)
-                   : t.design != 0                                    ? "design"
-                   : t.refused != record::Cause::kNone                ? fmt::format("refused: {}", t.refused)
-                                                                      : "waiting to be trained";
+  out["outcome"] = !t.ended                                         ? "in progress"
+                   : report.outcome != record::TaskOutcome::kDesign ? fmt::format("gave up: {}", report.cause)
+                   : t.design != 0                                  ? "design"
+                   : t.refused != record::Cause::kNone              ? fmt::format("refused: {}", t.refused)
+                                                                    : "waiting to be trained";
   out["detail"] = shown_line(report.detail, 300);
   if (t.design > 0) {
     const Individual& i = r.population.individual(t.design);
@@ -265,10 +267,11 @@ Result<std::string> literature_json(const CampaignView& view) {
           if (paper.excerpt.empty() && head < text.size()) paper.excerpt = text.substr(head + 1, kText);
           if (t->design > 0) paper.designs.insert(t->design);
         }
-      queries.push_back({{"task", t->begun.id},
-                         {"design", t->design},
-                         {"query", e.request.messages.empty() ? "" : shown_line(e.request.messages.back().text, 300)},
-                         {"found", count}});
+      queries.push_back(
+          {{"task", t->begun.id},
+           {"design", t->design},
+           {"query", e.request.messages.empty() ? "" : shown_line(e.request.messages.back().text, 300)},
+           {"found", count}});
     }
   }
   for (const auto& [head, paper] : found) {

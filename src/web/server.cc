@@ -29,11 +29,11 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kThreads = 48;        // requests at a time
-constexpr int kMostStreams = 32;            // of these, streams of events
+constexpr std::size_t kThreads = 48;         // requests at a time
+constexpr int kMostStreams = 32;             // of these, streams of events
 constexpr std::size_t kMostBody = 64 << 10;  // bytes
-constexpr double kHeartbeat = 4;            // seconds between two messages of a stream
-constexpr std::size_t kLongestText = 4000;  // bytes of a direction or of the reason of a veto
+constexpr double kHeartbeat = 4;             // seconds between two messages of a stream
+constexpr std::size_t kLongestText = 4000;   // bytes of a direction or of the reason of a veto
 
 // Nothing is loaded from elsewhere, no script or style is inline, and no other page may frame this one.
 constexpr const char* kPolicy =
@@ -90,7 +90,10 @@ std::optional<record::Steered> request_of(const json& body, Error& error) {
     const auto at = body.find(key);
     return at != body.end() && at->is_string() ? at->get<std::string>() : std::string();
   };
-  error = {"usage", "the request is not complete", "give \"what\", and \"text\" or \"design\" where it needs them", {}};
+  error = {"usage",
+           "the request is not complete",
+           "give \"what\", and \"text\" or \"design\" where it needs them",
+           {}};
   if (!body.is_object()) return std::nullopt;
   const std::string what = text_at("what"), text = text_at("text");
   const auto parsed = record::parse_word<record::Steering>(what);
@@ -99,7 +102,10 @@ std::optional<record::Steered> request_of(const json& body, Error& error) {
     return std::nullopt;
   }
   if (text.size() > kLongestText) {
-    error = {"usage", fmt::format("the text has {} bytes; {} are allowed", text.size(), kLongestText), "shorten it", {}};
+    error = {"usage",
+             fmt::format("the text has {} bytes; {} are allowed", text.size(), kLongestText),
+             "shorten it",
+             {}};
     return std::nullopt;
   }
   record::Steered out{.key = "", .what = *parsed, .text = "", .design = 0};
@@ -143,7 +149,8 @@ struct Server::Parts {
 
 std::shared_ptr<Followed> Server::Parts::campaign_of(const Request& request, Response& out) {
   auto c = collection.find(request.matches[1]);
-  if (!c) answer_error(out, 404, {"campaign", "no campaign has this address", "it may have been removed", {}});
+  if (!c)
+    answer_error(out, 404, {"campaign", "no campaign has this address", "it may have been removed", {}});
   return c;
 }
 
@@ -188,13 +195,14 @@ void Server::Parts::add_campaign_routes() {
   });
   page("literature", [](const CampaignView& v, const Request&) { return literature_json(v); });
   page("figure", [](const CampaignView& v, const Request& r) {
-    return figure_json(v, {.name = r.get_param_value("name"),
-                           .rung = static_cast<int>(std::clamp<std::int64_t>(integer(r, "rung", -1), -1, 1000)),
-                           .design = integer(r, "design", 0),
-                           .against = integer(r, "against", 0),
-                           .cost = r.has_param("cost") ? r.get_param_value("cost") : "decode",
-                           .from = real(r, "from"),
-                           .to = real(r, "to")});
+    return figure_json(v,
+                       {.name = r.get_param_value("name"),
+                        .rung = static_cast<int>(std::clamp<std::int64_t>(integer(r, "rung", -1), -1, 1000)),
+                        .design = integer(r, "design", 0),
+                        .against = integer(r, "against", 0),
+                        .cost = r.has_param("cost") ? r.get_param_value("cost") : "decode",
+                        .from = real(r, "from"),
+                        .to = real(r, "to")});
   });
   // What runs now does not follow from the events alone, so it is not remembered.
   http.Get("/api/c/([A-Za-z0-9._-]+)/(live|run)", [this](const Request& request, Response& out) {
@@ -203,9 +211,9 @@ void Server::Parts::add_campaign_routes() {
     const auto live = c->live();
     const bool is_running = c->is_running();
     answer(out, c->answer("", [&](const CampaignView& view) {
-             return request.matches[2] == "live" ? live_json(view, is_running, live)
-                                                 : run_figure_json(view, live, integer(request, "id", 0));
-           }));
+      return request.matches[2] == "live" ? live_json(view, is_running, live)
+                                          : run_figure_json(view, live, integer(request, "id", 0));
+    }));
   });
   http.Get("/api/c/([A-Za-z0-9._-]+)/report.html",
            [this](const Request& request, Response& out) { report(request, out); });
@@ -254,11 +262,14 @@ void Server::Parts::add_steering_route() {
   http.Post("/api/c/([A-Za-z0-9._-]+)/steer", [this](const Request& request, Response& out) {
     if (!guard->has_token(headers_of(request)))
       return answer_error(out, 401,
-                          {"token", "steering needs the token that `gabbro serve` printed when it started",
-                           "open the address that it printed, or paste the token", {}});
+                          {"token",
+                           "steering needs the token that `gabbro serve` printed when it started",
+                           "open the address that it printed, or paste the token",
+                           {}});
     const auto c = campaign_of(request, out);
     if (!c) return;
-    if (nesting_depth(request.body) > kMaxNesting) return answer_error(out, 400, {"usage", "invalid JSON", "", {}});
+    if (nesting_depth(request.body) > kMaxNesting)
+      return answer_error(out, 400, {"usage", "invalid JSON", "", {}});
     Error error;
     const auto steered = request_of(json::parse(request.body, nullptr, /*allow_exceptions=*/false), error);
     if (!steered) return answer_error(out, 400, error);
@@ -338,7 +349,8 @@ void Server::Parts::add_routes() {
   // Every other address is a page, which the script in it draws.
   http.Get("/.*", [](const Request&, Response& out) {
     for (const Asset& asset : assets())
-      if (asset.name == "index.html") out.set_content(asset.text.data(), asset.text.size(), type_of(asset.name));
+      if (asset.name == "index.html")
+        out.set_content(asset.text.data(), asset.text.size(), type_of(asset.name));
   });
 }
 
@@ -355,7 +367,8 @@ Result<Server> Server::start(const ServerOptions& options) {
   std::error_code error;
   for (const std::string& folder : options.folders)
     if (!std::filesystem::is_directory(folder, error))
-      return fail("usage", fmt::format("{} is not a folder", folder), "name a campaign, or a folder above some");
+      return fail("usage", fmt::format("{} is not a folder", folder),
+                  "name a campaign, or a folder above some");
   auto parts = std::make_unique<Parts>(options);
   httplib::Server& http = parts->http;
   http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
