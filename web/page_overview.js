@@ -76,7 +76,7 @@ function standingsTable(context, data) {
 
 const causes = (rows, first, none) => table([
   { title: first, cell: (r) => r.what }, { title: "cause", cell: (r) => r.cause }, { title: "count", number: true, cell: (r) => count(r.count) },
-], rows, { empty: none });
+], rows, { class: "compact", empty: none });
 
 export function draw({ overview: o, live }, context) {
   const hours = o.throughput;
@@ -117,7 +117,7 @@ export function draw({ overview: o, live }, context) {
       o.duels.length ? table([
         { title: "against", cell: (d) => designLink(context, d.id, d.name) }, { title: "difference", number: true, cell: (d) => d.difference },
         { title: "seeds", number: true, cell: (d) => d.seeds }, { title: "outcome", cell: (d) => d.word },
-      ], o.duels, {}) : null,
+      ], o.duels, { class: "compact" }) : null,
       o.earlier.map((text) => h("p", null, text)),
       o.comparison_reason ? h("p.soft", null, `When it started: ${o.comparison_reason}.`) : null,
       draws(context, "parts", null, {}), o.advice ? h("p.soft", null, o.advice) : null,

@@ -214,32 +214,35 @@ Figure design_figure(const CampaignReading& r, const store::Store& store, std::i
 Figure progress_figure(const CampaignReading& r, int rung, double from, double to) {
   const Population& p = r.population;
   struct Ended {
-    double hours;
+    double time;  // in the figure's unit, since the campaign began
     const evolve::Trial* trial;
   };
+  constexpr double kHour = 3600, kMinute = 60, kMostMinutes = 3 * kHour;
+  const bool in_hours = r.last - r.begun > kMostMinutes;
+  const double unit = in_hours ? kHour : kMinute;
   std::vector<Ended> order;
   for (const evolve::Trial& t : p.trials()) {
     const RunTimes& times = r.times.at(static_cast<std::size_t>(t.begun.id - 1));
     if (t.begun.rung == rung && t.ended && t.status == record::Status::kDone && times.ended > 0 &&
         std::isfinite(t.bits) && !evolve::is_verdict_run(t) &&
         evolve::is_candidate(p.individual(t.begun.design)))
-      order.push_back({(times.ended - r.begun) / 3600, &t});
+      order.push_back({(times.ended - r.begun) / unit, &t});
   }
   std::stable_sort(order.begin(), order.end(),
-                   [](const Ended& a, const Ended& b) { return a.hours < b.hours; });
+                   [](const Ended& a, const Ended& b) { return a.time < b.time; });
   Curve best{.label = "", .style = "winner", .points = {}};
   std::int64_t holder = 0;
   for (const Ended& e : order)
     if (best.points.empty() || e.trial->bits < best.points.back().second) {
-      best.points.emplace_back(std::max(0.0, e.hours), e.trial->bits);
+      best.points.emplace_back(std::max(0.0, e.time), e.trial->bits);
       holder = e.trial->begun.design;
     }
   if (best.points.empty()) return {};
-  best.points.emplace_back(std::max((r.last - r.begun) / 3600, best.points.back().first + 1e-6),
+  best.points.emplace_back(std::max((r.last - r.begun) / unit, best.points.back().first + 0.01),
                            best.points.back().second);
   best.label = fmt::format("#{} {:.4f}", holder, best.points.back().second);
   CurveAxes axes{.title = "Best score over time",
-                 .x_title = "hours since the campaign began",
+                 .x_title = in_hours ? "hours since the campaign began" : "minutes since the campaign began",
                  .y_title = "bits per byte",
                  .log_x = false,
                  .from = from,

@@ -376,6 +376,11 @@ Result<Server> Server::start(const ServerOptions& options) {
   http.set_keep_alive_max_count(1000);
   http.set_keep_alive_timeout(5);
   http.set_tcp_nodelay(true);
+  // The library would let several servers listen on one port, each of which answers some of the requests.
+  http.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
   parts->add_routes();
   const bool any_port = options.port == 0;
   parts->port = any_port ? http.bind_to_any_port(options.host) : options.port;
