@@ -179,3 +179,31 @@ std::span<const PromptFile> prompt_files() { return kFiles; }
 ")
   set(${out} ${generated} PARENT_SCOPE)
 endfunction()
+
+# gabbro_embed_web(out): a C++ source with the files of web/, the pages of the dashboard. Sets out to its path.
+function(gabbro_embed_web out)
+  set(root ${CMAKE_CURRENT_SOURCE_DIR}/web)
+  file(GLOB files CONFIGURE_DEPENDS ${root}/*.html ${root}/*.js ${root}/*.css ${root}/*.svg)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set(rows "")
+  foreach(file IN LISTS files)
+    cmake_path(GET file FILENAME name)
+    file(READ ${file} text)
+    string(APPEND rows "    Asset{\"${name}\", R\"gabbro(${text})gabbro\"},\n")
+  endforeach()
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated/web/assets.cc)
+  file(CONFIGURE OUTPUT ${generated} @ONLY CONTENT
+"// Generated from web/.
+#include \"web/assets.h\"
+
+namespace gabbro::web {
+namespace {
+constexpr Asset kFiles[] = {
+@rows@};
+}  // namespace
+
+std::span<const Asset> assets() { return kFiles; }
+}  // namespace gabbro::web
+")
+  set(${out} ${generated} PARENT_SCOPE)
+endfunction()

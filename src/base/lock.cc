@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 namespace gabbro {
 
@@ -16,6 +20,23 @@ Result<Lock> Lock::take(const std::string& folder) {
   Lock out(file);
   if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", folder + ": another process holds the lock");
   return out;
+}
+
+bool Lock::is_held(const std::string& folder) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) return false;
+  // A line reads "1: FLOCK  ADVISORY  WRITE 1234 08:02:131 0 EOF": the device and the inode are the sixth
+  // word.
+  const std::string wanted =
+      fmt::format("{:02x}:{:02x}:{}", major(info.st_dev), minor(info.st_dev), info.st_ino);
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string id, kind, advisory, mode, process, file;
+    if (words >> id >> kind >> advisory >> mode >> process >> file && kind == "FLOCK" && file == wanted)
+      return true;
+  }
+  return false;
 }
 
 Lock::~Lock() {

@@ -15,6 +15,9 @@ class Lock {
   /// Takes the lock, without waiting for it. Errors: "locked" (another process holds it), "io" with the
   /// system's message.
   static Result<Lock> take(const std::string& folder);
+  /// Returns true if a process holds the lock of a folder. Unlike `take`, it never keeps another process from
+  /// taking the lock. It reads the kernel's list of locks, and returns false where there is none.
+  static bool is_held(const std::string& folder);
   Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
   Lock& operator=(Lock&&) = delete;
   ~Lock();

@@ -64,6 +64,9 @@ std::vector<record::Steered> inbox(const std::string& dir);
 std::int64_t steering_time(const std::string& dir, const store::Store& store);
 /// Writes steering to the inbox of a campaign. Errors: "io".
 Result<bool> deliver(const std::string& dir, const record::Steered& steered);
+/// Checks requests of a user and delivers them, with keys in their order. Errors: "usage" for a veto of a
+/// baseline or a control; "store"; "io".
+Result<bool> steer(const std::string& dir, std::vector<record::Steered> requests);
 /// Removes the steering with this key from the inbox, once it has been recorded.
 void remove_from_inbox(const std::string& dir, const std::string& key);
 

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "campaign/agents_text.h"
+#include "campaign/design_view.h"
 #include "campaign/format.h"
 #include "campaign/reading.h"
 #include "campaign/record_text.h"
@@ -22,12 +23,12 @@ using evolve::Population;
 
 namespace {
 
-// Formats instances as an indented tree. Equal neighbours take one line, with their number.
+// Lists instances as a tree. Equal neighbours take one row, with their number.
 class InstanceTree {
  public:
   explicit InstanceTree(const std::vector<lang::InstanceInfo>& all) : all_(all) {}
-  std::string str() {
-    show(0, all_.size());
+  std::vector<UnitRow> rows() {
+    list(0, all_.size());
     return std::move(out_);
   }
 
@@ -47,23 +48,25 @@ class InstanceTree {
           return x.unit == y.unit && x.hypers == y.hypers && x.depth == y.depth && x.params == y.params;
         });
   }
-  void show(std::size_t from, std::size_t to) {
+  void list(std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to;) {
       const std::size_t length = end_of(i) - i;
-      std::size_t next = i + length, count = 1;
+      std::size_t next = i + length;
+      int count = 1;
       for (; next < to && are_equal(i, next, length); next += length) ++count;
       const lang::InstanceInfo& x = all_[i];
-      const std::string label = fmt::format(
-          "{}{}{}{}", std::string(2 * static_cast<std::size_t>(std::max(0, x.depth)), ' '),
-          count > 1 ? fmt::format("{} x ", count) : "", x.unit, x.hypers.empty() ? "" : "(" + x.hypers + ")");
-      out_ += fmt::format("  {:<60}{:>10}\n", label, amount(static_cast<double>(x.params)));
-      show(i + 1, i + length);
+      out_.push_back({.depth = std::max(0, x.depth),
+                      .count = count,
+                      .unit = x.unit,
+                      .hypers = x.hypers,
+                      .params = x.params});
+      list(i + 1, i + length);
       i = next;
     }
   }
 
   const std::vector<lang::InstanceInfo>& all_;
-  std::string out_;
+  std::vector<UnitRow> out_;
 };
 
 // Plots losses against the logarithm of tokens, in characters; "" for fewer than two points.
@@ -96,26 +99,19 @@ std::string plot(const std::vector<record::Point>& curve) {
                            amount(std::exp(from)), kWidth - 8, amount(std::exp(from + span)));
 }
 
-// Returns the units of a design with their parameters, at the size of the highest rung where it has a score,
-// or as written if it has no size there.
+// Formats the units of a design as an indented tree; "" if there are none.
 std::string tree_text(const CampaignReading& r, std::int64_t design, lang::Program program) {
-  int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
-  while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;
-  program = evolve::deepened(program, r.rung(rung).depth);
-  lang::Library library = zoo::library();
-  library.add(program);
-  const lang::Design* last = lang::last_design(program);
-  if (!last) return "";
-  const std::int64_t vocab = r.plan.settings.vocab;
-  const auto size = lang::resize(library, *last, r.rung(rung).params, vocab);
-  lang::ElaborateOptions options;
-  if (size) options = lang::options_at(*size, vocab);
-  const lang::CheckReport report = lang::check(std::move(program), zoo::library(), options);
-  if (!report.valid() || report.subjects.empty()) return "";
-  const std::string where =
-      size ? fmt::format("at {}, D = {}", one_line(r.rung(rung).name, 30), size->width) : "as written";
-  return fmt::format("  {:<60}{:>10}\n", where, "parameters") +
-         InstanceTree(report.subjects.back().elaboration.instances).str();
+  const UnitTree tree = unit_tree(r, design, std::move(program));
+  if (tree.rows.empty()) return "";
+  std::string out = fmt::format("  {:<60}{:>10}\n", tree.where, "parameters");
+  for (const UnitRow& row : tree.rows) {
+    const std::string label =
+        fmt::format("{}{}{}{}", std::string(2 * static_cast<std::size_t>(row.depth), ' '),
+                    row.count > 1 ? fmt::format("{} x ", row.count) : "", row.unit,
+                    row.hypers.empty() ? "" : "(" + row.hypers + ")");
+    out += fmt::format("  {:<60}{:>10}\n", label, amount(static_cast<double>(row.params)));
+  }
+  return out;
 }
 
 std::string indented(std::string_view text) {
@@ -170,34 +166,53 @@ void add_runs(std::string& out, const CampaignReading& r, const std::vector<stor
   }
 }
 
-// Adds the verdict to the leader, and to any other candidate its difference from the best baseline at the
-// highest rung at which it has one.
-void add_verdict(std::string& out, const CampaignReading& r, std::int64_t design) {
+}  // namespace
+
+UnitTree unit_tree(const CampaignReading& r, std::int64_t design, lang::Program program) {
+  int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1;
+  while (rung > 0 && r.population.standing(r.population.individual(design), rung).done == 0) --rung;
+  program = evolve::deepened(program, r.rung(rung).depth);
+  lang::Library library = zoo::library();
+  library.add(program);
+  const lang::Design* last = lang::last_design(program);
+  if (!last) return {};
+  const std::int64_t vocab = r.plan.settings.vocab;
+  const auto size = lang::resize(library, *last, r.rung(rung).params, vocab);
+  lang::ElaborateOptions options;
+  if (size) options = lang::options_at(*size, vocab);
+  const lang::CheckReport report = lang::check(std::move(program), zoo::library(), options);
+  if (!report.valid() || report.subjects.empty()) return {};
+  return {.where = size ? fmt::format("at {}, D = {}", one_line(r.rung(rung).name, 30), size->width)
+                        : "as written",
+          .rows = InstanceTree(report.subjects.back().elaboration.instances).rows()};
+}
+
+std::string standing_text(const CampaignReading& r, std::int64_t design) {
+  std::string out;
   const CampaignVerdict v = verdict(r);
   if (v.leader.design == design) {
-    out += "\n" + v.sentence + "\n";
+    out += v.sentence + "\n";
     if (!v.sensitivity.empty()) out += v.sensitivity + "\n";
     for (const Duel& d : v.duels) out += duel_line(r.population, d) + "\n";
     const std::vector<AblatedPart> parts = ablated_parts(r.population, v.leader);
     for (const AblatedPart& part : parts) out += part_line(part) + "\n";
     if (const std::string advice = advice_on_parts(parts); !advice.empty()) out += advice + "\n";
-    return;
+    return out;
   }
   const Individual& i = r.population.individual(design);
-  if (!evolve::is_candidate(i)) return;
+  if (!evolve::is_candidate(i)) return out;
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung) {
     const std::int64_t baseline = r.population.best_baseline(rung);
     if (baseline == 0) continue;
     const auto d = evolve::search_interval(r.population, design, baseline, rung);
     if (d.count == 0) continue;
-    out += fmt::format("\nagainst {} at {}, on the seeds of the search: {}\n",
+    out += fmt::format("against {} at {}, on the seeds of the search: {}\n",
                        one_line(r.population.individual(baseline).created.name, 40),
                        one_line(r.rung(rung).name, 30), interval_text(d));
-    return;
+    break;
   }
+  return out;
 }
-
-}  // namespace
 
 Result<std::string> design_text(const store::Store& store, std::int64_t design) {
   GABBRO_TRY(row, store.design(design));
@@ -236,7 +251,7 @@ Result<std::string> design_text(const store::Store& store, std::int64_t design) 
   if (!out.ends_with('\n')) out += '\n';
   if (const auto& profile = r.population.individual(design).profile)
     out += fmt::format("\ncapabilities before any text: {}\n", profile_text(*profile));
-  add_verdict(out, r, design);
+  if (const std::string standing = standing_text(r, design); !standing.empty()) out += "\n" + standing;
   return out;
 }
 

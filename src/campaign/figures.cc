@@ -18,9 +18,8 @@ using evolve::Population;
 namespace {
 
 constexpr double kWidth = 900;
-// Numbers of classes in the style sheet: line0 ... line7, strategy0 ... strategy3.
-constexpr std::size_t kLineStyles = 8, kStrategyStyles = 4;
-constexpr std::size_t kMaxRows = 40;  // of parts or profiles in a figure
+constexpr std::size_t kStrategyStyles = 4;  // classes in the style sheet: strategy0 ... strategy3
+constexpr std::size_t kMaxRows = 40;        // of parts or profiles in a figure
 
 std::string strategy_style(const std::vector<StrategyRow>& strategies, std::size_t k) {
   return fmt::format("strategy{}", std::min(k, strategies.size()) % kStrategyStyles);
@@ -64,100 +63,6 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
   return {out.str(),
           "Designs of the search by rung, with widths by the square root of their number: done, running, "
           "stopped early because their loss was behind, failed. Best: bits per byte."};
-}
-
-// ---- Learning curves ----
-
-namespace {
-
-struct Curve {
-  std::string label, style;                       // `style` is that of the line, without "curve"
-  std::vector<std::pair<double, double>> points;  // (tokens, loss)
-};
-
-// Returns the training curve that represents a design at a rung; empty if there is none.
-std::vector<std::pair<double, double>> curve_of(const CampaignReading& r, const store::Store& store,
-                                                std::int64_t design, int rung) {
-  std::vector<std::pair<double, double>> out;
-  const std::int64_t trial = scored_trial(r.population, design, rung);
-  if (trial == 0) return out;
-  const auto result = store.result(trial);
-  if (!result) return out;
-  // The first tokens are left out. Losses fall from the initial value in the same way for all designs, which
-  // would compress the rest of the plot.
-  constexpr double kHidden = 0.04;
-  const double from = kHidden * static_cast<double>(r.rung(rung).tokens);
-  for (const record::Point& p : result->curve) {
-    const double loss = p.recent > 0 ? p.recent : p.loss;
-    if (static_cast<double>(p.tokens) >= from && std::isfinite(loss))
-      out.emplace_back(static_cast<double>(p.tokens), loss);
-  }
-  return out;
-}
-
-// Returns the curves of the leader, of the next best candidates, and of the best known designs.
-std::vector<Curve> curves(const CampaignReading& r, const store::Store& store, const CampaignVerdict& v,
-                          int rung) {
-  constexpr std::size_t kRunnersUp = 2;
-  const Population& p = r.population;
-  std::vector<Curve> out;
-  std::size_t others = 0, baselines = 0;
-  for (const Ranked& k : ranking(p, rung)) {
-    const Individual& i = p.individual(k.design);
-    std::string style;
-    if (k.design == v.leader.design)
-      style = "winner";
-    else if (evolve::is_known(i) && baselines < kLineStyles)
-      style = fmt::format("line{}", baselines++);
-    else if (!evolve::is_known(i) && others < kRunnersUp)
-      style = "runner-up", ++others;
-    else
-      continue;
-    Curve c{.label = fmt::format("{} {:.3f}", one_line(label_of(i), 20), k.bits),
-            .style = style,
-            .points = curve_of(r, store, k.design, rung)};
-    if (c.points.size() > 1) out.push_back(std::move(c));
-  }
-  return out;
-}
-
-}  // namespace
-
-Figure learning_figure(const CampaignReading& r, const store::Store& store, const CampaignVerdict& v) {
-  const int rung = std::max(0, v.leader.rung);
-  std::vector<Curve> all = curves(r, store, v, rung);
-  if (all.empty()) return {};
-  constexpr double kTop = 30, kBottom = 380, kLeft = 60, kRight = 690;
-  double low = std::numeric_limits<double>::infinity(), high = -low, first = low, last = 0;
-  for (const Curve& c : all)
-    for (const auto& [x, y] : c.points) {
-      low = std::min(low, y), high = std::max(high, y);
-      first = std::min(first, x), last = std::max(last, x);
-    }
-  // The range must not be empty, even for a single point.
-  const Scale x{
-      .low = first, .high = std::max(last, first * 1.001), .from = kLeft, .to = kRight, .log = true},
-      y = scale_of(low, high, kBottom, kTop);
-  Picture out(kWidth, kBottom + 44, "Learning curves");
-  out.y_axis(y, kLeft, kRight, "training loss, nats per token", 6);
-  out.x_axis(x, kTop, kBottom, "tokens seen");
-  // The winner is drawn last, over the others.
-  std::stable_sort(all.begin(), all.end(), [](const Curve& a, const Curve& b) {
-    return (a.style == "winner") < (b.style == "winner");
-  });
-  std::vector<double> wanted;
-  for (const Curve& c : all) wanted.push_back(y.at(c.points.back().second) + 4);
-  const std::vector<double> places = spread_labels(wanted, 15, kTop + 6, kBottom);
-  for (std::size_t k = 0; k < all.size(); ++k) {
-    std::vector<std::pair<double, double>> line;
-    for (const auto& [tokens, loss] : all[k].points) line.emplace_back(x.at(tokens), y.at(loss));
-    out.polyline(line, "curve " + all[k].style);
-    out.line(line.back().first + 3, line.back().second, kRight + 16, places[k] - 4, "label-line");
-    out.text(kRight + 20, places[k], all[k].label, "label text-" + all[k].style);
-  }
-  return {out.str(), fmt::format("Training at {}: mean loss over the last tenth of the steps so far. After "
-                                 "each name: its bits per byte on held-out text.",
-                                 r.rung(rung).name)};
 }
 
 // ---- Strategies ----

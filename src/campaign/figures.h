@@ -1,7 +1,11 @@
 // The figures of a report.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "campaign/reading.h"
@@ -13,6 +17,41 @@ struct Figure {
   std::string svg, caption;
 };
 
+/// A curve of a figure. `style` is "winner", "runner-up" or "line0" ... "line7" (kLineStyles).
+struct Curve {
+  std::string label, style;
+  std::vector<std::pair<double, double>> points;
+};
+constexpr std::size_t kLineStyles = 8;  // classes in the style sheet: line0 ... line7
+/// The axes and the size of a figure of curves.
+struct CurveAxes {
+  std::string title, x_title, y_title;
+  bool log_x = true;
+  // Part of the horizontal axis that is drawn, in its unit; an empty range draws all.
+  double from = 0, to = 0;
+  double width = 900, height = 424;  // in pixels
+  bool steps = false;                // values hold until the next point
+  // Values that are drawn as dashed horizontal lines, with names.
+  std::vector<std::pair<std::string, double>> levels{};
+};
+/// Draws curves with their names beside their ends. `svg` is empty if no curve has two points in the range.
+Figure curves_figure(std::vector<Curve> curves, const CurveAxes& axes);
+
+/// Returns the training curve that represents a design at a rung, as (tokens, smoothed loss), without its
+/// beginning; empty if there is none.
+std::vector<std::pair<double, double>> training_curve(const CampaignReading& reading,
+                                                      const store::Store& store, std::int64_t design,
+                                                      int rung);
+/// Draws the training losses of one design at a rung, beside its parent's and those of the known designs.
+Figure design_figure(const CampaignReading& reading, const store::Store& store, std::int64_t design, int rung,
+                     double from = 0, double to = 0);
+/// Draws the best score of a candidate so far at a rung against the time that passed since the campaign
+/// began, beside the scores of the known designs.
+Figure progress_figure(const CampaignReading& reading, int rung, double from = 0, double to = 0);
+/// Draws the difference of two designs on each held-out document, sorted, on one seed that both have at the
+/// rung.
+Figure documents_figure(const CampaignReading& reading, std::int64_t design, std::int64_t against, int rung);
+
 /// Maximum number of designs drawn in one figure: the better half of them are the best designs, the others an
 /// even sample of the rest.
 constexpr std::size_t kMostDrawn = 2000;
@@ -21,12 +60,15 @@ constexpr std::size_t kMostDrawn = 2000;
 /// root of the count.
 Figure funnel_figure(const CampaignReading& reading, const std::vector<Funnel>& funnel);
 /// Draws training losses of the leader, two runners-up and the baselines at the leader's rung (the first rung
-/// without a leader).
+/// without a leader), for the tokens from `from` to `to` (an empty range: all).
 Figure learning_figure(const CampaignReading& reading, const store::Store& store,
-                       const CampaignVerdict& verdict);
-/// Draws bits per byte at `rung` against decoding FLOPs, with the Pareto front. `leader` is a design's id; 0:
-/// none.
-Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader);
+                       const CampaignVerdict& verdict, double from = 0, double to = 0);
+/// A cost of a design, at the size of the first rung.
+enum class Cost : std::uint8_t { kDecode, kTrain, kState };
+/// Returns the axes of costs by their names in addresses: "decode", "train", "state".
+std::optional<Cost> cost_named(std::string_view name);
+/// Draws bits per byte at `rung` against a cost, with the Pareto front. `leader` is a design's id; 0: none.
+Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader, Cost cost = Cost::kDecode);
 /// Draws the scores of all designs at the first rung by generation, and the lineage of the leader (0: none).
 Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
 /// Draws the best score that each strategy has found at the first rung against its training FLOPs so far.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "campaign/figures.h"
@@ -82,10 +83,35 @@ double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
 
 }  // namespace
 
-Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
+namespace {
+
+struct CostAxis {
+  const char *name, *title, *axis;
+  double record::DesignCreated::*value;
+};
+// In the order of Cost.
+constexpr CostAxis kCosts[] = {
+    {"decode", "Bits per byte against decoding cost",
+     "decoding, FLOPs per token at the size of the first rung", &record::DesignCreated::decode_flops},
+    {"train", "Bits per byte against training cost",
+     "training, FLOPs per token at the size of the first rung", &record::DesignCreated::train_flops},
+    {"state", "Bits per byte against decoding state",
+     "state of decoding, bytes at the size and context of the first rung",
+     &record::DesignCreated::state_bytes}};
+
+}  // namespace
+
+std::optional<Cost> cost_named(std::string_view name) {
+  for (std::size_t k = 0; k < std::size(kCosts); ++k)
+    if (name == kCosts[k].name) return static_cast<Cost>(k);
+  return std::nullopt;
+}
+
+Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader, Cost cost) {
+  const CostAxis& axis = kCosts[static_cast<std::size_t>(cost)];
   const Population& p = r.population;
   std::vector<Ranked> all = ranking(p, rung);
-  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).created.decode_flops > 0); });
+  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).created.*axis.value > 0); });
   if (all.empty()) return {};
   const std::vector<std::int64_t> front = evolve::pareto_front(p, rung);
   const double worst = worst_drawn(all, p);
@@ -93,22 +119,22 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
       std::count_if(all.begin(), all.end(), [&](const Ranked& k) { return k.bits > worst; }));
   double low = std::numeric_limits<double>::infinity(), high = 0;
   for (const Ranked& k : all) {
-    low = std::min(low, p.individual(k.design).created.decode_flops);
-    high = std::max(high, p.individual(k.design).created.decode_flops);
+    low = std::min(low, p.individual(k.design).created.*axis.value);
+    high = std::max(high, p.individual(k.design).created.*axis.value);
   }
   constexpr double kTop = 30, kBottom = 400, kLeft = 60, kRight = 860;
   const Scale x = scale_of(low, high, kLeft, kRight, /*log=*/true),
               y = scale_of(all.front().bits, worst, kBottom, kTop);
-  Picture out(kWidth, kBottom + 44, "Bits per byte against decoding cost");
+  Picture out(kWidth, kBottom + 44, axis.title);
   out.y_axis(y, kLeft, kRight, "bits per byte (lower is better)", 6);
-  out.x_axis(x, kTop, kBottom, "decoding, FLOPs per token at the size of the first rung");
+  out.x_axis(x, kTop, kBottom, axis.axis);
   const auto point_of = [&](const Ranked& k) {
-    return std::pair{x.at(p.individual(k.design).created.decode_flops), y.at(k.bits)};
+    return std::pair{x.at(p.individual(k.design).created.*axis.value), y.at(k.bits)};
   };
   const std::vector<Ranked> drawn = thinned(all);
   for (const Ranked& k : drawn)
     if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
-      out.dot(point_of(k).first, point_of(k).second, 3, "candidate", hover_of(i, k.bits));
+      out.dot(point_of(k).first, point_of(k).second, 3, "candidate", hover_of(i, k.bits), k.design);
   // Draws the Pareto front in the two axes of the figure. A design right of it costs more than a better one.
   std::vector<std::pair<double, double>> border;
   double cheapest = std::numeric_limits<double>::infinity();
@@ -131,10 +157,11 @@ Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader) {
     const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
     if (on_front)
       out.dot(point_of(k).first, point_of(k).second, 5, "front",
-              "on the Pareto front: " + hover_of(i, k.bits));
+              "on the Pareto front: " + hover_of(i, k.bits), k.design);
     if (evolve::is_known(i))
-      out.diamond(point_of(k).first, point_of(k).second, 6, "baseline", hover_of(i, k.bits));
-    if (k.design == leader) out.dot(point_of(k).first, point_of(k).second, 8, "ring", hover_of(i, k.bits));
+      out.diamond(point_of(k).first, point_of(k).second, 6, "baseline", hover_of(i, k.bits), k.design);
+    if (k.design == leader)
+      out.dot(point_of(k).first, point_of(k).second, 8, "ring", hover_of(i, k.bits), k.design);
   }
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
@@ -204,9 +231,9 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
     const Individual& i = p.individual(k.design);
     const auto [px, py] = place(k.design);
     if (evolve::is_known(i))
-      out.diamond(px, py, 5, "baseline", hover_of(i, k.bits));
+      out.diamond(px, py, 5, "baseline", hover_of(i, k.bits), k.design);
     else
-      out.dot(px, py, 2.5, "candidate", hover_of(i, k.bits));
+      out.dot(px, py, 2.5, "candidate", hover_of(i, k.bits), k.design);
   }
   std::vector<std::int64_t> line = leader > 0 ? lineage(p, leader, 1000) : std::vector<std::int64_t>();
   std::erase_if(line, [&](std::int64_t id) { return !std::isfinite(bits[static_cast<std::size_t>(id)]); });
@@ -215,7 +242,7 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
   out.polyline(points, "curve winner");
   for (std::size_t k = 0; k < line.size(); ++k)
     out.dot(points[k].first, points[k].second, 4, "front",
-            hover_of(p.individual(line[k]), bits[static_cast<std::size_t>(line[k])]));
+            hover_of(p.individual(line[k]), bits[static_cast<std::size_t>(line[k])]), line[k]);
   return {out.str(),
           "Every scored design by generation, with a line to its parent; diamonds are baselines. The strong "
           "line is the leader's lineage. Scores far behind are drawn at the upper edge." +

@@ -1,6 +1,7 @@
 // Keeps steering requests in a folder until the process that runs the campaign records them. Each request is
 // a file of its own, so that only that process writes the record. The functions are declared in agents.h.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +11,7 @@
 
 #include "base/files.h"
 #include "campaign/agents.h"
+#include "campaign/campaign.h"
 
 namespace gabbro::campaign {
 
@@ -24,7 +26,7 @@ std::vector<record::Steered> inbox(const std::string& dir) {
   std::vector<std::string> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(dir), error))
     if (entry.path().extension() == ".json") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());  // by key, which begins with the time in 20 digits (cli/steer.cc)
+  std::sort(files.begin(), files.end());  // by key, which begins with the time in 20 digits (see `steer`)
   std::vector<record::Steered> out;
   for (const std::string& path : files) {
     auto event = record::parse_event(record::Steered::kKind, read_file(path, kMostText).value_or(""));
@@ -37,7 +39,7 @@ std::int64_t steering_time(const std::string& dir, const store::Store& store) {
   std::int64_t time = std::chrono::duration_cast<std::chrono::microseconds>(
                           std::chrono::system_clock::now().time_since_epoch())
                           .count();
-  // The key is TIME-PROCESS-NUMBER (cli/steer.cc). A key that does not begin with a number changes nothing.
+  // The key is TIME-PROCESS-NUMBER (see `steer`). A key that does not begin with a number changes nothing.
   const auto advance_past = [&](const record::Steered& s) {
     std::int64_t other = 0;
     const char* end = s.key.data() + s.key.size();
@@ -55,6 +57,34 @@ Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
   fs::create_directories(folder_of(dir), error);  // replace_file reports a failure
   return replace_file(fmt::format("{}/{}.json", folder_of(dir), steered.key),
                       record::to_json(steered) + "\n");
+}
+
+namespace {
+
+// Checks a request against the record.
+Result<bool> check_request(const record::Steered& request, const store::Store& store) {
+  if (request.what != record::Steering::kVeto) return true;
+  GABBRO_TRY(design, store.design(request.design));
+  if (design.created.origin == record::Origin::kBaseline || design.created.origin == record::Origin::kControl)
+    return fail("usage",
+                fmt::format("design {} is the {} {}, which cannot be vetoed", request.design,
+                            record::word_of(design.created.origin), design.created.name),
+                "veto a design of the search; baselines and controls are needed for comparison");
+  return true;
+}
+
+}  // namespace
+
+Result<bool> steer(const std::string& dir, std::vector<record::Steered> requests) {
+  GABBRO_TRY(store, store::Store::read(CampaignPaths{dir}.store()));
+  for (const record::Steered& request : requests)
+    if (const auto ok = check_request(request, store); !ok) return ok;
+  const std::int64_t now = steering_time(dir, store);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].key = fmt::format("{:020}-{}-{}", now, getpid(), i);
+    if (const auto ok = deliver(dir, requests[i]); !ok) return ok;
+  }
+  return true;
 }
 
 void remove_from_inbox(const std::string& dir, const std::string& key) {

@@ -13,6 +13,13 @@
 
 namespace gabbro::campaign {
 
+/// Times of a run, in seconds since 1970, and what it took. The latter two are 0 until it has ended.
+struct RunTimes {
+  double begun = 0, ended = 0;
+  double seconds = 0;  // duration of the worker's run
+  double tokens = 0;   // number of tokens that it trained on
+};
+
 /// The content of a record. It is read from the tables, since replaying a million events would parse every
 /// program and result, which takes 20 s of processor time. The population has no programs, curves and weight
 /// hashes; those of single designs come from the store.
@@ -25,8 +32,11 @@ struct CampaignReading {
   double begun = 0, last = 0;  // of the first and the last event
   // Time that sessions worked on the campaign, in seconds; one that was killed counts until its last event.
   double seconds = 0;
-  double worker_seconds = 0;  // time that workers worked, for all runs that ended
-  double tokens = 0;          // tokens that these runs trained on
+  double worker_seconds = 0;    // time that workers worked, for all runs that ended
+  double tokens = 0;            // tokens that these runs trained on
+  std::vector<RunTimes> times;  // of all runs, by id
+  // Runs of the search's designs at the first rung with a larger score are held without their documents.
+  double most_bits = 0;
   [[nodiscard]] const evolve::Rung& rung(int r) const {
     return plan.settings.rungs.at(static_cast<std::size_t>(r));
   }

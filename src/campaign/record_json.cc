@@ -47,6 +47,10 @@ json session(const CampaignReading& r) {
 
 Result<std::string> status_json(const store::Store& store) {
   GABBRO_TRY(r, read_record(store));
+  return status_json(r, store);
+}
+
+std::string status_json(const CampaignReading& r, const store::Store& store) {
   const evolve::Population& p = r.population;
   const CampaignVerdict v = verdict(r);
   json out{{"preset", r.plan.settings.preset},

@@ -33,18 +33,6 @@ class Lines {
   std::string out_;
 };
 
-std::string session_text(const CampaignReading& r) {
-  if (r.sessions.empty()) return "no session yet";
-  const store::SessionRow& last = r.sessions.back();
-  if (last.session.begins)
-    return fmt::format(
-        "started {} UTC, not ended: running, or killed (continue it with `gabbro resume`); last event {} UTC",
-        date(last.time), date(r.last));
-  if (last.session.end == record::SessionEnd::kError)
-    return fmt::format("ended by an error {} UTC (continue it with `gabbro resume`)", date(last.time));
-  return fmt::format("ended normally {} UTC: {}", date(last.time), last.session.end);
-}
-
 // Formats the score and the id of a design; "-" if there is none.
 std::string best_text(const Population& p, std::int64_t design, int rung) {
   if (design == 0) return "-";
@@ -122,6 +110,18 @@ void add_causes(Lines& out, const char* title, const std::vector<store::Store::C
 }
 
 }  // namespace
+
+std::string session_text(const CampaignReading& r) {
+  if (r.sessions.empty()) return "no session yet";
+  const store::SessionRow& last = r.sessions.back();
+  if (last.session.begins)
+    return fmt::format(
+        "started {} UTC, not ended: running, or killed (continue it with `gabbro resume`); last event {} UTC",
+        date(last.time), date(r.last));
+  if (last.session.end == record::SessionEnd::kError)
+    return fmt::format("ended by an error {} UTC (continue it with `gabbro resume`)", date(last.time));
+  return fmt::format("ended normally {} UTC: {}", date(last.time), last.session.end);
+}
 
 Result<std::string> status_text(const store::Store& store) {
   GABBRO_TRY(reading, read_record(store));

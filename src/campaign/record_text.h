@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "campaign/reading.h"
 #include "store/store.h"
 
 namespace gabbro::campaign {
@@ -16,6 +17,9 @@ namespace gabbro::campaign {
 Result<std::string> status_text(const store::Store& store);
 /// Returns the same as one JSON object on one line. Unknown numbers are null.
 Result<std::string> status_json(const store::Store& store);
+std::string status_json(const CampaignReading& reading, const store::Store& store);
+/// Says when the last session began or how it ended.
+std::string session_text(const CampaignReading& reading);
 
 /// Returns the best `count` candidates at the highest rung where any candidate has a score, and all baselines
 /// and controls there, best first, followed by known and user designs without a score. Errors: as

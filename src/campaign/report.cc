@@ -307,10 +307,10 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
       "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta "
       "charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, "
-      "initial-scale=1\"/>\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
+      "initial-scale=1\"/>\n<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n",
       escape(fmt::format("gabbro: {} on {}", one_line(c.reading.plan.settings.preset, 30),
                          one_line(last_part(c.reading.plan.corpus), 40))),
-      kReportStyle);
+      kFigureStyle, kReportStyle);
   for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section, scale,
                              family_section, strategies, agents_section, refusals_and_failures, method})
     section(c);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <set>
 
+#include "campaign/design_view.h"
 #include "campaign/report_page.h"
-#include "edit/diff.h"
 #include "lang/parser.h"
 
 namespace gabbro::campaign {
@@ -11,44 +11,54 @@ namespace gabbro::campaign {
 using evolve::Individual;
 using evolve::Population;
 
+ProgramView program_view(const store::Store& store, const Population& population,
+                         const record::DesignCreated& created) {
+  ProgramView out;
+  std::set<int> new_lines;
+  if (created.parent > 0)
+    if (const auto before = store.design(created.parent)) {
+      const lang::ParseResult old_parsed = lang::parse(before->created.program),
+                              new_parsed = lang::parse(created.program);
+      if (old_parsed.errors.empty() && new_parsed.errors.empty())
+        out.changes = edit::diff(old_parsed.program, new_parsed.program);
+      out.parent = label_of(population.individual(created.parent));
+    }
+  for (const edit::Change& change : out.changes) {
+    const int lines = 1 + static_cast<int>(std::count(change.after.begin(), change.after.end(), '\n'));
+    for (int k = 0; change.at_after.line > 0 && !change.after.empty() && k < lines; ++k)
+      new_lines.insert(change.at_after.line + k);
+  }
+  std::string_view rest = created.program;
+  for (int line = 1; !rest.empty(); ++line) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    out.lines.push_back({std::string(rest.substr(0, end)), new_lines.contains(line)});
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
 namespace {
 
 // Adds the program of a design, with marks on lines that its parent does not have, and a table of the
 // changes.
 void program(Content& c, const store::DesignRow& design) {
-  std::set<int> new_lines;
-  std::vector<edit::Change> changes;
-  std::string parent;
-  if (design.created.parent > 0)
-    if (const auto before = c.store.design(design.created.parent)) {
-      const lang::ParseResult old_parsed = lang::parse(before->created.program),
-                              new_parsed = lang::parse(design.created.program);
-      if (old_parsed.errors.empty() && new_parsed.errors.empty())
-        changes = edit::diff(old_parsed.program, new_parsed.program);
-      parent = label_of(c.population().individual(design.created.parent));
-    }
-  for (const edit::Change& change : changes) {
-    const int lines = 1 + static_cast<int>(std::count(change.after.begin(), change.after.end(), '\n'));
-    for (int k = 0; change.at_after.line > 0 && !change.after.empty() && k < lines; ++k)
-      new_lines.insert(change.at_after.line + k);
-  }
+  const ProgramView view = program_view(c.store, c.population(), design.created);
   c.add("<pre><code>");
-  std::string_view rest = design.created.program;
-  for (int line = 1; !rest.empty(); ++line) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    c.add("<span{}>{}</span>", new_lines.contains(line) ? " class=\"new\"" : "", escape(rest.substr(0, end)));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  for (const ProgramView::Line& line : view.lines)
+    c.add("<span{}>{}</span>", line.is_new ? " class=\"new\"" : "", escape(line.text));
   c.add("</code></pre>\n");
-  if (changes.empty()) return;
-  c.remark(fmt::format("Marked lines are not in its parent, {}:", parent));
+  if (view.changes.empty()) return;
+  c.remark(fmt::format("Marked lines are not in its parent, {}:", view.parent));
   Table t({"where", "before", "now"});
   constexpr std::size_t kShown = 20, kText = 160;
-  for (std::size_t k = 0; k < std::min(kShown, changes.size()); ++k)
-    t.row({one_line(changes[k].item + (changes[k].place.empty() ? "" : " · " + changes[k].place), 80),
-           one_line(changes[k].before, kText), one_line(changes[k].after, kText)});
+  for (std::size_t k = 0; k < std::min(kShown, view.changes.size()); ++k) {
+    const edit::Change& change = view.changes[k];
+    t.row({one_line(change.item + (change.place.empty() ? "" : " · " + change.place), 80),
+           one_line(change.before, kText), one_line(change.after, kText)});
+  }
   c.out += t.str();
-  if (changes.size() > kShown) c.remark(fmt::format("The first {} of {} changes.", kShown, changes.size()));
+  if (view.changes.size() > kShown)
+    c.remark(fmt::format("The first {} of {} changes.", kShown, view.changes.size()));
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
-// The style sheet of the report. Colours are variables, so that figures and text switch together between
-// light, dark and print.
+// The style sheets of the report and of its figures. Colours are variables, so that figures and text switch
+// together between light, dark and print.
 #pragma once
 
 namespace gabbro::campaign {
 
-inline constexpr const char* kReportStyle = R"css(
+/// The colours, and the classes of the marks of figures (campaign/svg.h). The report and the dashboard share
+/// them.
+inline constexpr const char* kFigureStyle = R"css(
 :root {
   color-scheme: light dark;
   --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #8b95a1; --border: #dfe3e6; --panel: #f3f4f2;
@@ -18,25 +20,6 @@ inline constexpr const char* kReportStyle = R"css(
     --c0: #6fb1f5; --c1: #4fd1bd; --c2: #bd9af0; --c3: #e3b955; --c4: #ee93c0; --c5: #a8cc6b; --c6: #9db1ca; --c7: #d19f7d;
   }
 }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.6 "Inter", system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
-header, main, footer { max-width: 960px; margin: 0 auto; padding: 0 30px; }
-header { padding-top: 56px; }
-h1, h2, .verdict { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif Pro", Georgia, "DejaVu Serif", serif; font-weight: 600; letter-spacing: -0.01em; }
-.kicker { color: var(--accent); font-size: 13px; font-weight: 600; letter-spacing: 0.09em; text-transform: uppercase; margin: 0; }
-h1 { font-size: 37px; line-height: 1.15; margin: 6px 0 10px; }
-.verdict { font-size: 21px; line-height: 1.45; font-weight: 400; margin: 18px 0 26px; padding-left: 18px; border-left: 4px solid var(--accent); }
-h2 { font-size: 25px; margin: 52px 0 6px; }
-h3 { font-size: 15px; margin: 26px 0 6px; }
-p { margin: 8px 0; max-width: 46em; }
-.soft, figcaption { color: var(--secondary); } p.soft { font-size: 14px; line-height: 1.5; max-width: 54em; }
-dl.facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; margin: 0; background: var(--border); border: 1px solid var(--border); border-radius: 8px; overflow: hidden; }
-dl.facts div { background: var(--page); padding: 11px 14px; }
-dl.facts dt { color: var(--secondary); font-size: 12.5px; }
-dl.facts dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-dl.facts dd small { font-size: 13px; font-weight: 400; color: var(--secondary); }
-figure { margin: 16px 0 0; break-inside: avoid; }
-figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56em; }
 svg { display: block; width: 100%; height: auto; font: 12px "Inter", system-ui, "Segoe UI", Arial, sans-serif; font-variant-numeric: tabular-nums; }
 svg text { fill: var(--secondary); paint-order: stroke; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; } svg .tick { fill: var(--tertiary); } svg .label { fill: var(--ink); }
 svg .strong { fill: var(--ink); font-weight: 600; font-size: 13px; } svg .axis-title { fill: var(--secondary); font-size: 12px; }
@@ -58,6 +41,29 @@ svg .text-line0 { fill: var(--c0); } svg .text-line1 { fill: var(--c1); } svg .t
 svg .text-line4 { fill: var(--c4); } svg .text-line5 { fill: var(--c5); } svg .text-line6 { fill: var(--c6); } svg .text-line7 { fill: var(--c7); }
 svg .strategy0 { stroke: var(--accent); stroke-width: 2.6; } svg .strategy1 { stroke: var(--c0); } svg .strategy2 { stroke: var(--c1); } svg .strategy3 { stroke: var(--c2); }
 svg .text-strategy0 { fill: var(--accent); font-weight: 700; } svg .text-strategy1 { fill: var(--c0); } svg .text-strategy2 { fill: var(--c1); } svg .text-strategy3 { fill: var(--c2); }
+)css";
+
+/// The rest of the report's style.
+inline constexpr const char* kReportStyle = R"css(
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.6 "Inter", system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
+header, main, footer { max-width: 960px; margin: 0 auto; padding: 0 30px; }
+header { padding-top: 56px; }
+h1, h2, .verdict { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif Pro", Georgia, "DejaVu Serif", serif; font-weight: 600; letter-spacing: -0.01em; }
+.kicker { color: var(--accent); font-size: 13px; font-weight: 600; letter-spacing: 0.09em; text-transform: uppercase; margin: 0; }
+h1 { font-size: 37px; line-height: 1.15; margin: 6px 0 10px; }
+.verdict { font-size: 21px; line-height: 1.45; font-weight: 400; margin: 18px 0 26px; padding-left: 18px; border-left: 4px solid var(--accent); }
+h2 { font-size: 25px; margin: 52px 0 6px; }
+h3 { font-size: 15px; margin: 26px 0 6px; }
+p { margin: 8px 0; max-width: 46em; }
+.soft, figcaption { color: var(--secondary); } p.soft { font-size: 14px; line-height: 1.5; max-width: 54em; }
+dl.facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; margin: 0; background: var(--border); border: 1px solid var(--border); border-radius: 8px; overflow: hidden; }
+dl.facts div { background: var(--page); padding: 11px 14px; }
+dl.facts dt { color: var(--secondary); font-size: 12.5px; }
+dl.facts dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+dl.facts dd small { font-size: 13px; font-weight: 400; color: var(--secondary); }
+figure { margin: 16px 0 0; break-inside: avoid; }
+figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56em; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 12px 0; font-size: 14px; line-height: 1.4; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--secondary); font-weight: 500; font-size: 12.5px; border-bottom: 1.5px solid var(--tertiary); padding: 5px 12px 5px 0; vertical-align: bottom; }

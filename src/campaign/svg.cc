@@ -112,6 +112,21 @@ void Picture::polyline(const std::vector<std::pair<double, double>>& points, std
   if (!list.empty()) body_ += fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", style, list);
 }
 
+void Picture::series(const std::vector<std::pair<double, double>>& points, std::string_view style,
+                     std::string_view name) {
+  const std::size_t before = body_.size();
+  polyline(points, style);
+  if (body_.size() == before) return;
+  body_.insert(before + std::string_view("<polyline").size(), fmt::format(" data-name=\"{}\"", escape(name)));
+}
+
+void Picture::plot_area(const Scale& x, const Scale& y) {
+  const auto words = [](const Scale& s) {
+    return fmt::format("{} {} {:g} {:g} {}", s.low, s.high, s.from, s.to, s.log ? "log" : "linear");
+  };
+  area_ = fmt::format(" data-x=\"{}\" data-y=\"{}\"", words(x), words(y));
+}
+
 // Ends the element of a mark, with its hover text.
 void Picture::close(std::string_view tag, std::string_view hover) {
   body_ += hover.empty() ? std::string("/>\n") : fmt::format("><title>{}</title></{}>\n", escape(hover), tag);
@@ -125,17 +140,25 @@ void Picture::rect(double x, double y, double width, double height, std::string_
   close("rect", hover);
 }
 
-void Picture::dot(double x, double y, double radius, std::string_view style, std::string_view hover) {
+namespace {
+std::string link_to(std::int64_t design) {
+  return design > 0 ? fmt::format(" data-design=\"{}\"", design) : std::string();
+}
+}  // namespace
+
+void Picture::dot(double x, double y, double radius, std::string_view style, std::string_view hover,
+                  std::int64_t design) {
   if (!are_finite({x, y})) return;
-  body_ += fmt::format(R"(<circle class="{}" cx="{}" cy="{}" r="{}")", style, coordinate(x), coordinate(y),
-                       coordinate(radius));
+  body_ += fmt::format(R"(<circle class="{}" cx="{}" cy="{}" r="{}"{})", style, coordinate(x), coordinate(y),
+                       coordinate(radius), link_to(design));
   close("circle", hover);
 }
 
-void Picture::diamond(double x, double y, double r, std::string_view style, std::string_view hover) {
+void Picture::diamond(double x, double y, double r, std::string_view style, std::string_view hover,
+                      std::int64_t design) {
   if (!are_finite({x, y})) return;
-  body_ += fmt::format(R"(<path class="{}" d="M{} {}l{} {} {} {} {} {}z")", style, coordinate(x),
-                       coordinate(y - r), r, r, -r, r, -r, -r);
+  body_ += fmt::format(R"(<path class="{}" d="M{} {}l{} {} {} {} {} {}z"{})", style, coordinate(x),
+                       coordinate(y - r), r, r, -r, r, -r, -r, link_to(design));
   close("path", hover);
 }
 
@@ -168,8 +191,8 @@ void Picture::y_axis(const Scale& y, double left, double right, std::string_view
 std::string Picture::str() const {
   return fmt::format(
       "<svg viewBox=\"0 0 {:g} {:g}\" role=\"img\" aria-label=\"{}\" "
-      "xmlns=\"http://www.w3.org/2000/svg\">\n{}</svg>\n",
-      width_, height_, escape(title_), body_);
+      "xmlns=\"http://www.w3.org/2000/svg\"{}>\n{}</svg>\n",
+      width_, height_, escape(title_), area_, body_);
 }
 
 std::vector<double> spread_labels(const std::vector<double>& wanted, double gap, double low, double high) {

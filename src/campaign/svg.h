@@ -1,6 +1,7 @@
 // Draws SVG images for HTML pages: escaped text, axes, and marks in the colours of the page's style sheet.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,18 @@ class Picture {
   Picture(double width, double height, std::string_view title);
   void line(double x1, double y1, double x2, double y2, std::string_view style);
   void polyline(const std::vector<std::pair<double, double>>& points, std::string_view style);
+  /// Draws a polyline that has a name, which a page may show under the pointer or hide.
+  void series(const std::vector<std::pair<double, double>>& points, std::string_view style,
+              std::string_view name);
+  /// Notes the scales of the area in which data is drawn, so that a page can tell values from coordinates.
+  void plot_area(const Scale& x, const Scale& y);
   void rect(double x, double y, double width, double height, std::string_view style,
             std::string_view hover = {});
-  void dot(double x, double y, double radius, std::string_view style, std::string_view hover = {});
-  void diamond(double x, double y, double radius, std::string_view style, std::string_view hover = {});
+  /// `design` is the id of the design that a mark stands for, which a page may open; 0: none.
+  void dot(double x, double y, double radius, std::string_view style, std::string_view hover = {},
+           std::int64_t design = 0);
+  void diamond(double x, double y, double radius, std::string_view style, std::string_view hover = {},
+               std::int64_t design = 0);
   /// `anchor`: "start", "middle" or "end".
   void text(double x, double y, std::string_view text, std::string_view style = "label",
             std::string_view anchor = "start");
@@ -52,6 +61,7 @@ class Picture {
   void close(std::string_view tag, std::string_view hover);
   double width_, height_;
   std::string body_, title_;
+  std::string area_;  // attributes that hold the scales
 };
 
 /// Returns coordinates of labels whose preferred coordinates are `wanted`. They are moved apart to a distance

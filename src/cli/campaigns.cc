@@ -9,6 +9,7 @@
 #include "cli/export.h"
 #include "cli/record.h"
 #include "cli/scale.h"
+#include "cli/serve.h"
 #include "cli/steer.h"
 
 namespace gabbro::cli {
@@ -142,6 +143,18 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   sub->callback([&chosen, exported] { chosen = [exported] { return run_export(*exported); }; });
   add_record_command("report", "Write everything that a campaign found to one HTML file", folder, run_report);
   sub->add_option("--out", record->out, "file to write (default report.html in the campaign folder)");
+
+  const auto serve = std::make_shared<ServeCommand>();
+  sub = add_command(app, names, "serve", "Show campaigns in a browser while they run, and steer them");
+  sub->add_option("FOLDER", serve->folders,
+                  "campaign folders, or folders above some (default: the current folder)");
+  sub->add_option("--port", serve->port, "port to listen on; 0: any free one (default 8100)")
+      ->check(CLI::Range(0, 65535));
+  sub->add_option("--host", serve->host,
+                  "address to listen on; any other than the default lets other machines read the campaigns "
+                  "(default 127.0.0.1)");
+  sub->add_flag("--open", serve->open, "open the page in the browser, without the token for steering");
+  sub->callback([&chosen, serve] { chosen = [serve] { return run_serve(*serve); }; });
 }
 
 void add_scale_command(CLI::App& app, std::vector<std::string>& names, std::function<int()>& chosen) {

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "campaign/campaign.h"
 #include "campaign/format.h"
+#include "campaign/live.h"
 #include "campaign/preset.h"
 #include "campaign/reading.h"
 #include "campaign/view.h"
@@ -169,8 +170,9 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
   std::string warning;
   const auto end = [&] {
     LiveView live;
+    campaign::LiveFile file(o.dir);
     return c.run({.minutes = o.minutes, .trials = o.trials}, **executor, Signals::seen,
-                 [&](const campaign::Snapshot& s) { live(s), warning = s.warning; });
+                 [&](const campaign::Snapshot& s) { live(s), file(s), warning = s.warning; });
   }();
   if (!end) return failed("evolve", end.error());
   if (c.plan().aa_test)

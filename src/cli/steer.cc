@@ -1,8 +1,8 @@
 #include "cli/steer.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
+#include <utility>
 #include <vector>
 
 #include "campaign/agents.h"
@@ -35,25 +35,8 @@ Result<std::vector<record::Steered>> instructions_of(const SteerCommand& c) {
 int run_steer(const SteerCommand& c) {
   auto instructions = instructions_of(c);
   if (!instructions) return failed("steer", instructions.error());
-  const auto store = store::Store::read(campaign::CampaignPaths{c.run}.store());
-  if (!store) return failed("steer", store.error());
-  if (c.veto > 0) {
-    const auto design = store->design(c.veto);
-    if (!design) return failed("steer", design.error());
-    if (design->created.origin == record::Origin::kBaseline ||
-        design->created.origin == record::Origin::kControl)
-      return failed("steer", {"usage",
-                              fmt::format("design {} is the {} {}, which cannot be vetoed", c.veto,
-                                          record::word_of(design->created.origin), design->created.name),
-                              "veto a design of the search; baselines and controls are needed for comparison",
-                              {}});
-  }
-  const std::int64_t now = campaign::steering_time(c.run, *store);
-  for (std::size_t i = 0; i < instructions->size(); ++i) {
-    record::Steered& instruction = (*instructions)[i];
-    instruction.key = fmt::format("{:020}-{}-{}", now, getpid(), i);
-    if (const auto ok = campaign::deliver(c.run, instruction); !ok) return failed("steer", ok.error());
-  }
+  if (const auto ok = campaign::steer(c.run, std::move(*instructions)); !ok)
+    return failed("steer", ok.error());
   const bool is_running = campaign::Campaign::is_open({c.run});
   print("{}\n", is_running ? "delivered; the campaign applies it within a second"
                            : "stored; `gabbro resume` applies it");

@@ -284,7 +284,7 @@ Result<bool> Population::recall(const record::DesignCreated& created) {
   if (const auto ok = check_parents(created); !ok) return ok;
   individuals_.push_back({.created = created});
   attempts_ = std::max(attempts_, created.attempt);
-  return true;
+  return settle_task(created.task, created.id, {});
 }
 
 Result<bool> Population::recall(std::int64_t id, record::Status status, std::string cause, double bits,

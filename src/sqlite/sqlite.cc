@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -34,6 +35,30 @@ constexpr const char* kDamaged =
                  {}});
 }
 
+// Returns true if no process can write a database: its folder or file is not writable, and no write-ahead log
+// lies beside it. SQLite would then fail to create the files that readers share with a writer.
+bool is_at_rest(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const bool is_writable =
+      access(folder.empty() ? "." : folder.c_str(), W_OK) == 0 && access(path.c_str(), W_OK) == 0;
+  if (is_writable) return false;
+  const auto bytes = std::filesystem::file_size(path + "-wal", error);
+  return static_cast<bool>(error) || bytes == 0;
+}
+
+// Returns the name with which SQLite opens a file without locks and shared files.
+std::string immutable_uri(const std::string& path) {
+  std::string out = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#')
+      out += fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    else
+      out += c;
+  }
+  return out + "?immutable=1";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
@@ -42,6 +67,14 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
     if (const auto ok = check_regular_file(path); !ok)
       return fail("store", ok.error().message, "give a regular file: an SQLite database is one");
   sqlite3* handle = nullptr;
+  if (mode == Mode::kRead && is_at_rest(path)) {
+    const int code = sqlite3_open_v2(immutable_uri(path).c_str(), &handle,
+                                     SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
+    std::unique_ptr<Connection> out(new Connection(handle, path));
+    if (code != SQLITE_OK) return out->error(code);
+    sqlite3_extended_result_codes(handle, 1);
+    return out;
+  }
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Connection> out(new Connection(handle, path));

@@ -1,0 +1,119 @@
+// The figures of the pages, which are those of the report (campaign/figures.h).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "campaign/figures.h"
+#include "web/pages.h"
+#include "web/shown.h"
+
+namespace gabbro::web {
+
+using nlohmann::json;
+
+namespace {
+
+using campaign::Figure;
+
+std::string figure_text(const Figure& f) {
+  return json({{"svg", f.svg}, {"caption", f.caption}})
+      .dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
+// Returns the highest rung at which both designs have a score; -1 if there is none.
+int common_rung(const evolve::Population& p, std::int64_t a, std::int64_t b) {
+  for (int rung = static_cast<int>(p.settings().rungs.size()) - 1; rung >= 0; --rung)
+    if (p.standing(p.individual(a), rung).done > 0 && p.standing(p.individual(b), rung).done > 0) return rung;
+  return -1;
+}
+
+Result<Figure> figure_of_design(const CampaignView& view, const FigureQuery& q) {
+  const evolve::Population& p = view.reading.population;
+  const auto count = static_cast<std::int64_t>(p.individuals().size());
+  if (q.design < 1 || q.design > count || q.against < 0 || q.against > count)
+    return fail("store",
+                fmt::format("unknown design {}", q.design < 1 || q.design > count ? q.design : q.against));
+  int rung = q.rung;
+  if (q.name == "documents") {
+    const std::int64_t against = q.against > 0 ? q.against : p.best_baseline(std::max(0, rung));
+    if (against == 0 || against == q.design) return Figure{};
+    if (rung < 0) rung = common_rung(p, q.design, against);
+    return rung < 0 ? Figure{} : campaign::documents_figure(view.reading, q.design, against, rung);
+  }
+  if (rung < 0) rung = common_rung(p, q.design, q.design);
+  return rung < 0 ? Figure{}
+                  : campaign::design_figure(view.reading, view.store, q.design, rung, q.from, q.to);
+}
+
+}  // namespace
+
+Result<std::string> figure_json(const CampaignView& view, const FigureQuery& q) {
+  const campaign::CampaignReading& r = view.reading;
+  const auto rungs = static_cast<int>(r.plan.settings.rungs.size());
+  if (q.rung >= rungs) return fail("usage", fmt::format("unknown rung {}", q.rung));
+  const int rung = q.rung >= 0 ? q.rung : std::max(0, view.verdict.leader.rung);
+  const std::int64_t leader = view.verdict.leader.rung < 0 ? 0 : view.verdict.leader.design;
+  const auto& p = r.population;
+  if (q.name == "ladder") return figure_text(campaign::funnel_figure(r, campaign::funnel(p)));
+  if (q.name == "learning")
+    return figure_text(campaign::learning_figure(r, view.store, view.verdict, q.from, q.to));
+  if (q.name == "progress") return figure_text(campaign::progress_figure(r, rung, q.from, q.to));
+  if (q.name == "forest") return figure_text(campaign::forest_figure(r, view.verdict));
+  if (q.name == "parts")
+    return figure_text(campaign::parts_figure(campaign::ablated_parts(p, view.verdict.leader)));
+  if (q.name == "generations") return figure_text(campaign::generations_figure(r, leader));
+  if (q.name == "strategies")
+    return figure_text(campaign::strategies_figure(r, campaign::strategies(r, view.store)));
+  if (q.name == "profiles") return figure_text(campaign::profiles_figure(p, campaign::profiled(p), leader));
+  if (q.name == "cost") {
+    const auto cost = campaign::cost_named(q.cost);
+    if (!cost) return fail("usage", fmt::format("unknown cost '{}'", shown_line(q.cost, 40)));
+    return figure_text(campaign::cost_figure(r, rung, leader, *cost));
+  }
+  if (q.name == "design" || q.name == "documents") {
+    GABBRO_TRY(figure, figure_of_design(view, q));
+    return figure_text(figure);
+  }
+  return fail("usage", fmt::format("unknown figure '{}'", shown_line(q.name, 40)));
+}
+
+Result<std::string> run_figure_json(const CampaignView& view, const std::optional<campaign::LiveState>& live,
+                                    std::int64_t trial) {
+  const campaign::CampaignReading& r = view.reading;
+  const evolve::Population& p = r.population;
+  const campaign::LiveRun* run = nullptr;
+  if (live)
+    for (const campaign::LiveRun& each : live->runs)
+      if (each.trial == trial) run = &each;
+  if (!run || trial < 1 || trial > static_cast<std::int64_t>(p.trials().size())) return figure_text({});
+  const record::TrialBegun& begun = p.trial(trial).begun;
+  std::vector<campaign::Curve> curves;
+  const auto add_finished = [&](std::int64_t design, const char* style, const std::string& name) {
+    if (design <= 0 || design == begun.design) return;
+    curves.push_back({.label = name,
+                      .style = style,
+                      .points = campaign::training_curve(r, view.store, design, begun.rung)});
+  };
+  const std::int64_t baseline = p.best_baseline(begun.rung),
+                     parent = p.individual(begun.design).created.parent;
+  if (baseline > 0)
+    add_finished(baseline, "line0", campaign::one_line(p.individual(baseline).created.name, 18));
+  if (parent != baseline) add_finished(parent, "line2", fmt::format("parent #{}", parent));
+  // As in finished curves, the first tokens would compress the rest.
+  const double from = 0.04 * static_cast<double>(r.rung(begun.rung).tokens);
+  campaign::Curve now{.label = fmt::format("#{} now {:.3f}", begun.design, run->progress.loss),
+                      .style = "winner",
+                      .points = {}};
+  for (const auto& point : run->curve)
+    if (point.first >= from) now.points.push_back(point);
+  curves.push_back(std::move(now));
+  return figure_text(
+      campaign::curves_figure(std::move(curves), {.title = "Training loss of a run in progress",
+                                                  .x_title = "tokens seen",
+                                                  .y_title = "training loss, nats per token",
+                                                  .width = 460,
+                                                  .height = 230}));
+}
+
+}  // namespace gabbro::web

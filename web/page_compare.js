@@ -1,0 +1,90 @@
+// Two or more designs or campaigns side by side.
+
+import { query } from "/assets/api.js";
+import { h } from "/assets/dom.js";
+import { figure } from "/assets/figure.js";
+import { amount, bits, count, duration } from "/assets/format.js";
+import { changesTable } from "/assets/page_design.js";
+
+const most = 6;
+export const title = () => "compare";
+
+export async function load(context, get) {
+  const designs = context.params.getAll("design").filter((d) => /^[A-Za-z0-9._-]+:[0-9]+$/.test(d)).slice(0, most);
+  const campaigns = context.params.getAll("campaign").filter((c) => /^[A-Za-z0-9._-]+$/.test(c)).slice(0, most);
+  const [all, found, overviews, diffs] = await Promise.all([
+    get("/api/campaigns"),
+    Promise.all(designs.map(async (name) => {
+      const [key, id] = name.split(":");
+      return { name, key, ...(await get(`/api/c/${key}/design?id=${id}`)) };
+    })),
+    Promise.all(campaigns.map((key) => get(`/api/c/${key}/overview`))),
+    Promise.all(designs.slice(1).map((name) => get("/api/diff" + query({ a: designs[0], b: name })))),
+  ]);
+  return { all: all.campaigns, designs: found, overviews, diffs };
+}
+
+function without(context, name, value) {
+  const next = new URLSearchParams(context.params);
+  const left = next.getAll(name).filter((v) => v !== value);
+  next.delete(name);
+  for (const v of left) next.append(name, v);
+  return "/compare?" + next;
+}
+
+// A table with one column for each thing that is compared.
+function sideBySide(heads, rows) {
+  return h("div.wide", null, h("table.side", null,
+    h("thead", null, h("tr", null, h("th", null, ""), heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", null, rows.map(([name, cells]) => {
+      const best = cells.some((c) => c && c.value !== undefined) ? Math.min(...cells.map((c) => c?.value ?? Infinity)) : null;
+      return h("tr", null, h("th", { scope: "row" }, name), cells.map((c) => h("td", { class: c && c.value !== undefined && c.value === best && cells.length > 1 ? "lowest" : null }, c && c.text !== undefined ? c.text : c)));
+    }))));
+}
+
+function addForm(context, all) {
+  return h("form.row", { onsubmit: (event) => {
+    event.preventDefault();
+    const { campaign, design } = event.target.elements;
+    const next = new URLSearchParams(context.params);
+    if (design.value) next.append("design", `${campaign.value}:${design.value.replace(/\D/g, "")}`);
+    else next.append("campaign", campaign.value);
+    design.value = "";
+    context.go("/compare?" + next, { keepScroll: true });
+  } }, h("label", null, h("span", null, "Campaign"), h("select", { name: "campaign" }, all.map((c) => h("option", { value: c.key }, c.key)))),
+    h("label", null, h("span", null, "Design"), h("input", { name: "design", inputmode: "numeric", pattern: "#?[0-9]*", placeholder: "id; empty: the campaign", autocomplete: "off" })),
+    h("button", { type: "submit" }, "Add"));
+}
+
+function compareDesigns(context, data) {
+  const d = data.designs, number = (x, text) => (x === null || x === undefined ? "–" : { value: x, text });
+  const rungs = [...new Set(d.flatMap((x) => x.rungs.map((r) => r.name)))];
+  const heads = d.map((x) => [h("a", { href: `/c/${x.key}/design/${x.id}` }, x.label), h("span.soft", null, ` ${x.key} `), h("a.quiet", { href: without(context, "design", x.name), "aria-label": `remove ${x.label}` }, "×")]);
+  return [h("h2", null, "Designs"), sideBySide(heads, [
+    ["status", d.map((x) => x.status)], ["source", d.map((x) => x.source)], ["made by", d.map((x) => x.maker)], ["mixes tokens by", d.map((x) => x.species)],
+    ...rungs.map((name) => [`bits per byte at ${name}`, d.map((x) => { const r = x.rungs.find((y) => y.name === name); return r ? number(r.bits, bits(r.bits)) : "–"; })]),
+    ["training FLOPs per token", d.map((x) => number(x.train, amount(x.train)))], ["decoding FLOPs per token", d.map((x) => number(x.decode, amount(x.decode)))],
+    ["state of decoding", d.map((x) => number(x.state, amount(x.state) + "B"))], ["generation", d.map((x) => String(x.generation))], ["runs", d.map((x) => count(x.runs.length))],
+  ]),
+  data.diffs.map((diff) => diff.count ? [h("h3", null, `From ${diff.before} to ${diff.after}`), changesTable(diff.changes, diff.count)] : null),
+  d.length > 1 ? d.slice(1).filter((x) => x.key === d[0].key).map((x) => figure(`/api/c/${x.key}/figure` + query({ name: "documents", design: x.id, against: d[0].id }), { id: `compare ${x.name} ${d[0].name}` })) : null,
+  d.map((x) => x.rungs.length ? [h("h3", null, `Curves of ${x.label}`), figure(`/api/c/${x.key}/figure` + query({ name: "design", design: x.id }), { id: `compare curve ${x.name}` })] : null)];
+}
+
+function compareCampaigns(context, data) {
+  const o = data.overviews;
+  const heads = o.map((x) => [h("a", { href: `/c/${x.key}` }, x.key), " ", h("a.quiet", { href: without(context, "campaign", x.key), "aria-label": `remove ${x.key}` }, "×")]);
+  const rungs = [...new Set(o.flatMap((x) => x.ladder.map((r) => r.name)))];
+  return [h("h2", null, "Campaigns"), sideBySide(heads, [
+    ["verdict", o.map((x) => x.verdict)], ["preset, corpus, seed", o.map((x) => `${x.preset}, ${x.corpus}, ${x.seed}`)],
+    ["designs", o.map((x) => count(x.designs))], ["runs", o.map((x) => count(x.runs))], ["worked", o.map((x) => duration(x.seconds))], ["tokens", o.map((x) => amount(x.tokens))],
+    ...rungs.map((name) => [`best at ${name}`, o.map((x) => { const r = x.ladder.find((y) => y.name === name); return r && r.best !== null ? [h("a", { href: `/c/${x.key}/design/${r.best_design}` }, bits(r.best)), h("span.soft", null, r.baseline_bits !== null ? ` baseline ${bits(r.baseline_bits)}` : "")] : "–"; })]),
+  ]), h("p.soft", null, "Scores of different corpora or token budgets are not comparable."),
+  o.map((x) => [h("h3", null, x.key), figure(`/api/c/${x.key}/figure?name=progress`, { id: `compare progress ${x.key}`, empty: "No candidate has a score yet." })])];
+}
+
+export function draw(data, context) {
+  return h("section", null, h("div.headline", null, h("h1", null, "Compare")), addForm(context, data.all),
+    data.designs.length ? compareDesigns(context, data) : null, data.overviews.length ? compareCampaigns(context, data) : null,
+    !data.designs.length && !data.overviews.length ? h("p.soft", null, "Add designs or campaigns. Rows of the table of designs can be picked, too.") : null);
+}
