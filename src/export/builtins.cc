@@ -119,7 +119,6 @@ Value Writer::call_builtin(const Expr& call) {
       const Expr* window = argument(call, 0, "window");
       out.window = window ? eval_number(*window) : literal(INFINITY);
       out.lead = Tensor::kPairs;
-      out.of_distance = true;
       out.text = fmt::format("lag({}, {}{})", like(), cache(), window_text(out.window));
       return value_of(out);
     }

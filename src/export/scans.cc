@@ -467,6 +467,7 @@ class AllPositions {
       const auto log = log_of(w_, decays, [&](const std::string& text) { return used(s, text); });
       if (!log) return {};
       channel = meets(log->axes, contracted_);
+      if (channel && !covers(log->axes, contracted_)) return {};
       if (log->is_number)
         decay = fmt::format("constant({}, {}, (1, 1, 1, 1))", log->text, w_.like());
       else

@@ -157,7 +157,7 @@ Tensor Writer::past_of(Tensor x, const Number& window) {
 // An operation on pasts alone is applied before the pairs [t, s] are made.
 Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
                          const std::function<std::string(const std::vector<std::string>&)>& text,
-                         const std::vector<int>& ranks) {
+                         const std::vector<int>& ranks, bool makes_bools) {
   // In a step, what does not depend on the state is computed for all positions beforehand, unless that makes
   // more elements than an input has. Else the step reads the items of its position.
   std::vector<Tensor> in = given;
@@ -171,12 +171,12 @@ Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
   }
   Tensor out;
   out.rank = rank;
+  out.is_bool = makes_bools;
   bool pairs = false, only_past = true;
   Number window;
   for (const Tensor& x : in) {
     out.lead = std::max(out.lead, x.lead);
     if (x.lead == Tensor::kPairs) {
-      out.of_distance = x.of_distance && (out.of_distance || !pairs);
       if (!pairs) window = x.window;
       pairs = true;
     }
@@ -185,7 +185,7 @@ Tensor Writer::pointwise(const std::vector<Tensor>& given, int rank,
   if (pairs && only_past) {
     std::vector<Tensor> inner;
     for (const Tensor& x : in) inner.push_back(is_past(x) ? x.pairs->a : x);
-    return past_of(pointwise(inner, rank, text, ranks), window);
+    return past_of(pointwise(inner, rank, text, ranks, makes_bools), window);
   }
   out.window = window;
   out.axes = union_of(in);
@@ -211,8 +211,10 @@ Tensor Writer::apply(const std::string& function, const Tensor& x) {
 
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
-  // A tensor of bools times a Python number would have the type of that number.
-  const bool keeps_bools = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number;
+  // A tensor of bools times a Python number would have the type of that number. The factors of a product over
+  // pairs may be summed on their own.
+  const bool keeps_bools = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number &&
+                           a.lead != Tensor::kPairs && b.lead != Tensor::kPairs;
   if (!keeps_bools) {
     a = numeric(a);
     b = numeric(b);
@@ -220,9 +222,9 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const int rank = compares ? kCompare : op == "**" ? kPower : op == "*" || op == "/" ? kProduct : kSum;
   const int left = compares ? kSum : op == "**" ? kAtom : rank;
   const int right = compares ? kSum : op == "**" || op == "*" ? kNegation : op == "+" ? kSum : rank + 1;
-  Tensor out = pointwise({a, b}, rank, [&](const auto& t) { return fmt::format("{} {} {}", t[0], op, t[1]); },
-                         {left, right});
-  out.is_bool = compares;
+  Tensor out = pointwise(
+      {a, b}, rank, [&](const auto& t) { return fmt::format("{} {} {}", t[0], op, t[1]); }, {left, right},
+      compares);
   if (a.is_number && b.is_number && !compares) {
     out.is_number = true;
     out.number = op == "+"   ? a.number + b.number
@@ -270,7 +272,7 @@ std::string Writer::size_list(const std::vector<int>& axes) {
 }
 
 Tensor Writer::seen_only(Tensor x, int fill) {
-  if (x.lead != Tensor::kPairs || x.of_distance || is_past(x)) return x;
+  if (x.lead != Tensor::kPairs || is_past(x)) return x;
   x.text = fmt::format("masked({}, {}, {})", x.text, mask(x.window), fill);
   x.rank = kAtom;
   x.pairs = nullptr;

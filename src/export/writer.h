@@ -44,10 +44,9 @@ struct Tensor {
   int rank = kAtom;  // of the text, for parentheses
   Lead lead = kNone;
   std::vector<int> axes;
-  Number window{};           // of kPairs: the number of positions s that t sees; infinite for all
-  bool of_distance = false;  // of kPairs: its values depend on t - s and on what is known at t alone
-  bool is_bool = false;      // the elements are of type torch.bool
-  bool is_number = false;    // the text is a Python number, whose value is `number`
+  Number window{};         // of kPairs: the number of positions s that t sees; infinite for all
+  bool is_bool = false;    // the elements are of type torch.bool
+  bool is_number = false;  // the text is a Python number, whose value is `number`
   double number = 0;
   // While the text is `centred_as`, the value is `centred` minus its mean over the last axis.
   std::string centred, centred_as;
@@ -246,7 +245,7 @@ class Writer {
   /// parentheses if its rank is below ranks[i].
   Tensor pointwise(const std::vector<Tensor>& in, int rank,
                    const std::function<std::string(const std::vector<std::string>&)>& text,
-                   const std::vector<int>& ranks);
+                   const std::vector<int>& ranks, bool makes_bools = false);
   Tensor apply(const std::string& function, const Tensor& x);
   Tensor binary(std::string_view op, Tensor a, Tensor b);
   Tensor numeric(Tensor x);  // returns bools as numbers

@@ -69,8 +69,9 @@ def check_values(case):
     for key, parameter in model.named_parameters():
         got = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         error = difference(got, want[key], largest)
-        if not error <= worst:
-            worst, errors["worst"] = error, key
+        if larger(worst, error) is not worst:
+            errors["worst"] = key
+        worst = larger(worst, error)
     errors["gradients"] = worst
     with torch.no_grad():
         errors["inference"] = difference(case.model(torch.float64)(case.tokens, case.documents), logits.detach())

@@ -315,7 +315,45 @@ TEST(ExportAgrees, OnTypesOfOperands) {
        {"tanh(linear(x, D) + (position() % 4 > 0) * S)", "tanh(x % 0.3 + S)",
         "tanh(S % (1 + position() % 3) + linear(x, D))", "tanh(S + x + (position() // 3) % 2)"})
     units.push_back(fmt::format("    scan S: [D] = 0:\n        S = {}\n    return linear(S, D)\n", next));
+  // Comparisons over pairs, of pasts alone and of both positions.
+  for (const char* value :
+       {"take(past(z) > 0, k, 0) + take(past(z) > 0, k, 1)", "sum(past(z) > 0.3, over=k)",
+        "take(z > past(z), k, 0) + take(past(z) > 0, k, 1)", "take((z > past(z)) * (past(z) > 0.3), k, 2)",
+        "take((past(z) > 0.3) * softmax(past(z), over=s), k, 1)"})
+    units.push_back(
+        fmt::format("    axis k = 8\n    z = linear(x, k)\n"
+                    "    return x + linear(sum(({}) * past(linear(x, D)), over=s) / 9, D)\n",
+                    value));
   compare_units("types", units);
+}
+
+// Functions of a distance that have no derivative where a position does not see another.
+TEST(ExportAgrees, OnFunctionsOfDistance) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  std::vector<std::string> units;
+  for (const char* weight :
+       {"(1 - lag(4) / 4) ** softplus(linear(x, h))", "(1 - lag(4) / 4) ** softplus(param([h], init=1))",
+        "softmax(linear(x, h) / (4 - lag(4)), over=s)",
+        "softmax(linear(x, h) / (position() + 1 - lag()), over=s)",
+        "param([h], init=0.5) * log(position() + 1 - lag())", "sqrt(position() + 1 - lag()) * linear(x, h)"})
+    units.push_back(
+        fmt::format("    axis h = 2, k = 4\n    w = {}\n"
+                    "    return x + linear(sum(w * past(linear(x, [h, k]){}), over=s), D)\n",
+                    weight, std::string_view(weight).find("lag(4)") == std::string_view::npos ? "" : ", 4"));
+  compare_units("distance", units);
+}
+
+// A decay may have some of the axes over which a state is read, and not others.
+TEST(ExportAgrees, OnDecaysOfSomeContractedAxes) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  std::vector<std::string> units;
+  for (const char* axis : {"h", "j", "[h, j]"})
+    units.push_back(fmt::format(
+        "    axis v = 8, h = 2, j = 4\n    key = linear(x, [h, j])\n    q = linear(x, [j, h])\n"
+        "    a = sigmoid(linear(x, {}))\n    scan S: [v, h, j] = 0:\n        S = linear(x, v) * key + S * a\n"
+        "        y = dot(S, q, over=[h, j])\n    return x + 0.1 * linear(y, D)\n",
+        axis));
+  compare_units("part", units);
 }
 
 // Functions of pairs of positions have no value, or overflow, where t does not see s. Their gradient is not
