@@ -129,11 +129,10 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
                               {kLambda, kLambda}),
                     "**", {base, power}));
     }
-    if (!left) {
-      if (as_number(a).value > 0) return value_of(binary(op, base, power));
-      return poison("a power of a negative number with an exponent that is a value", "write exp(b * log(a))");
-    }
-    return value_of(apply("torch.exp", binary("*", apply("torch.log", base), power)));
+    return value_of(with_made(
+        pointwise({base, power}, kAtom,
+                  [](const auto& t) { return fmt::format("power({}, {})", t[0], t[1]); }, {kLambda, kLambda}),
+        "**", {base, power}));
   }
   if (op == "//") return value_of(quotient(tensor(a), tensor(b)));
   if (op == "%") {

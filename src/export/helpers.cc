@@ -552,6 +552,12 @@ constexpr Helper kHelpers[] = {
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1) ** power, x.detach() ** power)
 )"},
+    {"power", R"(def power(x, y):
+    """x ** y, computed in float64, so that whole powers stay whole."""
+    like = x if torch.is_tensor(x) else y
+    x, y = (torch.as_tensor(v, dtype=torch.float64, device=like.device) for v in (x, y))
+    return (x**y).to(like.dtype)
+)"},
     {"top_k", R"(def top_k(x, k, dim):
     """1 at the k largest elements, the first of equal ones, and 0 elsewhere. NaN counts as the smallest."""
     known = x.detach().masked_fill(x.isnan(), -torch.inf)

@@ -229,6 +229,9 @@ NodeId Builder::where(NodeId condition, NodeId a, NodeId b) {
 NodeId Builder::power(NodeId x, double exponent) {
   return add({.op = Op::kPow, .in = {x, -1, -1}, .value = exponent});
 }
+NodeId Builder::power_of(NodeId x, NodeId exponent) {
+  return add({.op = Op::kPower, .in = {x, exponent, -1}});
+}
 NodeId Builder::sum(NodeId x, const AxisList& over) {
   return add({.op = Op::kSum, .in = {x, -1, -1}, .axes = over});
 }

@@ -36,6 +36,7 @@ class Builder {
   NodeId where(NodeId condition, NodeId a, NodeId b);
   NodeId scale(NodeId x, double factor) { return times(x, constant(factor)); }
   NodeId power(NodeId x, double exponent);
+  NodeId power_of(NodeId x, NodeId exponent);
   NodeId sum(NodeId x, const AxisList& over);
   NodeId dot(NodeId a, NodeId b, const AxisList& over);
   /// Sums `x` over the axes that `type` lacks and broadcasts it along those that `x` lacks.

@@ -40,6 +40,7 @@ enum class Op : std::uint8_t {
   kRecip,
   kSqrt,
   kPow,
+  kPower,
   kExp,
   kLog,
   kSin,
@@ -142,7 +143,7 @@ struct Node {
   Type type;
   std::array<NodeId, 3> in{-1, -1, -1};
   AxisList axes;     // reduced, introduced or renamed axes; the meaning per op is in op.cc
-  double value = 0;  // kConst, kPow
+  double value = 0;  // kConst, kPow (the exponent)
   // kConst: index of the symbolic value, or -1. kParam, kInput, kArg, kScan, kAffine, kScanOut: index of the
   // parameter, input, argument, scan, recurrence or result. kSlice, kPad: index of the symbolic offset, or
   // -1.

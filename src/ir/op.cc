@@ -378,6 +378,15 @@ void d_pow(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   if (n.value > 0 && n.value < 1) slope = b.where(b.less(b.constant(0), n.in[0]), slope, b.constant(0));
   out.add(0, b.times(g, slope));
 }
+// As in PyTorch, there is no derivative by an exponent at base 0, nor by a base at exponent 0.
+void d_power(Builder& b, NodeId self, NodeId g, Adjoints& out) {
+  const Rule r{b, self};
+  const NodeId x = r.in(0), y = r.in(1), zero = b.constant(0);
+  const auto is_not_zero = [&](NodeId v) { return b.plus(b.less(zero, v), b.less(v, zero)); };
+  const NodeId slope = b.times(y, b.power_of(x, b.minus(y, b.constant(1))));
+  out.add(0, b.times(g, b.where(is_not_zero(y), slope, zero)));
+  out.add(1, b.times(g, b.where(is_not_zero(x), b.times(self, b.unary(Op::kLog, x)), zero)));
+}
 void d_exp(Builder& b, NodeId self, NodeId g, Adjoints& out) { out.add(0, b.times(g, self)); }
 void d_log(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.times(g, b.unary(Op::kRecip, Rule{b, self}.in(0))));
@@ -547,6 +556,8 @@ const OpInfo kOps[] = {
      "sqrt(1 + x * x)"},
     {Op::kPow, "pow", Kind::kPointwise, 1, pointwise, here, 2, SCALAR(std::pow(a, v)), d_pow, "x ** number",
      "(1 + x * x) ** 1.7; x ** 3; (1 + x * x) ** -0.5"},
+    {Op::kPower, "power", Kind::kPointwise, 2, pointwise, here, 2, SCALAR(std::pow(a, b)), d_power, "a ** b",
+     "(1 + x * x) ** y; 2 ** x; x * 3 ** iota(D)"},
     {Op::kExp, "exp", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::exp(a)), d_exp, "exp(x)",
      "exp(x)"},
     {Op::kLog, "log", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::log(a)), d_log,

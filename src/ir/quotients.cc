@@ -32,6 +32,7 @@ bool is_step(const Node& n) {
     case Op::kMaxOver:
     case Op::kSqrt:
     case Op::kLog:
+    case Op::kPower:
       return true;
     case Op::kPow:
       return n.value != std::floor(n.value);
@@ -131,6 +132,7 @@ class Deciding {
       case Op::kFloor:
       case Op::kLess:
       case Op::kTopK:
+      case Op::kPower:  // x ** 0 is 1
         return Spread::kAny;
       default:
         break;

@@ -378,11 +378,9 @@ Value Elaborator::arithmetic(const Expr& at, std::string_view op, const Value& a
       if (!is_in_range(exponent, at.at)) return {};
       return emit(at.at, {.op = Op::kPow, .in = {base, -1, -1}, .value = exponent});
     }
-    const NodeId exponent = tensor(b, at.at);  // a ** b = exp(b log a)
+    const NodeId exponent = tensor(b, at.at);
     if (exponent < 0) return {};
-    const Value log = emit(at.at, {.op = Op::kLog, .in = {base, -1, -1}});
-    const Value product = log.poison() ? log : emit(at.at, {.op = Op::kMul, .in = {log.node, exponent, -1}});
-    return product.poison() ? product : emit(at.at, {.op = Op::kExp, .in = {product.node, -1, -1}});
+    return emit(at.at, {.op = Op::kPower, .in = {base, exponent, -1}});
   }
   const bool by_zero = is_number(b) && as_static(*this, b).value == 0;
   if (by_zero && (op == "/" || op == "//" || op == "%"))

@@ -183,6 +183,7 @@ TEST(TorchAgrees, OnQuotientsThatDecide) {
            "    return sum(sum(where(d >= 0, 1, 0), over=h) * past(x), over=s)\n",
            "    q = linear(x, D) * (position() / 41 - 1)\n    return where(linear(q, D) == 0, x, 1)\n",
            "    z = linear(x * (position() / 41 - 1), D)\n    return where(z == 0, x, 1)\n",
+           "    axis j = 4\n    return x * sum(position() // 11 ** iota(j) % 11, over=j)\n",
            // Beside a random value.
            "    axis a = 2, b = 2, c = 4\n"
            "    level = concat(param([a], init=normal(1)), a, iota(b) * position() / 41, b, c)\n"

@@ -46,6 +46,8 @@ std::optional<Code> code_of(const Node& node) {
       return Code::kSqrt;
     case Op::kPow:
       return node.value == 2 ? Code::kSquare : Code::kPow;
+    case Op::kPower:
+      return Code::kPower;
     case Op::kExp:
       return Code::kExp;
     case Op::kLog:

@@ -130,6 +130,8 @@ at::Tensor pointwise(Call& c) {
       return a.sqrt();
     case Op::kPow:
       return c.node.value == 2 ? a * a : c.node.value == -0.5 ? a.rsqrt() : a.pow(c.node.value);
+    case Op::kPower:  // in float64, so that whole powers stay whole
+      return a.to(at::kDouble).pow(b().to(at::kDouble)).to(c.options.dtype());
     case Op::kExp:
       return a.exp();
     case Op::kLog:
@@ -616,6 +618,7 @@ at::Tensor run_kernel(Call c) {
     case Op::kRecip:
     case Op::kSqrt:
     case Op::kPow:
+    case Op::kPower:
     case Op::kExp:
     case Op::kLog:
     case Op::kSin:

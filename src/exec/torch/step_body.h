@@ -21,6 +21,8 @@ inline T apply(T a, T b, double value) {
   if constexpr (code == Code::kSubtract) return a - b;
   if constexpr (code == Code::kMultiply) return a * b;
   if constexpr (code == Code::kDivide) return a / b;
+  if constexpr (code == Code::kPower)  // in float64, so that whole powers stay whole
+    return static_cast<T>(std::pow(static_cast<double>(a), static_cast<double>(b)));
   if constexpr (code == Code::kMax) return std::isnan(a) || a > b ? a : b;
   if constexpr (code == Code::kLess) return a < b ? T(1) : T(0);
   if constexpr (code == Code::kRecip) return T(1) / a;
@@ -344,6 +346,7 @@ void run(const Instruction* code, std::int64_t count, T* const* bases) {
       GABBRO_POINTWISE(kSubtract)
       GABBRO_POINTWISE(kMultiply)
       GABBRO_POINTWISE(kDivide)
+      GABBRO_POINTWISE(kPower)
       GABBRO_POINTWISE(kMax)
       GABBRO_POINTWISE(kLess)
       GABBRO_POINTWISE(kRecip)

@@ -19,6 +19,7 @@ struct Instruction {
     kSubtract,
     kMultiply,
     kDivide,
+    kPower,
     kMax,
     kLess,
     kWhere,
