@@ -136,7 +136,7 @@ Result<std::string> Followed::answer(const std::string& name,
   const std::shared_lock lock(mutex_, std::try_to_lock);
   std::shared_lock<std::shared_mutex> waited;
   if (!lock.owns_lock()) waited = std::shared_lock(mutex_);
-  if (!state_) return fail("loading", "the record is being read", "");
+  if (!state_) return not_read_yet("the record is being read");
   const std::int64_t events = state_->follower.events() * 1000000 +
                               static_cast<std::int64_t>(state_->designs.with_units() / kUnitsAtOnce);
   {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 
 #include "campaign/follow.h"
 #include "campaign/live.h"
@@ -18,7 +19,14 @@
 
 namespace gabbro::web {
 
-/// What a page is computed from. It is valid during one call.
+/// The code of an error that ends by itself: something is not read yet. It is none of record/cause.h, since
+/// it is never recorded.
+inline constexpr const char* kLoading = "loading";
+inline tl::unexpected<Error> not_read_yet(std::string message) {
+  return tl::unexpected(Error{kLoading, std::move(message), "", {}});
+}
+
+/// The data that a page is computed from. It is valid during one call.
 struct CampaignView {
   const std::string& key;  // the campaign's name in addresses
   const std::string& dir;  // its folder
