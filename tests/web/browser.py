@@ -319,7 +319,7 @@ class BrowserTest(unittest.TestCase):
         if not (ARGUMENTS.build / "gabbro-worker").exists():
             self.skipTest("gabbro-worker is not built, so that nothing can be trained")
         folder = Path(self.folder)
-        subprocess.run([ARGUMENTS.build / "gabbro", "data", "build", *(ROOT / "docs").glob("*.md"), "--vocab", "512", "--out",
+        subprocess.run([ARGUMENTS.build / "gabbro", "data", "build", *(ROOT / "docs").glob("*.md"), "--vocab", "512", "--valid", "0.3", "--out",
                         folder / "corpus"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         campaign = subprocess.Popen([ARGUMENTS.build / "gabbro", "evolve", "--preset", "demo", "--data", folder / "corpus", "--dir",
                                      folder / "live", "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
