@@ -134,7 +134,8 @@ class BrowserTest(unittest.TestCase):
 
     def test_every_page_of_every_campaign(self):
         self.open("/")
-        self.assertEqual(len(self.driver.find_elements(By.CSS_SELECTOR, "tbody tr")), 4)
+        names = [e.text for e in self.driver.find_elements(By.CSS_SELECTOR, "tbody td:first-child")]
+        self.assertLessEqual({"whole", "undecided", "hostile", "large"}, set(names))
         for campaign in ("whole", "undecided", "hostile", "large"):
             for page in PAGES:
                 with self.subTest(campaign=campaign, page=page):
