@@ -66,6 +66,15 @@ function(gabbro_add_test folder)
   add_test(NAME ${folder}_slow COMMAND ${binary} --gtest_filter=*Slow* --gtest_output=json:${results}/${folder}_slow.json)
   set_tests_properties(${folder}_slow PROPERTIES LABELS "slow;${folder}" TIMEOUT 3600
     SKIP_REGULAR_EXPRESSION "Running 0 tests from")  # a folder need not have slow tests
+  if(folder STREQUAL web AND NOT CMAKE_BUILD_TYPE STREQUAL Asan)
+    # Debian's Python has Debian's Selenium. Without it or Chromium, the script says so and the test is skipped.
+    find_program(GABBRO_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+    if(GABBRO_SYSTEM_PYTHON)
+      add_test(NAME web_browser_slow COMMAND ${GABBRO_SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/tests/web/browser.py
+        ${CMAKE_BINARY_DIR} --designs 20000)
+      set_tests_properties(web_browser_slow PROPERTIES LABELS "slow;web" TIMEOUT 1200 SKIP_RETURN_CODE 77)
+    endif()
+  endif()
   if(folder STREQUAL torch)
     foreach(kernels plain avx2)  # what other processors run
       add_test(NAME torch_${kernels}_slow COMMAND ${binary} --gtest_filter=*-*Slow* --gtest_output=json:${results}/torch_${kernels}.json)

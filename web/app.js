@@ -68,7 +68,8 @@ async function show(scroll) {
   if (to.page) await load();
 }
 
-async function load() {
+// Loads the data of the page. With `update`, figures are drawn again, too.
+async function load({ update = false } = {}) {
   const mine = current;
   if (mine.loading) {
     mine.again = true;
@@ -91,9 +92,9 @@ async function load() {
     mine.loading = false;
   }
   draw();
-  refreshFigures(document.getElementById("app"));
+  if (update) refreshFigures(document.getElementById("app"));
   if (mine.scroll !== null) scrollTo(0, mine.scroll), (mine.scroll = null);
-  if (mine.again) setTimeout(() => mine === current && load(), Math.max(0, minimum - (performance.now() - started)));
+  if (mine.again) setTimeout(() => mine === current && load({ update: true }), Math.max(0, minimum - (performance.now() - started)));
 }
 
 // ---- Drawing ----
@@ -175,12 +176,12 @@ show(0);
 follow(
   (changed) => {
     if (!current || !current.page) return;
-    if (current.context.key ? changed.has(current.context.key) : true) load();
+    if (current.context.key ? changed.has(current.context.key) : true) load({ update: true });
   },
   (state) => {
     if (state === connection) return;
     const was = connection;
     connection = state;
     draw();
-    if (was === "lost") load();
+    if (was === "lost") load({ update: true });
   });

@@ -5,7 +5,7 @@ const quiet = 12000; // milliseconds without a message after which the connectio
 const retry = 2000;
 
 export function follow(onChange, onState) {
-  let source = null, last = Date.now(), timer = null, versions = {};
+  let source = null, last = Date.now(), timer = null, versions = null;
   const say = (state) => onState(state);
   const open = () => {
     close();
@@ -14,7 +14,8 @@ export function follow(onChange, onState) {
       last = Date.now();
       say("connected");
       const next = JSON.parse(message.data).campaigns;
-      const before = versions;
+      // The first message tells what the page has just loaded.
+      const before = versions || next;
       versions = next;
       const changed = new Set();
       for (const key of new Set([...Object.keys(next), ...Object.keys(before)]))

@@ -1,7 +1,7 @@
 // What agents did: tasks, promises against outcomes, reviewers, cost.
 
 import { h } from "/assets/dom.js";
-import { amount, count, duration, percent, signed } from "/assets/format.js";
+import { amount, count, duration, percent, plural, signed } from "/assets/format.js";
 import { table } from "/assets/table.js";
 
 const page = 100;
@@ -37,7 +37,7 @@ export function draw(data, context) {
   if (!data.count) return h("section", null, h("div.headline", null, h("h1", null, "Agents")), h("p.soft", null, "No agents work on this campaign. `gabbro evolve --agents agents.toml` lets language models propose designs."));
   const offset = Number(context.params.get("offset") || 0);
   return h("section", null,
-    h("div.headline", null, h("h1", null, "Agents"), h("p.soft", null, `${count(data.count)} tasks`)),
+    h("div.headline", null, h("h1", null, "Agents"), h("p.soft", null, plural(data.count, "task"))),
     h("div.columns", null,
       h("div", null, h("h2", null, "Outcomes of tasks"), table([{ title: "outcome", cell: (o) => o.outcome }, { title: "count", number: true, cell: (o) => count(o.count) }], data.outcomes, {})),
       h("div", null, h("h2", null, "Reviewers"), table([

@@ -95,7 +95,7 @@ export function draw({ overview: o, live }, context) {
       fact("phase", phaseOf(live)),
       fact("runs per hour", hours ? amount(hours.runs_per_hour) : "–", "last 15 minutes"),
       fact("tokens per second", hours ? amount(hours.tokens_per_second) : "–"),
-      fact("workers", count(live.runs.length), "busy"),
+      fact("workers", rest ? "–" : count(live.runs.length), rest ? null : "busy"),
       fact("trained on", amount(o.tokens), "tokens"),
       fact("last event", ago(o.last))),
     rest ? h("p.soft", null, "Session: " + o.session) : null,

@@ -276,7 +276,7 @@ Figure documents_figure(const CampaignReading& r, std::int64_t design, std::int6
   for (std::size_t k = 0; k < a->documents.size(); ++k)
     order.emplace_back(a->documents[k].bits_per_byte - b->documents[k].bits_per_byte, k);
   std::sort(order.begin(), order.end());
-  constexpr double kBottom = 250, kRight = 880;
+  constexpr double kBottom = 250, kRight = 880, kWidest = 30;
   const Scale x{.low = 0, .high = static_cast<double>(order.size()), .from = kLeft, .to = kRight},
       y = scale_of(std::min(0.0, order.front().first), std::max(0.0, order.back().first), kBottom, kTop);
   Picture out(900, kBottom + 24, "Difference by held-out document");
@@ -285,9 +285,10 @@ Figure documents_figure(const CampaignReading& r, std::int64_t design, std::int6
   for (std::size_t k = 0; k < order.size(); ++k) {
     const auto& [difference, document] = order[k];
     wins += difference < 0;
-    const double left = x.at(static_cast<double>(k) + 0.1), width = x.at(static_cast<double>(k) + 0.9) - left;
+    const double slot = x.at(1) - x.at(0), width = std::min(0.8 * slot, kWidest);
+    const double left = x.at(static_cast<double>(k) + 0.5) - width / 2;
     const double top = std::min(y.at(difference), y.at(0)), height = std::abs(y.at(difference) - y.at(0));
-    out.rect(left, top, width, std::max(height, 0.5), difference < 0 ? "mark better" : "mark worse",
+    out.rect(left, top, width, std::max(height, 0.5), difference < 0 ? "bar mark better" : "bar mark worse",
              fmt::format("document {}: {:+.4f} bits per byte, {} bytes", document + 1, difference,
                          a->documents[document].bytes));
   }

@@ -99,7 +99,8 @@ void LiveFile::operator()(const Snapshot& s) {
   }
   for (const Profiling& p : s.profiling)
     out["profiling"].push_back({{"design", p.design}, {"progress", progress_json(p.progress)}});
-  // Not forced to disk as `replace_file` does: the file is worth nothing after a crash, and is written often.
+  // The file is not forced to disk, as `replace_file` does it: it is worth nothing after a crash, and is
+  // written often.
   const std::string path = file_of(dir_), temporary = path + ".new";
   {
     std::ofstream file(temporary, std::ios::binary | std::ios::trunc);

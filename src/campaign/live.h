@@ -1,4 +1,5 @@
-// What a campaign does at the moment, in a file beside its record: progress of runs, time left, warnings.
+// Keeps what a campaign does at the moment in a file beside its record: progress of runs, time left,
+// warnings.
 #pragma once
 
 #include <cstdint>

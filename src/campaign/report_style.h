@@ -34,6 +34,7 @@ svg .baseline { fill: var(--base); stroke: var(--page); stroke-width: 1.2; } svg
 svg .done { fill: var(--c0); opacity: 0.85; } svg .running { fill: var(--c3); } svg .stopped { fill: var(--tertiary); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
 svg .cell { fill: var(--panel); } svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.inconclusive { stroke: var(--tertiary); }
 svg .mark.better { fill: var(--good); } svg .mark.worse { fill: var(--bad); } svg .mark.inconclusive { fill: var(--tertiary); }
+svg .bar { opacity: 0.75; }
 svg .unbounded { stroke: var(--tertiary); stroke-dasharray: 2 5; stroke-width: 1.5; }
 svg .line0 { stroke: var(--c0); } svg .line1 { stroke: var(--c1); } svg .line2 { stroke: var(--c2); } svg .line3 { stroke: var(--c3); }
 svg .line4 { stroke: var(--c4); } svg .line5 { stroke: var(--c5); } svg .line6 { stroke: var(--c6); } svg .line7 { stroke: var(--c7); }

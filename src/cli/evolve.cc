@@ -1,6 +1,7 @@
 #include "cli/evolve.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,14 @@ using record::SessionEnd;
 
 namespace {
 
+// Returns the numbers of columns and rows of the terminal on standard error, at least 10 and 3.
+std::pair<std::size_t, std::size_t> terminal_size() {
+  constexpr std::size_t kLeastColumns = 10, kLeastRows = 3;
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {80, 24};
+  return {std::max<std::size_t>(size.ws_col, kLeastColumns), std::max<std::size_t>(size.ws_row, kLeastRows)};
+}
+
 // Shows the live view: on a terminal it is redrawn in place; otherwise a line is printed twice a minute.
 class LiveView {
  public:
@@ -59,10 +68,13 @@ class LiveView {
       return;
     }
     rewind_rows(rows_);
-    constexpr std::size_t kMaxLine = 200;  // characters
+    // A line that wraps, or a view that scrolls, could not be rewound.
+    const auto [columns, rows] = terminal_size();
     std::string text;
-    const auto lines = campaign::view_lines(s);
-    for (const std::string& line : lines) text += printable_line(campaign::one_line(line, kMaxLine)) + "\n";
+    auto lines = campaign::view_lines(s);
+    lines.resize(std::min(lines.size(), rows - 1));
+    for (const std::string& line : lines)
+      text += campaign::one_line(printable_line(campaign::one_line(line, columns - 1)), columns - 1) + "\n";
     rows_ = lines.size();
     print(stderr, "{}", text);
     std::fflush(stderr);

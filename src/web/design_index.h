@@ -12,7 +12,7 @@
 
 namespace gabbro::web {
 
-/// What became of a design at the highest rung that it entered.
+/// Says what became of a design at the highest rung that it entered.
 enum class DesignStatus : std::uint8_t { kWaiting, kRunning, kDone, kStopped, kFailed, kVetoed };
 
 /// A row of the table.
@@ -31,7 +31,7 @@ struct DesignEntry {
   std::vector<std::uint32_t> units;  // numbers of the names of units in its program, sorted
 };
 
-/// Which designs are wanted, in which order.
+/// Says which designs are wanted, in which order.
 struct DesignQuery {
   std::string text;                             // words that must all be found in a design's names or units
   std::string unit;                             // name of a unit

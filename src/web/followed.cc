@@ -122,7 +122,7 @@ bool Followed::poll() {
   return changed;
 }
 
-void Followed::remember(const std::string& name, std::int64_t version, const std::string& text) {
+void Followed::remember(const std::string& name, const Version& version, const std::string& text) {
   const std::lock_guard lock(small_mutex_);
   if (answers_version_ != version) answers_.clear(), answers_bytes_ = 0, answers_version_ = version;
   if (answers_bytes_ + text.size() > kMostAnswerBytes) return;
@@ -136,12 +136,11 @@ Result<std::string> Followed::answer(const std::string& name,
   const std::shared_lock lock(mutex_, std::try_to_lock);
   std::shared_lock<std::shared_mutex> waited;
   if (!lock.owns_lock()) waited = std::shared_lock(mutex_);
-  if (!state_) return fail("loading", "the record is being read", "");
-  const std::int64_t events = state_->follower.events() * 1000000 +
-                              static_cast<std::int64_t>(state_->designs.with_units() / kUnitsAtOnce);
+  if (!state_) return not_read_yet("the record is being read");
+  const Version version{state_->follower.events(), state_->designs.with_units()};
   {
     const std::lock_guard small(small_mutex_);
-    if (answers_version_ == events)
+    if (answers_version_ == version)
       if (const auto found = answers_.find(name); found != answers_.end()) return found->second;
   }
   GABBRO_TRY(store, store::Store::read(campaign::CampaignPaths{dir_}.store()));
@@ -151,7 +150,7 @@ Result<std::string> Followed::answer(const std::string& name,
                       .designs = state_->designs,
                       .verdict = state_->verdict,
                       .store = store});
-  if (out && !name.empty()) remember(name, events, *out);
+  if (out && !name.empty()) remember(name, version, *out);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 
 #include "campaign/follow.h"
 #include "campaign/live.h"
@@ -18,7 +19,14 @@
 
 namespace gabbro::web {
 
-/// What a page is computed from. It is valid during one call.
+/// The code of an error that ends by itself: something is not read yet. It is none of record/cause.h, since
+/// it is never recorded.
+inline constexpr const char* kLoading = "loading";
+inline tl::unexpected<Error> not_read_yet(std::string message) {
+  return tl::unexpected(Error{kLoading, std::move(message), "", {}});
+}
+
+/// The data that a page is computed from. It is valid during one call.
 struct CampaignView {
   const std::string& key;  // the campaign's name in addresses
   const std::string& dir;  // its folder
@@ -58,9 +66,11 @@ class Followed {
 
  private:
   struct State;
+  // Answers depend on the number of events, and on that of designs whose units are known.
+  using Version = std::pair<std::int64_t, std::size_t>;
   void read_live_state();
   bool read_record();
-  void remember(const std::string& name, std::int64_t version, const std::string& text);
+  void remember(const std::string& name, const Version& version, const std::string& text);
 
   std::string key_, dir_;
   std::atomic<std::int64_t> version_{0};
@@ -73,7 +83,7 @@ class Followed {
   std::optional<campaign::LiveState> live_;
   std::optional<Error> error_;
   std::map<std::string, std::string> answers_;  // of the version `answers_version_`
-  std::int64_t answers_version_ = -1;
+  Version answers_version_{-1, 0};
   std::size_t answers_bytes_ = 0;
 
   std::string seen_;  // sizes and times of the files at the last poll; only of `poll`

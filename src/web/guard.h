@@ -8,7 +8,7 @@
 
 namespace gabbro::web {
 
-/// What a request says about itself. Headers that are missing are "".
+/// The parts of a request that say where it comes from. Headers that are missing are "".
 struct RequestHeaders {
   std::string method;  // "GET"
   std::string host, origin, fetch_site, fetch_mode, content_type, authorization;

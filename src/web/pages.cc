@@ -208,7 +208,7 @@ std::string campaigns_json(const std::vector<std::shared_ptr<Followed>>& campaig
           c->is_running() ? (row["paused"].get<bool>() ? json("paused") : json("running")) : row["at_rest"];
     } else {
       row = {{"key", c->key()}, {"dir", shown(c->dir())}};
-      if (text.error().code == "loading")
+      if (text.error().code == kLoading)
         row["state"] = "being read";
       else
         row["state"] = "unreadable", row["error"] = shown(text.error().message);

@@ -38,7 +38,7 @@ Result<std::string> agents_json(const CampaignView& view, std::size_t offset, st
 /// Returns the literature that agents were given, the latest first.
 Result<std::string> literature_json(const CampaignView& view);
 
-/// Which figure is wanted. Fields that a figure does not use are ignored.
+/// Names a figure and its parameters. Fields that a figure does not use are ignored.
 struct FigureQuery {
   std::string name;  // ladder, learning, progress, cost, forest, parts, generations, strategies, profiles,
                      // design, documents, run

@@ -219,8 +219,7 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   GABBRO_TRY(row, view.store.design(design));
   const CampaignReading& r = view.reading;
   const Population& p = r.population;
-  if (design > static_cast<std::int64_t>(p.individuals().size()))
-    return fail("loading", "the design is new", "");
+  if (design > static_cast<std::int64_t>(p.individuals().size())) return not_read_yet("the design is new");
   const Individual& i = p.individual(design);
   const record::DesignCreated& c = row.created;
   json out = entry_json(r, view.designs.entries().at(static_cast<std::size_t>(design - 1)));
@@ -266,7 +265,7 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
 Result<std::string> units_json(const CampaignView& view, std::int64_t design) {
   GABBRO_TRY(row, view.store.design(design));
   if (design > static_cast<std::int64_t>(view.reading.population.individuals().size()))
-    return fail("loading", "the design is new", "");
+    return not_read_yet("the design is new");
   lang::CheckReport report = lang::check(row.created.program, zoo::library());
   json out{{"rows", json::array()}, {"facts", json::array()}, {"errors", json::array()}};
   for (const Error& e : report.errors) out["errors"].push_back(shown(format_error("program", e)));

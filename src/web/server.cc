@@ -82,7 +82,7 @@ void answer(Response& out, const Result<std::string>& text) {
     return;
   }
   const std::string& code = text.error().code;
-  answer_error(out, code == "loading" ? 503 : code == "usage" ? 400 : 404, text.error());
+  answer_error(out, code == kLoading ? 503 : code == "usage" ? 400 : 404, text.error());
 }
 
 std::optional<record::Steered> request_of(const json& body, Error& error) {
@@ -204,7 +204,7 @@ void Server::Parts::add_campaign_routes() {
                         .from = real(r, "from"),
                         .to = real(r, "to")});
   });
-  // What runs now does not follow from the events alone, so it is not remembered.
+  // The live state does not follow from the events alone, so that these answers are not remembered.
   http.Get("/api/c/([A-Za-z0-9._-]+)/(live|run)", [this](const Request& request, Response& out) {
     const auto c = campaign_of(request, out);
     if (!c) return;
