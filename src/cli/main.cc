@@ -157,7 +157,7 @@ class Program {
         "or debian, the corpus of Debian packages (default debian)");
     build->add_option("--out", data_.build.out, "folder to create")->required();
     build->add_option("--vocab", data_.build.vocab, "vocabulary size, in tokens (default 4096)")
-        ->check(CLI::Range(300, 1 << 20));
+        ->check(CLI::Range(260, 1 << 20));
     build->add_option("--tokenizer", data_.build.tokenizer, "tokenizer.model to use (default: train one)");
     build->add_option("--valid", data_.build.valid_share, "share of the documents to hold out (default 0.01)")
         ->check(CLI::Range(1e-6, 0.5));

@@ -82,22 +82,43 @@ Result<Tokenizer> make_tokenizer(const Sources& sources, const BuildOptions& opt
   return Tokenizer::train(sample, options.vocab);
 }
 
-// Passes all documents that may be held out to `division`.
-Result<bool> read_held_out(const Sources& sources, const BuildOptions& options, Ticker& ticker,
-                           Division& division) {
-  BuildProgress state{.stage = "reading held-out text"};
+// Calls f(text) for all documents of `sources`.
+template <class F>
+Result<bool> for_each_document(const Sources& sources, const BuildOptions& options, const std::string& stage,
+                               Ticker& ticker, const F& f) {
+  BuildProgress state{.stage = stage};
   const auto documents = open_documents(sources, options.source);
   std::string text;
   for (;;) {
     GABBRO_TRY(more, documents->next(text));
-    if (!more) break;
-    division.add_candidate(text);
+    if (!more) return true;
+    f(text);
     ++state.documents;
     state.bytes += text.size();
     state.share = share_of(*documents, sources);
     if (!ticker.tick(state)) return stopped();
   }
+}
+
+// Passes all documents that may be held out to `division`. Where they are held out by name, it sees the
+// training text, too, to tell what is boilerplate.
+Result<bool> read_held_out(const Sources& sources, const Sources& held_out, const BuildOptions& options,
+                           Ticker& ticker, Division& division) {
+  constexpr double kTooMuchBoilerplate = 0.9;  // share of the held-out text
+  if (auto ok =
+          for_each_document(division.is_by_name() ? held_out : sources, options, "reading held-out text",
+                            ticker, [&](const std::string& text) { division.add_candidate(text); });
+      !ok)
+    return ok;
   division.finish();
+  if (!division.is_by_name()) return true;
+  if (auto ok = for_each_document(sources, options, "comparing with held-out text", ticker,
+                                  [&](const std::string& text) { division.observe(text); });
+      !ok)
+    return ok;
+  division.settle();
+  if (division.boilerplate_share() > kTooMuchBoilerplate)
+    return mostly_boilerplate(division.boilerplate_share());
   return true;
 }
 
@@ -152,7 +173,7 @@ Result<Manifest> build_in(const std::string& folder, const BuildOptions& options
   }
   const bool by_name = !options.valid_sources.empty();
   Division division(by_name ? std::nullopt : std::optional(options.valid_share));
-  if (auto ok = read_held_out(by_name ? held_out : sources, options, ticker, division); !ok)
+  if (auto ok = read_held_out(sources, held_out, options, ticker, division); !ok)
     return tl::unexpected(ok.error());
   GABBRO_TRY(tokenizer, make_tokenizer(sources, options, division, ticker));
   Manifest manifest;

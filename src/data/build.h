@@ -30,8 +30,8 @@ struct BuildOptions {
 /// The progress of a build: `share` is the completed share of the stage in [0, 1]; `bytes` are those of text.
 /// The counts are those of the stage so far.
 struct BuildProgress {
-  // "Debian packages", "reading held-out text", "reading a sample", "training the tokenizer", "encoding
-  // train" or "encoding valid"
+  // "Debian packages", "reading held-out text", "comparing with held-out text", "reading a sample", "training
+  // the tokenizer", "encoding train" or "encoding valid"
   std::string stage;
   double share = 0;
   std::uint64_t documents = 0, bytes = 0, tokens = 0;

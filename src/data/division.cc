@@ -14,32 +14,38 @@ void Division::add_candidate(const std::string& text) {
 }
 
 Side Division::side_of(const std::string& text) {
-  const ComparableText comparable = comparable_text(text);
-  if (!by_name_ && is_held_out(comparable.identity))
-    return hold_out_once(comparable.identity) ? Side::kHeldOut : Side::kNeither;
-  const HeldOutText::Found found = held_out_.find(comparable);
+  const std::uint64_t identity = identity_of(text);
+  if (!by_name_ && is_held_out(identity)) return hold_out_once(identity) ? Side::kHeldOut : Side::kNeither;
+  const HeldOutText::Found found = find(text, identity);
   counts_.same += found.overlap == Overlap::kSame;
   counts_.inside += found.overlap == Overlap::kInside;
   if (!trains(found)) return Side::kNeither;
   held_out_.train(found);
-  trained_.push_back(comparable.identity);
+  trained_.push_back(identity);
   return Side::kTrain;
 }
 
 bool Division::trains(const std::string& text) const {
-  const ComparableText comparable = comparable_text(text);
-  return (by_name_ || !is_held_out(comparable.identity)) && trains(held_out_.find(comparable));
+  const std::uint64_t identity = identity_of(text);
+  return (by_name_ || !is_held_out(identity)) && trains(find(text, identity));
+}
+
+HeldOutText::Found Division::find(const std::string& text, std::uint64_t identity) const {
+  const HeldOutText::Found* const decided = held_out_.decided(identity);
+  return decided != nullptr ? *decided : held_out_.find(comparable_text(text));
 }
 
 bool Division::trains(const HeldOutText::Found& found) const {
   return found.overlap == Overlap::kNone || (!by_name_ && found.overlap == Overlap::kInside);
 }
 
-bool Division::hold_out_once(const std::string& text) {
-  return hold_out_once(comparable_text(text).identity);
-}
+bool Division::hold_out_once(const std::string& text) { return hold_out_once(identity_of(text)); }
 
 bool Division::hold_out_once(std::uint64_t identity) {
+  if (held_out_.is_boilerplate(identity)) {
+    ++counts_.boilerplate;
+    return false;
+  }
   const bool is_near_copy = near_copies_.contains(identity);
   const bool is_new = !is_near_copy && kept_.insert(identity).second;
   counts_.nearly_repeated += is_near_copy;

@@ -16,7 +16,8 @@ enum class Side { kTrain, kHeldOut, kNeither };
 
 /// Held-out text is never trained on, and each held-out text counts once: a second copy would count as an
 /// independent document that agrees. First `add_candidate` is called for each document that may be held out,
-/// then `finish`, then `side_of` for each document of the sources, then `hold_out_once` for each document
+/// then `finish`, where documents are held out by name then `observe` for each document of the sources and
+/// `settle`, then `side_of` for each document of the sources, then `hold_out_once` for each document
 /// that is held out by name.
 class Division {
  public:
@@ -27,6 +28,10 @@ class Division {
   /// Adds a document that may be held out: one of the named ones, or one of the sources.
   void add_candidate(const std::string& text);
   void finish() { held_out_.finish(); }
+  void observe(const std::string& text) { held_out_.observe(comparable_text(text)); }
+  void settle() { held_out_.settle(); }
+  /// Returns the share of the held-out text in documents that are mostly boilerplate and left out.
+  [[nodiscard]] double boilerplate_share() const { return held_out_.boilerplate_share(); }
   /// Returns where a document of the sources belongs, and counts it.
   Side side_of(const std::string& text);
   /// Returns true if a document of the sources belongs to the training text, without counting it.
@@ -40,6 +45,7 @@ class Division {
     std::uint64_t inside = 0;           // documents of the sources that overlap in part (Overlap::kInside)
     std::uint64_t repeated = 0;         // held-out documents left out since they occurred before
     std::uint64_t nearly_repeated = 0;  // held-out documents left out since most of them occurred before
+    std::uint64_t boilerplate = 0;      // held-out documents left out since many documents share their text
     std::uint64_t trained_again = 0;    // training documents that occurred before
     HeldOutText::Trained held_out_trained;  // held-out text in training documents
   };
@@ -49,6 +55,7 @@ class Division {
  private:
   bool hold_out_once(std::uint64_t identity);
   [[nodiscard]] bool trains(const HeldOutText::Found& found) const;
+  [[nodiscard]] HeldOutText::Found find(const std::string& text, std::uint64_t identity) const;
   [[nodiscard]] bool is_held_out(std::uint64_t identity) const {
     return by_name_ || identity < identity_bound_;
   }

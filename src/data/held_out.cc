@@ -1,448 +1,321 @@
 #include "data/held_out.h"
 
-#include <utf8.h>
-#include <utf8proc.h>
-
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <string_view>
-
-#include "base/hash.h"
-#include "base/text.h"
+#include <tuple>
 
 namespace gabbro::data {
 
 namespace {
 
-constexpr std::array<std::size_t, kTextParts.size()> kWindowCharacters{16, 8};
-constexpr std::size_t kMinKept = 24;  // windows that are kept of each part, as far as it has them
-constexpr std::size_t kMaxExtraWindows = 2 << 20;  // windows that are kept in addition
-constexpr std::size_t kFilterBits = 1 << 25;
-constexpr std::uint32_t kBoilerplate = 8;    // A window in more documents is boilerplate.
-constexpr std::uint32_t kMaxDocuments = 64;  // maximum number of documents for which a window counts
-constexpr std::size_t kMinWindows = 8;       // windows by which a document can be recognised
-constexpr std::size_t kMinStretch = 6;       // windows side by side that are no coincidence
-// Shares of windows: by which two documents overlap, by which a document consists of several, and of a
-// document's letters and digits that the other has at all.
-constexpr double kOverlap = 0.6, kCompilation = 6.0 / 7, kMinCompared = 0.4;
-constexpr char32_t kSpaceMark = 0x2581;  // SentencePiece writes a space as this.
+constexpr std::uint32_t kParts = kTextParts.size();
+constexpr std::uint32_t kCommon = 8;  // Text in more documents is boilerplate.
+// Shares of letters and digits: by which two documents overlap, by which a document consists of several, by
+// which it is boilerplate, and of a document's letters and digits that the other has at all.
+constexpr double kOverlap = 0.6, kCompilation = 6.0 / 7, kMostlyBoilerplate = 0.6, kMinCompared = 0.4;
+// A document is decided when it is observed if it overlaps with none even with so many times in common: what
+// becomes boilerplate afterwards is at most three fifths of a held-out document.
+constexpr double kDecided = 3;
+constexpr std::size_t kMaxDecided = 4 << 20;  // stretches that are kept of such documents
+constexpr double kMinCommon = 32;             // letters and digits by which a document can be recognised
 
-std::size_t at(TextPart part) { return static_cast<std::size_t>(part); }
-
-// The folded form of each character of ASCII is a lower-case letter, a digit, or 0 for all others.
-constexpr std::array<char, 128> kFoldedAscii = [] {
-  std::array<char, 128> out{};
-  for (char c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = c;
-  for (char c = 'a'; c <= 'z'; ++c) {
-    out[static_cast<std::size_t>(c)] = c;
-    out[static_cast<std::size_t>(c - 'a' + 'A')] = c;
-  }
-  return out;
-}();
-
-// Writes the letters and the digits of a text without case, accents and differences of Unicode form.
-class Folding {
- public:
-  void add_ascii(char c) {
-    const char folded = kFoldedAscii[static_cast<std::size_t>(c)];
-    if (folded == 0)
-      separate(c);
-    else if (folded <= '9')
-      add_digit([folded](std::string& to) { to += folded; }, static_cast<std::uint64_t>(folded - '0'));
-    else
-      add_letter([folded](std::string& to) { to += folded; });
-  }
-  void add(char32_t c) {
-    std::array<utf8proc_int32_t, 32> parts;  // A character decomposes into at most 18.
-    constexpr int kForm = UTF8PROC_CASEFOLD | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_IGNORE;
-    int boundary = 0;
-    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(),
-                                               static_cast<utf8proc_option_t>(kForm), &boundary);
-    for (utf8proc_ssize_t i = 0; i < count; ++i) {
-      const auto part = static_cast<char32_t>(parts[static_cast<std::size_t>(i)]);
-      const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(part));
-      const auto append = [part](std::string& to) { utf8::unchecked::append(part, std::back_inserter(to)); };
-      // Modifier letters are marks: the tatweel, which stretches Arabic words, or apostrophes.
-      if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO)
-        add_digit(append, part - U'0');
-      else if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO &&
-               category != UTF8PROC_CATEGORY_LM)
-        add_letter(append);
-      else
-        separate(' ');
-    }
-  }
-  std::array<std::string, kTextParts.size()> take_parts() {
-    remove_line_numbers();
-    return {std::move(letters_), std::move(digits_)};
-  }
-  void reserve(std::size_t bytes) { letters_.reserve(bytes); }
-
- private:
-  // A number with which a line begins: its digits in digits_, and its value modulo 2^64.
-  struct LineNumber {
-    std::size_t begin = 0, end = 0;
-    std::uint64_t value = 0;
-  };
-  enum class LinePart { kStart, kNumber, kDecimalPoint, kText };
-
-  template <class Append>
-  void add_letter(const Append& append) {
-    append(letters_);
-    line_part_ = LinePart::kText;
-  }
-  template <class Append>
-  void add_digit(const Append& append, std::uint64_t value) {
-    if (line_part_ == LinePart::kStart) {
-      line_numbers_.push_back({.begin = digits_.size()});
-      line_part_ = LinePart::kNumber;
-    } else if (line_part_ == LinePart::kDecimalPoint) {  // A fraction is no number of a line.
-      line_numbers_.pop_back();
-      line_part_ = LinePart::kText;
-    }
-    append(digits_);
-    if (line_part_ == LinePart::kNumber) {
-      line_numbers_.back().end = digits_.size();
-      line_numbers_.back().value = 10 * line_numbers_.back().value + value;
-    }
-  }
-  void separate(char c) {
-    if (c == '\n' || c == '\r')
-      line_part_ = LinePart::kStart;
-    else if (line_part_ == LinePart::kNumber)
-      line_part_ = c == '.' || c == ',' ? LinePart::kDecimalPoint : LinePart::kText;
-    else if (line_part_ == LinePart::kDecimalPoint)
-      line_part_ = LinePart::kText;
-  }
-  // Removes the numbers of lines if they are such: four fifths of them increase by one.
-  void remove_line_numbers() {
-    constexpr std::size_t kFewest = 3;
-    if (line_numbers_.size() < kFewest) return;
-    std::size_t steps = 0;
-    for (std::size_t i = 1; i < line_numbers_.size(); ++i)
-      steps += line_numbers_[i].value == line_numbers_[i - 1].value + 1;
-    if (5 * steps < 4 * (line_numbers_.size() - 1)) return;
-    std::string kept;
-    std::size_t from = 0;
-    for (const LineNumber& number : line_numbers_) {
-      kept.append(digits_, from, number.begin - from);
-      from = number.end;
-    }
-    kept.append(digits_, from);
-    digits_ = std::move(kept);
-  }
-
-  std::string letters_, digits_;
-  std::vector<LineNumber> line_numbers_;
-  LinePart line_part_ = LinePart::kStart;
+// A form of a whole text.
+struct Form {
+  TextPart letters, digits;
 };
+constexpr std::array<Form, 4> kForms{{{TextPart::kLetters, TextPart::kDigits},
+                                      {TextPart::kLetters, TextPart::kValues},
+                                      {TextPart::kUnlabelled, TextPart::kDigits},
+                                      {TextPart::kUnlabelled, TextPart::kValues}}};
 
-bool is_ascii_letter(char c) { return kFoldedAscii[static_cast<unsigned char>(c) & 0x7f] >= 'a' && c > 0; }
-bool is_hex_digit(char c) { return c > 0 && std::isxdigit(static_cast<unsigned char>(c)) != 0; }
-
-// Returns the number of bytes of markup with which `text` begins; 0 if it begins with none. Markup is a tag
-// of HTML, an entity, an escape of a string (\n, \u2019), or a command of TeX or RTF (\emph, \par).
-std::size_t markup_at(std::string_view text) {
-  constexpr std::size_t kLongestTag = 300, kLongestEntity = 12, kLongestCommand = 24;
-  if (text.size() < 2) return 0;
-  if (text[0] == '<' && (is_ascii_letter(text[1]) || text[1] == '/' || text[1] == '!' || text[1] == '?')) {
-    const std::size_t end = text.substr(0, kLongestTag).find_first_of("<>", 1);
-    return end != std::string_view::npos && text[end] == '>' ? end + 1 : 0;
-  }
-  if (text[0] == '&') {
-    const std::string_view entity = text.substr(0, kLongestEntity);
-    const std::size_t end = std::min(
-        entity.size(), static_cast<std::size_t>(
-                           std::find_if(entity.begin() + 1, entity.end(),
-                                        [](char c) {
-                                          return c != '#' &&
-                                                 (c < 0 || std::isalnum(static_cast<unsigned char>(c)) == 0);
-                                        }) -
-                           entity.begin()));
-    return end > 1 && end < entity.size() && entity[end] == ';' ? end + 1 : 0;
-  }
-  if (text[0] != '\\' || !is_ascii_letter(text[1])) return 0;
-  constexpr std::size_t kUnicodeEscape = 6;  // \u and four digits
-  if (text[1] == 'u' && text.size() >= kUnicodeEscape &&
-      std::all_of(text.begin() + 2, text.begin() + kUnicodeEscape, is_hex_digit))
-    return kUnicodeEscape;
-  std::size_t end = 1;
-  while (end < std::min(text.size(), kLongestCommand) && is_ascii_letter(text[end])) ++end;
-  const bool has_argument = end < text.size() && text[end] == '{';
-  const bool may_be_escape = text[1] == 'n' || text[1] == 'r' || text[1] == 't';
-  return may_be_escape && !has_argument ? 2 : end;
-}
-
-// Calls f(hash) for each window of a part of a text, in order. The hash rolls: it is a polynomial in kBase,
-// from which the character that leaves the window is subtracted. Windows of different parts have different
-// hashes.
+// Returns true if a text has a form; `amount` gives the letters or digits of a part.
 template <class F>
-void for_each_window(const std::string& text, TextPart part, const F& f) {
-  constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15;  // 2^64 divided by the golden ratio
-  const std::size_t length = kWindowCharacters[at(part)];
-  std::uint64_t leaving = 1;  // factor of the character that leaves
-  for (std::size_t i = 0; i < length; ++i) leaving *= kBase;
-  std::array<std::uint64_t, *std::max_element(kWindowCharacters.begin(), kWindowCharacters.end())> last{};
-  std::uint64_t rolling = 0;
-  std::size_t count = 0;
-  for (auto next = text.begin(); next != text.end(); ++count) {
-    const std::uint64_t c = *next >= 0 ? static_cast<std::uint64_t>(*next++) : utf8::unchecked::next(next);
-    rolling = rolling * kBase + c + 1;
-    std::uint64_t& slot = last[count % length];
-    if (count >= length) rolling -= leaving * (slot + 1);
-    slot = c;
-    if (count + 1 >= length) f(mix(1 + at(part), rolling));
-  }
+bool is_form(const Form& form, const F& amount) {
+  return (form.letters == TextPart::kLetters || amount(form.letters) > 0) &&
+         (form.digits == TextPart::kDigits || amount(form.digits) > 0);
 }
 
-void sort_uniquely(std::vector<std::uint64_t>& hashes) {
-  std::sort(hashes.begin(), hashes.end());
-  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+std::uint32_t row_of(std::uint32_t document, TextPart part) {
+  return kParts * document + static_cast<std::uint32_t>(at(part));
+}
+std::uint32_t document_of(std::uint32_t row) { return row / kParts; }
+
+ByPart<std::vector<Window>> windows_of(const ComparableText& comparable) {
+  ByPart<std::vector<Window>> out;
+  for (const TextPart part : kTextParts) out[at(part)] = windows_of(comparable.parts[at(part)], part);
+  return out;
 }
 
-// Returns the windows with hashes up to `bound`, and at least those with the `kMinKept` smallest hashes.
-std::vector<std::uint64_t> windows_to_keep(const std::string& text, TextPart part, std::uint64_t bound) {
-  constexpr std::uint64_t kAll = ~std::uint64_t{0};
-  for (std::uint64_t wider = bound;; wider = wider > kAll / 16 ? kAll : 16 * wider + 15) {
-    std::vector<std::uint64_t> out;
-    for_each_window(text, part, [&](std::uint64_t hash) {
-      if (hash <= wider) out.push_back(hash);
-    });
-    sort_uniquely(out);
-    if (out.size() < kMinKept && wider < kAll) continue;
-    const auto chosen =
-        static_cast<std::size_t>(std::upper_bound(out.begin(), out.end(), bound) - out.begin());
-    out.resize(std::min(out.size(), std::max(chosen, kMinKept)));
-    return out;
-  }
+// Returns the number of letters or digits up that windows cover.
+std::size_t size_of(const std::vector<Window>& windows) {
+  std::size_t out = 0;
+  for (const Window& w : windows) out = std::max<std::size_t>(out, w.begin + w.length);
+  return out;
 }
 
-// Returns true if most of a document is in another one: `windows` and `bytes` are the document's, `found` the
-// numbers of its windows that are in the other, and `others` the bytes of the other. As far as the other has
-// less of a part, this part is not looked for. Parts count by their bytes, since the numbers of windows that
-// are chosen are random.
-template <class Windows, class Found, class Bytes>
-bool is_mostly_in(const Windows& windows, const Bytes& bytes, const Found& found, const Bytes& others) {
-  double in_common = 0, compared = 0, all = 0;
-  std::size_t count = 0;
-  for (const TextPart part : kTextParts) {
-    const auto own = static_cast<double>(bytes[at(part)]);
-    const double looked_for = std::min(own, static_cast<double>(others[at(part)]));
-    all += own;
-    if (looked_for == 0 || windows[at(part)] == 0) continue;
-    const double wanted = static_cast<double>(windows[at(part)]) * looked_for / own;
-    in_common += looked_for * std::min(1.0, static_cast<double>(found[at(part)]) / wanted);
+// Returns true if most of a document is in another one. As far as the other has less of a part, this part is
+// not looked for.
+template <class Amount>
+bool is_mostly_in(const Amount& own, const Amount& other, const Amount& common) {
+  double in_common = 0, compared = 0, all = 0, count = 0;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const double looked_for = std::min(own[i], other[i]);
+    all += own[i];
+    in_common += std::min(looked_for, common[i]);
     compared += looked_for;
-    count += found[at(part)];
+    count += common[i];
   }
-  return count >= kMinWindows && in_common >= kOverlap * compared && compared >= kMinCompared * all;
+  return count >= kMinCommon && in_common >= kOverlap * compared && compared >= kMinCompared * all;
 }
 
-template <class ByPart>
-auto total(const ByPart& numbers) {
-  return numbers[at(TextPart::kLetters)] + numbers[at(TextPart::kDigits)];
+template <class Amount>
+double total(const Amount& amount) {
+  return amount[0] + amount[1];
+}
+
+// Calls f(row, begin, end) for the disjoint stretches of rows that matches cover. They are sorted by row and
+// place.
+template <class Iterator, class F>
+void for_stretches(Iterator from, Iterator to, const F& f) {
+  for (std::uint32_t end = 0; from != to;) {
+    const Match& m = *from;
+    end = std::max(end, m.place);
+    if (m.place + m.length > end) f(m.row, end, m.place + m.length);
+    end = std::max(end, m.place + m.length);
+    if (++from != to && from->row != m.row) end = 0;
+  }
 }
 
 }  // namespace
 
-ComparableText comparable_text(const std::string& text) {
-  std::string visible;
-  Folding folding;
-  visible.reserve(text.size());
-  folding.reserve(text.size());
-  std::size_t markup_end = 0;
-  for (auto next = text.begin(); next != text.end();) {
-    const auto from = next;
-    const auto offset = static_cast<std::size_t>(from - text.begin());
-    const char32_t c = *next >= 0 ? static_cast<char32_t>(*next++) : utf8::unchecked::next(next);
-    if (!is_invisible(c) && !is_white(c) && c != kSpaceMark) visible.append(from, next);
-    if (offset >= markup_end && (c == '<' || c == '&' || c == '\\'))
-      if (const std::size_t bytes = markup_at(std::string_view(text).substr(offset)); bytes > 0) {
-        markup_end = offset + bytes;
-        folding.add_ascii(' ');
-      }
-    if (offset < markup_end) continue;
-    if (c < 0x80)
-      folding.add_ascii(static_cast<char>(c));
-    else
-      folding.add(c);
-  }
-  return {.identity = hash64(visible), .parts = folding.take_parts()};
-}
-
-HeldOutText::HeldOutText() : filter_(kFilterBits, false) {}
-
-template <class F>
-void HeldOutText::for_documents_with(const Occurrences& window, const F& f) const {
-  if (!finished_) return f(window.begin);
-  for (std::uint32_t i = window.begin; i < window.begin + window.count; ++i) f(windows_[i].document);
-}
+HeldOutText::HeldOutText() = default;
 
 HeldOutText::Comparison HeldOutText::compare(const ComparableText& comparable) const {
   Comparison out;
+  const ByPart<std::vector<Window>> windows = windows_of(comparable);
+  ByPart<std::vector<bool>> boilerplate;
   for (const TextPart part : kTextParts) {
-    const std::string& text = comparable.parts[at(part)];
-    std::vector<std::uint64_t> chosen, known, stretch;
-    const auto end_stretch = [&] {
-      if (stretch.size() >= kMinStretch)
-        out.in_stretches.insert(out.in_stretches.end(), stretch.begin(), stretch.end());
-      stretch.clear();
-    };
-    for_each_window(text, part, [&](std::uint64_t hash) {
-      if (hash > bound_ && !filter_[hash % kFilterBits]) return;
-      const auto entry = occurrences_.find(hash);
-      if (entry != occurrences_.end() && entry->second.count == 0) return;  // boilerplate
-      if (hash <= bound_) chosen.push_back(hash);
-      if (entry != occurrences_.end())
-        known.push_back(hash), stretch.push_back(hash);
-      else if (hash <= bound_)
-        end_stretch();
-    });
-    end_stretch();
-    sort_uniquely(chosen);
-    sort_uniquely(known);
-    out.document.bytes[at(part)] = text.size();
-    out.document.windows[at(part)] = static_cast<std::uint32_t>(chosen.size());
-    for (const std::uint64_t hash : known) {
-      out.known += hash <= bound_;
-      for_documents_with(occurrences_.at(hash), [&](std::uint32_t document) {
-        Shared& shared = out.shared[document];
-        ++shared.kept[at(part)];
-        shared.chosen[at(part)] += hash <= bound_;
-      });
+    boilerplate[at(part)].resize(size_of(windows[at(part)]));
+    table_.match(windows[at(part)], part, out.matches, &boilerplate[at(part)]);
+  }
+  if (out.matches.empty()) return out;
+  for (const TextPart part : kTextParts) {
+    std::vector<bool> known(size_of(windows[at(part)]));
+    for (const Match& m : out.matches)
+      if (m.part == part && !m.is_boilerplate)
+        std::fill(known.begin() + m.at, known.begin() + m.at + m.length, true);
+    std::uint32_t end = 0;
+    for (const Window& w : distinct(windows[at(part)])) {
+      for (std::uint32_t i = std::max(end, w.begin); i < w.begin + w.length; ++i) {
+        const bool counts = known[i] || !boilerplate[at(part)][i];
+        out.own[at(part)] += counts;
+        if (part == TextPart::kUnlabelled || part == TextPart::kValues) continue;
+        out.all += counts;
+        out.known += known[i];
+      }
+      end = std::max(end, w.begin + w.length);
     }
   }
-  sort_uniquely(out.in_stretches);
+  std::sort(out.matches.begin(), out.matches.end(), [](const Match& a, const Match& b) {
+    return std::tie(a.part, a.row, a.place, a.at) < std::tie(b.part, b.row, b.place, b.at);
+  });
   return out;
 }
 
+template <class F>
+bool HeldOutText::any_pair(const Comparison& c, const F& f) const {
+  struct Common {
+    std::uint32_t document;
+    ByPart<ByPart<double>> letters{};  // by part of the document and of the known one
+  };
+  std::vector<Common> pairs;
+  std::unordered_map<std::uint32_t, std::size_t> index;
+  for (auto from = c.matches.begin(); from != c.matches.end();) {
+    auto to = from;
+    while (to != c.matches.end() && to->part == from->part) ++to;
+    std::vector<Match> counting;
+    std::copy_if(from, to, std::back_inserter(counting), [](const Match& m) { return !m.is_boilerplate; });
+    for_stretches(counting.begin(), counting.end(),
+                  [&](std::uint32_t row, std::uint32_t begin, std::uint32_t end) {
+                    const auto [found, is_new] = index.try_emplace(document_of(row), pairs.size());
+                    if (is_new) pairs.push_back({.document = document_of(row)});
+                    pairs[found->second].letters[at(from->part)][row % kParts] += end - begin;
+                  });
+    from = to;
+  }
+  return std::any_of(pairs.begin(), pairs.end(), [&](const Common& pair) {
+    const auto own = [&](TextPart part) { return c.own[at(part)]; };
+    const auto known = [&](TextPart part) { return table_.counting(row_of(pair.document, part)); };
+    const auto matches = [&](const Form& a, const Form& b) {
+      return f(Amount{own(a.letters), own(a.digits)}, Amount{known(b.letters), known(b.digits)},
+               Amount{pair.letters[at(a.letters)][at(b.letters)], pair.letters[at(a.digits)][at(b.digits)]});
+    };
+    return std::any_of(kForms.begin(), kForms.end(), [&](const Form& a) {
+      return is_form(a, own) && std::any_of(kForms.begin(), kForms.end(), [&](const Form& b) {
+               return is_form(b, known) && matches(a, b);
+             });
+    });
+  });
+}
+
 bool HeldOutText::is_compilation(const Comparison& c) {
-  return c.known >= kMinWindows &&
-         static_cast<double>(c.known) >= kCompilation * static_cast<double>(total(c.document.windows));
+  return c.known >= kMinCommon && c.known >= kCompilation * c.all;
 }
 
 bool HeldOutText::is_nearly_known(const ComparableText& comparable) const {
   const Comparison c = compare(comparable);
-  const Document& own = c.document;
-  return is_compilation(c) || std::any_of(c.shared.begin(), c.shared.end(), [&](const auto& s) {
-           const Document& earlier = documents_[s.first];
-           return is_mostly_in(own.windows, own.bytes, s.second.chosen, earlier.bytes) ||
-                  (2 * total(earlier.bytes) >= total(own.bytes) &&
-                   is_mostly_in(earlier.windows, earlier.bytes, s.second.kept, own.bytes));
+  return is_compilation(c) || any_pair(c, [](const Amount& own, const Amount& earlier, const Amount& common) {
+           return is_mostly_in(own, earlier, common) ||
+                  (2 * total(earlier) >= total(own) && is_mostly_in(earlier, own, common));
          });
 }
 
 bool HeldOutText::add(const ComparableText& comparable) {
   if (!identities_.insert(comparable.identity).second) return true;
   if (is_nearly_known(comparable)) return false;
-  const auto number = static_cast<std::uint32_t>(documents_.size());
-  Document& document = documents_.emplace_back();
-  for (const TextPart part : kTextParts) {
-    const std::string& text = comparable.parts[at(part)];
-    const std::vector<std::uint64_t> windows = windows_to_keep(text, part, bound_);
-    document.bytes[at(part)] = text.size();
-    document.windows[at(part)] = static_cast<std::uint32_t>(windows.size());
-    for (const std::uint64_t hash : windows) index(windows_.emplace_back(Window{hash, number, part}));
-    extra_windows_ += windows.size() - std::min(windows.size(), kMinKept);
-  }
-  while (extra_windows_ > kMaxExtraWindows) halve();
+  documents_.push_back({.identity = comparable.identity});
+  for (const std::vector<Window>& windows : windows_of(comparable)) table_.add_row(windows, size_of(windows));
   return true;
 }
 
-void HeldOutText::index(const Window& window) {
-  occurrences_.try_emplace(window.hash, Occurrences{window.document, 1});
-  filter_[window.hash % kFilterBits] = true;
-}
-
-void HeldOutText::halve() {
-  bound_ /= 2;
-  for (Document& document : documents_) document.windows = {};
-  std::erase_if(windows_, [&](const Window& w) {
-    std::uint32_t& kept = documents_[w.document].windows[at(w.part)];
-    if (kept >= kMinKept && w.hash > bound_) return true;
-    ++kept;
-    return false;
-  });
-  extra_windows_ = 0;
-  for (const Document& document : documents_)
-    for (const std::uint32_t windows : document.windows)
-      extra_windows_ += windows - std::min<std::size_t>(windows, kMinKept);
-  occurrences_.clear();
-  std::fill(filter_.begin(), filter_.end(), false);
-  for (const Window& w : windows_) index(w);
-}
-
 void HeldOutText::finish() {
-  std::sort(windows_.begin(), windows_.end());
-  const auto end_of = [&](std::size_t from) {
-    std::size_t to = from;
-    while (to < windows_.size() && windows_[to].hash == windows_[from].hash) ++to;
-    return to;
+  std::vector<std::uint32_t> all(documents_.size()), common(documents_.size());
+  table_.choose_uses([&](std::uint32_t row, const Window&, std::uint32_t rows, WindowTable::Use use) {
+    ++all[document_of(row)];
+    common[document_of(row)] += rows > kCommon;
+    return use;
+  });
+  table_.choose_uses([&](std::uint32_t row, const Window&, std::uint32_t rows, WindowTable::Use) {
+    const std::uint32_t d = document_of(row);
+    return rows > kCommon && 4 * common[d] < all[d] ? WindowTable::Use::kBoilerplate
+                                                    : WindowTable::Use::kCounts;
+  });
+  const std::size_t letters =
+      table_.first_letter(row_of(static_cast<std::uint32_t>(documents_.size()), TextPart::kLetters));
+  observed_.assign(letters, 0);
+  trained_.assign(letters, false);
+}
+
+void HeldOutText::observe(const ComparableText& comparable) {
+  const Comparison c = compare(comparable);
+  const std::vector<Stretch> stretches = stretches_of(c);
+  const bool is_decided = kDecided * c.known < kCompilation * c.all || c.all == 0;
+  const auto may_overlap = [](const Amount& own, const Amount& held_out, const Amount& common) {
+    const Amount more{kDecided * common[0], kDecided * common[1]};
+    return is_mostly_in(held_out, own, more) || is_mostly_in(own, held_out, more);
   };
-  std::vector<std::uint32_t> common(documents_.size());  // boilerplate windows of each document
-  for (std::size_t from = 0, to = 0; from < windows_.size(); from = to) {
-    to = end_of(from);
-    for (std::size_t i = from; to - from > kBoilerplate && i < to; ++i) ++common[windows_[i].document];
+  if (is_decided && stretches_decided_ + stretches.size() <= kMaxDecided && !any_pair(c, may_overlap) &&
+      !identities_.contains(comparable.identity)) {
+    stretches_decided_ += stretches.size();
+    decided_.try_emplace(comparable.identity, Found{Overlap::kNone, stretches});
   }
-  std::vector<bool> mostly_own;
-  for (std::size_t i = 0; i < documents_.size(); ++i) {
-    mostly_own.push_back(4 * common[i] < total(documents_[i].windows));
-    documents_[i].windows = {};
-  }
-  std::vector<Window> counting;
-  for (std::size_t from = 0, to = 0; from < windows_.size(); from = to) {
-    to = end_of(from);
-    Occurrences occurrences{.begin = static_cast<std::uint32_t>(counting.size()), .count = 0};
-    for (std::size_t i = from; i < to && occurrences.count < kMaxDocuments; ++i) {
-      if (to - from > kBoilerplate && mostly_own[windows_[i].document]) continue;
-      counting.push_back(windows_[i]);
-      ++documents_[windows_[i].document].windows[at(windows_[i].part)];
-      ++occurrences.count;
+  if (is_compilation(c)) return;
+  for (const Stretch& s : stretches)
+    for (std::size_t i = s.begin; i < s.end; ++i) {
+      std::uint8_t& count = observed_[table_.first_letter(s.row) + i];
+      count = static_cast<std::uint8_t>(std::min(count + 1, 255));
     }
-    occurrences_[windows_[from].hash] = occurrences;
+}
+
+std::vector<HeldOutText::Stretch> HeldOutText::stretches_of(const Comparison& c) {
+  std::vector<Match> matches = c.matches;
+  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
+    return std::tie(a.row, a.place) < std::tie(b.row, b.place);
+  });
+  std::vector<Stretch> out;
+  for_stretches(matches.begin(), matches.end(),
+                [&](std::uint32_t row, std::uint32_t begin, std::uint32_t end) {
+                  out.push_back({row, begin, end});
+                });
+  return out;
+}
+
+double HeldOutText::share_of(std::uint32_t document, const std::vector<bool>& marked) const {
+  const auto count = [&](TextPart part) {
+    const std::uint32_t row = row_of(document, part);
+    const auto begin = marked.begin() + static_cast<std::ptrdiff_t>(table_.first_letter(row));
+    const auto end = marked.begin() + static_cast<std::ptrdiff_t>(table_.first_letter(row + 1));
+    return static_cast<double>(std::count(begin, end, true));
+  };
+  const auto share = [&](TextPart part) {
+    const double letters = table_.letters(row_of(document, part));
+    return letters > 0 ? count(part) / letters : 0;
+  };
+  const double letters = table_.letters(row_of(document, TextPart::kLetters));
+  const double digits = table_.letters(row_of(document, TextPart::kDigits));
+  if (letters + digits == 0) return 0;
+  return (letters * std::max(share(TextPart::kLetters), share(TextPart::kUnlabelled)) +
+          digits * std::max(share(TextPart::kDigits), share(TextPart::kValues))) /
+         (letters + digits);
+}
+
+void HeldOutText::settle() {
+  std::vector<bool> is_common(observed_.size());
+  for (std::size_t i = 0; i < observed_.size(); ++i) is_common[i] = observed_[i] > kCommon;
+  for (std::uint32_t i = 0; i < documents_.size(); ++i) {
+    documents_[i].is_boilerplate = share_of(i, is_common) >= kMostlyBoilerplate;
+    if (documents_[i].is_boilerplate) boilerplate_.insert(documents_[i].identity);
   }
-  windows_ = std::move(counting);
-  finished_ = true;
+  std::vector<std::uint32_t> common_before(is_common.size() + 1);
+  for (std::size_t i = 0; i < is_common.size(); ++i) common_before[i + 1] = common_before[i] + is_common[i];
+  table_.choose_uses([&](std::uint32_t row, const Window& w, std::uint32_t, WindowTable::Use use) {
+    const std::size_t begin = table_.first_letter(row) + w.begin;
+    if (common_before[begin + w.length] - common_before[begin] == w.length)
+      return WindowTable::Use::kBoilerplate;
+    return documents_[document_of(row)].is_boilerplate ? WindowTable::Use::kIgnored : use;
+  });
 }
 
 HeldOutText::Found HeldOutText::find(const ComparableText& comparable) const {
   Found out;
-  if (identities_.contains(comparable.identity)) {
+  if (identities_.contains(comparable.identity) && !is_boilerplate(comparable.identity)) {
     out.overlap = Overlap::kSame;
     return out;
   }
-  Comparison c = compare(comparable);
-  const Document& own = c.document;
-  const bool overlaps = std::any_of(c.shared.begin(), c.shared.end(), [&](const auto& s) {
-    const Document& held_out = documents_[s.first];
-    return is_mostly_in(held_out.windows, held_out.bytes, s.second.kept, own.bytes) ||
-           is_mostly_in(own.windows, own.bytes, s.second.chosen, held_out.bytes);
+  const Comparison c = compare(comparable);
+  const bool overlaps = any_pair(c, [](const Amount& own, const Amount& held_out, const Amount& common) {
+    return is_mostly_in(held_out, own, common) || is_mostly_in(own, held_out, common);
   });
   if (overlaps || is_compilation(c)) out.overlap = Overlap::kInside;
-  out.windows = std::move(c.in_stretches);
+  out.in_common = stretches_of(c);
   return out;
 }
 
+const HeldOutText::Found* HeldOutText::decided(std::uint64_t identity) const {
+  const auto found = decided_.find(identity);
+  return found == decided_.end() ? nullptr : &found->second;
+}
+
 void HeldOutText::train(const Found& found) {
-  for (const std::uint64_t hash : found.windows) occurrences_.at(hash).trained = true;
+  for (const Stretch& s : found.in_common)
+    for (std::size_t i = s.begin; i < s.end; ++i) trained_[table_.first_letter(s.row) + i] = true;
+}
+
+double HeldOutText::letters(std::uint32_t document) const {
+  return table_.letters(row_of(document, TextPart::kLetters)) +
+         table_.letters(row_of(document, TextPart::kDigits));
+}
+
+double HeldOutText::boilerplate_share() const {
+  double all = 0, boilerplate = 0;
+  for (std::uint32_t i = 0; i < documents_.size(); ++i) {
+    all += letters(i);
+    boilerplate += documents_[i].is_boilerplate ? letters(i) : 0;
+  }
+  return all == 0 ? 0 : boilerplate / all;
 }
 
 HeldOutText::Trained HeldOutText::trained() const {
-  std::vector<std::uint32_t> found(documents_.size());
-  for (const auto& [hash, occurrences] : occurrences_)
-    if (occurrences.trained)
-      for_documents_with(occurrences, [&](std::uint32_t document) { ++found[document]; });
-  Trained out{.added = documents_.size()};
-  double bytes = 0, trained = 0;
-  for (std::size_t i = 0; i < documents_.size(); ++i) {
-    const std::uint32_t windows = total(documents_[i].windows);
-    const double share = windows > 0 ? static_cast<double>(found[i]) / windows : 0;
-    out.documents += found[i] >= kMinWindows && share >= kOverlap;
-    bytes += static_cast<double>(total(documents_[i].bytes));
-    trained += share * static_cast<double>(total(documents_[i].bytes));
+  Trained out;
+  double letters_of_all = 0, trained = 0;
+  for (std::uint32_t i = 0; i < documents_.size(); ++i) {
+    if (documents_[i].is_boilerplate) continue;
+    const double share = share_of(i, trained_), own = letters(i);
+    ++out.added;
+    out.documents += share >= kOverlap;
+    letters_of_all += own;
+    trained += share * own;
   }
-  if (bytes > 0) out.share = trained / bytes;
+  if (letters_of_all > 0) out.share = trained / letters_of_all;
   return out;
 }
 

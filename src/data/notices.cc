@@ -100,7 +100,23 @@ std::vector<std::string> held_out_notices(const Division::Counts& c) {
         "{} held-out document{} for the most part in earlier ones and left out: they would not count as "
         "independent",
         c.nearly_repeated, c.nearly_repeated == 1 ? " stood" : "s stood"));
+  if (c.boilerplate > 0)
+    out.push_back(
+        fmt::format("{} held-out document{} for the most part of text that more than eight training "
+                    "documents share, such "
+                    "as a licence, and {} left out: it would not be new text",
+                    c.boilerplate, c.boilerplate == 1 ? " consisted" : "s consisted",
+                    c.boilerplate == 1 ? "was" : "were"));
   return out;
+}
+
+tl::unexpected<Error> mostly_boilerplate(double share) {
+  return fail(
+      "corpus",
+      fmt::format("{} of the held-out text is in documents that consist for the most part of text that "
+                  "more than eight training documents share, such as a licence",
+                  percent(share)),
+      "hold out other documents, or take the shared text out of them");
 }
 
 std::string vocabulary_notice(const SplitInfo& train, const SplitInfo& valid) {

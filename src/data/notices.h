@@ -23,6 +23,9 @@ std::vector<std::string> training_notices(const Division::Counts& counts, bool b
 /// Returns notices about held-out documents that were left out.
 std::vector<std::string> held_out_notices(const Division::Counts& counts);
 
+/// Returns the error of a build of which hardly any held-out text is new. `share` is that of the rest.
+tl::unexpected<Error> mostly_boilerplate(double share);
+
 /// Returns a notice if a vocabulary from elsewhere fits the held-out text suspiciously well, or else "".
 std::string vocabulary_notice(const SplitInfo& train, const SplitInfo& valid);
 

@@ -1053,6 +1053,25 @@ TEST_F(Data, HeldOutTextDividedOverTrainingDocumentsIsReported) {
       << told;
 }
 
+// A licence that is held out would cost all documents that begin with it.
+TEST_F(Data, HeldOutBoilerplateIsReportedAndAllOfItIsAnError) {
+  Random random(20);
+  const std::string between = "\n<|endoftext|>\n", licence = random_words(random, 80);
+  std::string train;
+  for (int i = 0; i < 20; ++i) train += licence + random_words(random, 200) + between;
+  BuildOptions o = options_for(root, write("a.txt", train));
+  o.valid_sources = {write("v.txt", licence + between + random_words(random, 200))};
+  const std::string told = notices(o);
+  EXPECT_TRUE(has(told, "1 held-out document consisted for the most part of text that more than eight"))
+      << told;
+  EXPECT_EQ(Corpus::open(o.out)->split("train")->documents(), 20U) << told;
+  EXPECT_EQ(Corpus::open(o.out)->split("valid")->documents(), 1U) << told;
+  o.valid_sources = {write("w.txt", licence)};
+  const std::string failed = notices(o);
+  EXPECT_TRUE(has(failed, "error: 100 % of the held-out text is in documents that consist")) << failed;
+  EXPECT_TRUE(has(failed, "hold out other documents")) << failed;
+}
+
 TEST_F(Data, ShortHeldOutDocumentsAreRecognisedInsideOthers) {
   HeldOutText held;
   Random random(8);

@@ -1,0 +1,108 @@
+#include "data/markup.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace gabbro::data {
+
+namespace {
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Returns the character of a number, which must be all of `digits`, or a tab if it is none.
+char32_t character_of(std::string_view digits, int base) {
+  unsigned value = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, value, base);
+  const bool is_character =
+      error == std::errc() && stop == end && value < 0x110000 && (value < 0xd800 || value > 0xdfff);
+  return is_character ? value : U'\t';
+}
+
+bool are_hex_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
+}
+
+// Returns the letter that the name of an entity stands for, without its case. Accents do not count.
+char32_t named(std::string_view name) {
+  using Names = std::pair<std::string_view, char32_t>;
+  constexpr std::array<std::string_view, 14> kAccents{"acute", "grave", "circ",  "uml",  "tilde",
+                                                      "cedil", "ring",  "caron", "macr", "breve",
+                                                      "ogon",  "dot",   "dblac", "midot"};
+  constexpr std::array<Names, 37> kLetters{
+      {{"aelig", 0xe6},  {"szlig", 0xdf},    {"eth", 0xf0},      {"thorn", 0xfe},   {"oslash", 0xf8},
+       {"oelig", 0x153}, {"lstrok", 0x142},  {"dstrok", 0x111},  {"hstrok", 0x127}, {"tstrok", 0x167},
+       {"imath", 0x131}, {"inodot", 0x131},  {"alpha", 0x3b1},   {"beta", 0x3b2},   {"gamma", 0x3b3},
+       {"delta", 0x3b4}, {"epsilon", 0x3b5}, {"zeta", 0x3b6},    {"eta", 0x3b7},    {"theta", 0x3b8},
+       {"iota", 0x3b9},  {"kappa", 0x3ba},   {"lambda", 0x3bb},  {"mu", 0x3bc},     {"nu", 0x3bd},
+       {"xi", 0x3be},    {"omicron", 0x3bf}, {"pi", 0x3c0},      {"rho", 0x3c1},    {"sigmaf", 0x3c2},
+       {"sigma", 0x3c3}, {"tau", 0x3c4},     {"upsilon", 0x3c5}, {"phi", 0x3c6},    {"chi", 0x3c7},
+       {"psi", 0x3c8},   {"omega", 0x3c9}}};
+  if (name.empty() || !is_letter(name[0])) return U'\t';
+  const auto* const accent = std::find(kAccents.begin(), kAccents.end(), name.substr(1));
+  if (accent != kAccents.end()) return static_cast<char32_t>(name[0]);
+  const auto is_same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
+  for (const auto& [letter, character] : kLetters)
+    if (std::equal(name.begin(), name.end(), letter.begin(), letter.end(), is_same)) return character;
+  return U'\t';
+}
+
+Markup entity_at(std::string_view text) {
+  constexpr std::size_t kLongest = 12;
+  text = text.substr(0, kLongest);
+  std::size_t end = 1;
+  while (end < text.size() && (is_letter(text[end]) || is_digit(text[end]) || text[end] == '#')) ++end;
+  if (end < 2 || end == text.size() || text[end] != ';') return {};
+  const std::string_view name = text.substr(1, end - 1);
+  const bool is_hex = name.starts_with("#x") || name.starts_with("#X");
+  return {end + 1, is_hex                  ? character_of(name.substr(2), 16)
+                   : name.starts_with("#") ? character_of(name.substr(1), 10)
+                                           : named(name)};
+}
+
+// Returns an escape that names a character by hex digits.
+Markup escape_at(std::string_view text) {
+  const std::size_t digits = text[1] == 'x' || text[1] == '\'' ? 2
+                             : text[1] == 'u'                  ? 4
+                             : text[1] == 'U'                  ? 8
+                                                               : 0;
+  const std::string_view number = text.substr(2, digits);
+  if (digits == 0 || number.size() < digits || !are_hex_digits(number)) return {};
+  return {2 + digits, character_of(number, 16)};
+}
+
+}  // namespace
+
+Markup markup_at(std::string_view text, bool is_rtf) {
+  constexpr std::size_t kLongestTag = 300, kLongestCommand = 24;
+  if (text.size() < 2) return {};
+  if (text[0] == '<') {
+    if (!is_letter(text[1]) && text[1] != '/' && text[1] != '!' && text[1] != '?') return {};
+    const std::size_t end = text.substr(0, kLongestTag).find_first_of("<>", 1);
+    return {end != std::string_view::npos && text[end] == '>' ? end + 1 : 0};
+  }
+  if (text[0] == '&') return entity_at(text);
+  if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf && text[1] == '\''))) return {};
+  if (!is_rtf || text[1] == '\'')
+    if (const Markup escape = escape_at(text); escape.bytes > 0 || text[1] == '\'') return escape;
+  std::size_t end = 1;
+  while (end < std::min(text.size(), kLongestCommand) && is_letter(text[end])) ++end;
+  if (is_rtf) {
+    const std::size_t number = end;
+    if (end < text.size() && text[end] == '-') ++end;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    // \\uN names a character and is followed by one that stands for it.
+    if (text.substr(0, number) == "\\u" && end > number && end < text.size())
+      return {end + 1, character_of(text.substr(number, end - number), 10)};
+    return {end};
+  }
+  const bool has_argument = end < text.size() && text[end] == '{';
+  const bool may_be_escape = text[1] == 'n' || text[1] == 'r' || text[1] == 't';
+  return {may_be_escape && !has_argument ? 2 : end};
+}
+
+}  // namespace gabbro::data

@@ -1,0 +1,18 @@
+// Recognises the markup of a text: tags, entities, escapes, commands.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace gabbro::data {
+
+struct Markup {
+  std::size_t bytes = 0;      // 0 if there is no markup
+  char32_t character = '\t';  // what it stands for; a tab if it is no letter or digit
+};
+
+/// Returns the markup with which `text` begins: a tag of HTML, an entity (&eacute;, &#233;), an escape of a
+/// string (\n, \xe9, \u00e9), or a command of TeX or RTF (\emph, \par; in RTF with its number, and \'e9).
+Markup markup_at(std::string_view text, bool is_rtf);
+
+}  // namespace gabbro::data

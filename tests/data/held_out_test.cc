@@ -1,0 +1,387 @@
+// Tests of the recognition of held-out text: copies in other layouts are found, and documents that only
+// resemble it are kept.
+#include "data/held_out.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <tuple>
+
+#include "base/random.h"
+#include "data/division.h"
+
+namespace gabbro::data {
+namespace {
+
+std::string random_word(Random& random) {
+  static const std::vector<std::string> kSyllables{"ka", "to", "mi", "re", "son", "ul", "fa",
+                                                   "be", "lo", "di", "qu", "ez",  "ny", "gra"};
+  std::string out;
+  for (std::int64_t n = 1 + random.below(4); n > 0; --n) out += random.pick(kSyllables);
+  return out;
+}
+
+std::string random_text(Random& random, int words) {
+  std::string out;
+  for (int i = 0; i < words; ++i) out += random_word(random) + " ";
+  return out;
+}
+
+// Returns a text in lines of `width` characters; f(line, number from 0) writes each.
+std::string in_lines(const std::string& text, std::size_t width,
+                     const std::function<std::string(const std::string&, int)>& f) {
+  std::string out;
+  int number = 0;
+  for (std::size_t from = 0; from < text.size(); from += width) out += f(text.substr(from, width), number++);
+  return out;
+}
+
+Overlap overlap_of(const std::vector<std::string>& held_out, const std::string& document) {
+  HeldOutText text;
+  for (const std::string& h : held_out) text.add(comparable_text(h));
+  text.finish();
+  return text.find(comparable_text(document)).overlap;
+}
+
+using Table = std::vector<std::vector<int>>;
+
+std::string rows(const Table& table, const std::function<std::string(const std::vector<int>&, int)>& f) {
+  std::string out;
+  int number = 0;
+  for (const std::vector<int>& row : table) out += f(row, number++);
+  return out;
+}
+
+std::string joined(const std::vector<int>& row, const std::string& between, const std::string& after = "") {
+  std::string out;
+  for (std::size_t i = 0; i < row.size(); ++i) out += (i > 0 ? between : "") + std::to_string(row[i]) + after;
+  return out;
+}
+
+Table random_table(Random& random, std::size_t lines, std::size_t columns, int least, int most) {
+  Table out(lines, std::vector<int>(columns));
+  for (std::vector<int>& row : out)
+    for (int& value : row) value = static_cast<int>(least + random.below(most - least + 1));
+  return out;
+}
+
+TEST(HeldOut, CopiesWithLettersInEveryLineAreRecognised) {
+  Random random(1);
+  const std::string text = random_text(random, 400), other = random_text(random, 1000);
+  const std::vector<std::string> chords{"G", "Am", "C", "D7", "Em", "F#m", "Cmaj7", "Dsus4"};
+  using Line = std::function<std::string(const std::string&, int)>;
+  for (const auto
+           & [what,
+              width, line] : std::vector<std::tuple<std::string,
+                                                    std::size_t, Line>>{{"segments of JSON", 36,
+                                                                         [](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "{{\"start\": {}.0, \"end\": "
+                                                                               "{}.9, \"text\": \"{}\"}}, ",
+                                                                               i, i, l);
+                                                                         }},
+                                                                        {"segments of Whisper", 42,
+                                                                         [&](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "{{\"id\": {}, \"seek\": 0, "
+                                                                               "\"start\": {}.0, \"text\": "
+                                                                               "\"{}\", \"tokens\": [{}, "
+                                                                               "{}], \"temperature\": 0.0, "
+                                                                               "\"avg_logprob\": -0.25, "
+                                                                               "\"no_speech_prob\": 0.01}}, ",
+                                                                               i, 2 * i, l,
+                                                                               random.below(50'000),
+                                                                               random.below(50'000));
+                                                                         }},
+                                                                        {"Advanced SubStation Alpha", 36,
+                                                                         [](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "Dialogue: "
+                                                                               "0,0:{:02}:{:02}.00,0:{:02}:{:"
+                                                                               "02}.90,Default,,0,0,0,,{}\n",
+                                                                               i / 60, i % 60, i / 60, i % 60,
+                                                                               l);
+                                                                         }},
+                                                                        {"subtitles in two languages", 34,
+                                                                         [&](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "{}\n{}\n{}\n\n", i, l,
+                                                                               other.substr(
+                                                                                   34 * static_cast<
+                                                                                            std::size_t>(i),
+                                                                                   34));
+                                                                         }},
+                                                                        {"two columns", 38,
+                                                                         [&](const auto&l, int i) {
+                                                                           return l + "    " +
+                                                                                  other.substr(
+                                                                                      38 *
+                                                                                          static_cast<
+                                                                                              std::size_t>(i),
+                                                                                      38) +
+                                                                                  "\n";
+                                                                         }},
+                                                                        {"chords", 36,
+                                                                         [&](const auto&l, int) {
+                                                                           return random.pick(chords) + "  " +
+                                                                                  random.pick(chords) + "\n" +
+                                                                                  l + "\n";
+                                                                         }},
+                                                                        {"speakers", 30,
+                                                                         [&](const auto&l, int) {
+                                                                           return (random.chance(0.5)
+                                                                                       ? "ANNA: "
+                                                                                       : "MR. LOWE: ") +
+                                                                                  l + "\n";
+                                                                         }},
+                                                                        {"git blame", 40,
+                                                                         [&](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "{:08x} (Jane Doe "
+                                                                               "2024-03-{:02} {}) {}\n",
+                                                                               random.below(1 << 30),
+                                                                               1 + i % 28, i, l);
+                                                                         }},
+                                                                        {"grep -nH", 30,
+                                                                         [](const auto&l, int i) {
+                                                                           return fmt::format(
+                                                                               "corpus/book.txt:{}:{}\n", i,
+                                                                               l);
+                                                                         }}}) {
+    EXPECT_EQ(overlap_of({text}, in_lines(text, width, line)), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({text}, in_lines(random_text(random, 400), width, line)), Overlap::kNone) << what;
+  }
+  // Lists have so few letters a line that only the labels can be left out.
+  const std::vector<std::string> names{"James", "Mary", "John", "Linda", "Robert", "Susan", "Karen", "David"},
+      cities{"Oslo", "Bergen", "Lund", "Turku", "Aarhus", "Malmo", "Espoo", "Odense", "Narvik"};
+  std::string list, json, links, column, csv = "name,city,age\n", lines, yaml;
+  for (int i = 0; i < 80; ++i) {
+    const std::string name = random.pick(names) + " " + random_word(random), city = random.pick(cities);
+    const auto age = 18 + random.below(70);
+    list += name + "\n";
+    json += "{\"name\": \"" + name + "\"},\n";
+    links += fmt::format("- [{}](https://example.org/p/{})\n", name, i);
+    column += fmt::format("{},{},Norway\n", i, name);
+    csv += fmt::format("{},{},{}\n", name, city, age);
+    lines += fmt::format("{{\"name\": \"{}\", \"city\": \"{}\", \"age\": {}}}\n", name, city, age);
+    yaml += fmt::format("- name: {}\n  city: {}\n  age: {}\n", name, city, age);
+  }
+  for (const std::string& copy : {json, links, column}) {
+    EXPECT_EQ(overlap_of({list}, copy), Overlap::kInside) << copy.substr(0, 200);
+    EXPECT_EQ(overlap_of({copy}, list), Overlap::kInside) << copy.substr(0, 200);
+  }
+  for (const std::string& copy : {lines, yaml})
+    EXPECT_EQ(overlap_of({csv}, copy), Overlap::kInside) << copy.substr(0, 200);
+}
+
+TEST(HeldOut, TablesAreRecognisedWithOtherColumnsAndSeparators) {
+  Random random(2);
+  using Row = std::function<std::string(const std::vector<int>&, int)>;
+  const auto expect_known = [&](const Table& table, const Row& held, const Row& trained,
+                                const std::string& what) {
+    const Table other = random_table(random, table.size(), table[0].size(), 100, 999);
+    EXPECT_EQ(overlap_of({rows(table, held)}, rows(table, trained)), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({rows(table, held)}, rows(other, trained)), Overlap::kNone) << what;
+  };
+  const Table table = random_table(random, 60, 4, 100, 999);
+  const Row plain = [](const auto& row, int) { return joined(row, "\t") + "\n"; };
+  // {} in `before` is the number of the row.
+  const auto between = [](const std::string& before, const std::string& comma, const std::string& after) {
+    return [=](const std::vector<int>& row, int i) {
+      return fmt::format(fmt::runtime(before), i) + joined(row, comma) + after;
+    };
+  };
+  const auto with_number = [&](const std::vector<int>& row, int) {
+    return fmt::format("{},{}\n", 100'000 + random.below(900'000), joined(row, ","));
+  };
+  const auto with_total = [](const std::vector<int>& row, int) {
+    return fmt::format("{},{}\n", joined(row, ","), row[0] + row[1] + row[2] + row[3]);
+  };
+  const auto record = [](const std::vector<int>& row, int) {
+    return fmt::format(R"({{"q1": {}, "q2": {}, "q3": {}, "q4": {}}}, )", row[0], row[1], row[2], row[3]);
+  };
+  const auto with_fraction = [](const std::vector<int>& row, int) { return joined(row, ",", ".0") + "\n"; };
+  for (const auto& [what, row] : std::vector<std::pair<std::string, Row>>{
+           {"commas", between("", ",", "\n")},
+           {"an index", between("{},", ",", "\n")},
+           {"numbers", with_number},
+           {"a total", with_total},
+           {"fractions of zero", with_fraction},
+           {"SQL", between("INSERT INTO t VALUES ({}, ", ", ", ");\n")},
+           {"records", record},
+           {"HTML", between("<tr><td>", "</td><td>", "</td></tr>")},
+           {"XML", between("<row r=\"{}\"><c>", "</c><c>", "</c></row>")}})
+    expect_known(table, plain, row, what);
+  const std::string rtf = rows(table, [](const auto& r, int) {
+    return "\\trowd\\cellx1440\\cellx2880\\cellx4320\\cellx5760\n\\intbl " + joined(r, "\\cell \\intbl ") +
+           "\\cell \\row\n";
+  });
+  EXPECT_EQ(overlap_of({rows(table, plain)}, "{\\rtf1\\ansi\n" + rtf + "}"), Overlap::kInside);
+  // Years count lines, and commas may be decimal points.
+  const auto year = [](const char* format) {
+    return [format](const std::vector<int>& row, int i) {
+      return fmt::format(fmt::runtime(format), 1950 + i, row[0] / 10.0, row[1] / 10.0);
+    };
+  };
+  const Row years = year("{}\t{:.1f}\t{:.1f}\n");
+  for (const auto& [what, row] :
+       std::vector<std::pair<std::string, Row>>{{"commas", year("{},{:.1f},{:.1f}\n")},
+                                                {"a line", year("[{}, {:.1f}, {:.1f}], ")},
+                                                {"a label", year("Spain\t{}\t{:.1f}\t{:.1f}\n")}})
+    expect_known(table, years, row, what);
+}
+
+std::string encoded(const std::string& text, const std::function<std::string(unsigned)>& f) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    if (first < 0x80)
+      out += text[i];
+    else
+      out += f((first & 0x1fU) << 6 | (static_cast<unsigned char>(text[++i]) & 0x3fU));
+  }
+  return out;
+}
+
+TEST(HeldOut, EncodedLettersAreDecoded) {
+  Random random(3);
+  std::string text, latin1;
+  for (int i = 0; i < 300; ++i) {
+    text += random_word(random);
+    const auto letter = static_cast<char>(0xa0 + random.below(9));  // U+00E0 to U+00E8
+    text += std::string("\xc3") + letter + (i % 3 == 0 ? " " : "");
+  }
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    latin1 += byte < 0x80
+                  ? std::string(1, c)
+                  : std::string{static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
+  }
+  const std::array<const char*, 9> names{"agrave", "aacute", "acirc",  "atilde", "auml",
+                                         "aring",  "aelig",  "ccedil", "egrave"};
+  EXPECT_EQ(overlap_of({text}, latin1), Overlap::kInside);
+  for (const char* format : {"&#{};", "&#x{:x};", "\\x{:02x}", "\\u{:04x}", "\\U{:08x}"})
+    EXPECT_EQ(
+        overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), c); })),
+        Overlap::kInside)
+        << format;
+  EXPECT_EQ(
+      overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format("&{};", names[c - 0xe0]); })),
+      Overlap::kInside);
+  EXPECT_EQ(
+      overlap_of({text},
+                 "{\\rtf1 " + encoded(text, [](unsigned c) { return fmt::format("\\'{:02x}", c); }) + "}"),
+      Overlap::kInside);
+}
+
+TEST(HeldOut, TextsOfLittleInformationAreNoCopiesOfEachOther) {
+  Random random(4);
+  const auto digits = [&](int lines, int columns, double ones, const char* between) {
+    std::string out;
+    for (int i = 0; i < lines * columns; ++i)
+      out += (random.chance(ones) ? "1" : "0") + std::string(i % columns + 1 == columns ? "\n" : between);
+    return out;
+  };
+  const auto letters = [&](const char* alphabet, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i)
+      out += alphabet[random.below(static_cast<std::int64_t>(std::strlen(alphabet)))];
+    return out;
+  };
+  const auto walk = [&] {
+    std::string out;
+    std::int64_t at = 90 + random.below(20);
+    for (int i = 0; i < 300; ++i) out += std::to_string(at += random.below(3) - 1) + "\n";
+    return out;
+  };
+  for (const auto& [what, make] : std::vector<std::pair<std::string, std::function<std::string()>>>{
+           {"parity", [&] { return digits(60, 20, 0.5, ""); }},
+           {"grids", [&] { return digits(24, 48, 0.5, " "); }},
+           {"sparse grids", [&] { return digits(40, 40, 0.04, " "); }},
+           {"walks", walk},
+           {"two letters", [&] { return letters("ab", 2000); }},
+           {"four letters", [&] { return letters("ACGT", 3000); }}}) {
+    HeldOutText text;
+    std::vector<std::string> held;
+    for (int i = 0; i < 20; ++i) held.push_back(make());
+    for (const std::string& h : held) EXPECT_TRUE(text.add(comparable_text(h))) << what;
+    text.finish();
+    for (int i = 0; i < 40; ++i)
+      EXPECT_EQ(text.find(comparable_text(make())).overlap, Overlap::kNone) << what;
+    if (what == "sparse grids") continue;  // Too little of them tells one from another.
+    EXPECT_EQ(text.find(comparable_text("A title\n" + held[3])).overlap, Overlap::kInside) << what;
+  }
+}
+
+// Documents with one header, of which one without much else is held out.
+TEST(HeldOut, BoilerplateIsLeftOutOfTheHeldOutText) {
+  Random random(5);
+  const std::string header = random_text(random, 100), own = random_text(random, 300);
+  Division division(std::nullopt);
+  const std::string bare = header + random_text(random, 10), full = header + own;
+  for (const std::string& held : {bare, full}) division.add_candidate(held);
+  division.finish();
+  std::vector<std::string> training;
+  for (int i = 0; i < 30; ++i) training.push_back(header + random_text(random, i < 10 ? 5 : 200));
+  training.push_back(own.substr(0, own.size() * 4 / 5));  // a copy
+  for (const std::string& text : training) division.observe(text);
+  division.settle();
+  for (int i = 0; i < 31; ++i)
+    EXPECT_EQ(division.side_of(training[static_cast<std::size_t>(i)]), i < 30 ? Side::kTrain : Side::kNeither)
+        << i;
+  EXPECT_FALSE(division.hold_out_once(bare));
+  EXPECT_TRUE(division.hold_out_once(full));
+  EXPECT_EQ(division.counts().boilerplate, 1U);
+}
+
+// Held-out text is never both trained on and scored: where many training documents hold it among other text,
+// it is left out; where they are its copies, they are.
+TEST(HeldOut, VersionsInTrainingTextAreNotScored) {
+  Random random(6);
+  const std::string text = random_text(random, 200);
+  for (const bool are_copies : {false, true}) {
+    Division division(std::nullopt);
+    division.add_candidate(text);
+    division.finish();
+    std::vector<std::string> training;
+    for (int i = 0; i < 20; ++i) training.push_back(text + random_text(random, are_copies ? 5 : 300));
+    for (const std::string& t : training) division.observe(t);
+    division.settle();
+    for (const std::string& t : training)
+      EXPECT_EQ(division.side_of(t), are_copies ? Side::kNeither : Side::kTrain);
+    EXPECT_EQ(division.hold_out_once(text), are_copies);
+    EXPECT_EQ(division.boilerplate_share(), are_copies ? 0 : 1);
+  }
+}
+
+TEST(HeldOut, TheShareThatIsTrainedOnIsExact) {
+  Random random(7);
+  HeldOutText held;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 4; ++i) texts.push_back(random_text(random, 500));
+  for (const std::string& text : texts) held.add(comparable_text(text));
+  held.finish();
+  // Half of each text stands in training documents, in lines with words between them.
+  for (const std::string& text : texts) {
+    const auto found =
+        held.find(comparable_text(in_lines(text.substr(0, text.size() / 2), 60, [&](const auto& line, int) {
+          return line + "\n" + random_text(random, 20) + "\n";
+        })));
+    EXPECT_EQ(found.overlap, Overlap::kNone);
+    held.train(found);
+  }
+  EXPECT_NEAR(held.trained().share, 0.5, 0.01);
+  EXPECT_EQ(held.trained().documents, 0U);
+  // Lines that are documents stand in held-out text.
+  in_lines(texts[0], 72, [&](const auto& line, int) {
+    EXPECT_EQ(held.find(comparable_text(line)).overlap,
+              line.size() == 72 ? Overlap::kInside : Overlap::kNone);
+    return "";
+  });
+}
+
+}  // namespace
+}  // namespace gabbro::data
