@@ -557,7 +557,7 @@ const OpInfo kOps[] = {
     {Op::kPow, "pow", Kind::kPointwise, 1, pointwise, here, 2, SCALAR(std::pow(a, v)), d_pow, "x ** number",
      "(1 + x * x) ** 1.7; x ** 3; (1 + x * x) ** -0.5"},
     {Op::kPower, "power", Kind::kPointwise, 2, pointwise, here, 2, SCALAR(std::pow(a, b)), d_power, "a ** b",
-     "(1 + x * x) ** y; 2 ** x; x * 3 ** iota(D)"},
+     "(1 + x * x) ** y; 2 ** x; z * 2 ** iota(h)"},
     {Op::kExp, "exp", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::exp(a)), d_exp, "exp(x)",
      "exp(x)"},
     {Op::kLog, "log", Kind::kPointwise, 1, pointwise, here, 1, SCALAR(std::log(a)), d_log,

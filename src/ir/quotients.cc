@@ -22,22 +22,58 @@ enum class Decides : std::uint8_t { kNothing, kZero, kValue };
 
 bool is_odd(Op op) { return op == Op::kTanh || op == Op::kSin || op == Op::kErf; }
 
-// Returns true if `op` jumps, or is between a number and NaN, at some value of its operands.
-bool is_step(const Node& n) {
+// Returns true if `op` jumps at some value of its operands.
+bool jumps(Op op) {
+  return op == Op::kFloor || op == Op::kLess || op == Op::kTopK || op == Op::kMax || op == Op::kMaxOver;
+}
+
+// Returns true if the op is not defined below 0.
+bool ends_at_zero(const Node& n) {
+  return n.op == Op::kSqrt || n.op == Op::kLog || n.op == Op::kPower ||
+         (n.op == Op::kPow && n.value != std::floor(n.value));
+}
+
+// What the ops of a node say of its sign.
+enum class Sign : std::uint8_t { kAny, kNotNegative, kPositive };
+
+Sign sign_of(const Body& body, NodeId id, int depth = 0) {
+  constexpr int kMaxDepth = 10;
+  if (depth > kMaxDepth) return Sign::kAny;
+  const Node& n = body.nodes[static_cast<std::size_t>(id)];
+  const auto of = [&](int i) { return sign_of(body, n.in[i], depth + 1); };
   switch (n.op) {
-    case Op::kFloor:
+    case Op::kConst:
+      return n.value > 0 ? Sign::kPositive : n.value == 0 ? Sign::kNotNegative : Sign::kAny;
+    case Op::kExp:
+    case Op::kSigmoid:
+    case Op::kSoftplus:
+      return Sign::kPositive;
     case Op::kLess:
-    case Op::kTopK:
+      return Sign::kNotNegative;
+    case Op::kAdd: {
+      const Sign a = of(0), b = of(1);
+      return a == Sign::kAny || b == Sign::kAny ? Sign::kAny : std::max(a, b);
+    }
     case Op::kMax:
-    case Op::kMaxOver:
+      return std::max(of(0), of(1));
+    case Op::kMul:
+    case Op::kDot:
+      if (n.in[0] == n.in[1]) return Sign::kNotNegative;
+      [[fallthrough]];
+    case Op::kDiv:
+      return std::min(of(0), of(1));
+    case Op::kRecip:
     case Op::kSqrt:
-    case Op::kLog:
-    case Op::kPower:
-      return true;
-    case Op::kPow:
-      return n.value != std::floor(n.value);
+    case Op::kDetach:
+    case Op::kSum:
+    case Op::kMaxOver:
+    case Op::kPast:
+      return of(0);
+    case Op::kShift:
+    case Op::kPad:
+      return std::min(of(0), Sign::kNotNegative);
     default:
-      return false;
+      return info(n.op).kind == Kind::kAxes ? of(0) : Sign::kAny;
   }
 }
 
@@ -95,14 +131,21 @@ class Deciding {
 
   [[nodiscard]] Spread spread_of(std::size_t body, const Node& n) const {
     const auto of = [&](int i) { return spread_[body][index(n.in[i])]; };
+    // A parameter that begins as a constant is random once it is trained.
     const auto is_constant = [&](int i) {
-      const Node& in = graph_.node(static_cast<int>(body), n.in[i]);
-      return in.op == Op::kConst && in.value != 0;
+      const Node* in = &graph_.node(static_cast<int>(body), n.in[i]);
+      while (info(in->op).kind == Kind::kAxes && in->op != Op::kPad)
+        in = &graph_.node(static_cast<int>(body), in->in[0]);
+      const bool is_param =
+          in->op == Op::kParam && graph_.params[index(in->index)].init.kind == Init::Kind::kConstant;
+      return is_param ? graph_.params[index(in->index)].init.a != 0 : in->op == Op::kConst && in->value != 0;
     };
     switch (n.op) {
-      case Op::kParam:
-        return graph_.params[index(n.index)].init.kind == Init::Kind::kConstant ? Spread::kAny
-                                                                                : Spread::kGeneric;
+      case Op::kParam: {
+        const Init& init = graph_.params[index(n.index)].init;
+        if (init.kind != Init::Kind::kConstant) return Spread::kGeneric;
+        return init.a == 0 ? Spread::kGenericOrZero : Spread::kAny;
+      }
       case Op::kInput:
         return Spread::kGeneric;
       case Op::kAdd:
@@ -162,7 +205,9 @@ class Deciding {
       if (n.op == Op::kScan) bind(body, scan_of(n));
       if (n.op == Op::kWhere) mark(body, n.in[0], Decides::kValue);
       if (n.op == Op::kLookup) mark(body, n.in[1], Decides::kValue);
-      if (is_step(n))
+      const bool decides =
+          jumps(n.op) || (ends_at_zero(n) && sign_of(graph_.bodies[body], n.in[0]) != Sign::kPositive);
+      if (decides)
         for (const NodeId in : n.in) mark(body, in, Decides::kValue);
       const Spread spread = spread_[body][index(id)];
       const Decides what = decides_[body][index(id)];
