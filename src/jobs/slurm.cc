@@ -24,12 +24,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A job that has ended in Slurm may have left its end in a file that a network file system shows later.
-constexpr double kFileSeconds = 10;
-constexpr double kRetrySeconds = 10;    // between two attempts while the controller does not answer
-constexpr double kStopPollSeconds = 2;  // between two calls of squeue while jobs are asked to stop
-constexpr double kJobsPerSecond = 50;   // jobs that are looked at in a second, on average
-constexpr double kBusyShare = 0.05;     // of the time that submissions may take
+constexpr double kStopPollSeconds = 2;     // between two calls of squeue while jobs are asked to stop
+constexpr double kJobsPerSecond = 50;      // jobs that are looked at in a second, on average
+constexpr double kBetweenSubmissions = 1;  // seconds; jobs that start meanwhile share an array
 constexpr std::size_t kMostArguments = 500;
 constexpr double kMinute = 60;
 
@@ -299,7 +296,6 @@ class SlurmExecutor : public Executor {
   // Submits the jobs that were started, as one array for each list of options.
   void submit(JobEvents& events) {
     if ((kept_.empty() && waiting_.empty()) || seconds_now() < next_submission_) return;
-    const double begun = seconds_now();
     problem_.clear();
     for (Job& job : std::exchange(kept_, {})) groups_[options_of(job)].push_back(std::move(job));
     const auto most = static_cast<std::size_t>(options_.settings.array);
@@ -316,8 +312,7 @@ class SlurmExecutor : public Executor {
       }
     while (!waiting_.empty())
       if (!submit_one(waiting_.front(), events)) break;
-    const double took = seconds_now() - begun;
-    next_submission_ = std::max(next_submission_, seconds_now() + took / kBusyShare);
+    next_submission_ = std::max(next_submission_, seconds_now() + kBetweenSubmissions);
   }
 
   void give_back(const std::vector<Job>& jobs, JobEvents& events) {
@@ -351,7 +346,7 @@ class SlurmExecutor : public Executor {
   bool submit_one(Waiting& waiting, JobEvents& events) {
     const auto wait_for = [&](const Error& error) {
       problem_ = error.message;
-      next_submission_ = seconds_now() + kRetrySeconds;
+      next_submission_ = seconds_now() + options_.retry_seconds;
       return false;
     };
     std::string id;
@@ -502,7 +497,7 @@ class SlurmExecutor : public Executor {
                       : fmt::format("Slurm reports {} ({}) for the job", state, entry.slurm.reason);
     // Whoever creates the claim first decides whether the task has run.
     const bool has_run = !folder_.give_up(entry.task);
-    if (has_run && seconds_now() < entry.gone_since + kFileSeconds) {
+    if (has_run && seconds_now() < entry.gone_since + options_.file_seconds) {
       next_poll_ = std::min(next_poll_, seconds_now() + kStopPollSeconds);
       return;
     }

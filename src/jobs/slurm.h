@@ -14,6 +14,9 @@ struct SlurmOptions {
   std::string dir;  // folder of the campaign, which this machine and all nodes see under the same path
   SlurmSettings settings;
   std::string program;  // `gabbro`, as nodes see it; empty: this program
+  // A job that has ended in Slurm may have left its end in a file that a network file system shows this late.
+  double file_seconds = 10;
+  double retry_seconds = 10;  // between two attempts while the controller does not answer
   // Environment variables that jobs do not inherit.
   std::vector<std::string> hidden = {};
 };

@@ -301,8 +301,9 @@ class ProgressFile {
 };
 
 Result<JobEnd> run_on_this_machine(const Job& job, const std::string& task_file,
-                                   const std::string& progress_file, int (*asked_to_stop)()) {
-  GABBRO_TRY(executor, local_executor({}));
+                                   const std::string& progress_file, int (*asked_to_stop)(),
+                                   const LocalOptions& options) {
+  GABBRO_TRY(executor, local_executor(options));
   if (const auto ok = executor->start(job); !ok) return tl::unexpected(ok.error());
   ProgressFile progress(progress_file);
   std::error_code error;
@@ -324,17 +325,19 @@ Result<JobEnd> run_on_this_machine(const Job& job, const std::string& task_file,
 
 }  // namespace
 
-Result<bool> run_slurm_task(const std::string& folder, int index, int (*asked_to_stop)()) {
+Result<bool> run_slurm_task(const std::string& folder, int index, int (*asked_to_stop)(),
+                            const LocalOptions& options) {
   const std::string base = fmt::format("{}/{}", folder, index), task_file = base + kTaskEnding;
   GABBRO_TRY(text, read_file(task_file, kMostText));
   GABBRO_TRY(job, parse<Job>(text));
   char host[256] = "";
   gethostname(host, sizeof host - 1);
   const std::string node = variable("SLURMD_NODENAME"), array = variable("SLURM_ARRAY_JOB_ID");
-  if (!create_once(base + ".claim", fmt::format("{} {}", array.empty() ? variable("SLURM_JOB_ID") : array,
-                                                node.empty() ? host : node)))
+  // Outside of Slurm, as in tests, there is no number; an empty one would mean that nobody runs the task.
+  if (!create_once(base + ".claim",
+                   fmt::format("{} {}", array.empty() ? "0" : array, node.empty() ? host : node)))
     return fail("jobs", task_file + " is run by another process, or was given up", "");
-  auto ended = run_on_this_machine(job, task_file, base + ".progress", asked_to_stop);
+  auto ended = run_on_this_machine(job, task_file, base + ".progress", asked_to_stop, options);
   JobEnd end = ended ? std::move(*ended)
                      : JobEnd{.id = job.id, .kind = JobEnd::Kind::kCrash, .cause = ended.error().message};
   if (!end.cause.empty()) end.cause += fmt::format(" (on node {})", node.empty() ? host : node);

@@ -95,6 +95,7 @@ class SlurmFolder {
 /// executor of this machine. `asked_to_stop` returns a number above 0 once Slurm asks the job to end: its
 /// worker then leaves a checkpoint, and the end says that the cluster cut the job short. A task that is
 /// claimed is not run again. A task that is removed meanwhile is killed. Errors: "io", "jobs".
-Result<bool> run_slurm_task(const std::string& folder, int index, int (*asked_to_stop)());
+Result<bool> run_slurm_task(const std::string& folder, int index, int (*asked_to_stop)(),
+                            const LocalOptions& options = {});
 
 }  // namespace gabbro::jobs
