@@ -5,8 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "paths.h"
 
@@ -30,20 +31,37 @@ class FakeSlurm {
   FakeSlurm(const FakeSlurm&) = delete;
   FakeSlurm& operator=(const FakeSlurm&) = delete;
 
-  /// Calls `change` for each job, and keeps what it changes.
-  void for_each(const std::function<void(nlohmann::json&)>& change) {
-    nlohmann::json all = jobs();
-    for (nlohmann::json& job : all) change(job);
-    std::ofstream(folder_ / "jobs.json") << all;
+  /// A task of an array, as the script keeps it.
+  struct Row {
+    std::string array, index, state, node, comment, reason, name, options;
+  };
+  /// Calls `change` for each task, and keeps what it changes.
+  void for_each(const std::function<void(Row&)>& change) {
+    std::vector<Row> all = jobs();
+    std::ofstream file(folder_ / "jobs");
+    for (Row& r : all) {
+      change(r);
+      for (const std::string* field : {&r.array, &r.index, &r.state, &r.node, &r.comment, &r.reason, &r.name})
+        file << *field << '\t';
+      file << r.options << '\n';
+    }
   }
   void set_states(const std::string& state, const std::string& node = "") {
-    for_each([&](nlohmann::json& job) { job["state"] = state, job["node"] = node; });
+    for_each([&](Row& row) { row.state = state, row.node = node; });
   }
   /// Makes Slurm forget all jobs.
-  void forget() { std::filesystem::remove(folder_ / "jobs.json"); }
-  [[nodiscard]] nlohmann::json jobs() const {
-    std::ifstream file(folder_ / "jobs.json");
-    return file ? nlohmann::json::parse(file) : nlohmann::json::array();
+  void forget() { std::filesystem::remove(folder_ / "jobs"); }
+  [[nodiscard]] std::vector<Row> jobs() const {
+    std::vector<Row> out;
+    std::ifstream file(folder_ / "jobs");
+    for (std::string line; std::getline(file, line);) {
+      std::istringstream fields(line);
+      Row& r = out.emplace_back();
+      for (std::string* field :
+           {&r.array, &r.index, &r.state, &r.node, &r.comment, &r.reason, &r.name, &r.options})
+        std::getline(fields, *field, '\t');
+    }
+    return out;
   }
   /// Sets or removes one of the switches of the script ("down", "lost", "refuse").
   void set(const std::string& name, const std::string& text = "yes") {

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "base/clock.h"
 #include "jobs/fake_slurm.h"
@@ -93,8 +95,8 @@ class SlurmTest : public ::testing::Test {
     return {};
   }
   [[nodiscard]] std::set<std::string> options(std::size_t at) const {
-    const auto all = slurm->jobs().at(at).at("options").get<std::vector<std::string>>();
-    return {all.begin(), all.end()};
+    std::istringstream words(slurm->jobs().at(at).options);
+    return {std::istream_iterator<std::string>(words), {}};
   }
 
   fs::path folder;
@@ -189,12 +191,13 @@ TEST_F(SlurmTest, StatesWithoutAResult) {
   const SlurmTask failed = task(4);
   std::ofstream(files().batch_folder(failed.batch) + "/" + std::to_string(failed.index) + ".out")
       << "module: not found\n";
-  slurm->for_each([&](nlohmann::json& job) {
-    const int index = job.at("index");
-    if (index == task(1).index) job["state"] = "NODE_FAIL";
-    if (index == task(2).index) job["state"] = "OUT_OF_MEMORY";
-    if (index == task(3).index) job["state"] = "CANCELLED";
-    if (index == task(4).index) job["state"] = "FAILED";
+  const std::map<int, std::string> states{{task(1).index, "NODE_FAIL"},
+                                          {task(2).index, "OUT_OF_MEMORY"},
+                                          {task(3).index, "CANCELLED"},
+                                          {task(4).index, "FAILED"}};
+  slurm->for_each([&](FakeSlurm::Row& row) {
+    const auto state = states.find(std::stoi(row.index));
+    if (state != states.end()) row.state = state->second;
   });
   ASSERT_TRUE(wait_for_ends(4));
   EXPECT_EQ(ends[1].kind, Kind::kCluster);
@@ -333,16 +336,16 @@ TEST_F(SlurmTest, StoppingCancelsWhatWaitsAndSignalsWhatRuns) {
   start(1);
   start(2);
   ASSERT_TRUE(wait_for_jobs(2));
-  const int running = task(1).index;
-  slurm->for_each([&](nlohmann::json& job) {
-    if (job.at("index") == running) job["state"] = "RUNNING";
+  const std::string running = std::to_string(task(1).index);
+  slurm->for_each([&](FakeSlurm::Row& row) {
+    if (row.index == running) row.state = "RUNNING";
   });
   start(3);  // not submitted yet
   executor->stop();
   ASSERT_TRUE(wait_for_ends(2));
   EXPECT_EQ(ends[2].kind, Kind::kStopped);
   EXPECT_EQ(ends[3].kind, Kind::kStopped);
-  EXPECT_EQ(slurm->calls("scancel", "--signal=TERM --batch 1_" + std::to_string(running)), 1);
+  EXPECT_EQ(slurm->calls("scancel", "--signal=TERM --batch 1_" + running), 1);
   ASSERT_TRUE(run_task(task(1), "sleep 60", [] { return 1; }).has_value());
   ASSERT_TRUE(wait_for_ends(3));
   EXPECT_EQ(ends[1].kind, Kind::kStopped) << "asked for, so not by the cluster";
