@@ -82,6 +82,7 @@ struct Snapshot {
   double seconds_left = 0;            // until the time budget is spent; negative: there is none
   std::int64_t ended_in_session = 0;  // number of runs that ended in this session
   std::string agents;                 // what the agents do, or that the campaign is paused; may be empty
+  std::string cluster;                // what its jobs do (jobs::Executor::status); empty: no cluster
   std::string warning;                // why this session cannot reach a verdict; empty if none is known
 };
 

@@ -16,6 +16,7 @@ enum class Fault : std::uint8_t {
                 // earlier process
   kLimit,       // a limit of the plan
   kLate,        // the time limit of a run that can continue; a busy machine reaches it earlier
+  kCluster,     // the cluster ended the job: a node failed, a preemption, its time limit, scancel
   kWorker,      // a process was killed, left no result, or stopped without a request
   kCheckpoint,  // its checkpoint cannot be read; the run can start again without it
   kReport,      // the machine, as its worker reports (disk, memory, device, corpus, an exception), or the
@@ -31,6 +32,10 @@ struct Tries {
   int unchecked_ends = 0;  // Every end after this many is followed by a check of the machine.
   int max_ends = 0;        // The end of this number is recorded as the job's, if the machine works.
 };
+
+/// A job that the cluster has ended this often in a session ends the session. It never counts against a
+/// design.
+inline constexpr int kMostClusterEnds = 100;
 
 /// Returns the limits for one fault. After wrong numbers, a run that `trains_anew` is trained once more, from
 /// its start: training is deterministic, so a design would compute them again. So is a run that continued
@@ -50,6 +55,8 @@ constexpr Tries tries_of(Fault fault, bool trains_anew = false) {
       return {.unchecked_ends = 2, .max_ends = 3};
     case Fault::kReport:
       return {.unchecked_ends = 0, .max_ends = 2};
+    case Fault::kCluster:
+      return {.unchecked_ends = kMostClusterEnds, .max_ends = kMostClusterEnds};
   }
   return {};
 }
@@ -57,7 +64,8 @@ constexpr Tries tries_of(Fault fault, bool trains_anew = false) {
 /// Returns true if the job was cut short, like one that is asked to stop, so that starting it again may
 /// finish it.
 constexpr bool is_interruption(Fault fault) {
-  return fault == Fault::kLate || fault == Fault::kWorker || fault == Fault::kCheckpoint;
+  return fault == Fault::kLate || fault == Fault::kCluster || fault == Fault::kWorker ||
+         fault == Fault::kCheckpoint;
 }
 
 /// Returns the fault by how a worker ended. `can_continue`: after its time limit, the job can continue from a
@@ -75,6 +83,8 @@ constexpr Fault fault_of(jobs::JobEnd::Kind kind, bool can_continue) {
     case Kind::kCrash:
     case Kind::kStopped:
       return Fault::kWorker;
+    case Kind::kCluster:
+      return Fault::kCluster;
   }
   return Fault::kWorker;
 }

@@ -89,7 +89,8 @@ Result<bool> Campaign::State::start_machine_check(jobs::Executor& executor) {
           : 1;
   machine_check->begun = begun;
   machine_check->spec = spec;
-  return submit_job(kMachineCheck, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
+  return submit_job(kMachineCheck, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus},
+                    rung(first.rung).name, executor);
 }
 
 // Returns why a check has failed, or "". Its worker has to train the requested design, and to leave a result
@@ -118,7 +119,10 @@ Result<bool> Campaign::State::handle_machine_check_end(const jobs::JobEnd& ended
   machine_check.reset();
   std::error_code error;
   fs::remove_all(paths.trial(kMachineCheck), error);
-  if (stop_requested) {  // a later check judges them, or a later session begins them again
+  const bool by_cluster = ended.kind == jobs::JobEnd::Kind::kCluster;
+  if (const int count = by_cluster ? ++end_counts[{ended.id, Fault::kCluster}] : 0; count >= kMostClusterEnds)
+    return fail_for_cluster("the check of the machine", count, ended.cause);
+  if (stop_requested || by_cluster) {  // a later check judges them, or a later session begins them again
     runs_to_check.insert(runs_to_check.begin(), std::move_iterator(check.runs.begin()),
                          std::move_iterator(check.runs.end()));
     return true;

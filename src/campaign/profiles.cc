@@ -57,7 +57,8 @@ Result<bool> Campaign::State::start_profile(std::int64_t id, jobs::Executor& exe
   spec.memory = plan.settings.worker_bytes;
   std::error_code error;
   const std::string folder = fs::absolute(paths.profile(id), error).string();
-  if (const auto ok = submit_job(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, executor); !ok)
+  if (const auto ok = submit_job(-id, folder, to_json(spec), plan.settings.worker_seconds, {}, "", executor);
+      !ok)
     return ok;
   profiling[id] = {.design = id, .progress = {}};
   return true;
@@ -87,8 +88,10 @@ Result<bool> Campaign::State::handle_profile_end(const jobs::JobEnd& ended, bool
       fault = Fault::kReport;
   }
   if (stop_requested && is_interruption(fault)) return true;
-  if (++end_counts[{ended.id, fault}] < tries_of(fault).max_ends)
-    return true;  // designs_to_profile returns it again
+  const int count = ++end_counts[{ended.id, fault}];
+  if (count < tries_of(fault).max_ends) return true;  // designs_to_profile returns it again
+  if (fault == Fault::kCluster)
+    return fail_for_cluster(fmt::format("the capabilities of design {}", id), count, cause);
   if (!cause.empty()) event.result = record::failure(CapabilityResult::kJob, cause, record::Cause::kWorker);
   return record({event});
 }

@@ -98,10 +98,35 @@ Result<bool> Campaign::State::start_run(const RunRequest& wanted, jobs::Executor
   return submit_run(begun, executor);
 }
 
+// Takes over the jobs that an earlier process has started and that still run, or have ended meanwhile. A run
+// may have begun from a checkpoint. What a check of the machine was to judge is not recorded, so its job is
+// of no use, and neither is one whose end is recorded.
+void Campaign::State::attach(jobs::Executor& executor) {
+  const auto is_open_run = [&](std::int64_t id) {
+    return id > 0 && id <= static_cast<std::int64_t>(population.trials().size()) &&
+           !population.trial(id).ended;
+  };
+  const auto is_open_profile = [&](std::int64_t design) {
+    return design > 0 && design <= static_cast<std::int64_t>(population.individuals().size()) &&
+           !population.individual(design).profile;
+  };
+  for (const std::int64_t id : executor.attached()) {
+    if (is_open_run(id)) {
+      running[id] = {.trial = id, .progress = {}};
+      continued_runs.insert(id);
+      std::erase_if(restarts, [&](const record::TrialBegun& begun) { return begun.id == id; });
+    } else if (is_open_profile(-id)) {
+      profiling[-id] = {.design = -id, .progress = {}};
+    } else {
+      executor.discard(id);
+    }
+  }
+}
+
 // Submits a job of the worker in a folder of its own.
 Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& folder, const std::string& spec,
                                          double seconds, const std::vector<std::string>& reads,
-                                         jobs::Executor& executor) {
+                                         const std::string& rung_name, jobs::Executor& executor) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail("io", fmt::format("cannot create {}: {}", folder, error.message()));
@@ -121,7 +146,10 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
        .reads = reads,
        .devices = engine.device != "cpu",
        .python = engine.engine == record::Engine::kPyTorch,
-       .multi_process = engine.gpus > 1});
+       .multi_process = engine.gpus > 1,
+       .rung = rung_name,
+       .threads = plan.threads,
+       .gpus = engine.device != "cpu" ? engine.gpus : 0});
 }
 
 bool Campaign::State::has_free_disk() const {
@@ -137,6 +165,12 @@ std::string Campaign::State::why_no_room(const record::TrialBegun& begun,
   constexpr std::uint64_t kBytesPerParameter = 3 * sizeof(float);
   const auto free = executor.free_bytes(paths.dir);
   if (!free) return "";
+  // With room for two checkpoints of each run, nothing is looked up on a file system that may be slow.
+  std::uint64_t most =
+      kMinFreeDisk + 2 * kBytesPerParameter * static_cast<std::uint64_t>(rung(begun.rung).params);
+  for (const auto& [id, run] : running)
+    most += 2 * kBytesPerParameter * static_cast<std::uint64_t>(rung(population.trial(id).begun.rung).params);
+  if (*free >= most) return "";
   std::uint64_t needed = kMinFreeDisk;
   const auto add = [&](const record::TrialBegun& run) {
     std::error_code error;
@@ -198,8 +232,8 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
     continued_runs.insert(begun.id);
   else
     continued_runs.erase(begun.id);
-  if (const auto ok =
-          submit_job(begun.id, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus}, executor);
+  if (const auto ok = submit_job(begun.id, spec.folder, to_json(spec), seconds_limit(begun), {plan.corpus},
+                                 r.name, executor);
       !ok)
     return ok;
   running[begun.id] = {.trial = begun.id, .progress = {}};
@@ -368,6 +402,8 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
     if (stop_requested) return true;  // a later session resumes it
   }
   const int count = ++end_counts[{ended.id, end.fault}];
+  if (end.fault == Fault::kCluster && count >= tries.max_ends)
+    return fail_for_cluster(fmt::format("run {}", ended.id), count, end.cause);
   const bool is_check_due = count > tries.unchecked_ends;
   // A known architecture needs no separate check, except for wrong numbers: its learning rate may be too
   // large.
@@ -429,6 +465,16 @@ Campaign::State::EndedRun Campaign::State::read_end(const jobs::JobEnd& ended,
   }
   if (out.fault == Fault::kDesign && record::is_lost_for_numbers(*result)) out.fault = Fault::kNumbers;
   return out;
+}
+
+// Returns the error that ends the session when the cluster ends a job again and again. Nothing is recorded.
+Result<bool> Campaign::State::fail_for_cluster(const std::string& job, int ends,
+                                               const std::string& cause) const {
+  return fail(
+      "campaign", fmt::format("the cluster ended {} {} times; last: {}", job, ends, cause),
+      fmt::format("give its rung a longer `time` or another partition in {}/slurm.toml, then continue "
+                  "with `gabbro resume {}`; nothing was lost",
+                  paths.dir, paths.dir));
 }
 
 // Returns the error that ends the session when a known architecture fails. Its end is not recorded, and the

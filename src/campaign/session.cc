@@ -57,6 +57,7 @@ class Campaign::Session {
     s_.running.clear();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
+    s_.attach(executor_);
     // An earlier session may have ended because one of their workers filled the disk.
     if (!s_.has_free_disk())
       for (const record::TrialBegun& begun : s_.restarts) s_.tidy_folder(s_.population.trial(begun.id));
@@ -208,6 +209,7 @@ class Campaign::Session {
       if (const auto profile = s_.profiling.find(-u.id); profile != s_.profiling.end())
         profile->second.progress = u.progress;
     }
+    if (events.error && !first_error_) first_error_ = *events.error;
     for (const jobs::JobEnd& e : events.ended) {
       const bool stop_requested = stop_level_ > 0;
       ended_in_session_ += e.id > 0;  // only runs have positive ids
@@ -226,6 +228,7 @@ class Campaign::Session {
                       .seconds_left = -1,
                       .ended_in_session = ended_in_session_,
                       .agents = {},
+                      .cluster = executor_.status(),
                       .warning = {}};
     if (!comparison_has_begun_) snapshot.warning = s_.why_too_short(left());
     if (has_time_budget()) snapshot.seconds_left = std::max(0.0, seconds_left());

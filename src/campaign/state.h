@@ -107,7 +107,9 @@ struct Campaign::State {
   Result<bool> start_run(const evolve::RunRequest& wanted, jobs::Executor& executor);
   Result<bool> submit_run(const record::TrialBegun& begun, jobs::Executor& executor);
   Result<bool> submit_job(std::int64_t id, const std::string& folder, const std::string& spec, double seconds,
-                          const std::vector<std::string>& reads, jobs::Executor& executor);
+                          const std::vector<std::string>& reads, const std::string& rung_name,
+                          jobs::Executor& executor);
+  void attach(jobs::Executor& executor);
   Result<bool> handle_run_end(const jobs::JobEnd& ended, bool stop_requested);
   // The end of a run, and what may be at fault.
   struct EndedRun {
@@ -118,6 +120,8 @@ struct Campaign::State {
   };
   [[nodiscard]] EndedRun read_end(const jobs::JobEnd& ended, const evolve::Trial& trial) const;
   [[nodiscard]] Result<bool> fail_for_known_design(const evolve::Trial& trial, const EndedRun& run) const;
+  [[nodiscard]] Result<bool> fail_for_cluster(const std::string& job, int ends,
+                                              const std::string& cause) const;
   Result<bool> record_end(record::TrialEnded event);
   // The id of the job that checks the machine; runs have positive ids, profiles negative ones.
   static constexpr std::int64_t kMachineCheck = 0;

@@ -109,11 +109,16 @@ std::vector<std::string> view_lines(const Snapshot& s) {
   if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
   add_ranking(p, kLiveDesigns, out);
-  for (const Running& r : s.running) out.push_back(run_line(p, r));
+  constexpr std::size_t kMostRuns = 16;
+  for (std::size_t i = 0; i < std::min(s.running.size(), kMostRuns); ++i)
+    out.push_back(run_line(p, s.running[i]));
+  if (s.running.size() > kMostRuns)
+    out.push_back(fmt::format("and {} more runs", s.running.size() - kMostRuns));
   for (const Profiling& r : s.profiling)
     out.push_back(fmt::format("rung 0   {:<28} {}", one_line(label_of(p.individual(r.design)), 27),
                               r.progress.stage.empty() ? "starting" : r.progress.stage));
   if (!s.agents.empty()) out.push_back("agents: " + one_line(s.agents, 180));
+  if (!s.cluster.empty()) out.push_back(one_line(s.cluster, 180));
   add_failures(p, out);
   return out;
 }
@@ -135,6 +140,7 @@ std::string log_line(const Snapshot& s) {
                          p.standing(p.individual(baseline), leader.rung).bits);
   }
   if (!s.agents.empty()) out += "; agents: " + one_line(s.agents, 180);
+  if (!s.cluster.empty()) out += "; " + one_line(s.cluster, 180);
   if (s.seconds_left >= 0) out += fmt::format("; {} left", duration(s.seconds_left));
   return out;
 }

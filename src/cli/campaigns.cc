@@ -30,8 +30,16 @@ void add_budget_options(CLI::App* sub, EvolveCommand& c) {
       ->check(not_negative);
   sub->add_option(
          "--workers", c.workers,
-         "number of concurrent runs; 0: the number of cores divided by the threads of a run (default 0)")
-      ->check(CLI::Range(0, 4096));
+         "number of concurrent runs; 0: the number of cores divided by the threads of a run, or max_jobs of "
+         "slurm.toml (default 0)")
+      ->check(CLI::Range(0, 100'000));
+  sub->add_option("--executor", c.executor,
+                  "where runs are trained: local (this machine) or slurm (default: as in the campaign's last "
+                  "session; local for a new one without --slurm)")
+      ->check(CLI::IsMember({"local", "slurm"}));
+  sub->add_option("--slurm", c.slurm,
+                  "TOML file with a table [slurm], copied to slurm.toml in the campaign folder; implies "
+                  "--executor slurm (default: the campaign's slurm.toml)");
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -22,6 +21,7 @@
 #include "campaign/view.h"
 #include "chat/call_log.h"
 #include "cli/agent_setup.h"
+#include "cli/cluster.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
@@ -172,11 +172,11 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
     c.use_agents(&agent_setup->agents());
     if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate(designs_of_agents(c.population())));
   }
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int slots = o.workers > 0 ? o.workers : std::max(1, cores / c.plan().threads);
-  jobs::LocalOptions options{.slots = slots, .worker = {}};
-  if (agent_setup) options.hidden = agent_setup->hidden();
-  auto executor = jobs::local_executor(options);
+  ExecutorChoice choice{
+      .name = o.executor, .settings = o.slurm, .workers = o.workers, .threads = c.plan().threads};
+  if (agent_setup) choice.hidden = agent_setup->hidden();
+  if (const auto ok = install_executor(choice, o.dir); !ok) return failed("evolve", ok.error());
+  auto executor = open_executor(choice, o.dir);
   if (!executor) return failed("evolve", executor.error());
   const Signals signals;
   std::string warning;
@@ -407,6 +407,9 @@ int run_evolve(const EvolveCommand& o) {
                               .aa_test = o.aa_test,
                               .user_programs = *given};
   fs::create_directories(o.dir, error);
+  // Wrong settings are reported before a corpus is built.
+  if (const auto ok = install_executor({.name = o.executor, .settings = o.slurm}, o.dir); !ok)
+    return failed("evolve", ok.error());
   if (!o.agents.empty())
     if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed_in(o.agents, ok.error());
   if (plan.corpus.empty()) {

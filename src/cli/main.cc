@@ -20,6 +20,7 @@
 #include "cli/campaigns.h"
 #include "cli/capabilities.h"
 #include "cli/checks.h"
+#include "cli/cluster.h"
 #include "cli/commands.h"
 #include "cli/compare.h"
 #include "cli/data.h"
@@ -513,6 +514,9 @@ int main(int argc, char** argv) {
   // limit of processor time per program (campaign/screener.h).
   if (argc == 3 && std::strcmp(argv[1], "screener") == 0)
     return gabbro::campaign::serve_screener(std::atof(argv[2]));
+  // The hidden command `slurm-job BATCH INDEX` is what a job of a campaign on a Slurm cluster runs.
+  if (argc == 4 && std::strcmp(argv[1], "slurm-job") == 0)
+    return gabbro::cli::run_slurm_job(argv[2], argv[3]);
   // Beyond the shell's limit of file sizes (`ulimit -f`), writes fail and are reported with the file's name.
   std::signal(SIGXFSZ, SIG_IGN);
   return gabbro::cli::main(argc, argv);

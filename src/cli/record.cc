@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/terminal.h"
+#include "jobs/slurm.h"
 #include "train/safetensors.h"
 
 namespace gabbro::cli {
@@ -106,9 +107,12 @@ Result<std::string> show_design(const std::string& text) {
 }
 
 int run_status(const RecordCommand& c) {
-  return print_record("status", c, TargetKind::kCampaign, [&](const store::Store& s, const Target&) {
-    return c.json ? campaign::status_json(s) : campaign::status_text(s);
-  });
+  return print_record("status", c, TargetKind::kCampaign,
+                      [&](const store::Store& s, const Target& t) -> Result<std::string> {
+                        if (c.json) return campaign::status_json(s);
+                        GABBRO_TRY(text, campaign::status_text(s));
+                        return text + jobs::slurm_status(t.dir);
+                      });
 }
 
 int run_top(const RecordCommand& c) {

@@ -38,14 +38,18 @@ struct Job {
   bool devices = false;        // The job uses GPUs.
   bool python = false;         // The job runs PyTorch in Python (jobs/python.h).
   bool multi_process = false;  // The job runs in several processes, which connect to each other.
+  std::string rung = {};       // The rung that it belongs to; a cluster may run rungs differently. "": none.
+  int threads = 1;             // number of threads that the worker uses
+  int gpus = 0;                // number of GPUs that the worker uses
 };
 
 /// The end of a worker. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an
 /// exit code, or an invalid result file. kLimit is a limit on processes or files. kStopped means
 /// that the worker left no result because its executor asked it to stop or killed it, which says nothing
-/// about the job.
+/// about the job. kCluster means the same for a cluster that ended the job before it was done: a node failed,
+/// another job preempted it, the cluster's time limit was reached, or somebody cancelled it.
 struct JobEnd {
-  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit, kStopped };
+  enum class Kind : std::uint8_t { kResult, kCrash, kTimeLimit, kMemoryLimit, kLimit, kStopped, kCluster };
   std::int64_t id = 0;
   Kind kind = Kind::kResult;
   std::string result;            // text of the result file; "" unless `kind` is kResult
@@ -64,9 +68,10 @@ struct Update {
 struct JobEvents {
   std::vector<Update> updates;
   std::vector<JobEnd> ended;
+  std::optional<Error> error = {};  // No job can be started any more; those that run go on.
 };
 
-/// Base class of executors: local processes now, Slurm next. Not thread-safe.
+/// Base class of executors: local processes, or jobs on a Slurm cluster (jobs/slurm.h). Not thread-safe.
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -81,14 +86,22 @@ class Executor {
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
   /// at once if no job is running.
   virtual JobEvents wait(double seconds) = 0;
+  /// Returns the ids of the jobs that an earlier process started and whose end nobody has accepted yet. They
+  /// count as running, and `wait` reports their ends. Local workers end with the process that started them,
+  /// so there are none.
+  [[nodiscard]] virtual std::vector<std::int64_t> attached() const { return {}; }
+  /// Ends the job `id` if it is there, and reports nothing about it.
+  virtual void discard(std::int64_t /*id*/) {}
+  /// Describes the jobs of a cluster: how many run, wait, and for what. Returns "" for local workers.
+  [[nodiscard]] virtual std::string status() const { return ""; }
   /// Returns the free bytes of the disk on which jobs write into `folder`; nullopt if unknown.
   [[nodiscard]] virtual std::optional<std::uint64_t> free_bytes(const std::string& folder) const;
   /// Describes the sandbox of its workers (sandbox::Machine::text), for the record. Returns "" if unknown.
   [[nodiscard]] virtual std::string sandbox() const { return ""; }
   /// Asks all running jobs to stop at their next step, with a checkpoint. `wait` reports their ends.
   virtual void stop() = 0;
-  /// Kills all running jobs and every process that they started. `wait` reports their ends. The destructor
-  /// does this too.
+  /// Kills all running jobs and every process that they started. `wait` reports their ends. The destructor of
+  /// an executor of local workers does this too; jobs of a cluster continue without their executor.
   virtual void kill() = 0;
 };
 
