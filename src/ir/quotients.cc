@@ -13,8 +13,8 @@ namespace gabbro::ir {
 
 namespace {
 
-// How the values of a node spread when the first parameters are drawn at random. kGeneric: the probability of
-// any number is 0. kGenericOrZero: that of any number but 0 is 0. kAny: nothing is known.
+// The distribution of a node's values over random first parameters. kGeneric: the probability of any number
+// is 0. kGenericOrZero: that of any number but 0 is 0. kAny: nothing is known.
 enum class Spread : std::uint8_t { kAny, kGenericOrZero, kGeneric };
 
 // The part of a node's value that decides something: nothing, whether it is 0, or all of it.
@@ -33,7 +33,7 @@ bool ends_at_zero(const Node& n) {
          (n.op == Op::kPow && n.value != std::floor(n.value));
 }
 
-// What the ops of a node say of its sign.
+// The sign that follows from the ops of a node.
 enum class Sign : std::uint8_t { kAny, kNotNegative, kPositive };
 
 Sign sign_of(const Body& body, NodeId id, int depth = 0) {
