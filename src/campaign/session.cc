@@ -1,6 +1,7 @@
-// One session of a campaign: it begins runs while there is a free worker and a budget, handles their results,
-// and records how it ended, also after an error. A job is a run of a trial (its id is the trial's), a profile
-// (the negated id of its design), or a check of the machine (State::kMachineCheck).
+// One session of a campaign: it begins jobs while there is a free worker and a budget, handles their results,
+// and records how it ended, also after an error that leaves the record usable. A job is a run of a trial (its
+// id is the trial's), a profile (the negated id of its design), or a check of the machine
+// (State::kMachineCheck).
 #include <chrono>
 #include <limits>
 #include <optional>
@@ -35,7 +36,8 @@ class Campaign::Session {
       }
       if (can_train_no_new_design()) stop_agents(agents::kSecondsForLastCalls);
       if (executor_.running() == 0 && !may_need_workers_later()) {
-        if (!end_ && stop_() > stop_level_) continue;  // asked to stop while designs were drawn
+        if (!end_ && stop_() > stop_level_)
+          continue;  // a stop request ended the drawing of designs; watch_limits handles it
         if (!begin_last_check()) break;
       }
       show();
@@ -48,7 +50,8 @@ class Campaign::Session {
   Result<bool> begin() {
     s_.slots = executor_.slots();
     s_.asked_to_stop = stop_;
-    // The state that an earlier session of this process left here is computed from the record again.
+    // An earlier session of this process may have left these. They count or hold what happens in one session;
+    // the runs that are open in the record begin again.
     s_.restarts.clear();
     s_.end_counts.clear();
     s_.run_seconds.clear();
@@ -58,7 +61,7 @@ class Campaign::Session {
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
     s_.attach(executor_);
-    // An earlier session may have ended because one of their workers filled the disk.
+    // An earlier session may have ended because the worker of one of these runs filled the disk.
     if (!s_.has_free_disk())
       for (const record::TrialBegun& begun : s_.restarts) s_.tidy_folder(s_.population.trial(begun.id));
     return s_.record({record::Session{.begins = true, .end = {}, .sandbox = executor_.sandbox()}});
@@ -76,7 +79,7 @@ class Campaign::Session {
   }
 
   // Returns true if no design that agents may still deliver can get a run in this session. After a
-  // comparison, the search only goes on if runs are counted (resume_search).
+  // comparison, the search goes on only if the budget limits the number of runs (resume_search).
   [[nodiscard]] bool can_train_no_new_design() const {
     return end_ || first_error_ || has_begun_all_trials() || (phase_ == Phase::kFinal && budget_.trials == 0);
   }
@@ -111,7 +114,7 @@ class Campaign::Session {
   [[nodiscard]] bool has_begun_all_trials() const {
     return budget_.trials > 0 && static_cast<std::int64_t>(s_.population.trials().size()) >= budget_.trials;
   }
-  // A run that is in progress may have to begin again.
+  // Returns true if all runs of the budget have begun and ended, and none of them has to begin again.
   [[nodiscard]] bool has_used_all_trials() const {
     return has_begun_all_trials() && s_.restarts.empty() && !s_.awaits_machine_check() && s_.running.empty();
   }
@@ -143,7 +146,7 @@ class Campaign::Session {
     level >= 2 ? executor_.kill() : executor_.stop();
   }
 
-  // Begins a run or a profile. Returns false when there is nothing to begin now.
+  // Begins a job: a check of the machine, a run or a profile. Returns false if there is none to begin now.
   bool begin_next() {
     // External events are recorded before each decision.
     handle_external_events();
@@ -160,8 +163,8 @@ class Campaign::Session {
     return begin_decided();
   }
 
-  // Starts the check of the machine that is due when the budget ends. It takes some seconds, and nothing else
-  // shows whether workers still work. Returns false if no check is due.
+  // Starts the check of the machine for which failed runs wait when the budget ends: only its result says
+  // whether their designs or the machine are at fault. It takes some seconds. Returns false if none is due.
   bool begin_last_check() {
     if (end_ != SessionEnd::kBudget || first_error_ || !s_.needs_machine_check()) return false;
     is_last_check_ = true;
@@ -173,7 +176,7 @@ class Campaign::Session {
     if (has_begun_all_trials()) return false;
     const RemainingBudget rest = left();
     if (phase_ == Phase::kSearch) phase_ = s_.phase(rest);
-    const auto wanted = s_.decide(phase_, rest);
+    const auto wanted = s_.decide(phase_, rest);  // may begin the final phase
     if (!wanted) {
       first_error_ = wanted.error();
       return false;
@@ -225,7 +228,7 @@ class Campaign::Session {
                       .running = {},
                       .profiling = {},
                       .seconds = seconds(),
-                      .seconds_left = -1,
+                      .seconds_left = -1,  // no time budget
                       .ended_in_session = ended_in_session_,
                       .agents = {},
                       .cluster = executor_.status(),
@@ -240,8 +243,8 @@ class Campaign::Session {
 
   Result<SessionEnd> close() {
     if (s_.agents) close_agents();
-    // A machine that computes wrong numbers wrote them into the checkpoints of all runs. So it may have done
-    // if the session ends before wrong numbers of a run were checked.
+    // The checkpoints of all runs may hold wrong numbers (Fault::kNumbers) if a check after wrong numbers has
+    // failed, or if the session ends before such a check.
     if (std::exchange(s_.distrusts_numbers, false) || s_.awaits_check_of_numbers())
       for (const evolve::Trial& t : s_.population.trials())
         if (!t.ended) is_ok(s_.remove_checkpoint(t.begun.id));
@@ -262,11 +265,12 @@ class Campaign::Session {
   const std::function<int()>& stop_;
   const std::function<void(const Snapshot&)>& view_;
   const double begun_ = seconds_now();
-  // A comparison that has begun is completed whatever the budget is, so no warning is needed.
+  // A comparison that began in an earlier session goes on, in as many sessions as it needs, so no warning is
+  // needed.
   const bool comparison_has_begun_ =
       evolve::comparison_of(s_.population, evolve::leader(s_.population)) != nullptr;
   Phase phase_ = Phase::kSearch;
-  std::optional<SessionEnd> end_;  // once set, nothing more is begun
+  std::optional<SessionEnd> end_;  // once set, nothing more is begun, except the last check of the machine
   std::optional<Error> first_error_;
   int stop_level_ = 0;                 // 1: workers were asked to stop; 2: they were killed
   bool is_last_check_ = false;         // the budget is spent; a check of the machine runs

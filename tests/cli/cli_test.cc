@@ -60,7 +60,7 @@ TEST(Cli, CheckStatesWorkOnParameters) {
                         "    axis j = D\n    return x * dot(param([D, j], init=normal(1)), param([D, j], "
                         "init=normal(1)), over=j)",
                     little = "    return x * exp(param([D], init=0))";
-  EXPECT_NE(check(much, "").find("FLOPs/step train    24.68k, on parameters and constants alone = 6·D² + "),
+  EXPECT_NE(check(much, "").find("FLOPs/step train    24.67k, on parameters and constants alone = 6·D² + "),
             std::string::npos)
       << check(much, "");
   EXPECT_EQ(check(little, "").find("FLOPs/step"), std::string::npos);
