@@ -205,7 +205,8 @@ TEST(Server, FiltersSortsAndPagesDesigns) {
   EXPECT_TRUE(d.get(base + "&offset=999999999")["rows"].empty());
   const json by_id = d.get(base + "&sort=id&order=down");
   EXPECT_EQ(by_id["rows"][0]["id"], 900);
-  for (const json& row : d.get(base + "&source=random&status=stopped")["rows"]) {
+  const json stopped = d.get(base + "&source=random&status=stopped");
+  for (const json& row : stopped["rows"]) {
     EXPECT_EQ(row["source"], "random");
     EXPECT_EQ(row["status"], "stopped");
   }
