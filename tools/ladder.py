@@ -15,6 +15,7 @@ Exit status: 0 all that was asked is done, 1 something is left or failed, 2 wron
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -37,8 +38,14 @@ def command(gabbro, data, run, folder):
             "--document-tokens", str(rung.document_tokens), "--memory-limit", "6G", "--out", folder]
 
 
-def line_of(run, folder):
-    """Returns what is kept of a run, or None when its worker left no result or was stopped."""
+def child_seconds():
+    """Returns the processor seconds of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def line_of(run, folder, seconds):
+    """Returns what is kept of a run that took so many processor seconds, or None when its worker left no result or was stopped."""
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -48,6 +55,7 @@ def line_of(run, folder):
     kept = ("status", "cause", "params", "width", "bits_per_byte", "bits_error", "train_seconds", "tokens_per_second",
             "train_flops_per_token", "decode_flops_per_token", "state_bytes")
     line = {"rung": run.rung, "design": run.design, "rate": run.rate, "seed": run.seed} | {k: result.get(k) for k in kept}
+    line["cpu_seconds"] = round(seconds, 1)
     line["rounding"] = next((a["detail"] for a in result.get("anchors", []) if a["name"] == "backend = reference"), "")
     line["context"] = {str(g["tokens"]): [round(g["gain"], 5), round(g["error"] or 0, 5)] for g in result.get("context", [])}
     line["documents"] = [round(d["bits_per_byte"], 5) for d in result.get("documents", [])]
@@ -74,10 +82,12 @@ def measure(args):
         while True:
             for run in list(active):
                 process, folder = active[run]
+                before = child_seconds()
                 if process.poll() is None:
                     continue
+                seconds = child_seconds() - before
                 del active[run]
-                line = line_of(run, folder)
+                line = line_of(run, folder, seconds)
                 if line is None:
                     if not stopping:
                         broken.add(run)

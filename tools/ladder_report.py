@@ -87,7 +87,7 @@ def table_of_scores(measured, rungs):
 
 
 def table_of_rungs(measured, rungs):
-    out = ["| rung | designs | best | local control behind it | trigram control behind it | minutes a design (median) |", "|---|---|---|---|---|---|"]
+    out = ["| rung | designs | best | local control behind it | trigram control behind it | CPU minutes a design (median) |", "|---|---|---|---|---|---|"]
     for rung in rungs:
         lines = {d: line for d in DESIGNS if (line := best_line(measured, rung, d))}
         mixers = {d: x for d, x in lines.items() if d not in CONTROLS}
@@ -101,7 +101,7 @@ def table_of_rungs(measured, rungs):
                 cells.append(f"{mean:+.3f} ± {half:.3f}")
             else:
                 cells.append("")
-        minutes = sorted(x["train_seconds"] / 60 for x in mixers.values() if x.get("train_seconds"))
+        minutes = sorted(x["cpu_seconds"] / 60 for x in mixers.values() if x.get("cpu_seconds"))
         median = f"{minutes[len(minutes) // 2]:.1f}" if minutes else "not timed"
         out.append(f"| {rung} | {len(mixers)} | {best} {mixers[best]['bits_per_byte']:.3f} | {cells[0]} | {cells[1]} | {median} |")
     return out
