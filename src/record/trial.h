@@ -91,10 +91,23 @@ struct DocumentScore {
 bool same_documents(const std::vector<DocumentScore>& a, const std::vector<DocumentScore>& b);
 
 /// Names of the anchors of every result that is "done" (docs/verdict.md).
-inline constexpr std::array<std::string_view, 16> kAnchors{
-    "probe", "whole text",          "context", "unseen values",       "first loss", "finite",    "budget",
-    "text",  "better than bigrams", "weights", "backend = reference", "future",     "documents", "batch",
-    "place", "decoding = parallel"};
+inline constexpr std::array<std::string_view, 17> kAnchors{"probe",
+                                                           "whole text",
+                                                           "context",
+                                                           "unseen values",
+                                                           "first loss",
+                                                           "finite",
+                                                           "budget",
+                                                           "text",
+                                                           "better than bigrams",
+                                                           "weights",
+                                                           "backend = reference",
+                                                           "gradient",
+                                                           "future",
+                                                           "documents",
+                                                           "batch",
+                                                           "place",
+                                                           "decoding = parallel"};
 
 /// The gain of the trained weights from context beyond the last `tokens` tokens, in held-out bits per byte;
 /// positive if they use it (eval/context.h).

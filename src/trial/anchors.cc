@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "base/clock.h"
 #include "exec/reference/reference.h"
 #include "exec/reference/screen.h"
 #include "train/safetensors.h"
 #include "trial/engines.h"
+#include "trial/gradient_check.h"
 #include "trial/leak_check.h"
 
 namespace gabbro::trial {
@@ -80,12 +79,6 @@ constexpr double kAmplifiedLimit = 0.1, kAmplifiedBf16Limit = 1, kRowMeanLimit =
 
 bool is_bf16(const Evidence& e) { return e.spec.dtype == record::Dtype::kBf16; }
 
-// Rounds to the nearest bf16 value. A bf16 value is the upper half of a float32.
-double to_bf16(double v) {
-  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(v));
-  return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
-}
-
 struct Tolerance {
   double each = kFloat32Limit, mean = kFloat32Limit;
 };
@@ -108,18 +101,9 @@ double mean_difference(const std::vector<double>& a, const std::vector<double>& 
   return std::abs(sum) / static_cast<double>(a.size());
 }
 
-// Returns the row that contains the longest document.
-exec::TokenBatch longest_row(const exec::TokenBatch& batch) {
-  const std::int64_t from = longest_document(batch).from / batch.length * batch.length,
-                     to = from + batch.length;
-  const auto part = [&](const auto& x) {
-    return x.empty() ? x : std::decay_t<decltype(x)>(x.begin() + from, x.begin() + to);
-  };
-  return {.sequences = 1,
-          .length = batch.length,
-          .tokens = part(batch.tokens),
-          .targets = part(batch.targets),
-          .starts = part(batch.starts)};
+// Returns the index of the row that contains the longest document.
+std::int64_t longest_row(const exec::TokenBatch& batch) {
+  return longest_document(batch).from / batch.length;
 }
 
 std::vector<double> losses_with(exec::Model& model, const exec::TokenBatch& batch,
@@ -150,7 +134,7 @@ Anchor engines_agree(const Evidence& e) {
   const double mean = std::max(mean_difference(alone, want), mean_difference(within, want));
   const Tolerance allowed = tolerance_of(e, feed, batch.targets, want);
 
-  const exec::TokenBatch row = longest_row(e.sample);
+  const exec::TokenBatch row = row_of(e.sample, longest_row(e.sample));
   std::vector<exec::NamedArray> weights = e.model.weights();
   const auto in_float64 =
       torch_backend({.threads = e.spec.threads, .dtype = record::Dtype::kFloat64})(e.graph, e.spec.seed);
@@ -311,6 +295,7 @@ std::vector<Anchor> anchors(const Evidence& e) {
   out.push_back(
       {"weights", scored == r.weights_hash, fmt::format("scored {}, trained {}", scored, r.weights_hash)});
   out.push_back(engines_agree(e));
+  out.push_back(gradient_agrees(e.graph, e.model, e.sample, longest_row(e.sample), e.spec));
   check_leaks(e, out);
   return out;
 }

@@ -35,6 +35,7 @@ struct Evidence {
 /// - Held-out text is predicted better than by a bigram model of the same text.
 /// - The scored weights are the trained ones.
 /// - The backend gives the same losses as the reference engine for these weights.
+/// - The gradient of a row is that of the CPU engine in float64 (trial/gradient_check.h).
 /// - A position's loss does not depend on anything that the position does not see ("future", "documents",
 ///   "batch", "place").
 /// - Decoding in the backend gives the same losses as its parallel form.

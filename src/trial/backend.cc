@@ -1,5 +1,7 @@
 #include "trial/backend.h"
 
+#include <bit>
+
 #include "exec/pytorch/model.h"
 #include "exec/torch/model.h"
 #include "export/sized.h"
@@ -40,5 +42,11 @@ Result<MakeModel> pytorch_backend(exec::pytorch::Python* python, const std::stri
 }
 
 double rounding_of(record::Dtype dtype) { return dtype == record::Dtype::kBf16 ? 0x1.0p-9 : 0x1.0p-24; }
+
+double to_bf16(double v) {
+  // A bf16 value is the upper half of a float32.
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(v));
+  return std::bit_cast<float>((bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
+}
 
 }  // namespace gabbro::trial

@@ -42,4 +42,7 @@ exec::torch::Precision precision_of(record::Dtype dtype);
 /// 2^-24.
 double rounding_of(record::Dtype dtype);
 
+/// Returns the bf16 value that is nearest to `v`.
+double to_bf16(double v);
+
 }  // namespace gabbro::trial

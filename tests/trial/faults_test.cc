@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "base/random.h"
 #include "data/made_corpus.h"
@@ -100,6 +101,20 @@ TEST_F(Faults, FirstLossThatIsNotUniform) {
   EXPECT_EQ(failed(r), "first loss") << r.cause;
 }
 
+// The first moments of an update that forgets earlier gradients are its gradient.
+TEST_F(Faults, GradientsOfAnotherFunction) {
+  for (const float factor : {0.8F, 0.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    const auto r = run({.moments = [=](std::vector<exec::NamedArray>& moments) {
+      for (exec::NamedArray& a : moments)
+        if (a.name.starts_with("m/") && a.shape.size() > 1) {
+          for (float& v : a.data) v *= factor;
+          return;
+        }
+    }});
+    EXPECT_EQ(failed(r), "gradient") << factor << ": " << r.cause;
+  }
+}
+
 TEST_F(Faults, UntrainedWeightsScored) {
   // The model shows the trained weights but uses others.
   auto untrained = std::make_shared<std::unique_ptr<exec::Model>>();
@@ -136,7 +151,7 @@ TEST_F(Faults, ShuffledTargets) {
                 batch.targets[static_cast<std::size_t>(random->below(static_cast<std::int64_t>(i) + 1))]);
   }});
   EXPECT_EQ(r.status, record::Status::kRefused);
-  EXPECT_EQ(failed(r), "better than bigrams") << r.cause;
+  EXPECT_EQ(failed(r), "better than bigrams, gradient") << r.cause;
 }
 
 TEST_F(Faults, ScoresThatAreNotNumbers) {
