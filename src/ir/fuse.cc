@@ -40,20 +40,25 @@ class Fuser {
 
   // Matches e / sum(e) with e = exp(x - m), where m is the detached maximum of x along the summed axis.
   [[nodiscard]] std::optional<SoftmaxMatch> match_softmax(const Node& n) const {
+    if (n.op == Op::kDiv) return match_shares(n, n.in[0], n.in[1]);
     if (n.op != Op::kMul) return {};
-    for (int i = 0; i < 2; ++i) {
-      const NodeId e = n.in[i];
-      const Node &exponential = node(e), &inverse = node(n.in[1 - i]);
-      if (exponential.op != Op::kExp || inverse.op != Op::kRecip) continue;
-      const Node& total = node(inverse.in[0]);
-      if (total.op != Op::kSum || total.in[0] != e || total.axes.size() != 1) continue;
-      const Node& difference = node(exponential.in[0]);
-      if (difference.op != Op::kAdd || difference.type != n.type) continue;
-      for (int k = 0; k < 2; ++k) {
-        const NodeId x = difference.in[k];
-        if (is_negated_max(difference.in[1 - k], x, total.axes[0]) && node(x).type == n.type)
-          return SoftmaxMatch{x, total.axes[0]};
-      }
+    for (int i = 0; i < 2; ++i)
+      if (const Node& inverse = node(n.in[1 - i]); inverse.op == Op::kRecip)
+        if (const auto match = match_shares(n, n.in[i], inverse.in[0])) return match;
+    return {};
+  }
+
+  // Matches `n` = e / total.
+  [[nodiscard]] std::optional<SoftmaxMatch> match_shares(const Node& n, NodeId e, NodeId sum) const {
+    const Node &exponential = node(e), &total = node(sum);
+    if (exponential.op != Op::kExp || total.op != Op::kSum || total.in[0] != e || total.axes.size() != 1)
+      return {};
+    const Node& difference = node(exponential.in[0]);
+    if (difference.op != Op::kAdd || difference.type != n.type) return {};
+    for (int k = 0; k < 2; ++k) {
+      const NodeId x = difference.in[k];
+      if (is_negated_max(difference.in[1 - k], x, total.axes[0]) && node(x).type == n.type)
+        return SoftmaxMatch{x, total.axes[0]};
     }
     return {};
   }

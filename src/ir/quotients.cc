@@ -13,26 +13,6 @@ namespace gabbro::ir {
 
 namespace {
 
-// The distribution of a node's values over random first parameters. kGeneric: the probability of any number
-// is 0. kGenericOrZero: that of any number but 0 is 0. kAny: nothing is known.
-enum class Spread : std::uint8_t { kAny, kGenericOrZero, kGeneric };
-
-// The part of a node's value that decides something: nothing, whether it is 0, or all of it.
-enum class Decides : std::uint8_t { kNothing, kZero, kValue };
-
-bool is_odd(Op op) { return op == Op::kTanh || op == Op::kSin || op == Op::kErf; }
-
-// Returns true if `op` jumps at some value of its operands.
-bool jumps(Op op) {
-  return op == Op::kFloor || op == Op::kLess || op == Op::kTopK || op == Op::kMax || op == Op::kMaxOver;
-}
-
-// Returns true if the op is not defined below 0.
-bool ends_at_zero(const Node& n) {
-  return n.op == Op::kSqrt || n.op == Op::kLog || n.op == Op::kPower ||
-         (n.op == Op::kPow && n.value != std::floor(n.value));
-}
-
 // The sign that follows from the ops of a node.
 enum class Sign : std::uint8_t { kAny, kNotNegative, kPositive };
 
@@ -77,123 +57,58 @@ Sign sign_of(const Body& body, NodeId id, int depth = 0) {
   }
 }
 
-// Finds the nodes whose exact value may decide something.
+// Calls `visit` with the operands of `n` at whose values `n` may jump.
+template <class Visit>
+void for_each_decisive(const Body& body, const Node& n, const Visit& visit) {
+  const auto unless_positive = [&](int i) {
+    if (sign_of(body, n.in[i]) != Sign::kPositive) visit(n.in[i]);
+  };
+  switch (n.op) {
+    case Op::kFloor:
+    case Op::kLess:
+    case Op::kTopK:
+      for (const NodeId in : n.in) visit(in);
+      return;
+    case Op::kWhere:
+      return visit(n.in[0]);
+    case Op::kLookup:
+      return visit(n.in[1]);
+    case Op::kDiv:
+      return unless_positive(1);
+    case Op::kSqrt:
+    case Op::kLog:
+    case Op::kRecip:
+      return unless_positive(0);
+    case Op::kPow:
+      if (n.value < 0 || n.value != std::floor(n.value)) unless_positive(0);
+      return;
+    case Op::kPower:
+      if (sign_of(body, n.in[0]) == Sign::kPositive) return;
+      visit(n.in[0]), visit(n.in[1]);
+      return;
+    default:
+      return;
+  }
+}
+
+// Finds the nodes whose exact value may decide something: all that a jump depends on.
 class Deciding {
  public:
   explicit Deciding(const Graph& graph) : graph_(graph) {
-    for (const Body& body : graph.bodies) {
-      spread_.emplace_back(body.nodes.size(), Spread::kAny);
-      decides_.emplace_back(body.nodes.size(), Decides::kNothing);
-    }
-    spread_of_steps_first(0);
+    for (const Body& body : graph.bodies) decides_.emplace_back(body.nodes.size(), false);
     while (std::exchange(grown_, false))
       for (std::size_t body = 0; body < decides_.size(); ++body) sweep(body);
   }
 
-  [[nodiscard]] bool operator()(std::size_t body, NodeId id) const {
-    return decides_[body][index(id)] == Decides::kValue;
-  }
+  [[nodiscard]] bool operator()(std::size_t body, NodeId id) const { return decides_[body][index(id)]; }
 
  private:
   static std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
   [[nodiscard]] const Scan& scan_of(const Node& n) const { return graph_.scans[index(n.index)]; }
 
-  // ---- Spread, from the operands to the result ----
-
-  // Sets the spread of the nodes of a body, and of the steps of its scans where they begin.
-  void spread_of_steps_first(std::size_t body) {
-    const auto& nodes = graph_.bodies[body].nodes;
-    for (std::size_t id = 0; id < nodes.size(); ++id) {
-      const Node& n = nodes[id];
-      if (n.op == Op::kScan) {
-        enter(body, scan_of(n));
-      } else if (n.op == Op::kScanOut) {
-        const Scan& scan = scan_of(nodes[index(n.in[0])]);
-        spread_[body][id] = spread_[index(scan.body)][index(result_of(scan, n.index))];
-      } else if (n.op != Op::kArg) {
-        spread_[body][id] = spread_of(body, n);
-      }
-    }
-  }
-  void enter(std::size_t body, const Scan& scan) {
-    const auto step = index(scan.body);
-    const auto& nodes = graph_.bodies[step].nodes;
-    const std::size_t states = scan.inits.size(), sequences = states + scan.sequences.size();
-    for (std::size_t id = 0; id < nodes.size(); ++id) {
-      const auto arg = index(nodes[id].index);
-      if (nodes[id].op != Op::kArg || arg < states) continue;  // A state may be anything.
-      spread_[step][id] =
-          spread_[body]
-                 [index(arg < sequences ? scan.sequences[arg - states] : scan.invariants[arg - sequences])];
-    }
-    spread_of_steps_first(step);
-  }
-
-  [[nodiscard]] Spread spread_of(std::size_t body, const Node& n) const {
-    const auto of = [&](int i) { return spread_[body][index(n.in[i])]; };
-    // A parameter that begins as a constant is random once it is trained.
-    const auto is_constant = [&](int i) {
-      const Node* in = &graph_.node(static_cast<int>(body), n.in[i]);
-      while (info(in->op).kind == Kind::kAxes && in->op != Op::kPad)
-        in = &graph_.node(static_cast<int>(body), in->in[0]);
-      const bool is_param =
-          in->op == Op::kParam && graph_.params[index(in->index)].init.kind == Init::Kind::kConstant;
-      return is_param ? graph_.params[index(in->index)].init.a != 0 : in->op == Op::kConst && in->value != 0;
-    };
-    switch (n.op) {
-      case Op::kParam: {
-        const Init& init = graph_.params[index(n.index)].init;
-        if (init.kind != Init::Kind::kConstant) return Spread::kGeneric;
-        return init.a == 0 ? Spread::kGenericOrZero : Spread::kAny;
-      }
-      case Op::kInput:
-        return Spread::kGeneric;
-      case Op::kAdd:
-        return std::max(of(0), of(1)) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
-      case Op::kMul:
-        if (is_constant(0)) return of(1);
-        if (is_constant(1)) return of(0);
-        [[fallthrough]];
-      case Op::kDot:
-        if (std::min(of(0), of(1)) == Spread::kGeneric) return Spread::kGeneric;
-        return std::max(of(0), of(1)) == Spread::kAny ? Spread::kAny : Spread::kGenericOrZero;
-      case Op::kDiv:
-        return is_constant(1) ? of(0) : Spread::kAny;  // x / x is 1
-      case Op::kWhere:
-        return std::min(of(1), of(2));
-      case Op::kLookup:
-      case Op::kSum:
-      case Op::kMaxOver:
-      case Op::kDetach:
-      case Op::kPast:
-        return of(0);
-      case Op::kShift:
-      case Op::kPad:
-        return std::min(of(0), Spread::kGenericOrZero);
-      case Op::kMax:
-        return std::min(of(0), of(1)) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
-      case Op::kFloor:
-      case Op::kLess:
-      case Op::kTopK:
-      case Op::kPower:  // x ** 0 is 1
-        return Spread::kAny;
-      default:
-        break;
-    }
-    const Kind kind = info(n.op).kind;
-    if (kind == Kind::kAxes || is_odd(n.op)) return of(0);
-    return kind == Kind::kPointwise && of(0) == Spread::kGeneric ? Spread::kGeneric : Spread::kAny;
-  }
-
-  // ---- Decisions, from the results to the operands ----
-
-  void mark(std::size_t body, NodeId id, Decides what) {
-    if (id < 0) return;
-    const Spread spread = spread_[body][index(id)];
-    if (spread == Spread::kGeneric) return;  // A random value is at no threshold.
-    if (spread == Spread::kGenericOrZero) what = std::min(what, Decides::kZero);
-    if (decides_[body][index(id)] >= what) return;
-    decides_[body][index(id)] = what;
+  void mark(std::size_t body, NodeId id) {
+    if (id < 0 || decides_[body][index(id)]) return;
+    decides_[body][index(id)] = true;
     grown_ = true;
   }
 
@@ -203,28 +118,14 @@ class Deciding {
     for (auto id = static_cast<NodeId>(nodes.size()); id-- > 0;) {
       const Node& n = nodes[index(id)];
       if (n.op == Op::kScan) bind(body, scan_of(n));
-      if (n.op == Op::kWhere) mark(body, n.in[0], Decides::kValue);
-      if (n.op == Op::kLookup) mark(body, n.in[1], Decides::kValue);
-      const bool decides =
-          jumps(n.op) || (ends_at_zero(n) && sign_of(graph_.bodies[body], n.in[0]) != Sign::kPositive);
-      if (decides)
-        for (const NodeId in : n.in) mark(body, in, Decides::kValue);
-      const Spread spread = spread_[body][index(id)];
-      const Decides what = decides_[body][index(id)];
-      if (what == Decides::kNothing) continue;
+      for_each_decisive(graph_.bodies[body], n, [&](NodeId in) { mark(body, in); });
+      if (!decides_[body][index(id)] || n.op == Op::kScan) continue;
       if (n.op == Op::kScanOut) {
         const Scan& scan = scan_of(nodes[index(n.in[0])]);
-        mark(index(scan.body), result_of(scan, n.index), what);
-        continue;
+        mark(index(scan.body), result_of(scan, n.index));
+      } else {
+        for (const NodeId in : n.in) mark(body, in);
       }
-      // A value of random signs is 0 only where all that it adds up is 0.
-      const bool adds =
-          n.op == Op::kAdd || ((n.op == Op::kDot || n.op == Op::kSum) && spread == Spread::kAny);
-      const bool keeps_zero = n.op == Op::kMul || n.op == Op::kDiv || n.op == Op::kDot || n.op == Op::kSum ||
-                              n.op == Op::kWhere || n.op == Op::kDetach || n.op == Op::kShift ||
-                              n.op == Op::kPast || n.op == Op::kLookup || n.op == Op::kMaxOver ||
-                              is_odd(n.op) || info(n.op).kind == Kind::kAxes;
-      for (const NodeId in : n.in) mark(body, in, adds || !keeps_zero ? Decides::kValue : what);
     }
   }
 
@@ -243,21 +144,17 @@ class Deciding {
     const Body& inner = graph_.bodies[step];
     const std::size_t states = scan.inits.size(), sequences = states + scan.sequences.size();
     for (std::size_t id = 0; id < inner.nodes.size(); ++id) {
-      const Decides what = decides_[step][id];
-      if (inner.nodes[id].op != Op::kArg || what == Decides::kNothing) continue;
+      if (inner.nodes[id].op != Op::kArg || !decides_[step][id]) continue;
       const auto arg = index(inner.nodes[id].index);
-      if (arg < states) mark(step, inner.outputs[arg], what);
-      mark(body,
-           arg < states      ? scan.inits[arg]
-           : arg < sequences ? scan.sequences[arg - states]
-                             : scan.invariants[arg - sequences],
-           what);
+      if (arg < states) mark(step, inner.outputs[arg]);
+      mark(body, arg < states      ? scan.inits[arg]
+                 : arg < sequences ? scan.sequences[arg - states]
+                                   : scan.invariants[arg - sequences]);
     }
   }
 
   const Graph& graph_;
-  std::vector<std::vector<Spread>> spread_;
-  std::vector<std::vector<Decides>> decides_;
+  std::vector<std::vector<bool>> decides_;
   bool grown_ = true;  // marks were added that the last sweeps may not have carried on
 };
 

@@ -190,7 +190,27 @@ TEST(TorchAgrees, OnQuotientsThatDecide) {
            "    return x * sum(level % 1, over=c)\n",
            "    z = shift(linear(x, D), 1) + position() / 41\n    return x * floor(z * (position() < 1) + "
            "1)\n",
+           // Compared with a value that depends on the same random one.
+           "    r = minimum(position() + 1, 107) / 107\n    return where(x * r == x, linear(x, D), x)\n",
+           "    axis e = 2\n    r = minimum(position() + 1, 107) / 107\n"
+           "    return x * take(top_k(x * where(iota(e) == 0, r, 1), 1, over=e), e, 0)\n",
+           "    b = param([D], init=normal(1))\n"
+           "    return x * where(b + minimum(position() + 1, 107) / 107 >= b + 1, 1, 0)\n",
+           "    return x * floor(x * (minimum(position() + 1, 107) / 107) / x + 0.0)\n",
+           "    scan c: [] = 0:\n        c = minimum(c + 1, 107)\n        y = where(x * (c / 107) == x, x, "
+           "1)\n"
+           "    return y\n",
+           "    r = minimum(lag() + 1, 107) / 107\n"
+           "    return sum(past(x) * where(past(x) * r >= past(x), 1, 0), over=s)\n",
+           "    return where(x * (cumsum(1 + 0 * x) / (position() + 1)) == x, x, 1)\n",
+           // Of values that saturate.
+           "    return x + floor((sigmoid(1e8 * linear(x, D)) * 40 + 1) / 41)\n",
+           "    return x + cumsum(sigmoid(1e8 * linear(x, D))) // 41\n",
+           "    return x + floor((41 + exp(-100 * exp(x))) / 41)\n",
            // At the end of the numbers for which a function is defined.
+           "    r = minimum(position() + 1, 107) / 107\n    return x + sqrt(x * r - x + abs(x * r - x) + 0 * "
+           "x)\n",
+           "    r = minimum(position() + 1, 107) / 107\n    return where(1 / (x * r - x) > 1e30, x, 1)\n",
            "    n = position() + 1\n    return x * (1 + sqrt(log(n / minimum(n, 41))))\n",
            "    n = position() + 1\n    return x * (1 + (n / minimum(n, 41) - 1) ** 0.3)\n",
        }) {

@@ -107,9 +107,10 @@ std::int64_t asked_positions(const TokenBatch& batch) {
   return batch.sequences * batch.length - skipped;
 }
 
-// The graph that runs, before differentiation.
+// The graph that runs, before differentiation. In float64, by which others are judged, quotients are computed
+// as they are written.
 ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
-  ir::Graph out = ir::with_reciprocals(graph);
+  ir::Graph out = options.precision == Precision::kFloat64 ? graph : ir::with_reciprocals(graph);
   if (options.recurrences) out = ir::lower_recurrences(out, *options.recurrences).graph;
   if (options.convolutions) out = ir::convolve(out);
   return ir::fuse(out);
