@@ -203,7 +203,7 @@ TEST(TorchAgrees, OnQuotientsThatDecide) {
            "    r = minimum(lag() + 1, 107) / 107\n"
            "    return sum(past(x) * where(past(x) * r >= past(x), 1, 0), over=s)\n",
            "    return where(x * (cumsum(1 + 0 * x) / (position() + 1)) == x, x, 1)\n",
-           // Of values that saturate.
+           // Where values saturate.
            "    return x + floor((sigmoid(1e8 * linear(x, D)) * 40 + 1) / 41)\n",
            "    return x + cumsum(sigmoid(1e8 * linear(x, D))) // 41\n",
            "    return x + floor((41 + exp(-100 * exp(x))) / 41)\n",
