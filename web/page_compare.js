@@ -56,6 +56,12 @@ function addForm(context, all) {
     h("button", { type: "submit" }, "Add"));
 }
 
+// The curves of all that is compared, in one figure.
+function overlay(head, kind, names, empty) {
+  const path = "/api/curves?" + new URLSearchParams(names.map((name) => [kind, name]));
+  return [h("h3", null, head), figure(path, { id: path, empty })];
+}
+
 function compareDesigns(context, data) {
   const d = data.designs, number = (x, text) => (x === null || x === undefined ? "–" : { value: x, text });
   const rungs = [...new Set(d.flatMap((x) => x.rungs.map((r) => r.name)))];
@@ -68,7 +74,7 @@ function compareDesigns(context, data) {
   ]),
   data.diffs.map((diff) => diff.count ? [h("h3", null, `From ${diff.before} to ${diff.after}`), changesTable(diff.changes, diff.count)] : null),
   d.length > 1 ? d.slice(1).filter((x) => x.key === d[0].key).map((x) => figure(`/api/c/${x.key}/figure` + query({ name: "documents", design: x.id, against: d[0].id }), { id: `compare ${x.name} ${d[0].name}` })) : null,
-  d.map((x) => x.rungs.length ? [h("h3", null, `Curves of ${x.label}`), figure(`/api/c/${x.key}/figure` + query({ name: "design", design: x.id }), { id: `compare curve ${x.name}` })] : null)];
+  overlay("Training losses", "design", d.map((x) => x.name), "These designs have no score at a common rung.")];
 }
 
 function compareCampaigns(context, data) {
@@ -80,7 +86,7 @@ function compareCampaigns(context, data) {
     ["designs", o.map((x) => count(x.designs))], ["runs", o.map((x) => count(x.runs))], ["worked", o.map((x) => duration(x.seconds))], ["tokens", o.map((x) => amount(x.tokens))],
     ...rungs.map((name) => [`best at ${name}`, o.map((x) => { const r = x.ladder.find((y) => y.name === name); return r && r.best !== null ? [h("a", { href: `/c/${x.key}/design/${r.best_design}` }, bits(r.best)), h("span.soft", null, r.baseline_bits !== null ? ` baseline ${bits(r.baseline_bits)}` : "")] : "–"; })]),
   ]), h("p.soft", null, "Scores of different corpora or token budgets are not comparable."),
-  o.map((x) => [h("h3", null, x.key), figure(`/api/c/${x.key}/figure?name=progress`, { id: `compare progress ${x.key}`, empty: "No candidate has a score yet." })])];
+  overlay("Best scores over time", "campaign", o.map((x) => x.key), "No rung at which a candidate of each has a score.")];
 }
 
 export function draw(data, context) {

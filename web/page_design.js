@@ -4,7 +4,7 @@ import { get as request, query } from "/assets/api.js";
 import { h } from "/assets/dom.js";
 import { figure } from "/assets/figure.js";
 import { amount, bits, count, duration, signed, time } from "/assets/format.js";
-import { vetoControl } from "/assets/steering.js";
+import { designControls } from "/assets/steering.js";
 import { table } from "/assets/table.js";
 
 export const title = (data, context) => `#${context.id}, ${context.key}`;
@@ -115,5 +115,5 @@ export function draw(d, context) {
     d.task ? [h("h2", null, "How agents made it"), h("pre.text", null, d.task), conversation(context)] : null,
     h("h2", null, "Commands"),
     h("ul.plain.commands", null, d.commands.map((c) => h("li", null, h("span.soft", null, c.what), h("code", null, c.text), copyButton(c.text)))),
-    d.may_be_vetoed ? [h("h2", null, "Steering"), vetoControl(context, d)] : null);
+    d.may_be_vetoed ? [h("h2", null, "Steering"), designControls(context, d)] : null);
 }

@@ -64,8 +64,13 @@ export function controls(context, data) {
     data.at_rest ? h("p.soft", null, "The server starts no process. To continue the campaign: ", h("code", null, `gabbro resume ${data.dir}`)) : null);
 }
 
-export function vetoControl(context, design) {
+export function designControls(context, design) {
   return h("div.veto", null,
+    design.may_be_promoted ? h("form.row", { onsubmit: (event) => {
+      event.preventDefault();
+      send(context, { what: "promote", design: design.id, text: event.target.elements.reason.value });
+    } }, h("input", { name: "reason", "aria-label": "reason of the promotion", placeholder: "reason", maxlength: "1000", autocomplete: "off" }),
+      h("button", { type: "submit" }, `Train it at ${design.may_be_promoted}`), h("span.soft", null, "By hand: the run decides nothing.")) : null,
     design.status === "vetoed" ? h("span.soft", null, "Vetoed: excluded from promotion, breeding and the final comparison.")
       : h("form.row", { onsubmit: (event) => {
         event.preventDefault();

@@ -26,6 +26,8 @@ std::string steering_text(const record::Steered& s) {
   if (s.what == record::Steering::kDirection) return "direction: " + s.text;
   if (s.what == record::Steering::kVeto)
     return fmt::format("veto of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
+  if (s.what == record::Steering::kPromote)
+    return fmt::format("promotion by hand of #{}{}", s.design, s.text.empty() ? "" : ": " + s.text);
   if (s.what == record::Steering::kForget) return "all directions forgotten";
   return fmt::format("{}{}{}", s.what, s.text.empty() ? "" : ": ", s.text);
 }

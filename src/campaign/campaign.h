@@ -139,6 +139,8 @@ class Campaign {
 
 /// Convert a plan to and from the text in the first event. Errors: "preset".
 std::string to_toml(const CampaignPlan& plan);
+/// Returns the plan for readers, without its secret: whoever knows that, knows the texts that judge.
+std::string public_toml(CampaignPlan plan);
 Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun);
 /// Returns the spec of a run, as determined by the plan and the run's events. It lacks the folder and what
 /// depends on other runs: hurdles, and the hash of the text that all runs of its rung and seed read. Errors:

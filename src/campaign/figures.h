@@ -45,6 +45,9 @@ std::vector<std::pair<double, double>> training_curve(const CampaignReading& rea
 /// Draws the training losses of one design at a rung, beside its parent's and those of the known designs.
 Figure design_figure(const CampaignReading& reading, const store::Store& store, std::int64_t design, int rung,
                      double from = 0, double to = 0);
+/// Returns the best score of a candidate so far at a rung: (seconds since the campaign began, bits per byte)
+/// wherever it fell.
+std::vector<std::pair<double, double>> best_so_far(const CampaignReading& reading, int rung);
 /// Draws the best score of a candidate so far at a rung against the time that passed since the campaign
 /// began, beside the scores of the known designs.
 Figure progress_figure(const CampaignReading& reading, int rung, double from = 0, double to = 0);
@@ -63,12 +66,21 @@ Figure funnel_figure(const CampaignReading& reading, const std::vector<Funnel>& 
 /// without a leader), for the tokens from `from` to `to` (an empty range: all).
 Figure learning_figure(const CampaignReading& reading, const store::Store& store,
                        const CampaignVerdict& verdict, double from = 0, double to = 0);
-/// A cost of a design, at the size of the first rung.
-enum class Cost : std::uint8_t { kDecode, kTrain, kState };
-/// Returns the axes of costs by their names in addresses: "decode", "train", "state".
-std::optional<Cost> cost_named(std::string_view name);
-/// Draws bits per byte at `rung` against a cost, with the Pareto front. `leader` is a design's id; 0: none.
-Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader, Cost cost = Cost::kDecode);
+/// A value of a design that an axis shows; less is better. Costs are those at the size of the first rung.
+struct Quantity {
+  enum class Of : std::uint8_t { kBits, kDecode, kTrain, kState } of = Of::kBits;
+  int rung = 0;  // of kBits
+};
+/// Returns the quantity of a name in addresses: "decode", "train", "state", "bits0", "bits1", ... (bits per
+/// byte at a rung). Nothing for other names, and for rungs that the campaign does not have.
+std::optional<Quantity> quantity_named(std::string_view name, std::size_t rungs);
+/// Draws all designs that have two quantities, with the Pareto front of the two. `leader` is a design's id;
+/// 0: none.
+Figure plane_figure(const CampaignReading& reading, Quantity x, Quantity y, std::int64_t leader);
+/// Draws bits per byte at `rung` against decoding FLOPs.
+inline Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t leader) {
+  return plane_figure(reading, {Quantity::Of::kDecode}, {Quantity::Of::kBits, rung}, leader);
+}
 /// Draws the scores of all designs at the first rung by generation, and the lineage of the leader (0: none).
 Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
 /// Draws the best score that each strategy has found at the first rung against its training FLOPs so far.

@@ -211,33 +211,51 @@ Figure design_figure(const CampaignReading& r, const store::Store& store, std::i
   return out;
 }
 
-Figure progress_figure(const CampaignReading& r, int rung, double from, double to) {
+namespace {
+
+// A run of the search that became the best so far.
+struct Best {
+  double seconds = 0;  // since the campaign began
+  double bits = 0;
+  std::int64_t design = 0;
+};
+
+std::vector<Best> bests(const CampaignReading& r, int rung) {
   const Population& p = r.population;
-  struct Ended {
-    double time;  // in the figure's unit, since the campaign began
-    const evolve::Trial* trial;
-  };
-  constexpr double kHour = 3600, kMinute = 60, kMostMinutes = 3 * kHour;
-  const bool in_hours = r.last - r.begun > kMostMinutes;
-  const double unit = in_hours ? kHour : kMinute;
-  std::vector<Ended> order;
+  std::vector<Best> order;
   for (const evolve::Trial& t : p.trials()) {
     const RunTimes& times = r.times.at(static_cast<std::size_t>(t.begun.id - 1));
     if (t.begun.rung == rung && t.ended && t.status == record::Status::kDone && times.ended > 0 &&
-        std::isfinite(t.bits) && !evolve::is_verdict_run(t) &&
+        std::isfinite(t.bits) && evolve::guides_search(t) &&
         evolve::is_candidate(p.individual(t.begun.design)))
-      order.push_back({(times.ended - r.begun) / unit, &t});
+      order.push_back({std::max(0.0, times.ended - r.begun), t.bits, t.begun.design});
   }
   std::stable_sort(order.begin(), order.end(),
-                   [](const Ended& a, const Ended& b) { return a.time < b.time; });
+                   [](const Best& a, const Best& b) { return a.seconds < b.seconds; });
+  std::vector<Best> out;
+  for (const Best& e : order)
+    if (out.empty() || e.bits < out.back().bits) out.push_back(e);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::pair<double, double>> best_so_far(const CampaignReading& r, int rung) {
+  std::vector<std::pair<double, double>> out;
+  for (const Best& b : bests(r, rung)) out.emplace_back(b.seconds, b.bits);
+  return out;
+}
+
+Figure progress_figure(const CampaignReading& r, int rung, double from, double to) {
+  const Population& p = r.population;
+  constexpr double kHour = 3600, kMinute = 60, kMostMinutes = 3 * kHour;
+  const bool in_hours = r.last - r.begun > kMostMinutes;
+  const double unit = in_hours ? kHour : kMinute;
+  const std::vector<Best> found = bests(r, rung);
+  if (found.empty()) return {};
   Curve best{.label = "", .style = "winner", .points = {}};
-  std::int64_t holder = 0;
-  for (const Ended& e : order)
-    if (best.points.empty() || e.trial->bits < best.points.back().second) {
-      best.points.emplace_back(std::max(0.0, e.time), e.trial->bits);
-      holder = e.trial->begun.design;
-    }
-  if (best.points.empty()) return {};
+  for (const Best& b : found) best.points.emplace_back(b.seconds / unit, b.bits);
+  const std::int64_t holder = found.back().design;
   best.points.emplace_back(std::max((r.last - r.begun) / unit, best.points.back().first + 0.01),
                            best.points.back().second);
   best.label = fmt::format("#{} {:.4f}", holder, best.points.back().second);

@@ -85,99 +85,148 @@ double worst_drawn(const std::vector<Ranked>& ranked, const Population& p) {
 
 namespace {
 
-struct CostAxis {
-  const char *name, *title, *axis;
-  double record::DesignCreated::*value;
+using Of = Quantity::Of;
+
+struct QuantityText {
+  const char *name, *axis;
 };
-// In the order of Cost.
-constexpr CostAxis kCosts[] = {
-    {"decode", "Bits per byte against decoding cost",
-     "decoding, FLOPs per token at the size of the first rung", &record::DesignCreated::decode_flops},
-    {"train", "Bits per byte against training cost",
-     "training, FLOPs per token at the size of the first rung", &record::DesignCreated::train_flops},
-    {"state", "Bits per byte against decoding state",
-     "state of decoding, bytes at the size and context of the first rung",
-     &record::DesignCreated::state_bytes}};
+// In the order of Quantity::Of.
+constexpr QuantityText kQuantities[] = {
+    {"bits", "bits per byte"},
+    {"decode", "decoding, FLOPs per token at the size of the first rung"},
+    {"train", "training, FLOPs per token at the size of the first rung"},
+    {"state", "state of decoding, bytes at the size and context of the first rung"}};
+
+std::string axis_text(const CampaignReading& r, Quantity q) {
+  const char* text = kQuantities[static_cast<std::size_t>(q.of)].axis;
+  return q.of == Of::kBits ? fmt::format("{} at {}", text, r.rung(q.rung).name) : text;
+}
+
+// A design in a plane.
+struct PlanePoint {
+  std::int64_t design = 0;
+  double x = 0, y = 0;
+};
+
+// Returns the values of a quantity by design; 0: none.
+std::vector<double> values_of(const Population& p, Quantity q) {
+  std::vector<double> out(p.individuals().size() + 1, 0);
+  if (q.of == Of::kBits)
+    for (const Ranked& k : ranking(p, q.rung)) out[static_cast<std::size_t>(k.design)] = k.bits;
+  else
+    for (const Individual& i : p.individuals())
+      out[static_cast<std::size_t>(i.created.id)] = q.of == Of::kDecode  ? i.created.decode_flops
+                                                    : q.of == Of::kTrain ? i.created.train_flops
+                                                                         : i.created.state_bytes;
+  return out;
+}
+
+// Returns the designs that have both quantities, those with the least `y` first.
+std::vector<PlanePoint> points_of(const Population& p, Quantity x, Quantity y) {
+  const std::vector<double> across = values_of(p, x), up = values_of(p, y);
+  std::vector<PlanePoint> out;
+  for (const Ranked& k : ranking(p, x.of == Of::kBits ? x.rung : y.of == Of::kBits ? y.rung : 0)) {
+    const auto id = static_cast<std::size_t>(k.design);
+    if (across[id] > 0 && up[id] > 0) out.push_back({k.design, across[id], up[id]});
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const PlanePoint& a, const PlanePoint& b) { return a.y < b.y; });
+  return out;
+}
+
+// Returns the largest value to draw of each axis. Scores far behind would compress the rest of the plot: the
+// better three quarters of the designs take 40 % of an axis of scores, or more if a known design is worse.
+double most_drawn(const Population& p, const std::vector<PlanePoint>& points, double PlanePoint::*value,
+                  Quantity q) {
+  std::vector<Ranked> ranked;
+  for (const PlanePoint& k : points) ranked.push_back({.design = k.design, .bits = k.*value});
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.bits < b.bits; });
+  return q.of == Of::kBits ? worst_drawn(ranked, p) : ranked.back().bits;
+}
 
 }  // namespace
 
-std::optional<Cost> cost_named(std::string_view name) {
-  for (std::size_t k = 0; k < std::size(kCosts); ++k)
-    if (name == kCosts[k].name) return static_cast<Cost>(k);
+std::optional<Quantity> quantity_named(std::string_view name, std::size_t rungs) {
+  for (std::size_t k = 1; k < std::size(kQuantities); ++k)
+    if (name == kQuantities[k].name) return Quantity{static_cast<Of>(k)};
+  for (std::size_t rung = 0; rung < rungs; ++rung)
+    if (name == fmt::format("bits{}", rung)) return Quantity{Of::kBits, static_cast<int>(rung)};
   return std::nullopt;
 }
 
-Figure cost_figure(const CampaignReading& r, int rung, std::int64_t leader, Cost cost) {
-  const CostAxis& axis = kCosts[static_cast<std::size_t>(cost)];
+Figure plane_figure(const CampaignReading& r, Quantity across, Quantity up, std::int64_t leader) {
   const Population& p = r.population;
-  std::vector<Ranked> all = ranking(p, rung);
-  std::erase_if(all, [&](const Ranked& k) { return !(p.individual(k.design).created.*axis.value > 0); });
+  const std::vector<PlanePoint> all = points_of(p, across, up);
   if (all.empty()) return {};
-  const std::vector<std::int64_t> front = evolve::pareto_front(p, rung);
-  const double worst = worst_drawn(all, p);
-  const auto beyond = static_cast<std::size_t>(
-      std::count_if(all.begin(), all.end(), [&](const Ranked& k) { return k.bits > worst; }));
-  double low = std::numeric_limits<double>::infinity(), high = 0;
-  for (const Ranked& k : all) {
-    low = std::min(low, p.individual(k.design).created.*axis.value);
-    high = std::max(high, p.individual(k.design).created.*axis.value);
-  }
+  const double most_x = most_drawn(p, all, &PlanePoint::x, across),
+               most_y = most_drawn(p, all, &PlanePoint::y, up);
+  const auto is_drawn = [&](const PlanePoint& k) { return k.x <= most_x && k.y <= most_y; };
+  const auto beyond =
+      std::count_if(all.begin(), all.end(), [&](const PlanePoint& k) { return !is_drawn(k); });
+  double least_x = std::numeric_limits<double>::infinity();
+  for (const PlanePoint& k : all) least_x = std::min(least_x, k.x);
   constexpr double kTop = 30, kBottom = 400, kLeft = 60, kRight = 860;
-  const Scale x = scale_of(low, high, kLeft, kRight, /*log=*/true),
-              y = scale_of(all.front().bits, worst, kBottom, kTop);
-  Picture out(kWidth, kBottom + 44, axis.title);
-  out.y_axis(y, kLeft, kRight, "bits per byte (lower is better)", 6);
-  out.x_axis(x, kTop, kBottom, axis.axis);
-  const auto point_of = [&](const Ranked& k) {
-    return std::pair{x.at(p.individual(k.design).created.*axis.value), y.at(k.bits)};
+  const Scale x = scale_of(least_x, most_x, kLeft, kRight, /*log=*/across.of != Of::kBits),
+              y = scale_of(all.front().y, most_y, kBottom, kTop, /*log=*/up.of != Of::kBits);
+  const std::string x_text = axis_text(r, across), y_text = axis_text(r, up);
+  Picture out(kWidth, kBottom + 44, fmt::format("{} against {}", y_text, x_text));
+  out.y_axis(y, kLeft, kRight, fmt::format("{} (lower is better)", y_text), 6);
+  out.x_axis(x, kTop, kBottom, x_text);
+  const auto point_of = [&](const PlanePoint& k) { return std::pair{x.at(k.x), y.at(k.y)}; };
+  const auto hover = [&](const PlanePoint& k) {
+    const Quantity bits = up.of == Of::kBits ? up : across.of == Of::kBits ? across : Quantity{};
+    return hover_of(p.individual(k.design), p.standing(p.individual(k.design), bits.rung).bits);
   };
-  const std::vector<Ranked> drawn = thinned(all);
-  for (const Ranked& k : drawn)
-    if (const Individual& i = p.individual(k.design); evolve::is_candidate(i) && k.bits <= worst)
-      out.dot(point_of(k).first, point_of(k).second, 3, "candidate", hover_of(i, k.bits), k.design);
-  // Draws the Pareto front in the two axes of the figure. A design right of it costs more than a better one.
+  const std::vector<PlanePoint> drawn = thinned(all);
+  for (const PlanePoint& k : drawn)
+    if (evolve::is_candidate(p.individual(k.design)) && is_drawn(k))
+      out.dot(point_of(k).first, point_of(k).second, 3, "candidate", hover(k), k.design);
+  // Draws the Pareto front in the two axes of the figure. A design right of it is beaten in both.
   std::vector<std::pair<double, double>> border;
-  double cheapest = std::numeric_limits<double>::infinity();
-  for (const Ranked& k : all) {
+  double leftmost = std::numeric_limits<double>::infinity();
+  for (const PlanePoint& k : all) {
     const auto [px, py] = point_of(k);
-    if (!(px < cheapest) || k.bits > worst) continue;
-    if (border.empty())
-      border.emplace_back(kRight, py);
-    else
-      border.emplace_back(cheapest, py);
+    if (!(px < leftmost) || !is_drawn(k)) continue;
+    border.emplace_back(border.empty() ? kRight : leftmost, py);
     border.emplace_back(px, py);
-    cheapest = px;
+    leftmost = px;
   }
-  if (!border.empty()) border.emplace_back(cheapest, kTop);
+  if (!border.empty()) border.emplace_back(leftmost, kTop);
   out.polyline(border, "front-line");
+  const bool with_front = up.of == Of::kBits && across.of != Of::kBits;
+  const std::vector<std::int64_t> front =
+      with_front ? evolve::pareto_front(p, up.rung) : std::vector<std::int64_t>();
   Labels labels;
-  for (const Ranked& k : all) {
+  for (const PlanePoint& k : all) {
     const Individual& i = p.individual(k.design);
-    if (k.bits > worst) continue;
-    const bool on_front = std::find(front.begin(), front.end(), k.design) != front.end();
-    if (on_front)
-      out.dot(point_of(k).first, point_of(k).second, 5, "front",
-              "on the Pareto front: " + hover_of(i, k.bits), k.design);
+    if (!is_drawn(k)) continue;
+    if (std::find(front.begin(), front.end(), k.design) != front.end())
+      out.dot(point_of(k).first, point_of(k).second, 5, "front", "on the Pareto front: " + hover(k),
+              k.design);
     if (evolve::is_known(i))
-      out.diamond(point_of(k).first, point_of(k).second, 6, "baseline", hover_of(i, k.bits), k.design);
-    if (k.design == leader)
-      out.dot(point_of(k).first, point_of(k).second, 8, "ring", hover_of(i, k.bits), k.design);
+      out.diamond(point_of(k).first, point_of(k).second, 6, "baseline", hover(k), k.design);
+    if (k.design == leader) out.dot(point_of(k).first, point_of(k).second, 8, "ring", hover(k), k.design);
   }
-  for (const Ranked& k : all) {
+  for (const PlanePoint& k : all) {
     const Individual& i = p.individual(k.design);
+    if (!is_drawn(k)) continue;
     if (k.design == leader)
       labels.put(out, point_of(k).first, point_of(k).second, fmt::format("#{}", k.design),
                  "strong text-winner");
-    if (evolve::is_known(i) && k.bits <= worst)
+    if (evolve::is_known(i))
       labels.put(out, point_of(k).first, point_of(k).second, one_line(i.created.name, 20), "label");
   }
-  std::string caption = fmt::format(
-      "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
-      "bits per byte, decoding FLOPs and training FLOPs at once; the line is the Pareto front in the two "
-      "axes shown.",
-      r.rung(rung).name, count_of(static_cast<std::int64_t>(front.size()), "design"));
+  std::string caption =
+      "Diamonds are baselines, the ring is the leader; the line is the Pareto front in the two axes shown.";
+  if (with_front)
+    caption = fmt::format(
+        "At {}. Diamonds are baselines, the ring is the leader; filled dots are the {} that nothing beats in "
+        "bits per byte, decoding FLOPs and training FLOPs at once; the line is the Pareto front in the two "
+        "axes shown.",
+        r.rung(up.rung).name, count_of(static_cast<std::int64_t>(front.size()), "design"));
   if (beyond > 0)
-    caption += fmt::format(" {} beyond the upper edge.",
+    caption += fmt::format(" {} beyond the edges.",
                            beyond == 1 ? "1 design is" : fmt::format("{} designs are", beyond));
   return {out.str(), caption + drawn_text(drawn.size(), all.size())};
 }

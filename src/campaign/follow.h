@@ -18,6 +18,9 @@ class RecordFollower {
   /// Applies the events that `store` has beyond those seen, and returns the designs that they concern. After
   /// an error the reading is incomplete and must not be used. Errors: as read_record. O(new events).
   Result<std::set<std::int64_t>> catch_up(const store::Store& store);
+  /// Returns true if `store` holds the record that was read, with the same events or more: a folder may be
+  /// replaced by another campaign, or by an older copy.
+  [[nodiscard]] bool follows(const store::Store& store) const;
   [[nodiscard]] const CampaignReading& reading() const { return reading_; }
   /// Returns the number of events seen.
   [[nodiscard]] std::int64_t events() const { return events_; }

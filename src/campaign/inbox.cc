@@ -61,10 +61,22 @@ Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
 
 namespace {
 
+// Returns true if the design was created by the search or by a user.
+bool is_of_search(const store::DesignRow& design) {
+  return design.created.origin == record::Origin::kSearch || design.created.origin == record::Origin::kUser;
+}
+
 // Checks a request against the record.
 Result<bool> check_request(const record::Steered& request, const store::Store& store) {
-  if (request.what != record::Steering::kVeto) return true;
+  if (request.what != record::Steering::kVeto && request.what != record::Steering::kPromote) return true;
   GABBRO_TRY(design, store.design(request.design));
+  if (request.what == record::Steering::kPromote)
+    return is_of_search(design)
+               ? Result<bool>(true)
+               : fail("usage",
+                      fmt::format("design {} is the {} {}, which cannot be promoted by hand", request.design,
+                                  record::word_of(design.created.origin), design.created.name),
+                      "promote a design of the search or of your own");
   if (design.created.origin == record::Origin::kBaseline || design.created.origin == record::Origin::kControl)
     return fail("usage",
                 fmt::format("design {} is the {} {}, which cannot be vetoed", request.design,

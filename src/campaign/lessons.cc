@@ -150,7 +150,7 @@ std::vector<std::string> evidence_lines(const Population& p, const Individual& i
                                 difference_from_baseline(p, i, r)));
     for (const std::int64_t id : i.trials) {
       const evolve::Trial& t = p.trial(id);
-      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || evolve::is_verdict_run(t))
+      if (t.begun.rung != r || !t.ended || t.status == record::Status::kDone || !evolve::guides_search(t))
         continue;
       out.push_back(t.status == record::Status::kHurdle
                         ? where + ": stopped early, its loss was among the worst"

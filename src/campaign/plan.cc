@@ -32,6 +32,11 @@ std::string to_toml(const CampaignPlan& plan) {
   return out.str() + std::string(kBorder) + to_toml(plan.settings);
 }
 
+std::string public_toml(CampaignPlan plan) {
+  plan.secret.clear();
+  return to_toml(plan);
+}
+
 Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
   const std::size_t border = begun.config.find(kBorder);
   const toml::parse_result head = toml::parse(std::string_view(begun.config).substr(0, border));

@@ -227,6 +227,13 @@ Result<RecordFollower> RecordFollower::read(const store::Store& store) {
   return RecordFollower(std::move(reading), store.event_count());
 }
 
+bool RecordFollower::follows(const store::Store& store) const {
+  const auto campaign = store.campaign();
+  const auto plan = campaign ? parse_plan(*campaign) : Result<CampaignPlan>(tl::unexpected(campaign.error()));
+  // The secret is drawn at random, so that no other campaign has it.
+  return plan && to_toml(*plan) == to_toml(reading_.plan) && store.event_count() >= events_;
+}
+
 Result<std::set<std::int64_t>> RecordFollower::catch_up(const store::Store& store) {
   constexpr std::int64_t kPage = 500;  // events that are held in memory at a time
   std::set<std::int64_t> touched;

@@ -33,7 +33,8 @@ std::vector<Funnel> funnel(const Population& p) {
       Funnel& f = out[r];
       ++f.entered;
       const bool stopped = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
-        return p.trial(id).begun.rung == rung && p.trial(id).status == record::Status::kHurdle;
+        const Trial& t = p.trial(id);
+        return t.begun.rung == rung && t.status == record::Status::kHurdle && !evolve::is_by_hand(t);
       });
       if (stopped)
         ++f.stopped;

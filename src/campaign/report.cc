@@ -275,7 +275,7 @@ void method(Content& c) {
                        count_of(static_cast<std::int64_t>(began), "session"), ended,
                        count_of(plan.threads, "thread")));
   c.add("<details><summary>Settings</summary>\n<pre><code>");
-  const std::string settings = to_toml(plan);
+  const std::string settings = public_toml(plan);
   std::string_view rest = settings;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());

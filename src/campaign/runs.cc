@@ -113,7 +113,7 @@ void Campaign::State::attach(jobs::Executor& executor) {
   for (const std::int64_t id : executor.attached()) {
     if (is_open_run(id)) {
       running[id] = {.trial = id, .progress = {}};
-      continued_runs.insert(id);
+      if (!population.trial(id).begun.anew) continued_runs.insert(id);
       std::erase_if(restarts, [&](const record::TrialBegun& begun) { return begun.id == id; });
     } else if (is_open_profile(-id)) {
       profiling[-id] = {.design = -id, .progress = {}};
@@ -203,7 +203,7 @@ double Campaign::State::seconds_limit(const record::TrialBegun& begun) const {
 bool Campaign::State::may_be_stopped_early(const record::TrialBegun& begun) const {
   const Individual& design = population.individual(begun.design);
   return is_candidate(design) && !is_user_design(design) && !evolve::is_verdict_run(begun) &&
-         begun.purpose != record::Purpose::kRate;
+         begun.purpose != record::Purpose::kRate && begun.purpose != record::Purpose::kByHand;
 }
 
 Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::Executor& executor) {
@@ -228,7 +228,7 @@ Result<bool> Campaign::State::submit_run(const record::TrialBegun& begun, jobs::
       spec.text_hash = t.text_hash;
       break;
     }
-  if (fs::exists(spec.folder + "/" + kCheckpoint, error))
+  if (!population.trial(begun.id).begun.anew && fs::exists(spec.folder + "/" + kCheckpoint, error))
     continued_runs.insert(begun.id);
   else
     continued_runs.erase(begun.id);
@@ -412,8 +412,12 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   if (is_check_due) return hold_for_check(std::move(end));
   if (count >= tries.max_ends) return record_end(std::move(end.event));
   if (end.fault == Fault::kContinued) {
+    // Once only, so that a run which never fits into one session ends all the same.
     continued_runs.erase(ended.id);
     if (const auto ok = remove_checkpoint(ended.id); !ok) return ok;
+    record::TrialBegun again = trial.begun;
+    again.anew = true;
+    if (const auto ok = record({again}); !ok) return ok;
   }
   restarts.push_back(trial.begun);
   return true;

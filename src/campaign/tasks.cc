@@ -26,10 +26,15 @@ bool Campaign::State::is_due(const RecordedAction& action) const {
 // everything a decision depends on is recorded first.
 Result<bool> Campaign::State::handle_external_events(std::int64_t trainable) {
   if (actions_to_replay) return replay_due_actions();
-  for (const record::Steered& s : inbox(paths.dir)) {
+  for (record::Steered s : inbox(paths.dir)) {
     const bool has_target =
-        s.what != record::Steering::kVeto ||
+        (s.what != record::Steering::kVeto && s.what != record::Steering::kPromote) ||
         (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
+    if (has_target && s.what == record::Steering::kPromote) {
+      const evolve::Individual& design = population.individual(s.design);
+      const int highest = static_cast<int>(plan.settings.rungs.size()) - 1;
+      s.rung = std::min(std::max(design.entered, design.by_hand) + 1, highest);
+    }
     if (has_target && !population.knows_steering(s.key))
       if (const auto ok = record({s}); !ok) return ok;
     remove_from_inbox(paths.dir, s.key);

@@ -103,13 +103,16 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   const auto steer = std::make_shared<SteerCommand>();
   sub = add_command(app, names, "steer", "Steer a campaign, while it runs or before it is resumed");
   sub->add_option("RUN", steer->run, "campaign folder")->required();
-  sub->add_option("TEXT", steer->text, "direction for its agents, or the reason for a veto");
+  sub->add_option("TEXT", steer->text, "direction for its agents, or the reason for a veto or promotion");
   sub->add_flag("--forget", steer->forget, "drop all earlier directions");
   sub->add_flag("--pause", steer->pause,
                 "start no new runs or model calls until --resume; runs in progress finish");
   sub->add_flag("--resume", steer->resume, "end a pause");
   sub->add_option("--veto", steer->veto,
                   "number of a design to exclude from promotion, breeding and the final comparison")
+      ->check(CLI::Range(1, 1 << 30));
+  sub->add_option("--promote", steer->promote,
+                  "number of a design to train one rung higher; the run decides nothing")
       ->check(CLI::Range(1, 1 << 30));
   sub->callback([&chosen, steer] { chosen = [steer] { return run_steer(*steer); }; });
 

@@ -151,15 +151,17 @@ campaign::MakeScreener screener_factory(const std::string& dir) {
   };
 }
 
-void print_sandbox() {
+void print_sandbox(bool has_jobs_elsewhere) {
   const sandbox::Machine& m = sandbox::machine();
-  print(stderr, "sandbox of workers and screens: {}\n", m.text());
+  print(stderr, "sandbox of {}: {}\n",
+        has_jobs_elsewhere ? "screens on this machine (results report that of their jobs)"
+                           : "workers and screens",
+        m.text());
   if (const std::string missing = m.missing(); !missing.empty()) print(stderr, "  missing: {}\n", missing);
 }
 
 // Runs the campaign until its budget is spent or it is stopped, and prints what it found.
 int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
-  print_sandbox();
   if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().aa_test)
     print(stderr,
           "neither --minutes nor --trials is given: the search runs until Ctrl-C, and no time is reserved "
@@ -178,6 +180,7 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
   if (const auto ok = install_executor(choice, o.dir); !ok) return failed("evolve", ok.error());
   auto executor = open_executor(choice, o.dir);
   if (!executor) return failed("evolve", executor.error());
+  print_sandbox((*executor)->sandbox().empty());
   const Signals signals;
   std::string warning;
   const auto end = [&] {

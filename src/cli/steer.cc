@@ -21,12 +21,14 @@ Result<std::vector<record::Steered>> instructions_of(const SteerCommand& c) {
     return fail("usage", "--pause and --resume cannot be combined", "give only one of them");
   if (c.forget) out.push_back({.what = record::Steering::kForget});
   if (c.veto > 0) out.push_back({.what = record::Steering::kVeto, .text = c.text, .design = c.veto});
+  if (c.promote > 0) out.push_back({.what = record::Steering::kPromote, .text = c.text, .design = c.promote});
   if (c.pause) out.push_back({.what = record::Steering::kPause});
   if (c.resume) out.push_back({.what = record::Steering::kResume});
-  if (!c.text.empty() && c.veto == 0) out.push_back({.what = record::Steering::kDirection, .text = c.text});
+  if (!c.text.empty() && c.veto == 0 && c.promote == 0)
+    out.push_back({.what = record::Steering::kDirection, .text = c.text});
   if (out.empty())
     return fail("usage", "no request was given",
-                "give a direction in quotes, --forget, --veto ID, --pause or --resume");
+                "give a direction in quotes, --forget, --veto ID, --promote ID, --pause or --resume");
   return out;
 }
 

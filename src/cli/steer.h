@@ -7,10 +7,10 @@
 namespace gabbro::cli {
 
 struct SteerCommand {
-  std::string run;                                     // folder of the campaign
-  std::string text;                                    // direction for the agents; reason of a veto
+  std::string run;   // folder of the campaign
+  std::string text;  // direction for the agents; reason of a veto or promotion
   bool forget = false, pause = false, resume = false;  // `forget` drops earlier directions
-  std::int64_t veto = 0;                               // id of a design; 0: none
+  std::int64_t veto = 0, promote = 0;                  // ids of designs; 0: none
 };
 
 /// Puts the instruction into the campaign's inbox. The process that runs the campaign reads it within a

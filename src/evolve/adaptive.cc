@@ -147,7 +147,7 @@ double seed_stddev(const Population& p, int rung) {
     if (s.done < 2) continue;
     for (const std::int64_t id : i.trials)
       if (const Trial& t = p.trial(id);
-          t.begun.rung == rung && t.status == record::Status::kDone && !is_verdict_run(t) && p.counts(t))
+          t.begun.rung == rung && t.status == record::Status::kDone && guides_search(t) && p.counts(t))
         squares += (t.bits - s.bits) * (t.bits - s.bits);
     freedom += s.done - 1;
   }

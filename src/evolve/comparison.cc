@@ -182,11 +182,11 @@ Paired search_pairs(const Population& p, std::int64_t design, std::int64_t again
   std::vector<const Trial*> runs, other_runs;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || t.status != record::Status::kDone || !basis.holds(t))
+    if (t.begun.rung != rung || !guides_search(t) || t.status != record::Status::kDone || !basis.holds(t))
       continue;
     for (const std::int64_t other_id : p.individual(against).trials) {
       const Trial& o = p.trial(other_id);
-      if (o.begun.rung != rung || is_verdict_run(o) || o.begun.seed != t.begun.seed ||
+      if (o.begun.rung != rung || !guides_search(o) || o.begun.seed != t.begun.seed ||
           o.status != record::Status::kDone || !basis.holds(o) || !have_same_texts(t, o))
         continue;
       runs.push_back(&t), other_runs.push_back(&o);
@@ -227,7 +227,7 @@ double search_score(const Population& p, std::int64_t design, int rung, const Ba
   int count = 0;
   for (const std::int64_t id : p.individual(design).trials)
     if (const Trial& t = p.trial(id);
-        t.begun.rung == rung && !is_verdict_run(t) && t.status == record::Status::kDone && basis.holds(t))
+        t.begun.rung == rung && guides_search(t) && t.status == record::Status::kDone && basis.holds(t))
       sum += t.bits, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::infinity();
 }
@@ -303,7 +303,7 @@ bool is_trainable(const Population& p, std::int64_t design, const record::Compar
   bool has_failed = false;
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != c.rung || is_verdict_run(t) || !t.ended || !basis.holds(t)) continue;
+    if (t.begun.rung != c.rung || !guides_search(t) || !t.ended || !basis.holds(t)) continue;
     if (t.status == record::Status::kDone) return true;
     has_failed = true;
   }

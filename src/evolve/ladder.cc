@@ -39,6 +39,19 @@ class Ladder {
     return std::nullopt;
   }
 
+  // Returns the next run that the user asked for, at a rung that its design has not entered.
+  std::optional<RunRequest> next_run_by_hand() const {
+    for (const Individual& i : p_.individuals())
+      for (int rung = i.entered + 1; is_candidate(i) && rung <= i.by_hand; ++rung) {
+        const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
+          return p_.trial(id).begun.rung == rung && is_by_hand(p_.trial(id));
+        });
+        if (!begun)
+          return RunRequest{i.created.id, rung, first_seed_, Purpose::kByHand, {}, p_.rate_of(i, rung)};
+      }
+    return std::nullopt;
+  }
+
   // Returns the next run of a candidate, with a further seed or at a higher rung.
   std::optional<RunRequest> next_candidate_run() const {
     for (int rung = static_cast<int>(p_.settings().rungs.size()) - 1; rung >= 0; --rung) {
@@ -182,7 +195,7 @@ BestMean best_mean(const Population& p, const Individual& i, int rung) {
   std::map<double, Standing> rates;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended || p.only_fits_rate(t)) continue;
+    if (t.begun.rung != rung || !guides_search(t) || !t.ended || p.only_fits_rate(t)) continue;
     Standing& s = rates[t.begun.rate];
     if (t.status == record::Status::kDone)
       ++s.done, s.bits += t.bits;
@@ -205,6 +218,7 @@ std::optional<RunRequest> next_run(const Population& population, std::uint64_t f
   const Ladder ladder(population, first_seed, top);
   if (auto run = ladder.next_known_run()) return run;
   if (phase == Phase::kFinal) return ladder.next_final_run();
+  if (auto run = ladder.next_run_by_hand()) return run;
   return ladder.next_candidate_run();
 }
 

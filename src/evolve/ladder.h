@@ -35,7 +35,8 @@ constexpr std::uint64_t kSeedBlock = 1000;
 /// function of its arguments alone. O(designs x rungs).
 ///
 /// Known designs come first, from the first rung on, at every rung that a candidate has entered. At the first
-/// rung, they and user designs are also searched for their learning rates (evolve/rates.h). Then, from the
+/// rung, they and user designs are also searched for their learning rates (evolve/rates.h). Then come runs by
+/// hand: one seed at each rung to which the user promoted a design, which decide nothing. Then, from the
 /// highest rung down, come runs with further seeds and promotions. Of the n candidates whose runs at a rung
 /// are over, the best promote_fraction * n may be promoted, the best first (Li et al. 2020, arXiv
 /// 1810.05934); the rung's `designs` and `evidence` may forbid it, and user designs need no rank. No design

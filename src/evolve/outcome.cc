@@ -10,7 +10,7 @@ constexpr int kRung = 0;  // Parents and their offspring have runs on the same s
 
 // Returns true for runs of the search at the first rung that tell how good the design is.
 bool judges(const Population& p, const Trial& t) {
-  return t.begun.rung == kRung && t.ended && !is_verdict_run(t) && p.counts(t);
+  return t.begun.rung == kRung && t.ended && guides_search(t) && p.counts(t);
 }
 
 // Returns the design's first run on this seed that reached a hurdle; null if there is none.

@@ -92,6 +92,15 @@ Result<bool> Population::add(const record::Steered& e) {
       return tl::unexpected(unexpected(fmt::format("veto of unknown design {}", e.design)));
     individuals_[static_cast<std::size_t>(e.design - 1)].vetoed = true;
   }
+  if (e.what == record::Steering::kPromote) {
+    if (e.design < 1 || e.design > static_cast<std::int64_t>(individuals_.size()))
+      return tl::unexpected(unexpected(fmt::format("promotion of unknown design {}", e.design)));
+    if (!has_rung(e.rung))
+      return tl::unexpected(
+          unexpected(fmt::format("promotion of design {} to unknown rung {}", e.design, e.rung)));
+    int& by_hand = individuals_[static_cast<std::size_t>(e.design - 1)].by_hand;
+    by_hand = std::max(by_hand, e.rung);
+  }
   return true;
 }
 
@@ -165,8 +174,12 @@ Result<bool> Population::check_parents(const record::DesignCreated& created) {
 
 Result<bool> Population::add(const record::TrialBegun& begun) {
   const auto count = static_cast<std::int64_t>(trials_.size());
-  if (begun.id >= 1 && begun.id <= count && !trials_[static_cast<std::size_t>(begun.id - 1)].ended)
-    return true;  // a restart of an unfinished trial
+  if (begun.id >= 1 && begun.id <= count && !trials_[static_cast<std::size_t>(begun.id - 1)].ended) {
+    // A restart of an unfinished trial.
+    record::TrialBegun& known = trials_[static_cast<std::size_t>(begun.id - 1)].begun;
+    known.anew = known.anew || begun.anew;
+    return true;
+  }
   if (begun.id != count + 1 || begun.design < 1 ||
       begun.design > static_cast<std::int64_t>(individuals_.size()))
     return tl::unexpected(
@@ -176,7 +189,7 @@ Result<bool> Population::add(const record::TrialBegun& begun) {
   trials_.push_back({.begun = begun});
   Individual& owner = individuals_[static_cast<std::size_t>(begun.design - 1)];
   owner.trials.push_back(begun.id);
-  owner.entered = std::max(owner.entered, begun.rung);
+  if (begun.purpose != record::Purpose::kByHand) owner.entered = std::max(owner.entered, begun.rung);
   return true;
 }
 
@@ -335,7 +348,7 @@ double Population::rate_of(const Individual& individual, int rung, std::int64_t 
   const Trial *first = nullptr, *best = nullptr;
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || id >= before) continue;
+    if (t.begun.rung != rung || !guides_search(t) || id >= before) continue;
     if (!first) first = &t;
     if (t.begun.seed == first->begun.seed && t.status == record::Status::kDone &&
         (!best || t.bits < best->bits))
@@ -349,14 +362,14 @@ double Population::rate_of(const Individual& individual, int rung, std::int64_t 
 bool Population::only_fits_rate(const Trial& trial) const {
   if (trial.begun.purpose != record::Purpose::kRate) return false;
   for (const std::int64_t id : individual(trial.begun.design).trials)
-    if (const Trial& t = this->trial(id); t.begun.rung == trial.begun.rung && !is_verdict_run(t))
+    if (const Trial& t = this->trial(id); t.begun.rung == trial.begun.rung && guides_search(t))
       return t.begun.seed != trial.begun.seed;
   return false;
 }
 
 bool Population::counts(const Trial& trial, std::int64_t before) const {
   return is_verdict_run(trial) ||
-         (!only_fits_rate(trial) &&
+         (guides_search(trial) && !only_fits_rate(trial) &&
           trial.begun.rate == rate_of(individual(trial.begun.design), trial.begun.rung, before));
 }
 
@@ -365,7 +378,7 @@ Standing Population::standing(const Individual& individual, int rung) const {
   const double rate = rate_of(individual, rung);
   for (const std::int64_t id : individual.trials) {
     const Trial& t = trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || t.begun.rate != rate || only_fits_rate(t)) continue;
+    if (t.begun.rung != rung || !guides_search(t) || t.begun.rate != rate || only_fits_rate(t)) continue;
     if (!t.ended)
       ++out.open;
     else if (t.status != record::Status::kDone)

@@ -60,6 +60,7 @@ struct Individual {
   std::vector<std::int64_t> trials;  // ids, in order
   int entered = 0;                   // highest rung at which it may be trained
   bool vetoed = false;               // excluded by the user
+  int by_hand = 0;                   // highest rung to which the user promoted it; 0: none
   // Result of the capability tasks; null: not run yet.
   std::shared_ptr<const record::CapabilityResult> profile;
 };
@@ -189,8 +190,9 @@ class Population {
   /// Returns true for a run of a search for a learning rate on another seed than the design's first run at
   /// the rung. It only tells at which rate the design is compared (evolve/rates.h).
   [[nodiscard]] bool only_fits_rate(const Trial& trial) const;
-  /// Returns true if a run is a verdict run, or was made at the rate that its design has at the rung, as
-  /// rate_of(..., before) gives it. Other runs only served to select that rate.
+  /// Returns true if a run is a verdict run, or guides the search and was made at the rate that its design
+  /// has at the rung, as rate_of(..., before) gives it. Other runs only served to select that rate, or were
+  /// asked for by the user.
   [[nodiscard]] bool counts(const Trial& trial, std::int64_t before = kNoTrial) const;
   [[nodiscard]] Standing standing(const Individual& individual, int rung) const;
   /// Returns the final comparisons that have begun, in order.
@@ -269,6 +271,10 @@ class Population {
   return t.purpose == record::Purpose::kFinal || t.purpose == record::Purpose::kAblation || is_recheck(t);
 }
 [[nodiscard]] inline bool is_verdict_run(const Trial& t) { return is_verdict_run(t.begun); }
+/// Returns true for a run that the user asked for. It decides nothing.
+[[nodiscard]] inline bool is_by_hand(const Trial& t) { return t.begun.purpose == record::Purpose::kByHand; }
+/// Returns true for a run on which the search rests: neither a verdict run nor one by hand.
+[[nodiscard]] inline bool guides_search(const Trial& t) { return !is_verdict_run(t) && !is_by_hand(t); }
 /// Returns true if two runs consumed the same text and were scored on the same documents. The scores of other
 /// pairs must not be compared.
 [[nodiscard]] inline bool have_same_texts(const Trial& a, const Trial& b) {

@@ -47,7 +47,7 @@ RateSearch search_of(const Population& p, const Individual& i, int rung,
   RateSearch out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || id >= before) continue;
+    if (t.begun.rung != rung || !guides_search(t) || id >= before) continue;
     if (!seed) seed = t.begun.seed;
     if (!t.ended) out.open.insert(t.begun.seed);
     out.scores[t.begun.seed][t.begun.rate] =
@@ -341,7 +341,7 @@ std::vector<TriedRate> tried_rates(const Population& p, std::int64_t design, int
   std::map<double, TriedRate> out;
   for (const std::int64_t id : i.trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || is_verdict_run(t) || !t.ended || p.only_fits_rate(t)) continue;
+    if (t.begun.rung != rung || !guides_search(t) || !t.ended || p.only_fits_rate(t)) continue;
     TriedRate& rate = out[t.begun.rate];
     rate.factor = t.begun.rate;
     rate.taken = t.begun.rate == taken;

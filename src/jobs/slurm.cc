@@ -222,6 +222,7 @@ class SlurmExecutor : public Executor {
     if (is_stopping_ && ended.kind == JobEnd::Kind::kCluster) ended.kind = JobEnd::Kind::kStopped;
     if (ended.kind == JobEnd::Kind::kCrash)
       if (const std::string node = node_of(entry); !node.empty()) failed_on_[ended.id].insert(node);
+    if (ended.kind == JobEnd::Kind::kResult) lost_starts_ = 0;
     entry.ends = true;
     events.ended.push_back(std::move(ended));
   }
@@ -501,14 +502,40 @@ class SlurmExecutor : public Executor {
       next_poll_ = std::min(next_poll_, seconds_now() + kStopPollSeconds);
       return;
     }
-    if (state.empty() || is_by_cluster(state))
+    if (!has_run) {
+      const std::string cause = fmt::format("{}{}, and its worker had not begun; its last output: {}",
+                                            reported, on_node(entry), folder_.last_output(entry.task));
+      wait_after_lost_start(entry, cause, events);
+      end_without_result(entry, JobEnd::Kind::kCluster, cause, events);
+    } else if (state.empty() || is_by_cluster(state)) {
       end_without_result(entry, JobEnd::Kind::kCluster, fmt::format("{}{}", reported, on_node(entry)),
                          events);
-    else
+    } else {
       end_without_result(entry, JobEnd::Kind::kCrash,
                          fmt::format("{}{}, and it left no result; its last output: {}", reported,
                                      on_node(entry), folder_.last_output(entry.task)),
                          events);
+    }
+  }
+
+  // A job whose worker never began says nothing about its design: the script may not run on its node, or the
+  // shared folder may be away. Its next start avoids the node, and all submissions wait, longer each time,
+  // until a job gives a result.
+  void wait_after_lost_start(const Entry& entry, const std::string& cause, JobEvents& events) {
+    constexpr int kMostWaits = 12, kMostDoublings = 6;
+    if (const std::string node = node_of(entry); !node.empty()) failed_on_[entry.task.job.id].insert(node);
+    if (is_stopping_ || seconds_now() < lost_start_wait_) return;  // jobs of one time are one event
+    if (++lost_starts_ > kMostWaits)
+      events.error = {"jobs",
+                      fmt::format("no job begins on this cluster; last: {}", cause),
+                      fmt::format("check `prologue` in {}/slurm.toml, and that nodes see this folder, then "
+                                  "continue with `gabbro resume {}`; nothing was lost",
+                                  options_.dir, options_.dir),
+                      {}};
+    lost_start_wait_ =
+        seconds_now() + std::ldexp(options_.lost_start_seconds, std::min(lost_starts_, kMostDoublings));
+    next_submission_ = std::max(next_submission_, lost_start_wait_);
+    problem_ = "a job did not begin: " + cause;
   }
   [[nodiscard]] std::string on_node(const Entry& entry) const {
     const std::string node = node_of(entry);
@@ -576,6 +603,8 @@ class SlurmExecutor : public Executor {
   std::map<std::int64_t, std::set<std::string>> failed_on_;  // nodes on which a job crashed
   JobEvents kept_events_;                                    // for the next `wait`
   std::string problem_;                                      // why Slurm does not answer; "" if it does
+  int lost_starts_ = 0;         // waits after jobs that never began, since the last result
+  double lost_start_wait_ = 0;  // when the last of these waits ends
   double next_submission_ = 0, next_poll_ = 0, next_progress_ = 0;
   bool is_stopping_ = false, is_killing_ = false;
 };

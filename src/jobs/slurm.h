@@ -16,7 +16,8 @@ struct SlurmOptions {
   std::string program;  // `gabbro`, as nodes see it; empty: this program
   // A job that has ended in Slurm may have left its end in a file that a network file system shows this late.
   double file_seconds = 10;
-  double retry_seconds = 10;  // between two attempts while the controller does not answer
+  double lost_start_seconds = 1;  // before the next submission after a job that never began; it doubles
+  double retry_seconds = 10;      // between two attempts while the controller does not answer
   // Environment variables that jobs do not inherit.
   std::vector<std::string> hidden = {};
 };
@@ -25,7 +26,8 @@ struct SlurmOptions {
 /// for each kind of job. A job runs `gabbro slurm-job`, which runs the worker in its sandbox and with its
 /// limits as `local_executor` does. Progress and ends come through files in the campaign's folder
 /// (jobs/slurm_tasks.h), and one call of squeue at a time asks for all jobs. A job that ends without a file
-/// was ended by the cluster (JobEnd::Kind::kCluster), or failed before its worker began (kCrash).
+/// was ended by the cluster or failed before its worker began (JobEnd::Kind::kCluster), or its worker left
+/// nothing (kCrash).
 ///
 /// Jobs continue when this process ends. The next executor of the campaign finds them (`attached`), and none
 /// runs twice: a task belongs to the process that creates its claim. While the controller does not answer,

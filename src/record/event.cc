@@ -73,6 +73,7 @@ void fields(Io& io, E& e) {
   io("seed", e.seed);
   io("purpose", e.purpose);
   io.optional("rate", e.rate);
+  io.optional("anew", e.anew);
 }
 
 template <class Io, Is<TrialEnded> E>
@@ -112,6 +113,7 @@ void fields(Io& io, E& e) {
   io("what", e.what);
   io("text", e.text);
   io("design", e.design);
+  io.optional("rung", e.rung);
 }
 
 template <class Io, Is<ComparisonBegun> E>

@@ -80,7 +80,8 @@ struct Refused {
 };
 
 /// A training run was given to a worker. Ids count from 1 without gaps. A trial that was lost with its
-/// process begins again under its id.
+/// process begins again under its id. `anew`: an earlier end of it did not count, because it had continued
+/// from a checkpoint of an earlier process; it was then trained from its start.
 struct TrialBegun {
   static constexpr const char* kKind = "trial";
   std::int64_t id = 0, design = 0;
@@ -88,6 +89,7 @@ struct TrialBegun {
   std::uint64_t seed = 1;
   Purpose purpose = Purpose::kRung;
   double rate = 1;  // learning rate, as a factor on the rung's
+  bool anew = false;
 };
 
 /// A training run ended. `end` says how the worker ended. `result` is its TrialResult as JSON; if the worker
@@ -132,8 +134,9 @@ struct Steered {
   static constexpr const char* kKind = "steering";
   std::string key;
   Steering what = Steering::kDirection;
-  std::string text;         // of a direction, or the reason of a veto
-  std::int64_t design = 0;  // the design of a veto; otherwise 0
+  std::string text;         // of a direction, or the reason of a veto or promotion
+  std::int64_t design = 0;  // the design of a veto or promotion; otherwise 0
+  int rung = 0;             // of a promotion: the rung at which it is trained; the campaign sets it
 };
 
 /// A leader will be compared with the known designs on `seeds` seeds, starting at `seed`, which no run has

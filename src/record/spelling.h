@@ -77,6 +77,7 @@ enum class Origin : std::uint8_t {
   kUser,         // a user's design
   kAblation,     // a winner without one of its parts
   kAaReplicate,  // a copy in an A/A test
+  kByHand,       // asked for by the user; it decides nothing
 };
 template <>
 struct Spelling<Origin> {
@@ -114,12 +115,13 @@ enum class Purpose : std::uint8_t {
   kAblation,     // the winner without one of its parts, on the comparison's seeds
   kRecheck,      // repeats the checks of an implausible lead
   kAaReplicate,  // a copy in an A/A test
+  kByHand,       // asked for by the user; it decides nothing
 };
 template <>
 struct Spelling<Purpose> {
   static constexpr std::string_view kWhat = "purpose";
-  static constexpr std::array<std::string_view, 8> kWords{"rung",  "baseline", "replicate", "rate",
-                                                          "final", "ablation", "check",     "aa"};
+  static constexpr std::array<std::string_view, 9> kWords{
+      "rung", "baseline", "replicate", "rate", "final", "ablation", "check", "aa", "by hand"};
 };
 
 /// The way a worker's run ended.
@@ -242,11 +244,13 @@ enum class Steering : std::uint8_t {
   kPause,      // begin no runs and tasks
   kResume,     // begin runs and tasks again
   kVeto,       // exclude a design from promotion, breeding and the final comparison
+  kPromote,    // train a design one rung higher, where it decides nothing
 };
 template <>
 struct Spelling<Steering> {
   static constexpr std::string_view kWhat = "request";
-  static constexpr std::array<std::string_view, 5> kWords{"direction", "forget", "pause", "resume", "veto"};
+  static constexpr std::array<std::string_view, 6> kWords{"direction", "forget", "pause",
+                                                          "resume",    "veto",   "promote"};
 };
 
 }  // namespace gabbro::record

@@ -177,8 +177,12 @@ Result<bool> apply(const EventContext& c, const TrialBegun& e) {
           e.id, e.design, e.rung, static_cast<std::int64_t>(e.seed), text_of(e.purpose), e.rate, c.time);
       !ok)
     return ok;
-  GABBRO_TRY(is_first, c.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                                e.design, e.rung));
+  bool is_first = false;
+  if (e.purpose != record::Purpose::kByHand) {
+    GABBRO_TRY(inserted, c.db.run("INSERT INTO score (design, rung) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                                  e.design, e.rung));
+    is_first = inserted;
+  }
   return c.db.run(
       "INSERT INTO rung (rung, designs, running) VALUES (?, ?, 1) "
       "ON CONFLICT (rung) DO UPDATE SET designs = designs + excluded.designs, running = running + 1",
@@ -202,12 +206,14 @@ Result<bool> add_score(Connection& db, std::int64_t design, std::int64_t rung, d
 
 Result<bool> apply(const EventContext& c, const TrialEnded& e) {
   std::int64_t design = 0, rung = 0;
+  bool by_hand = false;
   {
-    Rows rows = c.db.rows("SELECT status, design, rung FROM trial WHERE id = ?", e.id);
+    Rows rows = c.db.rows("SELECT status, design, rung, purpose FROM trial WHERE id = ?", e.id);
     if (!rows.next()) return does_not_follow(fmt::format("result of unknown trial {}", e.id));
     if (rows.text(0) != "running")
       return does_not_follow(fmt::format("trial {} already has a result ({})", e.id, rows.text(0)));
     design = rows.integer(1), rung = rows.integer(2);
+    by_hand = rows.text(3) == record::word_of(record::Purpose::kByHand);
   }
   const auto result = parse_result(e.result);
   if (!result) return does_not_follow(fmt::format("trial {}: {}", e.id, result.error().message));
@@ -232,6 +238,7 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
           text_of(r.status), e.seconds, static_cast<double>(r.tokens), rung);
       !ok)
     return ok;
+  if (done && by_hand) return true;  // it decides nothing
   if (done) return add_score(c.db, design, rung, r.bits_per_byte);
   return c.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
@@ -267,8 +274,11 @@ Result<bool> apply(const EventContext& c, const TaskEnded& e) {
 }
 
 Result<bool> apply(const EventContext& c, const Steered& e) {
-  if (e.what == record::Steering::kVeto)
-    if (auto ok = check_design(c.db, "veto of", e.design); !ok) return ok;
+  if (e.what == record::Steering::kVeto || e.what == record::Steering::kPromote)
+    if (auto ok =
+            check_design(c.db, e.what == record::Steering::kVeto ? "veto of" : "promotion of", e.design);
+        !ok)
+      return ok;
   GABBRO_TRY(is_first,
              c.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, c.event_id));
   if (!is_first) return does_not_follow(fmt::format("request {} is already recorded", e.key));

@@ -89,7 +89,9 @@ void DesignIndex::fill(const campaign::CampaignReading& reading, DesignEntry& e)
   e.origin = c.origin;
   e.train = c.train_flops, e.decode = c.decode_flops, e.state = c.state_bytes;
   e.entered = -1;
-  for (const std::int64_t id : i.trials) e.entered = std::max(e.entered, p.trial(id).begun.rung);
+  for (const std::int64_t id : i.trials)
+    if (const evolve::Trial& t = p.trial(id); !evolve::is_by_hand(t))
+      e.entered = std::max(e.entered, t.begun.rung);
   e.rung = -1, e.bits = 0, e.first = 0;
   for (int rung = 0; rung <= e.entered; ++rung)
     if (const evolve::Standing s = p.standing(i, rung); s.done > 0) {

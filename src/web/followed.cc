@@ -45,7 +45,7 @@ Followed::~Followed() = default;
 void Followed::read_live_state() {
   constexpr double kStale = 10;  // seconds
   auto live = campaign::read_live(dir_);
-  if (live && now() - live->time > kStale) live.reset();
+  if (live && std::abs(now() - live->time) > kStale) live.reset();
   is_running_ = live.has_value() || Lock::is_held(dir_);
   const std::lock_guard lock(small_mutex_);
   live_ = std::move(live);
@@ -64,6 +64,12 @@ std::optional<Error> Followed::error() const {
 bool Followed::read_record() {
   auto store = store::Store::read(campaign::CampaignPaths{dir_}.store());
   std::optional<Error> error;
+  if (store && state_ && !state_->follower.follows(*store)) {
+    const std::unique_lock lock(mutex_);
+    const std::lock_guard small(small_mutex_);
+    state_.reset();
+    answers_.clear(), answers_bytes_ = 0, answers_version_ = {-1, 0};
+  }
   if (!store) {
     error = store.error();
   } else if (!state_) {

@@ -243,11 +243,7 @@ Result<std::string> overview_json(const CampaignView& view) {
   out["steering"] = json::parse(steering_list(r));
   const auto parts = campaign::ablated_parts(r.population, view.verdict.leader);
   out["advice"] = shown(campaign::advice_on_parts(parts));
-  out["settings"] = shown(campaign::to_toml([&] {
-    campaign::CampaignPlan plan = r.plan;
-    plan.secret.clear();  // whoever knows it, knows the texts that judge
-    return plan;
-  }()));
+  out["settings"] = shown(campaign::public_toml(r.plan));
   return text_of(out);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "campaign/figures.h"
 #include "web/collection.h"
 #include "web/followed.h"
 
@@ -40,18 +41,34 @@ Result<std::string> literature_json(const CampaignView& view);
 
 /// Names a figure and its parameters. Fields that a figure does not use are ignored.
 struct FigureQuery {
-  std::string name;  // ladder, learning, progress, cost, forest, parts, generations, strategies, profiles,
+  std::string name;  // ladder, learning, progress, plane, forest, parts, generations, strategies, profiles,
                      // design, documents, run
   int rung = -1;     // -1: that of the leader
   std::int64_t design = 0, against = 0;  // against 0: the best baseline
-  std::string cost = "decode";
-  double from = 0, to = 0;  // part of the horizontal axis; an empty range: all
+  std::string x = "decode", y;  // of a plane (campaign::quantity_named); y "": bits per byte at `rung`
+  double from = 0, to = 0;      // part of the horizontal axis; an empty range: all
 };
 /// Returns {"svg", "caption"}; svg is "" if there is nothing to draw. Errors: "usage" for an unknown name.
 Result<std::string> figure_json(const CampaignView& view, const FigureQuery& query);
 /// Draws the curve of a run in progress beside finished ones at its rung.
 Result<std::string> run_figure_json(const CampaignView& view, const std::optional<campaign::LiveState>& live,
                                     std::int64_t trial);
+
+/// A curve of a campaign at a rung, for figures that compare campaigns.
+struct RungCurve {
+  std::string rung;  // name
+  campaign::Curve curve;
+};
+/// Returns the training curves of a design, one for each rung at which it has a score, the highest first.
+/// Errors: "store" for an unknown id.
+Result<std::vector<RungCurve>> training_curves(const CampaignView& view, std::int64_t design);
+/// Returns the best scores so far (seconds, bits per byte) of a campaign, one for each rung, the highest
+/// first.
+std::vector<RungCurve> progress_curves(const CampaignView& view);
+/// Draws one curve of each list, at the first rung of the first list that all lists have. Returns {"svg",
+/// "caption"}; svg is "" if there is no such rung. `of_training` says which of the two kinds they are.
+std::string common_curves_json(const std::vector<std::vector<RungCurve>>& curves, bool of_training,
+                               double from, double to);
 
 /// A design of one of the campaigns.
 struct DesignName {

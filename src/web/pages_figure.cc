@@ -66,16 +66,94 @@ Result<std::string> figure_json(const CampaignView& view, const FigureQuery& q) 
   if (q.name == "strategies")
     return figure_text(campaign::strategies_figure(r, campaign::strategies(r, view.store)));
   if (q.name == "profiles") return figure_text(campaign::profiles_figure(p, campaign::profiled(p), leader));
-  if (q.name == "cost") {
-    const auto cost = campaign::cost_named(q.cost);
-    if (!cost) return fail("usage", fmt::format("unknown cost '{}'", shown_line(q.cost, 40)));
-    return figure_text(campaign::cost_figure(r, rung, leader, *cost));
+  if (q.name == "plane") {
+    const auto x = campaign::quantity_named(q.x, r.plan.settings.rungs.size());
+    const auto y = q.y.empty() ? campaign::Quantity{campaign::Quantity::Of::kBits, rung}
+                               : campaign::quantity_named(q.y, r.plan.settings.rungs.size());
+    if (!x || !y) return fail("usage", fmt::format("unknown axis '{}'", shown_line(x ? q.y : q.x, 40)));
+    return figure_text(campaign::plane_figure(r, *x, *y, leader));
   }
   if (q.name == "design" || q.name == "documents") {
     GABBRO_TRY(figure, figure_of_design(view, q));
     return figure_text(figure);
   }
   return fail("usage", fmt::format("unknown figure '{}'", shown_line(q.name, 40)));
+}
+
+Result<std::vector<RungCurve>> training_curves(const CampaignView& view, std::int64_t design) {
+  const campaign::CampaignReading& r = view.reading;
+  if (design < 1 || design > static_cast<std::int64_t>(r.population.individuals().size()))
+    return fail("store", fmt::format("unknown design {}", design));
+  std::vector<RungCurve> out;
+  const evolve::Individual& i = r.population.individual(design);
+  for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
+    if (const evolve::Standing s = r.population.standing(i, rung); s.done > 0)
+      out.push_back(
+          {r.rung(rung).name,
+           {.label = fmt::format("{} {:.3f}", campaign::one_line(campaign::label_of(i), 20), s.bits),
+            .style = "",
+            .points = campaign::training_curve(r, view.store, design, rung)}});
+  return out;
+}
+
+std::vector<RungCurve> progress_curves(const CampaignView& view) {
+  const campaign::CampaignReading& r = view.reading;
+  std::vector<RungCurve> out;
+  for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung) {
+    campaign::Curve curve{.label = "", .style = "", .points = campaign::best_so_far(r, rung)};
+    if (curve.points.empty()) continue;
+    curve.points.emplace_back(std::max(r.last - r.begun, curve.points.back().first + 1),
+                              curve.points.back().second);
+    curve.label = fmt::format("{:.4f}", curve.points.back().second);
+    out.push_back({r.rung(rung).name, std::move(curve)});
+  }
+  return out;
+}
+
+std::string common_curves_json(const std::vector<std::vector<RungCurve>>& all, bool of_training, double from,
+                               double to) {
+  const auto find = [](const std::vector<RungCurve>& curves, const std::string& rung) {
+    return std::find_if(curves.begin(), curves.end(), [&](const RungCurve& c) { return c.rung == rung; });
+  };
+  if (all.empty()) return figure_text({});
+  const auto common = std::find_if(all.front().begin(), all.front().end(), [&](const RungCurve& c) {
+    return std::all_of(all.begin(), all.end(),
+                       [&](const auto& curves) { return find(curves, c.rung) != curves.end(); });
+  });
+  if (common == all.front().end()) return figure_text({});
+  std::vector<campaign::Curve> drawn;
+  double last = 0;
+  for (const std::vector<RungCurve>& curves : all) {
+    drawn.push_back(find(curves, common->rung)->curve);
+    drawn.back().style = fmt::format("line{}", (drawn.size() - 1) % campaign::kLineStyles);
+    last = std::max(last, drawn.back().points.empty() ? 0 : drawn.back().points.back().first);
+  }
+  campaign::CurveAxes axes{.title = "Training losses",
+                           .x_title = "tokens seen",
+                           .y_title = "training loss, nats per token",
+                           .from = from,
+                           .to = to,
+                           .height = 340};
+  if (!of_training) {
+    constexpr double kHour = 3600, kMinute = 60, kMostMinutes = 3 * kHour;
+    const double unit = last > kMostMinutes ? kHour : kMinute;
+    for (campaign::Curve& c : drawn)
+      for (auto& point : c.points) point.first /= unit;
+    axes.title = "Best scores over time";
+    axes.x_title = fmt::format("{} since the campaign began", unit == kHour ? "hours" : "minutes");
+    axes.y_title = "bits per byte";
+    axes.log_x = false, axes.steps = true;
+  }
+  campaign::Figure out = campaign::curves_figure(std::move(drawn), axes);
+  if (out.svg.empty()) return figure_text(out);
+  const std::string rung = shown(common->rung);
+  out.caption = of_training
+                    ? fmt::format(
+                          "Training at {}: mean loss over the last tenth of the steps so far. After "
+                          "each name: its bits per byte on held-out text.",
+                          rung)
+                    : fmt::format("The best single run of the search at {} so far. Lower is better.", rung);
+  return figure_text(out);
 }
 
 Result<std::string> run_figure_json(const CampaignView& view, const std::optional<campaign::LiveState>& live,

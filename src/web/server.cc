@@ -13,6 +13,7 @@
 #include "base/damaged.h"
 #include "base/text.h"
 #include "campaign/agents.h"
+#include "campaign/format.h"
 #include "campaign/report.h"
 #include "campaign/report_style.h"
 #include "chat/call_log.h"
@@ -110,7 +111,7 @@ std::optional<record::Steered> request_of(const json& body, Error& error) {
   }
   record::Steered out{.key = "", .what = *parsed, .text = "", .design = 0};
   const auto design = body.find("design");
-  const bool needs_design = *parsed == record::Steering::kVeto;
+  const bool needs_design = *parsed == record::Steering::kVeto || *parsed == record::Steering::kPromote;
   if (needs_design) {
     if (design == body.end() || !design->is_number_integer()) return std::nullopt;
     out.design = design->get<std::int64_t>();
@@ -142,6 +143,7 @@ struct Server::Parts {
   void add_steering_route();
   void events(const Request& request, Response& out);
   void report(const Request& request, Response& out);
+  void curves(const Request& request, Response& out);
   std::shared_ptr<Followed> campaign_of(const Request& request, Response& out);
   using Page = std::function<Result<std::string>(const CampaignView&, const Request&)>;
   void page(const std::string& path, Page compute);
@@ -200,7 +202,8 @@ void Server::Parts::add_campaign_routes() {
                         .rung = static_cast<int>(std::clamp<std::int64_t>(integer(r, "rung", -1), -1, 1000)),
                         .design = integer(r, "design", 0),
                         .against = integer(r, "against", 0),
-                        .cost = r.has_param("cost") ? r.get_param_value("cost") : "decode",
+                        .x = r.has_param("x") ? r.get_param_value("x") : "decode",
+                        .y = r.get_param_value("y"),
                         .from = real(r, "from"),
                         .to = real(r, "to")});
   });
@@ -232,6 +235,38 @@ void Server::Parts::report(const Request& request, Response& out) {
   if (!html) return answer_error(out, 404, html.error());
   out.set_header("Content-Disposition", "attachment; filename=\"" + c->key() + ".html\"");
   out.set_content(*html, "text/html; charset=utf-8");
+}
+
+// Draws curves of several designs (design=CAMPAIGN:ID) or campaigns (campaign=NAME) in one figure.
+void Server::Parts::curves(const Request& request, Response& out) {
+  constexpr std::size_t kMost = campaign::kLineStyles;
+  const bool of_training = request.has_param("design");
+  const char* name = of_training ? "design" : "campaign";
+  const std::size_t count = std::min(kMost, request.get_param_value_count(name));
+  std::vector<std::vector<RungCurve>> all;
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::string text = request.get_param_value(name, k);
+    const std::size_t colon = of_training ? std::min(text.rfind(':'), text.size()) : text.size();
+    const auto c = collection.find(text.substr(0, colon));
+    if (!c) return answer_error(out, 404, {"campaign", "no campaign has this address", "", {}});
+    std::int64_t id = 0;
+    std::from_chars(text.data() + std::min(colon + 1, text.size()), text.data() + text.size(), id);
+    // A campaign remembers nothing of an answer that concerns several.
+    const auto done = c->answer("", [&](const CampaignView& view) -> Result<std::string> {
+      if (of_training) {
+        GABBRO_TRY(curves, training_curves(view, id));
+        all.push_back(std::move(curves));
+      } else {
+        all.push_back(progress_curves(view));
+        for (RungCurve& r : all.back())
+          r.curve.label = campaign::one_line(c->key(), 20) + " " + r.curve.label;
+      }
+      return std::string();
+    });
+    if (!done) return answer(out, done);
+  }
+  out.set_content(common_curves_json(all, of_training, real(request, "from"), real(request, "to")),
+                  "application/json");
 }
 
 // Sends one message for each change, with the versions of all campaigns, and a heartbeat in between.
@@ -330,6 +365,7 @@ void Server::Parts::add_routes() {
     if (!b) return answer_error(out, 404, b.error());
     out.set_content(diff_json(*a, *b), "application/json");
   });
+  http.Get("/api/curves", [this](const Request& request, Response& out) { curves(request, out); });
   add_campaign_routes();
   add_steering_route();
   http.Get("/assets/figures.css", [](const Request&, Response& out) {

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 
+#include "campaign/reading.h"
 #include "edit/vary.h"
 #include "evolve/reviewers.h"
 #include "fake_executor.h"
@@ -453,6 +455,35 @@ TEST(Steering, AVetoExcludesADesignFromTheSearch) {
   EXPECT_NE(evolve::leader(c->population()).design, best.design);
   EXPECT_EQ(c->population().individual(best.design).trials.size(), before);
   EXPECT_TRUE(inbox(folder / "run").empty());
+}
+
+TEST(Steering, APromotionByHandIsTrainedAndDecidesNothing) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  FakeExecutor executor;
+  ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
+  std::int64_t design = 0;
+  for (const evolve::Individual& i : c->population().individuals())
+    if (evolve::is_candidate(i) && i.entered == 0 && c->population().standing(i, 0).done > 0)
+      design = i.created.id;
+  ASSERT_GT(design, 0);
+  ASSERT_TRUE(deliver(folder / "run", {.key = "1-h", .what = record::Steering::kPromote, .design = design}));
+  ASSERT_TRUE(deliver(folder / "run", {.key = "2-h", .what = record::Steering::kPromote, .design = 100'000}));
+  ASSERT_TRUE(c->run({.trials = 45}, executor, kNeverStop, kNoView));
+  const evolve::Individual& i = c->population().individual(design);
+  EXPECT_EQ(i.by_hand, 1);
+  EXPECT_EQ(std::count_if(i.trials.begin(), i.trials.end(),
+                          [&](std::int64_t id) { return evolve::is_by_hand(c->population().trial(id)); }),
+            1);
+  // A reader of the record sees the run, and no rank of the design at that rung.
+  const auto store = store::Store::read(folder / "run/campaign.db");
+  ASSERT_TRUE(store);
+  const auto reading = read_record(*store);
+  ASSERT_TRUE(reading);
+  EXPECT_EQ(reading->population.individual(design).by_hand, 1);
+  EXPECT_EQ(store->design(design)->rung, reading->population.individual(design).entered);
 }
 
 TEST(Steering, APausedCampaignStartsNoRuns) {

@@ -1143,6 +1143,47 @@ TEST(Campaign, ACheckpointOfAnEarlierProcessJudgesNoDesign) {
   }
 }
 
+// A run that never fits into one session continues in each, and ends without a score in some. It is trained
+// anew once, and then its end counts, for a known design as for others.
+TEST(Campaign, ARunIsTrainedAnewOnce) {
+  SKIP_UNDER_SANITIZERS();
+  for (const bool of_known : {false, true}) {
+    SCOPED_TRACE(of_known);
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, plan_of_user_design(), quick_screener);
+    ASSERT_TRUE(c) << c.error().message;
+    int stop = 0, trainings = 0;
+    const auto change = [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd&) {
+      if (is_known(spec) != of_known || (of_known && !spec.folder.ends_with("/1"))) return;
+      const std::string checkpoint = spec.folder + "/checkpoint.safetensors";
+      if (std::filesystem::exists(checkpoint)) {
+        r.status = record::Status::kRefused, r.cause = "better than bigrams: 2.9 of 2.8 bits";
+        r.bigram_bits_per_byte = r.bits_per_byte - 0.1;
+        for (record::Anchor& a : r.anchors)
+          if (a.name == "better than bigrams") a.holds = false;
+        return;
+      }
+      ++trainings;
+      std::ofstream(checkpoint) << "half of a training";
+      r.status = record::Status::kStopped;
+      stop = 1;
+    };
+    for (int session = 0; session < 4; ++session) {
+      stop = 0;
+      FakeExecutor executor(1, 0, change);
+      const auto ok = c->run(
+          {.trials = 8}, executor, [&] { return stop; }, kNoView);
+      ASSERT_TRUE(ok) << ok.error().message;
+    }
+    EXPECT_GE(trainings, 2);
+    const auto& trials = c->population().trials();
+    EXPECT_TRUE(std::all_of(trials.begin(), trials.end(), [](const evolve::Trial& t) { return t.ended; }));
+    EXPECT_TRUE(std::any_of(trials.begin(), trials.end(), [](const evolve::Trial& t) {
+      return t.status == record::Status::kRefused && t.begun.anew;
+    }));
+  }
+}
+
 // The last runs of a budget of runs are tried as often as others.
 TEST(Campaign, TheLastRunOfABudgetIsStartedAgain) {
   SKIP_UNDER_SANITIZERS();

@@ -63,6 +63,40 @@ TEST(Ladder, TheBetterHalfIsPromotedBestFirst) {
   EXPECT_FALSE(next_run(c.population, 1, Phase::kSearch)) << "the rung has room for two";
 }
 
+TEST(Ladder, APromotionByHandDecidesNothing) {
+  SmallCampaign c;
+  c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);
+  const std::int64_t better = c.design("adaptive", "[Block, RMSNorm]"),
+                     worse = c.design("adaptive", "[Block, RMSNorm]");
+  c.run(better, 0, 1, 2.5);
+  c.run(worse, 0, 1, 2.9);
+  ASSERT_TRUE(c.population.apply(record::Steered{
+      .key = "1", .what = record::Steering::kPromote, .text = "", .design = worse, .rung = 1}));
+  const auto run = next_run(c.population, 1, Phase::kSearch);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->design, worse);
+  EXPECT_EQ(run->rung, 1);
+  EXPECT_EQ(run->purpose, Purpose::kByHand);
+  EXPECT_EQ(run->promotion, "");
+
+  const auto after = [&](double bits) {
+    SmallCampaign with = c;
+    with.run(worse, 1, 1, bits, Purpose::kByHand);
+    EXPECT_EQ(leader(with.population).design, better);
+    EXPECT_EQ(leader(with.population).rung, 0);
+    EXPECT_EQ(with.population.individual(worse).entered, 0);
+    EXPECT_EQ(with.population.standing(with.population.individual(worse), 1).done, 0);
+    EXPECT_EQ(with.population.scored(worse, 1, 1), nullptr);
+    // The ladder goes on as if the run were not there, and trains the design anew if it promotes it.
+    const auto next = next_run(with.population, 1, Phase::kSearch);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->design, better);
+    EXPECT_EQ(next->purpose, Purpose::kRung);
+  };
+  after(0.5);
+  after(9);
+}
+
 TEST(Ladder, ALostRunEndsItsDesign) {
   SmallCampaign c;
   c.run(c.design("baseline", "[Block, RMSNorm]"), 0, 1, 3.0, Purpose::kBaseline);

@@ -50,6 +50,7 @@ class SlurmTest : public ::testing::Test {
                                   .settings = settings,
                                   .program = "/bin/gabbro",
                                   .file_seconds = 0.2,
+                                  .lost_start_seconds = 0.01,
                                   .retry_seconds = 0.1});
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     executor = std::move(*opened);
@@ -205,7 +206,7 @@ TEST_F(SlurmTest, StatesWithoutAResult) {
   EXPECT_NE(ends[1].cause.find("node n7"), std::string::npos) << ends[1].cause;
   EXPECT_EQ(ends[2].kind, Kind::kCrash);
   EXPECT_EQ(ends[3].kind, Kind::kCluster);
-  EXPECT_EQ(ends[4].kind, Kind::kCrash);
+  EXPECT_EQ(ends[4].kind, Kind::kCluster) << "its worker never began";
   EXPECT_NE(ends[4].cause.find("module: not found"), std::string::npos) << ends[4].cause;
   EXPECT_EQ(executor->running(), 1);
   // A job that crashed goes to another node, if there is one.

@@ -58,6 +58,34 @@ TEST(RecordFollower, NamesTheDesignsThatNewEventsConcern) {
   EXPECT_EQ(*touched, (std::set<std::int64_t>{llama, made}));
 }
 
+TEST(Followed, ReadsAFolderThatWasReplacedAnew) {
+  const TemporaryFolder folder;
+  campaign::RecordBuilder first, second;
+  second.plan.secret = "drawn for another campaign";
+  second.events.front() = record::CampaignBegun{
+      .config = campaign::to_toml(second.plan), .seed = second.plan.seed, .version = "0.1.0"};
+  first.baseline("llama"), first.baseline("mamba2");
+  second.baseline("gpt2"), second.baseline("retnet"), second.baseline("gla");
+  write_record(first, folder.file("r"));
+  Followed followed("r", folder.file("r"));
+  const auto names = [&] {
+    followed.poll();
+    std::string out;
+    const auto answer = followed.answer("names", [&](const CampaignView& v) -> Result<std::string> {
+      for (const evolve::Individual& i : v.reading.population.individuals()) out += i.created.name + " ";
+      return out;
+    });
+    return answer ? *answer : answer.error().message;
+  };
+  EXPECT_EQ(names(), "llama mamba2 ");
+  std::filesystem::remove_all(folder.file("r"));
+  write_record(second, folder.file("r"));
+  EXPECT_EQ(names(), "gpt2 retnet gla ");
+  std::filesystem::remove_all(folder.file("r"));
+  write_record(first, folder.file("r"));
+  EXPECT_EQ(names(), "llama mamba2 ");
+}
+
 TEST(Lock, SaysThatItIsHeldWithoutTakingIt) {
   const TemporaryFolder folder;
   EXPECT_FALSE(Lock::is_held(folder.file("")));

@@ -93,8 +93,9 @@ TEST(Server, ListsCampaignsAndShowsTheirPages) {
   const json units = d.get("/api/c/a-whole/units?id=5");
   EXPECT_FALSE(units["rows"].empty());
   EXPECT_EQ(units["facts"][1]["name"], "training FLOPs per token");
-  for (const char* figure : {"ladder", "learning", "progress", "cost", "forest", "parts", "generations",
-                             "strategies", "design&design=5", "documents&design=5", "cost&cost=state&rung=0"})
+  for (const char* figure :
+       {"ladder", "learning", "progress", "plane", "forest", "parts", "generations", "strategies",
+        "design&design=5", "documents&design=5", "plane&x=state&rung=0", "plane&x=bits0&y=train"})
     EXPECT_EQ(
         d.get(std::string("/api/c/a-whole/figure?name=") + figure)["svg"].get<std::string>().substr(0, 4),
         "<svg")
@@ -102,8 +103,37 @@ TEST(Server, ListsCampaignsAndShowsTheirPages) {
   EXPECT_EQ(d.get("/api/c/a-whole/strategies")["strategies"].size(), 2U);
   EXPECT_EQ(d.get("/api/c/a-whole/tree")["rows"].size(), 8U);  // without the ablation
   EXPECT_EQ(d.get("/api/diff?a=a-whole:4&b=a-whole:5")["count"], 1);
+  const std::string both = d.get("/api/curves?design=a-whole:4&design=a-whole:5")["svg"];
+  EXPECT_NE(both.find("curve line0"), std::string::npos);
+  EXPECT_NE(both.find("curve line1"), std::string::npos);
+  EXPECT_NE(d.get("/api/curves?campaign=a-whole")["svg"].get<std::string>().find("curve line0"),
+            std::string::npos);
+  EXPECT_EQ(d.get("/api/curves")["svg"], "");
+  EXPECT_EQ(d.get("/api/curves?design=a-whole:99", 404)["error"], "unknown design 99");
+  EXPECT_EQ(d.get("/api/curves?design=nowhere:1", 404)["error"], "no campaign has this address");
   EXPECT_EQ(d.get("/api/c/a-whole/agents")["count"], 0);
   EXPECT_TRUE(d.get("/api/c/a-whole/literature")["papers"].empty());
+}
+
+// Whoever knows the secret of a campaign can compute the seeds, and so the texts, that judge.
+TEST(Server, NoPageShowsTheSecret) {
+  const TemporaryFolder folder;
+  campaign::RecordBuilder m = campaign::whole_campaign();
+  m.plan.secret = "0123456789abcdef";
+  m.events.front() =
+      record::CampaignBegun{.config = campaign::to_toml(m.plan), .seed = m.plan.seed, .version = "0.1.0"};
+  write_record(m, folder.file("whole"));
+  const Dashboard d(folder.file(""));
+  d.get("/api/c/whole/overview");  // waits until the record is read
+  const auto store = store::Store::read(folder.file("whole/campaign.db"));
+  ASSERT_NE(store->campaign()->config.find(m.plan.secret), std::string::npos);
+  for (const char* page : {"overview", "designs", "design?id=5", "units?id=5", "tree", "strategies", "agents",
+                           "literature", "figure?name=learning", "live", "report.html"}) {
+    const auto answer = d.client().Get((std::string("/api/c/whole/") + page).c_str());
+    ASSERT_TRUE(answer) << page;
+    EXPECT_EQ(answer->status, 200) << page;
+    EXPECT_EQ(answer->body.find(m.plan.secret), std::string::npos) << page;
+  }
 }
 
 TEST(Server, UnknownAddressesAreErrorsAsJson) {
@@ -115,7 +145,9 @@ TEST(Server, UnknownAddressesAreErrorsAsJson) {
   EXPECT_EQ(d.get("/api/c/whole/design?id=99", 404)["error"], "unknown design 99");
   EXPECT_EQ(d.get("/api/c/whole/design", 404)["error"], "unknown design 0");
   EXPECT_EQ(d.get("/api/c/whole/figure?name=x", 400)["error"], "unknown figure 'x'");
-  EXPECT_EQ(d.get("/api/c/whole/figure?name=cost&rung=9", 400)["error"], "unknown rung 9");
+  EXPECT_EQ(d.get("/api/c/whole/figure?name=plane&rung=9", 400)["error"], "unknown rung 9");
+  EXPECT_EQ(d.get("/api/c/whole/figure?name=plane&x=beauty", 400)["error"], "unknown axis 'beauty'");
+  EXPECT_EQ(d.get("/api/c/whole/figure?name=plane&y=bits9", 400)["error"], "unknown axis 'bits9'");
   EXPECT_EQ(d.get("/api/c/whole/figure?name=design&design=-4", 404)["error"], "unknown design -4");
   EXPECT_EQ(d.get("/api/c/whole/tree?root=1000", 404)["error"], "unknown design 1000");
   EXPECT_EQ(d.get("/api/nothing", 404)["error"], "no such address");
@@ -180,7 +212,7 @@ TEST(Server, ShowsHostileTextsAsText) {
     // Characters that reverse the direction of writing are shown as escapes.
     EXPECT_EQ(answer->body.find("\u202e"), std::string::npos) << path;
   }
-  for (const char* name : {"ladder", "learning", "progress", "cost", "forest", "generations",
+  for (const char* name : {"ladder", "learning", "progress", "plane", "forest", "generations",
                            "design&design=2", "documents&design=2"}) {
     const std::string svg = d.get(std::string("/api/c/hostile/figure?name=") + name)["svg"];
     EXPECT_EQ(svg.find("<script"), std::string::npos) << name;
@@ -329,13 +361,16 @@ TEST(Server, SteersWithTheTokenAlone) {
             "stored; `gabbro resume` applies it");
   EXPECT_EQ(d.steer("whole", {{"what", "veto"}, {"design", 5}, {"text", "too slow"}}, d.allowed())->status,
             200);
+  EXPECT_EQ(d.steer("whole", {{"what", "promote"}, {"design", 5}, {"text", ""}}, d.allowed())->status, 200);
+  EXPECT_EQ(d.steer("whole", {{"what", "promote"}}, d.allowed())->status, 400);
   EXPECT_EQ(d.steer("whole", {{"what", "direction"}, {"text", "shorter windows"}}, d.allowed())->status, 200);
   const auto requests = campaign::inbox(folder.file("whole"));
-  ASSERT_EQ(requests.size(), 3U);
+  ASSERT_EQ(requests.size(), 4U);
   EXPECT_EQ(requests[0].what, record::Steering::kPause);
   EXPECT_EQ(requests[1].design, 5);
   EXPECT_EQ(requests[1].text, "too slow");
-  EXPECT_EQ(requests[2].text, "shorter windows");
+  EXPECT_EQ(requests[2].what, record::Steering::kPromote);
+  EXPECT_EQ(requests[3].text, "shorter windows");
 
   const auto refused = [&](const json& body) {
     return json::parse(d.steer("whole", body, d.allowed())->body)["error"].get<std::string>();
@@ -356,7 +391,7 @@ TEST(Server, SteersWithTheTokenAlone) {
   EXPECT_EQ(
       d.client().Post("/api/c/whole/steer", d.allowed(), std::string(2000, '['), "application/json")->status,
       400);
-  EXPECT_EQ(campaign::inbox(folder.file("whole")).size(), 3U);
+  EXPECT_EQ(campaign::inbox(folder.file("whole")).size(), 4U);
   EXPECT_EQ(json::parse(d.client().Get("/api/token", d.allowed())->body)["valid"], true);
   EXPECT_EQ(d.get("/api/token")["valid"], false);
 }
