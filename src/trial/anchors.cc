@@ -295,7 +295,8 @@ std::vector<Anchor> anchors(const Evidence& e) {
   out.push_back(
       {"weights", scored == r.weights_hash, fmt::format("scored {}, trained {}", scored, r.weights_hash)});
   out.push_back(engines_agree(e));
-  out.push_back(gradient_agrees(e.graph, e.model, e.sample, longest_row(e.sample), e.spec));
+  out.push_back(
+      gradient_agrees(e.graph, e.model, e.sample, longest_row(e.sample), e.spec, e.result.recomputed));
   check_leaks(e, out);
   return out;
 }

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "ir/facts.h"
 #include "trial/backend.h"
+#include "trial/resources.h"
 
 namespace gabbro::trial {
 
@@ -76,13 +78,35 @@ exec::TokenBatch row_of(const exec::TokenBatch& batch, std::int64_t row) {
   return {1, batch.length, part(batch.tokens), part(batch.targets), part(batch.starts)};
 }
 
+namespace {
+
+// Returns why memory does not suffice for the comparison; "" if it does. A step of one row in float64 takes
+// twice what it takes in float32, if the model knows that. Copies of weights and moments, and two gradients,
+// take 32 bytes for each parameter, and a model in float64 another 24.
+std::string why_no_memory(const ir::Graph& graph, const exec::Model& model, std::int64_t length,
+                          const record::TrialSpec& spec) {
+  constexpr std::int64_t kCopies = 32, kModel = 24;
+  const std::int64_t params = ir::count_params(graph);
+  const std::int64_t needed = kCopies * params + std::max(kModel * params, 2 * model.step_bytes(1, length));
+  const std::int64_t used = resident_bytes() + model.peak_bytes();
+  const std::int64_t left = spec.memory > 0 ? spec.memory - used : available_bytes();
+  constexpr double kMib = 1 << 20;
+  return needed <= left ? ""
+                        : fmt::format("not asked: it would take {:.0f} MiB, but {:.0f} MiB are left",
+                                      static_cast<double>(needed) / kMib, static_cast<double>(left) / kMib);
+}
+
+}  // namespace
+
 record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const exec::TokenBatch& batch,
-                               std::int64_t row, const record::TrialSpec& spec) {
+                               std::int64_t row, const record::TrialSpec& spec, bool recomputes) {
+  if (const std::string why = why_no_memory(graph, model, batch.length, spec); !why.empty())
+    return {"gradient", true, why};
   const Gradient got = gradient_of(model, with_one_row_scored(batch, row));
   const exec::TokenBatch alone = row_of(batch, row);
   std::vector<exec::NamedArray> weights = model.weights();
-  const auto exact_model =
-      torch_backend({.threads = spec.threads, .dtype = record::Dtype::kFloat64})(graph, spec.seed);
+  const auto exact_model = torch_backend(
+      {.threads = spec.threads, .dtype = record::Dtype::kFloat64, .recompute = recomputes})(graph, spec.seed);
   GABBRO_CHECK(exact_model->restore(weights));
   const Gradient exact = gradient_of(*exact_model, alone);
   Gradient of_rounded;
