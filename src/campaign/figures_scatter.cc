@@ -88,17 +88,20 @@ namespace {
 using Of = Quantity::Of;
 
 struct QuantityText {
-  const char *name, *axis;
+  const char *name, *title, *as_subject, *axis;
 };
 // In the order of Quantity::Of.
 constexpr QuantityText kQuantities[] = {
-    {"bits", "bits per byte"},
-    {"decode", "decoding, FLOPs per token at the size of the first rung"},
-    {"train", "training, FLOPs per token at the size of the first rung"},
-    {"state", "state of decoding, bytes at the size and context of the first rung"}};
+    {"bits", "bits per byte", "Bits per byte", "bits per byte"},
+    {"decode", "decoding cost", "Decoding cost", "decoding, FLOPs per token at the size of the first rung"},
+    {"train", "training cost", "Training cost", "training, FLOPs per token at the size of the first rung"},
+    {"state", "decoding state", "Decoding state",
+     "state of decoding, bytes at the size and context of the first rung"}};
+
+const QuantityText& text_of(Quantity q) { return kQuantities[static_cast<std::size_t>(q.of)]; }
 
 std::string axis_text(const CampaignReading& r, Quantity q) {
-  const char* text = kQuantities[static_cast<std::size_t>(q.of)].axis;
+  const char* text = text_of(q).axis;
   return q.of == Of::kBits ? fmt::format("{} at {}", text, r.rung(q.rung).name) : text;
 }
 
@@ -170,7 +173,8 @@ Figure plane_figure(const CampaignReading& r, Quantity across, Quantity up, std:
   const Scale x = scale_of(least_x, most_x, kLeft, kRight, /*log=*/across.of != Of::kBits),
               y = scale_of(all.front().y, most_y, kBottom, kTop, /*log=*/up.of != Of::kBits);
   const std::string x_text = axis_text(r, across), y_text = axis_text(r, up);
-  Picture out(kWidth, kBottom + 44, fmt::format("{} against {}", y_text, x_text));
+  Picture out(kWidth, kBottom + 44,
+              fmt::format("{} against {}", text_of(up).as_subject, text_of(across).title));
   out.y_axis(y, kLeft, kRight, fmt::format("{} (lower is better)", y_text), 6);
   out.x_axis(x, kTop, kBottom, x_text);
   const auto point_of = [&](const PlanePoint& k) { return std::pair{x.at(k.x), y.at(k.y)}; };
