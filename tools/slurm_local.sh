@@ -63,7 +63,7 @@ ReturnToService=2
 SlurmdTimeout=30
 SlurmctldTimeout=30
 KillWait=20
-MinJobAge=300
+MinJobAge=3600
 InactiveLimit=0
 MaxArraySize=1001
 NodeName=one NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=$cpus RealMemory=$megabytes State=UNKNOWN

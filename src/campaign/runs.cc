@@ -98,9 +98,9 @@ Result<bool> Campaign::State::start_run(const RunRequest& wanted, jobs::Executor
   return submit_run(begun, executor);
 }
 
-// Takes over the jobs that an earlier process has started and that still run, or have ended meanwhile. A run
-// may have begun from a checkpoint. What a check of the machine was to judge is not recorded, so its job is
-// of no use, and neither is one whose end is recorded.
+// Takes over the jobs that an earlier process has started and that still run, or have ended meanwhile. What a
+// check of the machine was to judge is not recorded, so its job is of no use, and neither is one whose end is
+// recorded.
 void Campaign::State::attach(jobs::Executor& executor) {
   const auto is_open_run = [&](std::int64_t id) {
     return id > 0 && id <= static_cast<std::int64_t>(population.trials().size()) &&
@@ -110,11 +110,11 @@ void Campaign::State::attach(jobs::Executor& executor) {
     return design > 0 && design <= static_cast<std::int64_t>(population.individuals().size()) &&
            !population.individual(design).profile;
   };
-  for (const std::int64_t id : executor.attached()) {
+  for (const auto& [id, continues] : executor.attached()) {
     if (is_open_run(id)) {
       running[id] = {.trial = id, .progress = {}};
-      if (!population.trial(id).begun.anew) continued_runs.insert(id);
-      std::erase_if(restarts, [&](const record::TrialBegun& begun) { return begun.id == id; });
+      if (continues && !population.trial(id).begun.anew) continued_runs.insert(id);
+      std::erase_if(restarts, [run = id](const record::TrialBegun& begun) { return begun.id == run; });
     } else if (is_open_profile(-id)) {
       profiling[-id] = {.design = -id, .progress = {}};
     } else {
@@ -149,7 +149,8 @@ Result<bool> Campaign::State::submit_job(std::int64_t id, const std::string& fol
        .multi_process = engine.gpus > 1,
        .rung = rung_name,
        .threads = plan.threads,
-       .gpus = engine.device != "cpu" ? engine.gpus : 0});
+       .gpus = engine.device != "cpu" ? engine.gpus : 0,
+       .continues = continued_runs.contains(id)});
 }
 
 bool Campaign::State::has_free_disk() const {

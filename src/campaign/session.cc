@@ -58,6 +58,7 @@ class Campaign::Session {
     s_.runs_to_check.clear();
     s_.machine_check.reset();
     s_.running.clear();
+    s_.continued_runs.clear();
     for (const evolve::Trial& t : s_.population.trials())
       if (!t.ended) s_.restarts.push_back(t.begun);
     s_.attach(executor_);

@@ -65,7 +65,7 @@ Result<std::unique_ptr<jobs::Executor>> open_executor(const ExecutorChoice& choi
   std::error_code error;
   if (fs::exists(dir + "/slurm/campaign", error)) {
     GABBRO_TRY(cluster, open_slurm(choice, dir));
-    for (const std::int64_t id : cluster->attached()) cluster->discard(id);
+    for (const jobs::AttachedJob& job : cluster->attached()) cluster->discard(job.id);
   }
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int slots = choice.workers > 0 ? choice.workers : std::max(1, cores / choice.threads);

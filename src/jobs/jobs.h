@@ -41,6 +41,14 @@ struct Job {
   std::string rung = {};       // The rung that it belongs to; a cluster may run rungs differently. "": none.
   int threads = 1;             // number of threads that the worker uses
   int gpus = 0;                // number of GPUs that the worker uses
+  bool continues = false;      // The worker begins from a checkpoint.
+};
+
+/// A job that an earlier process started.
+struct AttachedJob {
+  std::int64_t id = 0;
+  bool continues = false;  // as its Job
+  friend bool operator==(const AttachedJob&, const AttachedJob&) = default;
 };
 
 /// The end of a worker. Without a result, `cause` gives the reason: a crash, a limit with its numbers, an
@@ -86,10 +94,10 @@ class Executor {
   /// signal. A signal that arrives just before the call is not noticed, so `seconds` should be short. Returns
   /// at once if no job is running.
   virtual JobEvents wait(double seconds) = 0;
-  /// Returns the ids of the jobs that an earlier process started and whose end nobody has accepted yet. They
+  /// Returns the jobs that an earlier process started and whose end nobody has accepted yet. They
   /// count as running, and `wait` reports their ends. Local workers end with the process that started them,
   /// so there are none.
-  [[nodiscard]] virtual std::vector<std::int64_t> attached() const { return {}; }
+  [[nodiscard]] virtual std::vector<AttachedJob> attached() const { return {}; }
   /// Ends the job `id` if it is there, and reports nothing about it.
   virtual void discard(std::int64_t /*id*/) {}
   /// Describes the jobs of a cluster: how many run, wait, and for what. Returns "" for local workers.

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -99,7 +100,7 @@ class SlurmExecutor : public Executor {
     }
     std::set<std::string> names;
     for (auto& [job, task] : newest) {
-      attached_.push_back(job);
+      attached_.push_back({job, task.job.continues});
       names.insert(task.name());
       add(std::move(task));
     }
@@ -113,7 +114,7 @@ class SlurmExecutor : public Executor {
   [[nodiscard]] int running() const override {
     return static_cast<int>(kept_.size() + entries_.size() + kept_events_.ended.size());
   }
-  [[nodiscard]] std::vector<std::int64_t> attached() const override { return attached_; }
+  [[nodiscard]] std::vector<AttachedJob> attached() const override { return attached_; }
 
   Result<bool> start(const Job& job) override {
     accept_reported();
@@ -158,7 +159,7 @@ class SlurmExecutor : public Executor {
       folder_.remove(entry.task);
       return true;
     });
-    std::erase(attached_, id);
+    forget(id);
   }
 
   void stop() override {
@@ -203,11 +204,15 @@ class SlurmExecutor : public Executor {
     entries_[std::move(name)].task = std::move(task);
   }
 
+  void forget(std::int64_t id) {
+    std::erase_if(attached_, [&](const AttachedJob& job) { return job.id == id; });
+  }
+
   // Removes the files of jobs whose ends the caller has taken. Until then, a later process finds them.
   void accept_reported() {
     for (const SlurmTask& task : std::exchange(reported_, {})) {
       folder_.remove(task);
-      std::erase(attached_, task.job.id);
+      forget(task.job.id);
     }
   }
 
@@ -224,6 +229,7 @@ class SlurmExecutor : public Executor {
       if (const std::string node = node_of(entry); !node.empty()) failed_on_[ended.id].insert(node);
     if (ended.kind == JobEnd::Kind::kResult) lost_starts_ = 0;
     entry.ends = true;
+    note(entry, ended.cause.empty() ? "left a result" : ended.cause);
     events.ended.push_back(std::move(ended));
   }
   void end_without_result(Entry& entry, JobEnd::Kind kind, const std::string& cause, JobEvents& events) {
@@ -231,6 +237,11 @@ class SlurmExecutor : public Executor {
     ended.kind = kind;
     ended.cause = cause;
     end(entry, std::move(ended), events);
+  }
+  // Keeps what became of each job. The record has it only if it counts for a run or against it.
+  void note(const Entry& entry, const std::string& what) const {
+    std::ofstream(folder_.path() + "/history", std::ios::app) << fmt::format(
+        "{} run {} job {}: {}\n", std::time(nullptr), entry.task.job.id, number_of(entry.task), what);
   }
   [[nodiscard]] std::string node_of(const Entry& entry) const {
     const auto claim = folder_.claim_of(entry.task);
@@ -365,6 +376,8 @@ class SlurmExecutor : public Executor {
       id = *submitted;
     }
     if (const auto ok = folder_.set_slurm_id(waiting.batch, id); !ok) return wait_for(ok.error());
+    for (const auto& [name, entry] : entries_)
+      if (entry.task.batch == waiting.batch) note(entry, "submitted");
     waiting_.erase(waiting_.begin());
     next_poll_ = std::min(next_poll_, seconds_now() + kStopPollSeconds);
     return true;
@@ -599,7 +612,7 @@ class SlurmExecutor : public Executor {
   std::map<std::vector<std::string>, std::vector<Job>>
       groups_;                       // jobs by their options, while they are sorted
   std::vector<SlurmTask> reported_;  // ends of the last `wait`, whose files still exist
-  std::vector<std::int64_t> attached_;
+  std::vector<AttachedJob> attached_;
   std::map<std::int64_t, std::set<std::string>> failed_on_;  // nodes on which a job crashed
   JobEvents kept_events_;                                    // for the next `wait`
   std::string problem_;                                      // why Slurm does not answer; "" if it does

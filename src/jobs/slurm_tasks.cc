@@ -42,6 +42,7 @@ void fields(Io& io, X& job) {
   io("rung", job.rung);
   io("threads", job.threads);
   io("gpus", job.gpus);
+  io("continues", job.continues);
   io("seconds", job.limits.seconds);
   io("memory_bytes", job.limits.memory_bytes);
   io("processes", job.limits.processes);

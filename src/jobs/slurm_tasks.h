@@ -11,6 +11,7 @@
 //   slurm/BATCH/INDEX.progress  the latest progress
 //   slurm/BATCH/INDEX.out       output of the script and of `gabbro slurm-job`
 //   slurm/ends/BATCH.INDEX    how a job ended
+//   slurm/history             a line for each job that was submitted, and for how it ended
 //
 // No worker can write these files: its sandbox has the folder of its result alone.
 #pragma once

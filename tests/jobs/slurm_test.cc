@@ -100,6 +100,12 @@ class SlurmTest : public ::testing::Test {
     return {std::istream_iterator<std::string>(words), {}};
   }
 
+  [[nodiscard]] std::vector<std::int64_t> attached() const {
+    std::vector<std::int64_t> ids;
+    for (const AttachedJob& found : executor->attached()) ids.push_back(found.id);
+    return ids;
+  }
+
   fs::path folder;
   std::unique_ptr<FakeSlurm> slurm;
   std::unique_ptr<Executor> executor;
@@ -235,7 +241,7 @@ TEST_F(SlurmTest, ALaterProcessFindsItsJobs) {
   ASSERT_TRUE(wait_for_jobs(4));
   ASSERT_TRUE(run_task(task(2)).has_value());
   open();
-  EXPECT_EQ(executor->attached(), (std::vector<std::int64_t>{-4, 1, 2, 3}));
+  EXPECT_EQ(attached(), (std::vector<std::int64_t>{-4, 1, 2, 3}));
   EXPECT_EQ(executor->running(), 4);
   ASSERT_TRUE(wait_for_ends(1));
   EXPECT_EQ(ends[2].kind, Kind::kResult);
@@ -244,7 +250,7 @@ TEST_F(SlurmTest, ALaterProcessFindsItsJobs) {
   ASSERT_TRUE(wait_for_ends(1));
   executor->wait(0);
   open();
-  EXPECT_EQ(executor->attached(), (std::vector<std::int64_t>{-4, 1, 3}));
+  EXPECT_EQ(attached(), (std::vector<std::int64_t>{-4, 1, 3}));
   executor->discard(-4);
   EXPECT_EQ(executor->running(), 2);
   EXPECT_EQ(slurm->calls("scancel", "1_3"), 1);
@@ -261,14 +267,14 @@ TEST_F(SlurmTest, ASubmissionThatWasNotRecordedIsFound) {
   const std::string batch = task(1).batch;
   fs::remove(files().batch_folder(batch) + "/id");
   open();
-  EXPECT_EQ(executor->attached(), std::vector<std::int64_t>{1});
+  EXPECT_EQ(attached(), std::vector<std::int64_t>{1});
   EXPECT_EQ(files().slurm_id(batch), "1");
   // The job is gone from Slurm, but its process has begun.
   fs::remove(files().batch_folder(batch) + "/id");
   ASSERT_TRUE(run_task(task(1)).has_value());
   slurm->forget();
   open();
-  EXPECT_EQ(executor->attached(), std::vector<std::int64_t>{1});
+  EXPECT_EQ(attached(), std::vector<std::int64_t>{1});
   ASSERT_TRUE(wait_for_ends(1));
   EXPECT_EQ(ends[1].kind, Kind::kResult);
 }
@@ -283,7 +289,7 @@ TEST_F(SlurmTest, ASubmissionThatIsGivenUpDoesNotRun) {
   fs::remove(batch + "/id");
   slurm->forget();  // sbatch is still on its way
   open();
-  EXPECT_TRUE(executor->attached().empty()) << "the campaign begins the run again";
+  EXPECT_TRUE(attached().empty()) << "the campaign begins the run again";
   EXPECT_FALSE(run_task(late).has_value());
 }
 
@@ -363,7 +369,7 @@ TEST_F(SlurmTest, AKillWithoutAControllerLeavesTheJobs) {
   EXPECT_EQ(ends[1].kind, Kind::kStopped);
   slurm->unset("down");
   open();
-  EXPECT_EQ(executor->attached(), std::vector<std::int64_t>{1});
+  EXPECT_EQ(attached(), std::vector<std::int64_t>{1});
 }
 
 TEST_F(SlurmTest, AThousandJobsTakeFewCalls) {
