@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "base/files.h"
@@ -77,6 +78,10 @@ class Bytes::Archive : public Bytes::Reader {
 
   [[nodiscard]] tl::unexpected<Error> failure() const {
     const char* why = archive_error_string(archive_.get());
+    // Files of `zstd --long=28` and above; libarchive limits the window to 128 MB.
+    if (why && std::string_view(why).find("requires too much memory") != std::string_view::npos)
+      return fail("io", fmt::format("cannot read {}: its window is longer than 128 MB", path_),
+                  fmt::format("compress it again: `zstd -dc --long=31 {} | zstd -o NEW.zst`", path_));
     return fail("io", fmt::format("cannot read {}: {}", path_, why ? why : "damaged or unreadable"),
                 "check that the file is complete");
   }
@@ -118,6 +123,7 @@ Bytes::~Bytes() = default;
 
 Result<Bytes> Bytes::open(const std::string& path) {
   if (const auto ok = check_regular_file(path); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = check_is_fetched(path); !ok) return tl::unexpected(ok.error());
   std::ifstream file(path, std::ios::binary);
   std::string beginning(2, '\0');
   if (file.read(beginning.data(), 2) && Gunzip::recognises(beginning)) {

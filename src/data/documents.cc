@@ -85,6 +85,7 @@ class FileDocuments : public Documents {
     path_index_ = sources_.path_of[file_index_];
     format_ = format_of(path);
     line_number_ = 0;
+    has_text_ = false;
     if (format_ == Format::kParquet) {
       GABBRO_TRY(opened, ParquetFile::open(path, options_.field));
       std::error_code error;
@@ -171,8 +172,11 @@ class FileDocuments : public Documents {
 
   Result<bool> next_parquet_document(std::string& text) {
     for (;;) {
-      GABBRO_TRY(found, parquet_->next(text));
-      if (!found || !text.empty()) return found;
+      GABBRO_TRY(row, parquet_->next(text));
+      if (row == ParquetFile::Row::kNone) return false;
+      ++findings_.rows;
+      if (row == ParquetFile::Row::kText && !text.empty()) return true;
+      if (findings_.empty_rows++ == 0) findings_.empty_row = sources_.files[file_index_];
     }
   }
 
@@ -224,14 +228,19 @@ class FileDocuments : public Documents {
       GABBRO_TRY(next, read_line());
       if (!next) return false;
       if (next->find_first_not_of(" \t") == std::string_view::npos) continue;
-      auto found = text_of_json(*next, options_.field);
+      auto found = text_of_json(*next, options_.field, /*required=*/!has_text_);
       if (!found)
         return fail(
             "format",
             fmt::format("{}:{}: {}", sources_.files[file_index_], line_number_, found.error().message),
             found.error().hint);
-      text = std::move(*found);
-      if (!text.empty()) return true;
+      ++findings_.rows;
+      if (*found && !(*found)->empty()) {
+        text = std::move(**found);
+        return has_text_ = true;
+      }
+      if (findings_.empty_rows++ == 0)
+        findings_.empty_row = fmt::format("{}:{}", sources_.files[file_index_], line_number_);
     }
   }
 
@@ -245,6 +254,7 @@ class FileDocuments : public Documents {
   std::string buffer_;
   std::size_t used_ = 0;            // bytes at the start of the buffer that were returned already
   int line_number_ = 0;             // number of the line that was read last, counted from 1
+  bool has_text_ = false;           // a line of this file had text in the field
   std::uint64_t closed_bytes_ = 0;  // bytes on disk of the files that were read to their end
   bool cut_ = false;                // the last document was cut for its length, and the next one continues it
   std::size_t path_index_ = 0;      // index of the path that named the current file (Sources::path_of)

@@ -1,10 +1,13 @@
 #include "data/format.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "data/bytes.h"
 
@@ -54,6 +57,28 @@ Result<nlohmann::json> parse_object(std::string_view line) {
   }
 }
 
+// Returns the value of a field, of one inside of other objects if its name has dots, or null if there is
+// none. Everything inside of null is null.
+const nlohmann::json* find_field(const nlohmann::json& object, std::string_view field) {
+  if (object.is_null()) return &object;
+  if (!object.is_object()) return nullptr;
+  if (const auto found = object.find(field); found != object.end()) return &*found;
+  for (std::size_t dot = field.find('.'); dot != field.npos; dot = field.find('.', dot + 1))
+    if (const auto found = object.find(field.substr(0, dot)); found != object.end())
+      if (const nlohmann::json* inner = find_field(*found, field.substr(dot + 1))) return inner;
+  return nullptr;
+}
+
+// Collects the names of the fields that hold text.
+void add_text_fields(const nlohmann::json& object, const std::string& prefix,
+                     std::vector<std::string>& names) {
+  for (const auto& [key, value] : object.items())
+    if (value.is_string())
+      names.push_back(prefix + key);
+    else if (value.is_object())
+      add_text_fields(value, prefix + key + ".", names);
+}
+
 // Returns the first line that is not blank, without a byte order mark and without blanks before it; "" if
 // there is none. A line that does not end within some kMostSearched bytes of the file is cut.
 Result<std::string> first_line(const std::string& path) {
@@ -92,16 +117,18 @@ Format format_of(fs::path path) {
   return extension == ".parquet" ? Format::kParquet : Format::kUnknown;
 }
 
-Result<std::string> text_of_json(std::string_view line, const std::string& field) {
+Result<std::optional<std::string>> text_of_json(std::string_view line, const std::string& field,
+                                                bool required) {
   GABBRO_TRY(object, parse_object(line));
-  const auto found = object.find(field);
-  if (found != object.end() && found->is_string()) return found->get<std::string>();
-  std::string known;
-  for (const auto& [key, value] : object.items())
-    if (value.is_string()) known += (known.empty() ? "" : ", ") + key;
+  const nlohmann::json* found = find_field(object, field);
+  if (found && found->is_string()) return found->get<std::string>();
+  if (found ? found->is_null() : !required) return std::nullopt;
+  std::vector<std::string> known;
+  add_text_fields(object, "", known);
   return fail("format", fmt::format("no text in field '{}'", field),
-              known.empty() ? "add a field with text; this object has none"
-                            : "fields with text: " + known + "; choose one with --field");
+              known.empty()
+                  ? "add a field with text; this object has none"
+                  : fmt::format("fields with text: {}; choose one with --field", fmt::join(known, ", ")));
 }
 
 Result<bool> holds_json_lines(const std::string& path) {
@@ -125,6 +152,16 @@ Result<bool> holds_json_lines(const std::string& path) {
 Result<bool> has_json_field(const std::string& path, const std::string& field) {
   GABBRO_TRY(line, first_line(path));
   return text_of_json(line, field).has_value();
+}
+
+Result<bool> check_is_fetched(const std::string& path) {
+  constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
+  std::string beginning(kPointer.size(), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  if (beginning != kPointer) return true;
+  return fail("format", path + " is a pointer of Git LFS, in place of the file itself",
+              "fetch the file with `git lfs pull`");
 }
 
 Result<bool> check_beginning(const std::string& path, std::string_view beginning) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,17 +26,22 @@ Format format_of(std::filesystem::path path);
 /// Returns true if a file's name ends in an extension of compression.
 bool names_compression(const std::filesystem::path& path);
 
-/// Returns the text in `field` of a line of JSON lines. Errors: "format" (not an object, with the parser's
-/// reason; no text in that field).
-Result<std::string> text_of_json(std::string_view line, const std::string& field);
+/// Returns the text in `field` of a line of JSON lines; "a.b" is field b of the object in field a, unless
+/// there is a field "a.b". Returns nullopt for null and, unless `required`, where there is no such field.
+/// Errors: "format" (not an object, with the parser's reason; something else than text in that field).
+Result<std::optional<std::string>> text_of_json(std::string_view line, const std::string& field,
+                                                bool required = true);
 
 /// Checks that a .json file holds JSON lines; an empty file does. Errors: "format" (one array or one object
 /// over several lines, or no JSON), those of bytes.h.
 Result<bool> holds_json_lines(const std::string& path);
 
-/// Returns true if a .json file holds JSON lines whose first object has text in `field`. Errors: those of
-/// bytes.h.
+/// Returns true if a .json file holds JSON lines whose first object has text or null in `field`. Errors:
+/// those of bytes.h.
 Result<bool> has_json_field(const std::string& path, const std::string& field);
+
+/// Checks that a file is the file itself. Errors: "format" (a pointer that Git LFS leaves in its place).
+Result<bool> check_is_fetched(const std::string& path);
 
 /// Checks the beginning of a decompressed file, which is to be read as text or JSON lines. Errors: "format"
 /// (UTF-16, or an archive, a PDF or a Parquet file under another name).

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "data/format.h"
 #include "data/parquet_plugin.h"
 
 namespace gabbro::data {
@@ -77,6 +78,7 @@ ParquetFile::~ParquetFile() = default;
 Result<ParquetFile> ParquetFile::open(const std::string& path, const std::string& column) {
   if (auto ok = load_parquet(); !ok) return tl::unexpected(ok.error());
   if (auto ok = check_regular_file(path); !ok) return tl::unexpected(ok.error());
+  if (auto ok = check_is_fetched(path); !ok) return tl::unexpected(ok.error());
   auto state = std::make_unique<State>();
   state->path = path;
   const char* error = nullptr;
@@ -88,15 +90,17 @@ Result<ParquetFile> ParquetFile::open(const std::string& path, const std::string
               line == std::string::npos ? "check that the file is complete" : why.substr(line + 1));
 }
 
-Result<bool> ParquetFile::next(std::string& text) {
+Result<ParquetFile::Row> ParquetFile::next(std::string& text) {
   const char *bytes = nullptr, *error = nullptr;
   std::size_t size = 0;
   const int status = plugin()->next(state_->file, &bytes, &size, &error);
   if (status < 0)
     return fail("format", fmt::format("cannot read {}: {}", state_->path, error),
                 "check that the file is complete");
-  if (status > 0) text.assign(bytes, size);
-  return status > 0;
+  if (status == 0) return Row::kNone;
+  if (!bytes) return Row::kNull;
+  text.assign(bytes, size);
+  return Row::kText;
 }
 
 double ParquetFile::share() const { return plugin()->share(state_->file); }

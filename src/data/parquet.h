@@ -22,8 +22,10 @@ class ParquetFile {
   ParquetFile& operator=(ParquetFile&&) noexcept;
   ~ParquetFile();
 
-  /// Moves the text of the next row to `text`; returns false at the end. Errors: "format" (damaged).
-  Result<bool> next(std::string& text);
+  enum class Row { kNone, kNull, kText };
+  /// Moves the text of the next row to `text` and returns kText; kNull if it is null, kNone at the end.
+  /// Errors: "format" (damaged).
+  Result<Row> next(std::string& text);
   /// Returns the share of the rows read so far, in [0, 1].
   [[nodiscard]] double share() const;
 

@@ -20,6 +20,7 @@
 #include "data/build.h"
 #include "data/heads.h"
 #include "data/held_out.h"
+#include "data/notices.h"
 #include "data/tokenizer.h"
 
 namespace gabbro::data {
@@ -62,12 +63,16 @@ class Data : public ::testing::Test {
       out.push_back(text);
     }
     EXPECT_EQ(documents->consumed(), sources->bytes);
+    found_notices = notices_of(documents->findings(), options.separator);
     return out;
   }
 
   fs::path root;
   Error error;
+  std::vector<std::string> found_notices;
 };
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // Returns random letters, which hardly compress, so that a compressed file of them is long.
 std::string random_letters(int letters) {
@@ -86,11 +91,53 @@ TEST_F(Data, TextIsCutAtSeparatorLines) {
 TEST_F(Data, JsonLinesHoldADocumentPerLine) {
   const std::string path = write("a.jsonl", "{\"text\": \"one\"}\n\n{\"text\": \"t\\u00e9\", \"id\": 3}\n");
   EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one", "té"}));
-  write("b.jsonl", "{\"text\": \"one\"}\n{\"body\": \"two\"}\n");
+  write("b.jsonl", "{\"body\": \"two\", \"meta\": {\"title\": \"x\"}}\n{\"text\": \"one\"}\n");
   read_all({root / "b.jsonl"});
-  EXPECT_NE(error.message.find("b.jsonl:2: no text in field 'text'"), std::string::npos) << error.message;
-  EXPECT_EQ(error.hint, "fields with text: body; choose one with --field");
+  EXPECT_NE(error.message.find("b.jsonl:1: no text in field 'text'"), std::string::npos) << error.message;
+  EXPECT_EQ(error.hint, "fields with text: body, meta.title; choose one with --field");
   EXPECT_EQ(read_all({root / "b.jsonl"}, {.field = "other"}).size(), 0U);
+}
+
+TEST_F(Data, RowsWithoutTextAreLeftOutAndCounted) {
+  const std::string path = write("a.jsonl",
+                                 "{\"text\": null}\n{\"text\": \"one\"}\n{\"id\": 3}\n{\"text\": \"\"}\n"
+                                 "{\"text\": \"two\"}\n");
+  EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(error.message, "");
+  ASSERT_EQ(found_notices.size(), 1U);
+  EXPECT_EQ(found_notices[0], "left out 3 of 5 rows without text; the first is in " + path + ":1");
+  // A number is an error wherever it stands, and so is a field that no row has had yet.
+  for (const char* const row : {"{\"text\": \"one\"}\n{\"text\": 7}\n", "{\"text\": null}\n{\"id\": 1}\n"}) {
+    error = {};
+    read_all({write("b.jsonl", row)});
+    EXPECT_TRUE(has(error.message, "b.jsonl:2: no text in field 'text'")) << error.message;
+  }
+}
+
+TEST_F(Data, FieldsMayBeInsideOfOtherFields) {
+  const auto read = [&](const std::string& line) {
+    error = {};
+    return read_all({write("a.jsonl", line + "\n")}, {.field = "a.b.c"});
+  };
+  const std::vector<std::string> want{"one"};
+  EXPECT_EQ(read(R"({"a": {"b": {"c": "one"}}})"), want);
+  EXPECT_EQ(read(R"({"a.b": {"c": "one"}})"), want);
+  EXPECT_EQ(read(R"({"a": {"b.c": "one"}, "a.b": 3})"), want);
+  EXPECT_EQ(read(R"({"a.b.c": "one", "a": {"b": {"c": "two"}}})"), want);
+  EXPECT_TRUE(read(R"({"a": {"b": null}})").empty());
+  EXPECT_EQ(error.message, "");
+  EXPECT_TRUE(read(R"({"a": {"b": "one"}})").empty());
+  EXPECT_EQ(error.hint, "fields with text: a.b; choose one with --field");
+}
+
+TEST_F(Data, PointersOfGitLfsAreNamed) {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+  for (const char* const name : {"a.txt", "a.txt.xz", "a.jsonl.zst", "a.jsonl", "a.txt.gz"}) {
+    error = {};
+    EXPECT_TRUE(read_all({write(name, pointer)}).empty());
+    EXPECT_TRUE(has(error.message, std::string(name) + " is a pointer of Git LFS")) << error.message;
+    EXPECT_TRUE(has(error.hint, "git lfs pull")) << error.hint;
+  }
 }
 
 // Compresses `text` with `add_filter`, a function of libarchive.
@@ -328,8 +375,6 @@ std::string notices(const BuildOptions& options) {
   EXPECT_FALSE(fs::exists(options.out + ".building"));
   return told;
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // The same text in another file is not another document, and an invisible mark does not make another text.
 TEST_F(Data, HeldOutDocumentsCountOnce) {

@@ -83,6 +83,9 @@ TEST_F(Parquet, ARowIsADocument) {
   }
   EXPECT_EQ(got, want);
   EXPECT_EQ(documents->consumed(), sources->bytes);
+  EXPECT_EQ(documents->findings().rows, texts.size());
+  EXPECT_EQ(documents->findings().empty_rows, 2U);
+  EXPECT_EQ(documents->findings().empty_row, path);
 }
 
 TEST_F(Parquet, UnreadableFilesAreReported) {
@@ -113,8 +116,8 @@ TEST_F(Parquet, DamagedPagesAreNoticed) {
   auto opened = ParquetFile::open(path, "body");
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   std::string text;
-  Result<bool> more = true;
-  while (more && *more) more = opened->next(text);
+  Result<ParquetFile::Row> more = ParquetFile::Row::kText;
+  while (more && *more != ParquetFile::Row::kNone) more = opened->next(text);
   ASSERT_FALSE(more.has_value());
   EXPECT_EQ(more.error().code, "format");
 }

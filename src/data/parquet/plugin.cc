@@ -15,11 +15,16 @@ constexpr std::int64_t kBatchRows = 128;
 
 thread_local std::string g_error;
 
+// A column of lists has a repetition level.
+bool is_text(const parquet::ColumnDescriptor& column) {
+  return column.physical_type() == parquet::Type::BYTE_ARRAY && column.max_repetition_level() == 0;
+}
+
 // Lists the columns of text for an error message.
 std::string text_columns(const parquet::SchemaDescriptor& schema) {
   std::string out;
   for (int i = 0; i < schema.num_columns(); ++i)
-    if (schema.Column(i)->physical_type() == parquet::Type::BYTE_ARRAY)
+    if (is_text(*schema.Column(i)))
       out += (out.empty() ? "" : ", ") + schema.Column(i)->path()->ToDotString();
   return out.empty() ? "add a column with text; this file has none"
                      : "columns with text: " + out + "; choose one with --field";
@@ -33,8 +38,9 @@ struct GabbroParquet {
   std::shared_ptr<parquet::ByteArrayReader> reader;
   std::array<parquet::ByteArray, kBatchRows> values;
   std::array<std::int16_t, kBatchRows> levels;  // definition levels; null cells have a level but no value
-  std::int64_t count = 0, at = 0;  // number of values in the current batch, and the index of the next one
-  std::int64_t rows = 0;           // number of rows read so far
+  std::int64_t batch_rows = 0, at = 0;  // number of rows in the current batch, and the index of the next one
+  std::int64_t value = 0;               // index of the value of the next row that has one
+  std::int64_t rows = 0;                // number of rows read so far
 
   // Reads the next batch of values. Returns false at the end.
   bool fill() {
@@ -47,9 +53,11 @@ struct GabbroParquet {
         reader.reset();
         continue;
       }
-      at = 0;
-      rows += reader->ReadBatch(kBatchRows, levels.data(), nullptr, values.data(), &count);
-      if (count > 0) return true;
+      at = value = 0;
+      std::int64_t with_value = 0;
+      batch_rows = reader->ReadBatch(kBatchRows, levels.data(), nullptr, values.data(), &with_value);
+      rows += batch_rows;
+      if (batch_rows > 0) return true;
     }
   }
 };
@@ -62,10 +70,7 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
     out->file = parquet::ParquetFileReader::OpenFile(path, /*memory_map=*/false, properties);
     const parquet::SchemaDescriptor& schema = *out->file->metadata()->schema();
     out->column = schema.ColumnIndex(column);
-    const parquet::ColumnDescriptor* found = out->column < 0 ? nullptr : schema.Column(out->column);
-    // A column of lists has a repetition level.
-    if (found && found->physical_type() == parquet::Type::BYTE_ARRAY && found->max_repetition_level() == 0)
-      return out.release();
+    if (out->column >= 0 && is_text(*schema.Column(out->column))) return out.release();
     g_error = std::string("no text in column ") + column + "\n" + text_columns(schema);
   } catch (const std::exception& e) {
     g_error = e.what();
@@ -76,9 +81,15 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
 
 int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error) {
   try {
-    if (file->at == file->count && !file->fill()) return 0;
-    const parquet::ByteArray& value = file->values[static_cast<std::size_t>(file->at++)];
-    *text = reinterpret_cast<const char*>(value.ptr);
+    if (file->at == file->batch_rows && !file->fill()) return 0;
+    // A required column has no levels.
+    const std::int16_t whole = file->file->metadata()->schema()->Column(file->column)->max_definition_level();
+    const std::int16_t level = file->levels[static_cast<std::size_t>(file->at++)];
+    *text = nullptr;
+    *size = 0;
+    if (whole > 0 && level < whole) return 1;
+    const parquet::ByteArray& value = file->values[static_cast<std::size_t>(file->value++)];
+    *text = value.len == 0 ? "" : reinterpret_cast<const char*>(value.ptr);
     *size = value.len;
     return 1;
   } catch (const std::exception& e) {
