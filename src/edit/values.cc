@@ -485,7 +485,8 @@ Expr Values::vector_scan(const Type& want, int size) {
   Stmt scan = scan_of(state, want.axes);
   const Expr S = name(state);
   Expr input = random_.chance(0.5) ? u : binary("*", binary("-", num(1), a), u);
-  if (!want.axes.empty() && random_.chance(0.25)) {
+  // Weights between all elements of three axes would outnumber the rest of a model many times.
+  if (!want.axes.empty() && want.axes.size() <= 2 && random_.chance(0.25)) {
     const Expr out = want.axes.size() == 1 ? name(want.axes[0]) : names(want.axes);
     input = call("tanh", {binary("+", u, call("linear", {S, out}))});
   }

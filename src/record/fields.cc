@@ -89,6 +89,8 @@ Result<Reader> Reader::parse(const std::string& text, const std::string& what) {
     json->value = nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& e) {
     return fail(what, fmt::format("{} is not valid JSON: error at byte {}", with_article(what), e.byte));
+  } catch (const nlohmann::json::exception&) {
+    return fail(what, fmt::format("{} has a number that is too large", with_article(what)));
   }
   if (!json->value.is_object())
     return fail(what, fmt::format("{} must be a JSON object", with_article(what)));

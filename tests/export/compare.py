@@ -199,10 +199,11 @@ def leaks(case, run, dtypes):
     count, length = case.tokens.shape
     tokens = case.tokens.clamp(min=special)
     places = [(0, length // 2), (1, length // 4)]
-    before = tokens.repeat(len(places), 1, 1)
+    # Both batches have the same shape, by which products may choose how to round.
+    before = tokens.repeat(len(places), special, 1, 1)
     for i, (row, t) in enumerate(places):
-        before[i, row, t] = special
-    after = before[:, None].repeat(1, special, 1, 1)
+        before[i, :, row, t] = special
+    after = before.clone()
     for i, (row, t) in enumerate(places):
         after[i, :, row, t] = torch.arange(special)
     leaks = 0
@@ -214,7 +215,7 @@ def leaks(case, run, dtypes):
                 numbers = [None, None]
                 if documents is not None:
                     numbers = [documents.repeat(x.numel() // documents.numel(), 1) for x in (before, after)]
-                plain = run(model, before.flatten(0, -2), numbers[0]).unflatten(0, (len(places), 1, count))
+                plain = run(model, before.flatten(0, -2), numbers[0]).unflatten(0, (len(places), special, count))
                 changed = run(model, after.flatten(0, -2), numbers[1]).unflatten(0, (len(places), special, count))
                 if "head" not in dict(model.named_children()):  # the embeddings are the output table
                     plain, changed = plain[..., special:], changed[..., special:]
@@ -223,7 +224,7 @@ def leaks(case, run, dtypes):
                     later = torch.arange(length) >= t
                     here = documents[row] == documents[row, t] if documents is not None else torch.ones_like(later)
                     same[row] = ~(later & here)
-                    unchanged = plain[i, 0][same]
+                    unchanged = plain[i][:, same]
                     differs = ~((changed[i][:, same] - unchanged).abs() <= 1e-5 * unchanged.abs().max())
                     leaks += int(differs.sum())
     return leaks

@@ -101,6 +101,7 @@ TEST(Event, InvalidEventsAreRefusedWithAReason) {
   };
   for (const Case& c :
        {Case{"dream", "{}", "unknown event 'dream'"}, Case{"session", "begins", "an event is not valid JSON"},
+        Case{"session", R"({"time": 1e999})", "an event has a number that is too large"},
         Case{"session", "[1]", "an event must be a JSON object"},
         Case{"session", R"({"begins": true})", "field end"},
         Case{"trial", R"({"id": 1, "design": 1, "rung": 0, "seed": 1, "purpose": "finale"})",

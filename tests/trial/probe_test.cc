@@ -265,8 +265,9 @@ void expect_passed_in_time(std::size_t stride) {
 TEST(Probe, DesignsOfTheZooPassInTime) { expect_passed_in_time(4); }
 TEST(Probe, EveryDesignOfTheZooPassesInTimeSlow) { expect_passed_in_time(1); }
 
-// Random designs may overflow, have parameters that a softmax over one element cuts off, or have scores that
-// are always zero. These are faults of the designs. The guarantees of the language hold for all of them.
+// Random designs may overflow or come near it, have parameters that a softmax over one element cuts off, or
+// have scores that are always zero. These are faults of the designs. The guarantees of the language hold for
+// all of them.
 void expect_sound(std::uint64_t first, std::uint64_t count) {
   edit::UnitCatalogue catalogue(zoo::library());
   std::uint64_t poor = 0;   // designs with such a fault
@@ -285,7 +286,7 @@ void expect_sound(std::uint64_t first, std::uint64_t count) {
     const bool mixes = mixing != "no token changes a later logit";
     if (!mixes && failed.contains("gradient")) failed.erase("mixing");
     if (mixing.find("after 4 updates") != std::string::npos) poor += failed.erase("mixing") > 0 ? 1 : 0;
-    poor += failed.erase("finite") + failed.erase("gradient") > 0 ? 1 : 0;
+    poor += failed.erase("finite") + failed.erase("gradient") + failed.erase("screen") > 0 ? 1 : 0;
     noisy += failed.erase("backend = reference");
     EXPECT_EQ(failed, Names{}) << "design " << i << "\n" << text << text_of(report->checks);
     if (::testing::Test::HasFailure()) return;
