@@ -72,6 +72,10 @@ class Model {
   [[nodiscard]] virtual std::int64_t step_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
     return 0;
   }
+  /// Estimates the bytes that the losses of a batch of this shape need, including weights; 0 if unknown.
+  [[nodiscard]] virtual std::int64_t score_bytes(std::int64_t /*sequences*/, std::int64_t /*length*/) const {
+    return 0;
+  }
   /// Trains on `batch` with one update.
   virtual StepReport step(const TokenBatch& batch, const Update& update) = 0;
   /// Returns the loss at every position in nats, row-major.

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "ir/builder.h"
+#include "ir/decisions.h"
 
 namespace gabbro::ir {
 
@@ -13,6 +14,7 @@ class Convolver {
   Convolver(const Graph& from, Graph& to)
       : from_(from),
         nodes_(from.bodies[0].nodes),
+        decides_(from, Jumps::kSteps),
         b_(to, 0),
         along_(nodes_.size(), Along::kOther),
         map_(nodes_.size(), -1),
@@ -24,7 +26,8 @@ class Convolver {
       if (!live[id]) continue;
       along_[id] = classify(nodes_[id]);
       b_.set_line(nodes_[id].line);
-      const std::optional<NodeId> made = convolution(nodes_[id]);
+      std::optional<NodeId> made;
+      if (!decides_(0, static_cast<NodeId>(id))) made = convolution(nodes_[id]);
       map_[id] = made ? *made : copy_node(b_, nodes_[id], map_);
     }
     for (const NodeId id : from_.bodies[0].outputs) b_.graph().bodies[0].outputs.push_back(at(map_, id));
@@ -132,6 +135,7 @@ class Convolver {
 
   const Graph& from_;
   const std::vector<Node>& nodes_;
+  Decisions decides_;
   Builder b_;
   std::vector<Along> along_;
   std::vector<NodeId> map_, moved_;

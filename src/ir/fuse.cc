@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "ir/builder.h"
+#include "ir/decisions.h"
 
 namespace gabbro::ir {
 
@@ -11,7 +12,11 @@ namespace {
 class Fuser {
  public:
   Fuser(const Graph& from, Graph& to)
-      : from_(from), nodes_(from.bodies[0].nodes), b_(to, 0), map_(nodes_.size(), -1) {}
+      : from_(from),
+        nodes_(from.bodies[0].nodes),
+        decides_(from, Jumps::kSteps),
+        b_(to, 0),
+        map_(nodes_.size(), -1) {}
 
   void run() {
     const std::vector<bool> live = live_nodes(from_, 0, from_.bodies[0].outputs);
@@ -32,6 +37,7 @@ class Fuser {
   NodeId copy(NodeId id) {
     const Node& n = node(id);
     b_.set_line(n.line);
+    if (decides_(0, id)) return copy_node(b_, n, map_);
     if (const auto softmax = match_softmax(n))
       return b_.add({.op = Op::kSoftmax, .in = {map_[softmax->x], -1, -1}, .axes = {softmax->axis}});
     if (const auto scaled = scaled_product(n)) return *scaled;
@@ -96,6 +102,7 @@ class Fuser {
 
   const Graph& from_;
   const std::vector<Node>& nodes_;
+  Decisions decides_;
   Builder b_;
   std::vector<NodeId> map_;
 };

@@ -365,7 +365,8 @@ void d_div(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(1, b.scale(b.times(share, self), -1));
 }
 void d_recip(Builder& b, NodeId self, NodeId g, Adjoints& out) {
-  out.add(0, b.scale(b.times(g, b.times(self, self)), -1));
+  // In this order, since the square of 1 / x overflows at x = 1e-20, where the derivative may be 1.
+  out.add(0, b.scale(b.times(b.times(g, self), self), -1));
 }
 void d_sqrt(Builder& b, NodeId self, NodeId g, Adjoints& out) {
   out.add(0, b.scale(b.times(g, b.unary(Op::kRecip, self)), 0.5));

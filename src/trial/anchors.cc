@@ -12,6 +12,7 @@
 #include "train/safetensors.h"
 #include "trial/engines.h"
 #include "trial/gradient_check.h"
+#include "trial/judge.h"
 #include "trial/leak_check.h"
 
 namespace gabbro::trial {
@@ -114,8 +115,9 @@ std::vector<double> losses_with(exec::Model& model, const exec::TokenBatch& batc
 }
 
 // The reference engine is slow, so it computes few positions. The whole row is compared with the CPU engine
-// in float64, since a design may be another function in float32 where numbers underflow late in a text. Its
-// limits are wider, since rounding may be amplified over many positions.
+// in float64, without its rewrites, since a design may be another function in float32 where numbers underflow
+// late in a text, or where a rewrite rounds in another way what a step decides by. Its limits are wider,
+// since rounding may be amplified over many positions.
 Anchor engines_agree(const Evidence& e) {
   const std::int64_t few = std::min(kPositions, e.sample.length);
   const auto [from, length] =
@@ -136,16 +138,16 @@ Anchor engines_agree(const Evidence& e) {
 
   const exec::TokenBatch row = row_of(e.sample, longest_row(e.sample));
   std::vector<exec::NamedArray> weights = e.model.weights();
-  const auto in_float64 =
-      torch_backend({.threads = e.spec.threads, .dtype = record::Dtype::kFloat64})(e.graph, e.spec.seed);
-  const std::vector<double> exact = losses_with(*in_float64, row, weights);
+  const Judge judge =
+      make_judge(e.graph, e.spec, row.length, Judged::kLosses, bytes_left(e.spec, e.model.peak_bytes()));
+  const std::vector<double> exact = losses_with(*judge.model, row, weights);
   const std::vector<float> row_losses = e.model.losses(row);
   const std::vector<double> got(row_losses.begin(), row_losses.end());
   Tolerance row_allowed{kAmplifiedLimit, kRowMeanLimit};
   if (is_bf16(e)) {
     for (exec::NamedArray& a : weights)
       for (float& v : a.data) v = static_cast<float>(to_bf16(v));
-    const std::vector<double> moved = losses_with(*in_float64, row, weights);
+    const std::vector<double> moved = losses_with(*judge.model, row, weights);
     double sum = 0;
     for (std::size_t t = 0; t < moved.size(); ++t) sum += std::abs(moved[t] - exact[t]);
     row_allowed = {kAmplifiedBf16Limit,
@@ -160,9 +162,9 @@ Anchor engines_agree(const Evidence& e) {
               "losses of {} positions differ by at most {:.2g}, as part of a batch {:.2g}, allowed "
               "{:.2g}; in the mean by {:.2g}, allowed {:.2g}; those of a row from float64 by at most "
               "{:.2g}, allowed {:.2g}; in the mean by {:.2g}, allowed {:.2g}; scores of held-out documents "
-              "from the CPU engine by {:.2g} nats per token",
+              "from float64 by {:.2g} nats per token{}",
               length, alone_difference, within_difference, allowed.each, mean, allowed.mean, row_difference,
-              row_allowed.each, row_mean, row_allowed.mean, e.rescoring_difference)};
+              row_allowed.each, row_mean, row_allowed.mean, e.rescoring_difference, judge.note)};
 }
 
 // Returns the number of forward runs of a batch that a check may use: a share of the training steps, but at

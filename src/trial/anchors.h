@@ -22,8 +22,8 @@ struct Evidence {
   exec::TokenBatch sample, other;  // two batches of text of the run
   exec::TokenBatch scored;  // windows of held-out documents as they are scored, in that shape; may be empty
   std::string text_hash;    // hash of the corpus text of the run's batches, read again after the run
-  // The mean difference between the scored losses of some held-out documents and those of the CPU engine in
-  // float64, in nats per token. 0 if the CPU engine is what scored them.
+  // The mean difference between the scored losses of some held-out documents and those of the judge
+  // (judge.h), in nats per token.
   double rescoring_difference = 0;
 };
 

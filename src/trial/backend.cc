@@ -9,7 +9,8 @@
 namespace gabbro::trial {
 
 MakeModel torch_backend(const BackendOptions& o) {
-  exec::torch::ModelOptions options{.threads = o.threads, .rows = o.rows, .recompute = o.recompute};
+  exec::torch::ModelOptions options{
+      .threads = o.threads, .as_written = o.as_written, .rows = o.rows, .recompute = o.recompute};
   options.precision = precision_of(o.dtype);
   return [=](const ir::Graph& graph, std::uint64_t seed) {
     return exec::torch::make_model(graph, seed, options);

@@ -22,8 +22,9 @@ struct BackendOptions {
   int threads = 1;
   std::int64_t rows = 0;  // sequences of a micro-batch; 0: all of the batch
   record::Dtype dtype = record::Dtype::kFloat32;
-  bool compile = false;    // of the PyTorch backend alone: uses torch.compile where it is faster
-  bool recompute = false;  // of the torch backend alone: recomputes activations instead of keeping them
+  bool compile = false;     // of the PyTorch backend alone: uses torch.compile where it is faster
+  bool as_written = false;  // of the torch backend alone: runs the graph without any rewrite
+  bool recompute = false;   // of the torch backend alone: recomputes activations instead of keeping them
 };
 
 /// Returns the torch backend.

@@ -7,7 +7,11 @@
 
 #include "edit/build.h"
 #include "edit/generate.h"
+#include "ir/convolve.h"
+#include "ir/fuse.h"
 #include "ir/op.h"
+#include "ir/quotients.h"
+#include "ir/recurrences.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
 #include "torch/agree.h"
@@ -221,6 +225,71 @@ TEST(TorchAgrees, OnQuotientsThatDecide) {
     ASSERT_TRUE(e.ok()) << e.errors[0].message;
     const Sequences s = random_sequences(e, 1, kLength, 1);
     EXPECT_EQ(disagreement(e.graph, e.outputs, s, at::kFloat, 1e-5), "");
+  }
+}
+
+// Returns the graph as the CPU engine runs it.
+ir::Graph rewritten(const ir::Graph& graph) {
+  return ir::fuse(ir::convolve(ir::lower_recurrences(ir::with_reciprocals(graph)).graph));
+}
+
+lang::Elaboration made_of(const std::string& body) {
+  const lang::ParseResult parsed = lang::parse("unit Made(x: [t, D]) -> [t, D]:\n" + body);
+  EXPECT_TRUE(parsed.errors.empty()) << body;
+  return elaborated(parsed.program, edit::build::name("Made"), 8);
+}
+
+// No rewrite moves a factor where a step depends on how the product is rounded: 28 times 1/28 is 1, and the
+// sum of 28 times 1/28 is less.
+TEST(TorchAgrees, OnProductsThatDecide) {
+  constexpr std::int64_t kLength = 60;
+  for (const int size : {19, 23, 27, 28, 31, 46}) {
+    const std::string axis = fmt::format("    axis k = {}\n", size);
+    const std::string once = "    p = position()\n    key = where(iota(k) == p % k, 1, 0)\n";
+    for (const std::string& body : {
+             axis + "    code = where(linear(x, k) * 0 >= 0, 1, -1)\n"
+                    "    return sum(where(dot(code, past(code), over=k) * (1 / k) >= 1, 1, 0) * past(x), "
+                    "over=s)\n",
+             axis + "    code = where(linear(x, k) * 0 >= 0, 1, -1)\n"
+                    "    weight = softmax(dot(code, past(code), over=k) * (1 / k) - 0.1 * lag(), over=s)\n"
+                    "    return sum(where(weight == max(weight, over=s), 1, 0) * past(x), over=s)\n",
+             axis + once +
+                 "    scan S: [k] = 0:\n        S = S * where(p == 30, 1, 1) + key\n"
+                 "        y = dot(S * where(S > 0, 1, 0), broadcast(1, [k]), over=k) * (1 / 28)\n"
+                 "    return x * floor(y)\n",
+             axis + once +
+                 "    scan S: [k, D] = 0:\n        S = S * where(p == 58, 0, 1) + key * where(x * 0 >= 0, 1, "
+                 "2)\n"
+                 "        y = dot(S, broadcast(p * 0 + 1, [k]), over=k) * (1 / k)\n"
+                 "    return x * where(y >= 1, 1, 0)\n",
+             axis + "    scan S: [D] = 0:\n        S = (1 / k) * (k * S + k)\n        y = S\n"
+                    "    return x * floor(y)\n",
+             axis + "    scan S: [] = 0:\n        S = S + 1\n        y = S\n"
+                    "    return x * where(y * (1 / k) * k == y, 1, 0)\n",
+         }) {
+      SCOPED_TRACE(body);
+      const lang::Elaboration e = made_of(body);
+      ASSERT_TRUE(e.ok());
+      const Sequences s = random_sequences(e, 1, kLength, 1);
+      const ir::Graph lowered = rewritten(e.graph);
+      EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, lowered, lowered.bodies[0].outputs, s, 1e-8, 0),
+                "");
+    }
+  }
+}
+
+// In single precision, the square of a denominator may overflow where its quotient has a gradient.
+TEST(TorchAgrees, OnGradientsOfSmallAndLargeDenominators) {
+  for (const int exponent : {-78, -50, -20, 20, 50, 78}) {
+    lang::Elaboration e = made_of(fmt::format(
+        "    w = exp(0.1 * past(x) + ({}))\n    return sum(w * past(x), over=s) / sum(w, over=s)\n",
+        exponent));
+    ASSERT_TRUE(e.ok());
+    Sequences s = random_sequences(e, 2, 12, 1);
+    ir::Graph lowered = rewritten(e.graph);
+    const std::vector<ir::NodeId> lowered_wanted = gradient_nodes(lowered, lowered.bodies[0].outputs, 1);
+    const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+    EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered, lowered_wanted, s, 1e-8, 1e-4), "") << exponent;
   }
 }
 

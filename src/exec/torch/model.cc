@@ -107,10 +107,10 @@ std::int64_t asked_positions(const TokenBatch& batch) {
   return batch.sequences * batch.length - skipped;
 }
 
-// The graph that runs, before differentiation. In float64, by which others are judged, quotients are computed
-// as they are written.
+// The graph that runs, before differentiation.
 ir::Graph lowered(const ir::Graph& graph, const ModelOptions& options) {
-  ir::Graph out = options.precision == Precision::kFloat64 ? graph : ir::with_reciprocals(graph);
+  if (options.as_written) return graph;
+  ir::Graph out = ir::with_reciprocals(graph);
   if (options.recurrences) out = ir::lower_recurrences(out, *options.recurrences).graph;
   if (options.convolutions) out = ir::convolve(out);
   return ir::fuse(out);
@@ -151,6 +151,12 @@ class TorchModel : public Model {
         options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
     return (parts ? 4 : 3) * weights +
            backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
+  }
+
+  std::int64_t score_bytes(std::int64_t sequences, std::int64_t length) const override {
+    std::int64_t weights = 0;
+    for (const at::Tensor& w : parameters_.weights) weights += w.numel() * w.element_size();
+    return 3 * weights + forward_->peak_bytes(sequences, length, options_.threads);  // with its moments
   }
 
   StepReport step(const TokenBatch& batch, const Update& update) override {

@@ -30,6 +30,8 @@ void keep_memory();
 struct ModelOptions {
   int threads = 1;
   Precision precision = Precision::kFloat32;
+  // Runs the graph without any rewrite, by which others are judged: no rewrite can then hide in both. Slow.
+  bool as_written = false;
   // Lowers recurrences to ops with a kernel where their form allows it (ir/recurrences.h); nullopt: all run
   // step by step.
   std::optional<ir::RecurrenceOptions> recurrences = ir::RecurrenceOptions{};
