@@ -35,7 +35,7 @@ Phase Campaign::State::phase(const RemainingBudget& left) const {
   const double share = comparison_share();
   double open_seconds = 0;  // time until the current runs and profiles of the search are over
   for (const auto& [id, r] : running)
-    if (!evolve::is_verdict_run(population.trial(id)))
+    if (evolve::guides_search(population.trial(id)))
       open_seconds = std::max(open_seconds, expected_seconds(population.trial(id).begun.rung));
   open_seconds += static_cast<double>(designs_to_profile().size()) * mean_profile_seconds() / slots;
   const double final_seconds = open_seconds + runs * expected_seconds(best.rung) / slots;
@@ -75,6 +75,56 @@ bool Campaign::State::comparison_is_over() const {
   const record::ComparisonBegun* begun = evolve::comparison_of(population, evolve::leader(population));
   return begun && evolve::outcome_of(population, *begun).complete &&
          !evolve::next_run(population, plan.seed, Phase::kFinal);
+}
+
+// Returns true if a run of the search, which may change the leader, is in progress.
+bool Campaign::State::is_search_running() const {
+  return std::any_of(running.begin(), running.end(),
+                     [&](const auto& r) { return !evolve::is_by_hand(population.trial(r.first)); });
+}
+
+// Returns true if the rest of the budget holds a run by hand at a rung beside the final comparison. Before
+// there is a leader, it is that of the first rung.
+bool Campaign::State::may_run_by_hand(int r, const RemainingBudget& left) const {
+  const evolve::Leader best = evolve::leader(population);
+  if (best.rung >= 0 && evolve::comparison_of(population, best) && !comparison_is_over()) return false;
+  const double runs = best.rung >= 0 && comparison_is_over() ? 0
+                      : best.rung >= 0                       ? comparison_runs(best)
+                                                             : evolve::kLeastSeeds * compared_designs() +
+                                             learning_rate_runs(0, evolve::kLeastSeeds).least;
+  const double share = comparison_share(), seconds = expected_seconds(r),
+               final_seconds = std::min(runs * expected_seconds(std::max(best.rung, 0)) / slots,
+                                        share * left.total_seconds);
+  const bool is_known = seconds > 0 || !std::isfinite(left.seconds);
+  return is_known && seconds + final_seconds <= left.seconds &&
+         1 + std::min(runs, share * left.total_trials) <= left.trials;
+}
+
+// Returns a run by hand that has begun and was interrupted, and that may go on; null if there is none.
+const evolve::Trial* Campaign::State::next_open_run_by_hand(const RemainingBudget& left) const {
+  for (const evolve::Trial& t : population.trials())
+    if (!t.ended && evolve::is_by_hand(t) && !running.contains(t.begun.id) &&
+        is_candidate(population.individual(t.begun.design)) && may_run_by_hand(t.begun.rung, left))
+      return &t;
+  return nullptr;
+}
+
+// Says which run by hand waits for a longer session; "" if none does.
+std::string Campaign::State::why_not_run_by_hand(const RemainingBudget& left) const {
+  if (!std::isfinite(left.seconds) && !std::isfinite(left.trials)) return "";
+  for (const Individual& i : population.individuals()) {
+    if (!is_candidate(i) || i.by_hand <= i.entered) continue;
+    const bool has_ended = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
+      const evolve::Trial& t = population.trial(id);
+      return evolve::is_by_hand(t) && t.begun.rung == i.by_hand && (t.ended || running.contains(id));
+    });
+    if (!has_ended && expected_seconds(i.by_hand) > 0 && !may_run_by_hand(i.by_hand, left))
+      return fmt::format(
+          "the run by hand of #{} at {}, about {:.3g} minutes, waits for a session that has room "
+          "for it beside the comparison",
+          i.created.id, rung(i.by_hand).name, expected_seconds(i.by_hand) / 60);
+  }
+  return "";
 }
 
 // Returns the number of designs in a comparison: the winner and those it is compared with.
@@ -145,13 +195,15 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Re
   GABBRO_TRY(comparison, next_comparison_run());
   if (comparison.run || comparison.waits) return comparison.run;
   if (phase == Phase::kSearch) {
-    if (auto run = evolve::next_run(population, plan.seed, phase, highest_affordable_rung(left))) return run;
+    const auto by_hand = [&](int r) { return may_run_by_hand(r, left); };
+    if (auto run = evolve::next_run(population, plan.seed, phase, highest_affordable_rung(left), by_hand))
+      return run;
     if (!exhausted) {
       GABBRO_TRY(proposed, propose());
       if (proposed) return proposed;
     }
     // Runs in progress may lead to a promotion, and agents may deliver designs to train.
-    if (!running.empty() || awaits_agents(phase)) return std::nullopt;
+    if (is_search_running() || awaits_agents(phase)) return std::nullopt;
     if (asked_to_stop && asked_to_stop() > 0) return std::nullopt;
     phase = Phase::kFinal;
   }
@@ -168,7 +220,7 @@ Result<std::optional<RunRequest>> Campaign::State::decide(Phase& phase, const Re
   bool are_rates_settled = false;
   if (auto run = evolve::next_rate_run(population, best, plan.seed, planned.seeds, are_rates_settled))
     return run;
-  if (!running.empty() || !are_rates_settled) return std::nullopt;
+  if (is_search_running() || !are_rates_settled) return std::nullopt;
   if (const auto ok = record({planned}); !ok) return tl::unexpected(ok.error());
   return evolve::next_run(population, plan.seed, Phase::kFinal);
 }

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "campaign/agents.h"
 #include "campaign/campaign.h"
+#include "campaign/reading.h"
 
 namespace gabbro::campaign {
 
@@ -66,17 +67,28 @@ bool is_of_search(const store::DesignRow& design) {
   return design.created.origin == record::Origin::kSearch || design.created.origin == record::Origin::kUser;
 }
 
+// Checks that a design can be promoted by hand.
+Result<bool> check_promotion(const store::DesignRow& design, const store::Store& store) {
+  const auto wrong = [&](const std::string& why, const std::string& hint) {
+    return fail("usage", fmt::format("design {} cannot be promoted by hand: {}", design.created.id, why),
+                hint);
+  };
+  if (!is_of_search(design))
+    return wrong(fmt::format("it is the {} {}", record::word_of(design.created.origin), design.created.name),
+                 "promote a design of the search or of your own");
+  GABBRO_TRY(r, read_record(store));
+  const evolve::Individual& i = r.population.individual(design.created.id);
+  if (i.vetoed) return wrong("it was vetoed", "promote another design");
+  if (std::max(i.entered, i.by_hand) + 1 >= static_cast<int>(r.plan.settings.rungs.size()))
+    return wrong("it has been at the highest rung, or was promoted to it", "");
+  return true;
+}
+
 // Checks a request against the record.
 Result<bool> check_request(const record::Steered& request, const store::Store& store) {
   if (request.what != record::Steering::kVeto && request.what != record::Steering::kPromote) return true;
   GABBRO_TRY(design, store.design(request.design));
-  if (request.what == record::Steering::kPromote)
-    return is_of_search(design)
-               ? Result<bool>(true)
-               : fail("usage",
-                      fmt::format("design {} is the {} {}, which cannot be promoted by hand", request.design,
-                                  record::word_of(design.created.origin), design.created.name),
-                      "promote a design of the search or of your own");
+  if (request.what == record::Steering::kPromote) return check_promotion(design, store);
   if (design.created.origin == record::Origin::kBaseline || design.created.origin == record::Origin::kControl)
     return fail("usage",
                 fmt::format("design {} is the {} {}, which cannot be vetoed", request.design,

@@ -170,7 +170,7 @@ bool Campaign::State::awaits_check_of_numbers() const {
 // Returns true if wrong numbers of a run do not count against its design at once: one that judges, and one
 // that continued from a checkpoint, which may hold the wrong numbers of an earlier process.
 bool Campaign::State::trains_anew(const evolve::Trial& trial) const {
-  return is_verdict_run(trial) || continued_runs.contains(trial.begun.id);
+  return !trial.begun.anew && (is_verdict_run(trial) || continued_runs.contains(trial.begun.id));
 }
 
 // Begins a run again, or records its end if it has no tries left.
@@ -178,7 +178,14 @@ Result<bool> Campaign::State::restart_or_record(EndedRun run) {
   const std::int64_t id = run.event.id;
   if (end_counts[{id, run.fault}] >= tries_of(run.fault, trains_anew(population.trial(id))).max_ends)
     return record_end(std::move(run.event));
-  restarts.push_back(population.trial(id).begun);
+  record::TrialBegun again = population.trial(id).begun;
+  if (run.fault == Fault::kNumbers) {  // its checkpoint is gone
+    // Once only, in all sessions: a run that none of them can both continue and train anew ends all the same.
+    again.anew = true;
+    continued_runs.erase(id);
+    if (const auto ok = record({again}); !ok) return ok;
+  }
+  restarts.push_back(again);
   return true;
 }
 

@@ -56,7 +56,6 @@ std::string status_json(const CampaignReading& r, const store::Store& store) {
   json out{{"preset", r.plan.settings.preset},
            {"corpus", r.plan.corpus},
            {"seed", r.plan.seed},
-           {"secret", r.plan.secret},
            {"secret_given", r.plan.secret_given},
            {"aa_test", r.plan.aa_test},
            {"designs", p.individuals().size()},

@@ -395,6 +395,7 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   if (end.fault == Fault::kDesign && !end.cause.empty() && continued_runs.contains(ended.id))
     end.fault = Fault::kContinued;
   end.event.seconds = run_seconds[ended.id] += ended.seconds;
+  if (evolve::is_by_hand(trial)) return handle_end_by_hand(std::move(end), stop_requested);
   const Tries tries = tries_of(end.fault, trains_anew(trial));
   if (is_interruption(end.fault)) {
     tidy_folder(trial);
@@ -422,6 +423,19 @@ Result<bool> Campaign::State::handle_run_end(const jobs::JobEnd& ended, bool sto
   }
   restarts.push_back(trial.begun);
   return true;
+}
+
+// Records the end of a run by hand, or leaves it open for another try. It decides nothing, so its failure is
+// recorded as it is: no check of the machine follows, and no session ends.
+Result<bool> Campaign::State::handle_end_by_hand(EndedRun end, bool stop_requested) {
+  const evolve::Trial& trial = population.trial(end.event.id);
+  if (is_interruption(end.fault)) {
+    tidy_folder(trial);
+    if (end.fault == Fault::kCheckpoint)
+      if (const auto ok = remove_checkpoint(end.event.id); !ok) return ok;
+    if (stop_requested || ++end_counts[{end.event.id, end.fault}] < tries_of(end.fault).max_ends) return true;
+  }
+  return record_end(std::move(end.event));
 }
 
 // Returns the event that records the end of a run, and what may be at fault.

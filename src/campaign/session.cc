@@ -59,8 +59,9 @@ class Campaign::Session {
     s_.machine_check.reset();
     s_.running.clear();
     s_.continued_runs.clear();
+    // Runs by hand go on where the budget has room for them.
     for (const evolve::Trial& t : s_.population.trials())
-      if (!t.ended) s_.restarts.push_back(t.begun);
+      if (!t.ended && !evolve::is_by_hand(t)) s_.restarts.push_back(t.begun);
     s_.attach(executor_);
     // An earlier session may have ended because the worker of one of these runs filled the disk.
     if (!s_.has_free_disk())
@@ -158,6 +159,10 @@ class Campaign::Session {
       s_.restarts.erase(s_.restarts.begin());
       return is_ok(s_.record({again})) && is_ok(s_.submit_run(again, executor_));
     }
+    if (const evolve::Trial* open = phase_ == Phase::kSearch ? s_.next_open_run_by_hand(left()) : nullptr) {
+      const record::TrialBegun again = open->begun;
+      return is_ok(s_.record({again})) && is_ok(s_.submit_run(again, executor_));
+    }
     const auto profiles = s_.designs_to_profile();
     if (!profiles.empty() && (!has_time_budget() || s_.mean_profile_seconds() < seconds_left()))
       return is_ok(s_.start_profile(profiles.front(), executor_));
@@ -235,6 +240,7 @@ class Campaign::Session {
                       .cluster = executor_.status(),
                       .warning = {}};
     if (!comparison_has_begun_) snapshot.warning = s_.why_too_short(left());
+    if (snapshot.warning.empty()) snapshot.warning = s_.why_not_run_by_hand(left());
     if (has_time_budget()) snapshot.seconds_left = std::max(0.0, seconds_left());
     for (const auto& [id, r] : s_.running) snapshot.running.push_back(r);
     for (const auto& [id, r] : s_.profiling) snapshot.profiling.push_back(r);

@@ -49,7 +49,8 @@ struct Campaign::State {
   Result<bool> apply(const record::Event& event) {
     if (const auto ok = population.apply(event); !ok) return ok;
     if (const auto* ended = std::get_if<record::TrialEnded>(&event))
-      if (const evolve::Trial& trial = population.trial(ended->id); trial.status == record::Status::kDone) {
+      if (const evolve::Trial& trial = population.trial(ended->id);
+          trial.status == record::Status::kDone && !evolve::is_by_hand(trial)) {
         RunDurations& at_rung = durations[trial.begun.rung];
         at_rung.total_seconds += ended->seconds;
         ++at_rung.runs;
@@ -68,6 +69,10 @@ struct Campaign::State {
   [[nodiscard]] std::int64_t trainable_designs(const RemainingBudget& left) const;
   [[nodiscard]] double comparison_runs(const evolve::Leader& best) const;
   [[nodiscard]] bool comparison_is_over() const;
+  [[nodiscard]] bool may_run_by_hand(int r, const RemainingBudget& left) const;
+  [[nodiscard]] const evolve::Trial* next_open_run_by_hand(const RemainingBudget& left) const;
+  [[nodiscard]] std::string why_not_run_by_hand(const RemainingBudget& left) const;
+  [[nodiscard]] bool is_search_running() const;
   [[nodiscard]] int highest_affordable_rung(const RemainingBudget& left) const;
   [[nodiscard]] double compared_designs() const;
   [[nodiscard]] evolve::RateRuns learning_rate_runs(int r, int seeds) const;
@@ -118,6 +123,7 @@ struct Campaign::State {
     Fault fault = Fault::kDesign;
     bool has_other_held_out_text = false;  // it was scored on another text than the known architectures
   };
+  Result<bool> handle_end_by_hand(EndedRun end, bool stop_requested);
   [[nodiscard]] EndedRun read_end(const jobs::JobEnd& ended, const evolve::Trial& trial) const;
   [[nodiscard]] Result<bool> fail_for_known_design(const evolve::Trial& trial, const EndedRun& run) const;
   [[nodiscard]] Result<bool> fail_for_cluster(const std::string& job, int ends,

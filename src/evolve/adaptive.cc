@@ -181,11 +181,13 @@ double cost_distance(const record::DesignCreated& a, const record::DesignCreated
          3;
 }
 
-// Returns the learning curve of an individual's first run; null if there is none.
+// Returns the learning curve of an individual's first run in the search; null if there is none.
 const std::vector<double>* curve_of(const Individual& i, const Population& p) {
-  if (i.trials.empty()) return nullptr;
-  const Trial& t = p.trial(i.trials.front());
-  return t.curve.empty() ? nullptr : &t.curve;
+  const auto first = std::find_if(i.trials.begin(), i.trials.end(),
+                                  [&](std::int64_t id) { return !is_by_hand(p.trial(id)); });
+  if (first == i.trials.end()) return nullptr;
+  const std::vector<double>& curve = p.trial(*first).curve;
+  return curve.empty() ? nullptr : &curve;
 }
 
 double curve_distance(const std::vector<double>* a, const std::vector<double>* b) {

@@ -40,9 +40,9 @@ class Ladder {
   }
 
   // Returns the next run that the user asked for, at a rung that its design has not entered.
-  std::optional<RunRequest> next_run_by_hand() const {
+  std::optional<RunRequest> next_run_by_hand(const std::function<bool(int)>& may_run) const {
     for (const Individual& i : p_.individuals())
-      for (int rung = i.entered + 1; is_candidate(i) && rung <= i.by_hand; ++rung) {
+      for (int rung = i.entered + 1; is_candidate(i) && rung <= i.by_hand && may_run(rung); ++rung) {
         const bool begun = std::any_of(i.trials.begin(), i.trials.end(), [&](std::int64_t id) {
           return p_.trial(id).begun.rung == rung && is_by_hand(p_.trial(id));
         });
@@ -214,11 +214,12 @@ BestMean best_mean(const Population& p, const Individual& i, int rung) {
 }  // namespace
 
 std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
-                                   int top) {
+                                   int top, const std::function<bool(int)>& may_run_by_hand) {
   const Ladder ladder(population, first_seed, top);
   if (auto run = ladder.next_known_run()) return run;
   if (phase == Phase::kFinal) return ladder.next_final_run();
-  if (auto run = ladder.next_run_by_hand()) return run;
+  if (may_run_by_hand)
+    if (auto run = ladder.next_run_by_hand(may_run_by_hand)) return run;
   return ladder.next_candidate_run();
 }
 

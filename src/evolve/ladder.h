@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,18 +37,19 @@ constexpr std::uint64_t kSeedBlock = 1000;
 ///
 /// Known designs come first, from the first rung on, at every rung that a candidate has entered. At the first
 /// rung, they and user designs are also searched for their learning rates (evolve/rates.h). Then come runs by
-/// hand: one seed at each rung to which the user promoted a design, which decide nothing. Then, from the
-/// highest rung down, come runs with further seeds and promotions. Of the n candidates whose runs at a rung
-/// are over, the best promote_fraction * n may be promoted, the best first (Li et al. 2020, arXiv
-/// 1810.05934); the rung's `designs` and `evidence` may forbid it, and user designs need no rank. No design
-/// is promoted above the rung `top`; the default is above every ladder. In the search, all designs use the
-/// seeds first_seed, first_seed + 1, ..., so that runs can be compared in pairs.
+/// hand: one seed at each rung to which the user promoted a design, where `may_run_by_hand` (none: nowhere)
+/// is true of the rung. They decide nothing. Then, from the highest rung down, come runs with further seeds
+/// and promotions. Of the n candidates whose runs at a rung are over, the best promote_fraction * n may be
+/// promoted, the best first (Li et al. 2020, arXiv 1810.05934); the rung's `designs` and `evidence` may
+/// forbid it, and user designs need no rank. No design is promoted above the rung `top`; the default is above
+/// every ladder. In the search, all designs use the seeds first_seed, first_seed + 1, ..., so that runs can
+/// be compared in pairs.
 ///
 /// The final comparison (evolve/comparison.h) has no runs before it has begun. It goes seed by seed: the
 /// leader, then the designs it is compared with. Once it is complete and the leader is ahead, an implausible
 /// lead is checked again (Purpose::kRecheck). The ablations run unless such checks hold the lead back.
 std::optional<RunRequest> next_run(const Population& population, std::uint64_t first_seed, Phase phase,
-                                   int top = 1000);
+                                   int top = 1000, const std::function<bool(int)>& may_run_by_hand = {});
 
 /// Returns the training loss above which a run is stopped, for each of SearchSettings::hurdles: a quantile
 /// (1 - Rung::stop_fraction) of earlier runs at the rung on the same data order (`seed`). It is infinite

@@ -257,8 +257,9 @@ Result<Trial*> Population::open_trial(std::int64_t id) {
 
 void Population::update_untrainable(std::int64_t design) {
   const std::vector<std::int64_t>& runs = individual(design).trials;
-  if (std::all_of(runs.begin(), runs.end(),
-                  [&](std::int64_t id) { return !trial(id).ended || trial(id).lost_for_numbers; }))
+  if (std::all_of(runs.begin(), runs.end(), [&](std::int64_t id) {
+        return is_by_hand(trial(id)) || !trial(id).ended || trial(id).lost_for_numbers;
+      }))
     untrainable_.insert(design);
   else
     untrainable_.erase(design);

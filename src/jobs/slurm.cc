@@ -518,7 +518,8 @@ class SlurmExecutor : public Executor {
     if (!has_run) {
       const std::string cause = fmt::format("{}{}, and its worker had not begun; its last output: {}",
                                             reported, on_node(entry), folder_.last_output(entry.task));
-      wait_after_lost_start(entry, cause, events);
+      // A job that was cancelled or preempted while it waited says nothing about the cluster.
+      if (state != "CANCELLED" && state != "PREEMPTED") wait_after_lost_start(entry, cause, events);
       end_without_result(entry, JobEnd::Kind::kCluster, cause, events);
     } else if (state.empty() || is_by_cluster(state)) {
       end_without_result(entry, JobEnd::Kind::kCluster, fmt::format("{}{}", reported, on_node(entry)),
@@ -533,12 +534,16 @@ class SlurmExecutor : public Executor {
 
   // A job whose worker never began says nothing about its design: the script may not run on its node, or the
   // shared folder may be away. Its next start avoids the node, and all submissions wait, longer each time,
-  // until a job gives a result.
+  // until the worker of a job has begun.
   void wait_after_lost_start(const Entry& entry, const std::string& cause, JobEvents& events) {
     constexpr int kMostWaits = 12, kMostDoublings = 6;
     if (const std::string node = node_of(entry); !node.empty()) failed_on_[entry.task.job.id].insert(node);
     if (is_stopping_ || seconds_now() < lost_start_wait_) return;  // jobs of one time are one event
-    if (++lost_starts_ > kMostWaits)
+    const bool works = std::any_of(entries_.begin(), entries_.end(), [&](const auto& item) {
+      return !item.second.ends && is_active(item.second.slurm.state) && folder_.claim_of(item.second.task);
+    });
+    lost_starts_ = works ? 1 : lost_starts_ + 1;
+    if (lost_starts_ > kMostWaits)
       events.error = {"jobs",
                       fmt::format("no job begins on this cluster; last: {}", cause),
                       fmt::format("check `prologue` in {}/slurm.toml, and that nodes see this folder, then "
@@ -616,7 +621,7 @@ class SlurmExecutor : public Executor {
   std::map<std::int64_t, std::set<std::string>> failed_on_;  // nodes on which a job crashed
   JobEvents kept_events_;                                    // for the next `wait`
   std::string problem_;                                      // why Slurm does not answer; "" if it does
-  int lost_starts_ = 0;         // waits after jobs that never began, since the last result
+  int lost_starts_ = 0;         // waits after jobs that never began, since a worker was known to run
   double lost_start_wait_ = 0;  // when the last of these waits ends
   double next_submission_ = 0, next_poll_ = 0, next_progress_ = 0;
   bool is_stopping_ = false, is_killing_ = false;

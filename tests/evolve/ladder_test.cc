@@ -72,7 +72,13 @@ TEST(Ladder, APromotionByHandDecidesNothing) {
   c.run(worse, 0, 1, 2.9);
   ASSERT_TRUE(c.population.apply(record::Steered{
       .key = "1", .what = record::Steering::kPromote, .text = "", .design = worse, .rung = 1}));
-  const auto run = next_run(c.population, 1, Phase::kSearch);
+  const auto has_room_at = [](int rung) { return [=](int r) { return r == rung; }; };
+  for (const int rung : {0, 2}) {
+    const auto other = next_run(c.population, 1, Phase::kSearch, 1000, has_room_at(rung));
+    ASSERT_TRUE(other);
+    EXPECT_NE(other->purpose, Purpose::kByHand) << "there is no room for it";
+  }
+  const auto run = next_run(c.population, 1, Phase::kSearch, 1000, has_room_at(1));
   ASSERT_TRUE(run);
   EXPECT_EQ(run->design, worse);
   EXPECT_EQ(run->rung, 1);
@@ -88,7 +94,7 @@ TEST(Ladder, APromotionByHandDecidesNothing) {
     EXPECT_EQ(with.population.standing(with.population.individual(worse), 1).done, 0);
     EXPECT_EQ(with.population.scored(worse, 1, 1), nullptr);
     // The ladder goes on as if the run were not there, and trains the design anew if it promotes it.
-    const auto next = next_run(with.population, 1, Phase::kSearch);
+    const auto next = next_run(with.population, 1, Phase::kSearch, 1000, has_room_at(1));
     ASSERT_TRUE(next);
     EXPECT_EQ(next->design, better);
     EXPECT_EQ(next->purpose, Purpose::kRung);
