@@ -486,6 +486,100 @@ TEST(Steering, APromotionByHandIsTrainedAndDecidesNothing) {
   EXPECT_EQ(store->design(design)->rung, reading->population.individual(design).entered);
 }
 
+// Returns the first design of the search that has been at the first rung alone; 0 if there is none.
+std::int64_t design_of_first_rung(const Campaign& c) {
+  for (const evolve::Individual& i : c.population().individuals())
+    if (evolve::is_candidate(i) && i.entered == 0 && c.population().standing(i, 0).done > 0)
+      return i.created.id;
+  return 0;
+}
+std::int64_t runs_by_hand(const Campaign& c) {
+  const auto& trials = c.population().trials();
+  return std::count_if(trials.begin(), trials.end(), [](const auto& t) { return evolve::is_by_hand(t); });
+}
+
+// Whatever a run by hand does, sessions go on to the verdict.
+TEST(Steering, ARunByHandThatFailsEndsNoSession) {
+  SKIP_UNDER_SANITIZERS();
+  using Kind = jobs::JobEnd::Kind;
+  for (const Kind kind :
+       {Kind::kCrash, Kind::kTimeLimit, Kind::kMemoryLimit, Kind::kStopped, Kind::kResult}) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    const Folder folder;
+    auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+    ASSERT_TRUE(c) << c.error().message;
+    FakeExecutor first;
+    ASSERT_TRUE(c->run({.trials = 25}, first, kNeverStop, kNoView));
+    const std::int64_t design = design_of_first_rung(*c);
+    ASSERT_GT(design, 0);
+    ASSERT_TRUE(
+        deliver(folder / "run", {.key = "1-h", .what = record::Steering::kPromote, .design = design}));
+    FakeExecutor second(1, 0, [&](const record::TrialSpec& spec, record::TrialResult& r, jobs::JobEnd& end) {
+      const std::int64_t id = std::stoll(spec.folder.substr(spec.folder.rfind('/') + 1));
+      if (id < 1 || !evolve::is_by_hand(c->population().trial(id))) return;
+      end.kind = kind;
+      if (kind == Kind::kResult) r = {}, r.status = record::Status::kFailed, r.cause = "the disk is full";
+    });
+    const auto end = c->run({.trials = 60}, second, kNeverStop, kNoView);
+    ASSERT_TRUE(end) << end.error().message;
+    ASSERT_EQ(runs_by_hand(*c), 1);
+    for (const evolve::Trial& t : c->population().trials()) {
+      EXPECT_TRUE(t.ended);
+      EXPECT_TRUE(!evolve::is_by_hand(t) || t.status == record::Status::kFailed);
+    }
+    EXPECT_FALSE(c->population().comparisons().empty());
+  }
+}
+
+// A run by hand that a session has no room for waits, and takes nothing from the rest.
+TEST(Steering, ARunByHandWaitsForASessionThatHasRoom) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  const std::int64_t params = small_plan().settings.rungs[1].params;
+  FakeExecutor executor(1, 1000, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& end) {
+    end.seconds = spec.params >= params ? 1000 : 0.001;
+  });
+  ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
+  const std::int64_t design = design_of_first_rung(*c);
+  ASSERT_GT(design, 0);
+  ASSERT_TRUE(deliver(folder / "run", {.key = "1-h", .what = record::Steering::kPromote, .design = design}));
+  const std::size_t before = c->population().trials().size();
+  std::string warning;
+  ASSERT_TRUE(c->run({.minutes = 0.05}, executor, kNeverStop, [&](const Snapshot& s) {
+    if (!s.warning.empty()) warning = s.warning;
+  }));
+  EXPECT_EQ(runs_by_hand(*c), 0);
+  EXPECT_GT(c->population().trials().size(), before + 10) << "the search goes on";
+  ASSERT_TRUE(c->run({.trials = static_cast<std::int64_t>(c->population().trials().size()) + 40}, executor,
+                     kNeverStop, kNoView));
+  EXPECT_EQ(runs_by_hand(*c), 1) << "a budget of runs has room for it";
+}
+
+TEST(Steering, PromotionsThatCannotBeAreRefused) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  FakeExecutor executor;
+  ASSERT_TRUE(c->run({.trials = 60}, executor, kNeverStop, kNoView));
+  const auto promote = [&](std::int64_t design) {
+    return steer(folder / "run", {{.what = record::Steering::kPromote, .text = "", .design = design}});
+  };
+  const evolve::Leader best = evolve::leader(c->population());
+  ASSERT_EQ(best.rung, static_cast<int>(small_plan().settings.rungs.size()) - 1);
+  EXPECT_NE(promote(best.design).error().message.find("highest rung"), std::string::npos);
+  const std::int64_t design = design_of_first_rung(*c);
+  ASSERT_GT(design, 0);
+  EXPECT_TRUE(promote(design));
+  ASSERT_TRUE(deliver(folder / "run", {.key = "1-v", .what = record::Steering::kVeto, .design = design}));
+  ASSERT_TRUE(c->run({.trials = 61}, executor, kNeverStop, kNoView));
+  const auto vetoed = promote(design);
+  ASSERT_FALSE(vetoed);
+  EXPECT_NE(vetoed.error().message.find("it was vetoed"), std::string::npos) << vetoed.error().message;
+}
+
 TEST(Steering, APausedCampaignStartsNoRuns) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;

@@ -221,6 +221,33 @@ TEST_F(SlurmTest, StatesWithoutAResult) {
   EXPECT_TRUE(options(5).contains("--exclude=n7"));
 }
 
+// While a worker runs, the cluster works, and jobs that never begin or were cancelled end no session.
+TEST_F(SlurmTest, LostStartsBesideAJobThatRunsEndNoSessionSlow) {
+  for (const bool runs : {true, false}) {
+    SCOPED_TRACE(runs);
+    ends.clear(), error.reset();
+    open();
+    start(1);
+    ASSERT_TRUE(wait_until([&] { return !slurm->jobs().empty(); }));
+    if (runs) {
+      const SlurmTask t = task(1);
+      std::ofstream(files().batch_folder(t.batch) + "/" + std::to_string(t.index) + ".claim") << "1 n7";
+    }
+    const std::string first = slurm->jobs().back().array;
+    for (int lost = 0; lost < 15 && !error; ++lost) {
+      const std::size_t before = slurm->jobs().size();
+      start(100 + lost);
+      ASSERT_TRUE(wait_until([&] { return slurm->jobs().size() > before || error.has_value(); }));
+      slurm->for_each([&](FakeSlurm::Row& row) {
+        if (row.array != first) row.state = lost % 5 == 0 ? "CANCELLED" : "FAILED";
+      });
+      ASSERT_TRUE(wait_until([&] { return ends.contains(100 + lost) || error.has_value(); }));
+      usleep(20'000);
+    }
+    EXPECT_EQ(error.has_value(), !runs);
+  }
+}
+
 TEST_F(SlurmTest, WithoutAnotherNodeTheSameOneIsTaken) {
   open();
   start(1);
