@@ -18,8 +18,13 @@ Result<Lock> Lock::take(const std::string& folder) {
   const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return fail("io", fmt::format("{}: {}", folder, std::strerror(errno)));
   Lock out(file);
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) return fail("locked", folder + ": another process holds the lock");
-  return out;
+  if (flock(file, LOCK_EX | LOCK_NB) == 0) return out;
+  if (errno == EWOULDBLOCK) return fail("locked", folder + ": another process holds the lock");
+  // On Lustre or NFS, for example, such an error says nothing about other processes.
+  return fail(
+      "io", fmt::format("{}: its file system keeps no locks ({})", folder, std::strerror(errno)),
+      "use a folder on a local disk, or have the file system mounted with locks (Lustre: -o flock); for "
+      "a campaign, `gabbro evolve --record DIR` keeps the record on a local disk");
 }
 
 bool Lock::is_held(const std::string& folder) {

@@ -13,7 +13,7 @@ namespace gabbro {
 class Lock {
  public:
   /// Takes the lock, without waiting for it. Errors: "locked" (another process holds it), "io" with the
-  /// system's message.
+  /// system's message (no such folder, a file system without locks).
   static Result<Lock> take(const std::string& folder);
   /// Returns true if a process holds the lock of a folder. Unlike `take`, it never keeps another process from
   /// taking the lock. It reads the kernel's list of locks, and returns false where there is none.

@@ -19,9 +19,44 @@ namespace fs = std::filesystem;
 using record::Event;
 using record::Origin;
 
+std::string CampaignPaths::record_file() const {
+  std::error_code error;
+  const fs::path target = fs::read_symlink(store(), error);
+  return error ? store() : target.string();
+}
+
+std::string CampaignPaths::lock_folder() const {
+  const fs::path folder = fs::path(record_file()).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+Result<bool> link_record(const CampaignPaths& paths, const std::string& folder) {
+  std::error_code error;
+  const auto created = [&](const fs::path& path) -> Result<bool> {
+    fs::create_directories(path, error);
+    if (error) return fail("io", fmt::format("cannot create {}: {}", path.string(), error.message()));
+    return true;
+  };
+  for (const std::string& each : {paths.dir, folder})
+    if (const auto ok = created(each); !ok) return ok;
+  const fs::path target = fs::canonical(folder, error);
+  if (fs::exists(target / "campaign.db", error))
+    return fail("campaign", "there is already a record in " + folder, "choose another --record");
+  for (const char* name : {"campaign.db", "calls.db"}) {
+    const fs::path link = fs::path(paths.dir) / name;
+    if (fs::is_symlink(link, error)) fs::remove(link, error);  // a start that failed has left it
+    fs::create_symlink(target / name, link, error);
+    if (error) return fail("io", fmt::format("cannot create {}: {}", link.string(), error.message()));
+  }
+  return true;
+}
+
 Result<std::string> CampaignPaths::existing_store() const {
   std::error_code error;
   if (fs::exists(store(), error)) return store();
+  if (fs::is_symlink(store(), error))
+    return fail("campaign", fmt::format("the record of {} lies in {}, which is not here", dir, record_file()),
+                "read it on the machine that runs the campaign");
   return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
 }
 
@@ -74,7 +109,7 @@ namespace {
 
 // Locks the folder, in which one process works at a time.
 Result<Lock> lock_of(const CampaignPaths& paths) {
-  auto lock = Lock::take(paths.dir);
+  auto lock = Lock::take(paths.lock_folder());
   if (!lock && is(lock.error(), record::Cause::kLocked))
     return fail("store", fmt::format("{}: another campaign is writing to it", paths.dir),
                 "wait for it, stop it, or choose another folder");
@@ -102,7 +137,7 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   // Another process may have created a campaign before this one had the lock.
   if (const auto ok = is_free(); !ok) return tl::unexpected(ok.error());
   // The record is created under a temporary name, so that a folder holds either a complete campaign or none.
-  const std::string temporary = paths.store() + ".new";
+  const std::string temporary = paths.record_file() + ".new";
   for (const char* end : {"", "-wal", "-shm"}) fs::remove(temporary + end, error);
   {
     GABBRO_TRY(store, store::Store::open(temporary));
@@ -116,8 +151,8 @@ Result<Campaign> Campaign::create(const CampaignPaths& paths, const CampaignPlan
   // SQLite removes its write-ahead log when a store is closed, unless writing failed.
   if (fs::exists(temporary + "-wal", error))
     return fail("io", "cannot finish writing " + temporary, "check that the disk is not full");
-  fs::rename(temporary, paths.store(), error);
-  if (error) return fail("io", fmt::format("cannot create {}: {}", paths.store(), error.message()));
+  fs::rename(temporary, paths.record_file(), error);
+  if (error) return fail("io", fmt::format("cannot create {}: {}", paths.record_file(), error.message()));
   return open_locked(std::move(lock), paths, screener);
 }
 
@@ -127,7 +162,10 @@ Result<Campaign> Campaign::open(const CampaignPaths& paths, const MakeScreener& 
   return open_locked(std::move(lock), paths, screener);
 }
 
-bool Campaign::is_open(const CampaignPaths& paths) { return !Lock::take(paths.dir); }
+bool Campaign::is_open(const CampaignPaths& paths) {
+  const auto lock = Lock::take(paths.lock_folder());
+  return !lock && is(lock.error(), record::Cause::kLocked);
+}
 
 Result<Campaign> Campaign::open_locked(Lock lock, const CampaignPaths& paths, const MakeScreener& screener) {
   GABBRO_TRY(store, store::Store::open(paths.store()));

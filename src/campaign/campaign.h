@@ -27,6 +27,10 @@ struct RecordedAction;  // campaign/agents.h
 struct CampaignPaths {
   std::string dir;
   [[nodiscard]] std::string store() const { return dir + "/campaign.db"; }
+  /// Returns the file to which store() links if the record lies elsewhere (link_record), else store().
+  [[nodiscard]] std::string record_file() const;
+  /// Returns the folder whose lock the campaign's process holds: that of record_file().
+  [[nodiscard]] std::string lock_folder() const;
   /// Returns store() if it exists. Errors: "campaign".
   [[nodiscard]] Result<std::string> existing_store() const;
   [[nodiscard]] std::string trial(std::int64_t id) const { return dir + "/trials/" + std::to_string(id); }
@@ -34,6 +38,11 @@ struct CampaignPaths {
     return dir + "/profiles/" + std::to_string(design);
   }
 };
+
+/// Makes campaign.db and calls.db of a new campaign links to files in `folder`, which may lie on a disk of
+/// this machine, while the rest lies on a shared one. Creates both folders. Errors: "io"; "campaign" if
+/// `folder` has a record already.
+Result<bool> link_record(const CampaignPaths& paths, const std::string& folder);
 
 /// The configuration that is fixed when a campaign begins. It is written into the first event and read from
 /// there on resume.

@@ -49,6 +49,9 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   CLI::App* sub = add_command(app, names, "evolve",
                               "Search for designs: start a campaign that trains them up a ladder of sizes");
   sub->add_option("--dir", evolve->dir, "campaign folder (default runs/evolve)");
+  sub->add_option("--record", evolve->record,
+                  "folder for the record and the log of calls, for example on a local disk if --dir is on a "
+                  "shared one that keeps no locks (default: the campaign folder)");
   sub->add_option("--preset", evolve->preset,
                   "settings: laptop, demo, genesys or a TOML file (default laptop)");
   sub->add_option("--data", evolve->corpus,

@@ -352,6 +352,8 @@ int run_replay(EvolveCommand o) {
   plan->corpus = *folder;
   if (const auto ok = AgentSetup::install(o.replay + "/agents.toml", o.dir); !ok)
     return failed("evolve", ok.error());
+  if (const auto ok = o.record.empty() ? true : campaign::link_record({o.dir}, o.record); !ok)
+    return failed("evolve", ok.error());
   auto c = campaign::Campaign::create({o.dir}, *plan, screener_factory(o.dir));
   if (!c) return failed("evolve", c.error());
   // The conversations and their cost belong to the new campaign, which can then be read without the recorded
@@ -430,6 +432,8 @@ int run_evolve(const EvolveCommand& o) {
   plan.secret = o.secret.empty() ? draw_secret() : o.secret;
   plan.secret_given = !o.secret.empty();
   plan.corpus = fs::absolute(plan.corpus, error);
+  if (const auto ok = o.record.empty() ? true : campaign::link_record(paths, o.record); !ok)
+    return failed("evolve", ok.error());
   auto c = campaign::Campaign::create(paths, plan, screener_factory(o.dir));
   if (!c && is(c.error(), record::Cause::kBudget) && plan.settings.vocab != settings->vocab)
     c.error().hint = fmt::format(

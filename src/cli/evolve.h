@@ -11,6 +11,7 @@ namespace gabbro::cli {
 
 struct EvolveCommand {
   std::string dir = "runs/evolve", preset = "laptop", corpus;
+  std::string record;                   // folder of the record; empty: `dir`
   std::string agents, replay;           // path of a configuration; folder of a campaign
   std::vector<std::string> strategies;  // replace the preset's; "none" alone: no search
   std::vector<std::string> designs;     // user designs: files, or designs of other campaigns as RUN#ID

@@ -34,10 +34,13 @@ struct Target {
 };
 enum class TargetKind : std::uint8_t { kCampaign, kDesign };
 
-// Parses FOLDER or FOLDER#ID; returns nullopt if the id is not a number above 0.
+// Parses FOLDER or FOLDER#ID; returns nullopt if the id is not a number above 0. A folder that exists is
+// meant, whatever its name.
 std::optional<Target> parse_target(const std::string& text) {
+  std::error_code ignored;
   const std::size_t hash = text.rfind('#');
-  if (hash == std::string::npos) return Target{text, 0};
+  if (hash == std::string::npos || fs::exists(text, ignored) || text.find('/', hash) != std::string::npos)
+    return Target{text, 0};
   Target out{text.substr(0, hash), 0};
   const char *from = text.data() + hash + 1, *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(from, end, out.design);

@@ -61,9 +61,13 @@ std::string immutable_uri(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, Mode mode) {
+  // SQLite follows links too: its other files lie beside the file itself.
+  std::error_code error;
+  const std::filesystem::path resolved = std::filesystem::canonical(given, error);
+  const std::string path = error ? given : resolved.string();
   // SQLite would wait for the writer of a pipe, and read a device without end.
-  if (std::error_code error; std::filesystem::exists(path, error))
+  if (std::filesystem::exists(path, error))
     if (const auto ok = check_regular_file(path); !ok)
       return fail("store", ok.error().message, "give a regular file: an SQLite database is one");
   sqlite3* handle = nullptr;

@@ -20,7 +20,7 @@ std::string state_of_files(const std::string& dir) {
   std::string out;
   for (const char* suffix : {"", "-wal"}) {
     struct stat info {};
-    if (::stat((campaign::CampaignPaths{dir}.store() + suffix).c_str(), &info) == 0)
+    if (::stat((campaign::CampaignPaths{dir}.record_file() + suffix).c_str(), &info) == 0)
       out +=
           fmt::format("{} {} {}.{} ", info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
   }
@@ -46,7 +46,7 @@ void Followed::read_live_state() {
   constexpr double kStale = 10;  // seconds
   auto live = campaign::read_live(dir_);
   if (live && std::abs(now() - live->time) > kStale) live.reset();
-  is_running_ = live.has_value() || Lock::is_held(dir_);
+  is_running_ = live.has_value() || Lock::is_held(campaign::CampaignPaths{dir_}.lock_folder());
   const std::lock_guard lock(small_mutex_);
   live_ = std::move(live);
 }
