@@ -39,8 +39,9 @@ std::string in_lines(const std::string& text, std::size_t width,
   return out;
 }
 
-Overlap overlap_of(const std::vector<std::string>& held_out, const std::string& document) {
-  HeldOutText text;
+Overlap overlap_of(const std::vector<std::string>& held_out, const std::string& document,
+                   std::size_t max_windows = WindowTable::kMaxEntries) {
+  HeldOutText text(max_windows);
   for (const std::string& h : held_out) text.add(comparable_text(h));
   text.finish();
   return text.find(comparable_text(document)).overlap;
@@ -232,6 +233,42 @@ TEST(HeldOut, TablesAreRecognisedWithOtherColumnsAndSeparators) {
                                                 {"a line", year("[{}, {:.1f}, {:.1f}], ")},
                                                 {"a label", year("Spain\t{}\t{:.1f}\t{:.1f}\n")}})
     expect_known(table, years, row, what);
+}
+
+// A window is kept for 64 documents: those after them are recognised by the rest of their text.
+TEST(HeldOut, DocumentsThatShareTextWithManyAreRecognised) {
+  Random random(9);
+  const std::string shared = random_text(random, 160);
+  std::vector<std::string> held;
+  for (int i = 0; i < 100; ++i) held.push_back(shared + random_text(random, 120));
+  HeldOutText text;
+  for (const std::string& h : held) EXPECT_TRUE(text.add(comparable_text(h)));
+  text.finish();
+  for (const std::size_t i : {5U, 63U, 64U, 99U}) {
+    const std::string around = random_text(random, 600);
+    EXPECT_EQ(text.find(comparable_text(around + held[i] + around)).overlap, Overlap::kInside) << i;
+  }
+}
+
+// Where there are too many windows of letters, all of those of digits are kept.
+TEST(HeldOut, MuchHeldOutTextDoesNotHideTables) {
+  constexpr std::size_t kMaxWindows = 20'000;
+  Random random(10);
+  std::vector<std::string> held;
+  for (int i = 0; i < 20; ++i) held.push_back(random_text(random, 800));
+  const Table table = random_table(random, 100, 3, 100, 999);
+  held.push_back(rows(table, [](const auto& row, int) { return joined(row, ",") + "\n"; }));
+  const std::string added = rows(table, [&](const auto& row, int) {
+    return fmt::format("{},{}\n", joined(row, ","), 100 + random.below(900));
+  });
+  EXPECT_EQ(overlap_of(held, added, kMaxWindows), Overlap::kInside);
+  EXPECT_EQ(overlap_of(held, held[3] + "the end", kMaxWindows), Overlap::kInside);
+  // Many tables are recognised, too, though not each row by itself.
+  std::vector<std::string> tables;
+  for (int i = 0; i < 100; ++i)
+    tables.push_back(rows(random_table(random, 200, 3, 100, 999),
+                          [](const auto& row, int) { return joined(row, ",") + "\n"; }));
+  EXPECT_EQ(overlap_of(tables, "1\n" + tables[5], kMaxWindows), Overlap::kInside);
 }
 
 std::string encoded(const std::string& text, const std::function<std::string(unsigned)>& f) {
