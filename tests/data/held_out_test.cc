@@ -271,6 +271,36 @@ TEST(HeldOut, MuchHeldOutTextDoesNotHideTables) {
   EXPECT_EQ(overlap_of(tables, "1\n" + tables[5], kMaxWindows), Overlap::kInside);
 }
 
+TEST(HeldOut, NumbersWithExponentsAreDecimalOnes) {
+  Random random(11);
+  std::vector<std::vector<double>> values(80, std::vector<double>(3));
+  for (std::vector<double>& row : values)
+    for (double& v : row)
+      v = static_cast<double>(1000 + random.below(9000)) / random.pick(std::vector<double>{1e1, 1e3, 1e6});
+  const auto table = [&](const char* format) {
+    std::string out;
+    for (const std::vector<double>& row : values)
+      for (const double v : row) out += fmt::format(fmt::runtime(format), v) + (&v == &row[2] ? "\n" : ",");
+    return out;
+  };
+  for (const char* format : {"{:.6e}", "{:.8E}", "{:.3e}"})
+    EXPECT_EQ(overlap_of({table("{:.6f}")}, table(format) + "1\n"), Overlap::kInside) << format;
+  const auto digits = [](const std::string& text) {
+    return comparable_text(text).parts[at(TextPart::kDigits)];
+  };
+  for (const auto& [text, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"1.234560e+01", " 123456"},
+                                                        {"1.20e+02,120.0", " 120 120"},
+                                                        {"0.00123 1.23e-03 123", " 123 123 123"},
+                                                        {"0.000000e+00 0.0", " 0 0"},
+                                                        {"1,000.05", " 1 00005"},
+                                                        {"1e300;5E-7", " 1 5"},
+                                                        {"3em 2e4f 7e+x 8e", " 3 2 4 7 8"},
+                                                        {"1e2345 q1e5", " 1 2345 1 5"},
+                                                        {"4e+05", " 400000"}})
+    EXPECT_EQ(digits(text), expected) << text;
+}
+
 std::string encoded(const std::string& text, const std::function<std::string(unsigned)>& f) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
