@@ -315,33 +315,60 @@ std::string encoded(const std::string& text, const std::function<std::string(uns
 
 TEST(HeldOut, EncodedLettersAreDecoded) {
   Random random(3);
-  std::string text, latin1;
+  std::string text;
   for (int i = 0; i < 300; ++i) {
     text += random_word(random);
     const auto letter = static_cast<char>(0xa0 + random.below(9));  // U+00E0 to U+00E8
     text += std::string("\xc3") + letter + (i % 3 == 0 ? " " : "");
   }
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    latin1 += byte < 0x80
-                  ? std::string(1, c)
-                  : std::string{static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
-  }
+  const auto misread = [](const std::string& utf8) {
+    std::string out;
+    for (const char c : utf8) {
+      const auto byte = static_cast<unsigned char>(c);
+      out += byte < 0x80
+                 ? std::string(1, c)
+                 : std::string{static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
+    }
+    return out;
+  };
   const std::array<const char*, 9> names{"agrave", "aacute", "acirc",  "atilde", "auml",
                                          "aring",  "aelig",  "ccedil", "egrave"};
-  EXPECT_EQ(overlap_of({text}, latin1), Overlap::kInside);
-  for (const char* format : {"&#{};", "&#x{:x};", "\\x{:02x}", "\\u{:04x}", "\\U{:08x}"})
+  EXPECT_EQ(overlap_of({text}, misread(text)), Overlap::kInside);
+  EXPECT_EQ(overlap_of({text}, misread(misread(text))), Overlap::kInside);
+  for (const char* format : {"&#{};", "&#x{:x};", "\\x{:02x}", "\\u{:04x}", "\\U{:08x}", "&amp;#{};",
+                             "&amp;amp;#x{:x};", "%{:02X}", "={:02X}"})
     EXPECT_EQ(
         overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), c); })),
         Overlap::kInside)
         << format;
-  EXPECT_EQ(
-      overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format("&{};", names[c - 0xe0]); })),
-      Overlap::kInside);
+  for (const char* format : {"&{};", "&amp;{};"})
+    EXPECT_EQ(
+        overlap_of(
+            {text},
+            encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), names[c - 0xe0]); })),
+        Overlap::kInside)
+        << format;
+  // The bytes of UTF-8.
+  for (const char* format : {"%C3%{:02X}", "%c3%{:02x}", "=C3={:02X}", "=C3=\n={:02X}"})
+    EXPECT_EQ(
+        overlap_of({text},
+                   encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), c - 0x40); })),
+        Overlap::kInside)
+        << format;
   EXPECT_EQ(
       overlap_of({text},
                  "{\\rtf1 " + encoded(text, [](unsigned c) { return fmt::format("\\'{:02x}", c); }) + "}"),
       Overlap::kInside);
+}
+
+// Signs that only look like escapes are text.
+TEST(HeldOut, OtherSignsAreNoEscapes) {
+  const auto letters = [](const std::string& text) {
+    return comparable_text(text).parts[at(TextPart::kLetters)];
+  };
+  EXPECT_EQ(letters("MODE=FAST X=F5_b 100%EFFORT %d%c %e9t"), "modefastxfbeffortdcet");
+  EXPECT_EQ(comparable_text("a=95 b=80 c=99").parts[at(TextPart::kDigits)], " 95 80 99");
+  EXPECT_EQ(letters("AT&amp;T; R&amp;D; &amp;lt;p&amp;gt;"), "attrdp");
 }
 
 TEST(HeldOut, TextsOfLittleInformationAreNoCopiesOfEachOther) {
