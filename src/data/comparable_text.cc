@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "data/attributes.h"
 #include "data/fields.h"
 #include "data/markup.h"
 #include "data/numbers.h"
@@ -177,7 +178,8 @@ ByPart<std::string> parts_of(const std::string& text) {
 }  // namespace
 
 ComparableText comparable_text(const std::string& text) {
-  return {.identity = identity_of(text), .parts = parts_of(text)};
+  const std::string attributes = with_attributes(text);
+  return {.identity = identity_of(text), .parts = parts_of(attributes.empty() ? text : attributes)};
 }
 
 std::uint64_t identity_of(const std::string& text) {

@@ -235,6 +235,56 @@ TEST(HeldOut, TablesAreRecognisedWithOtherColumnsAndSeparators) {
     expect_known(table, years, row, what);
 }
 
+TEST(HeldOut, TextInAttributesIsRecognised) {
+  Random random(8);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  using Line = std::function<std::string(const std::string&, int)>;
+  const Line word = [](const auto& w, int i) {
+    return fmt::format("<String ID=\"S{}\" HPOS=\"{}\" VPOS=\"90\" CONTENT=\"{}\"/>\n", i, 7 * i, w);
+  };
+  const Line outline = [](const auto& l, int) { return "<outline text=\"" + l + "\"/>\n"; };
+  const Line sms = [](const auto& l, int i) {
+    return fmt::format("<sms address='+4479{:07}' type='{}' body='{}' read='1'/>\n", i, i % 2 + 1, l);
+  };
+  // As good as before: text between tags whose attributes are longer.
+  const Line ocr = [](const auto& w, int i) {
+    return fmt::format("<span class='ocrx_word' id='word_{}' title='bbox {} 9 3 4; x_wconf 95'>{}</span> ", i,
+                       i, w);
+  };
+  const Line link = [](const auto& l, int) {
+    return fmt::format("<a href=\"https://example.org/wiki/{}\">{}</a>\n", l, l);
+  };
+  const Line lemma = [&](const auto& w, int) {
+    return fmt::format("<w lemma=\"{}{}\">{}</w> ", random_word(random), random_word(random), w);
+  };
+  for (const auto& [what, width, line] :
+       std::vector<std::tuple<std::string, std::size_t, Line>>{{"ALTO", 6, word},
+                                                               {"OPML", 60, outline},
+                                                               {"SMS", 40, sms},
+                                                               {"hOCR", 6, ocr},
+                                                               {"links", 24, link},
+                                                               {"words with lemmas", 6, lemma}}) {
+    EXPECT_EQ(overlap_of({text}, in_lines(text, width, line)), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({in_lines(text, width, line)}, text), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({text}, in_lines(other, width, line)), Overlap::kNone) << what;
+  }
+  const Table table = random_table(random, 60, 3, 100, 999), others = random_table(random, 60, 3, 100, 999);
+  const auto attributes = [](const std::vector<int>& row, int i) {
+    return fmt::format("<row id=\"{}\" a=\"{}\" b=\"{}\" c=\"{}\"/>\n", i, row[0], row[1], row[2]);
+  };
+  const std::string plain = rows(table, [](const auto& row, int) { return joined(row, ",") + "\n"; });
+  EXPECT_EQ(overlap_of({plain}, rows(table, attributes)), Overlap::kInside);
+  EXPECT_EQ(overlap_of({plain}, rows(others, attributes)), Overlap::kNone);
+  // Documents of a kind that share a licence are not copies of each other.
+  const std::string licence = "<!-- " + random_text(random, 80) + " -->\n";
+  const auto layout = [&] {
+    return licence + in_lines(random_text(random, 200), 40, [](const auto& l, int i) {
+             return fmt::format("<TextView id=\"@+id/view{}\" text=\"{}\" width=\"match_parent\"/>\n", i, l);
+           });
+  };
+  EXPECT_EQ(overlap_of({layout()}, layout()), Overlap::kNone);
+}
+
 // A window is kept for 64 documents: those after them are recognised by the rest of their text.
 TEST(HeldOut, DocumentsThatShareTextWithManyAreRecognised) {
   Random random(9);
