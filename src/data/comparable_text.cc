@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "data/attributes.h"
 #include "data/fields.h"
 #include "data/markup.h"
 #include "data/numbers.h"
@@ -65,6 +66,7 @@ class Folding {
         utf8::unchecked::append(part, std::back_inserter(letters_));
     }
   }
+  void finish() {}
   ByPart<std::string> take_parts() {
     auto [digits, values] = numbers_.take();
     std::string unlabelled = fields_.without_labels(letters_);
@@ -90,10 +92,12 @@ unsigned byte_of(char32_t c) {
   return found == kWindows1252.end() ? 0 : 0x80 + static_cast<unsigned>(found - kWindows1252.begin());
 }
 
-// Decodes UTF-8 that was read as Latin-1: its bytes are characters from U+0080 to U+00FF.
+// Decodes UTF-8 that was read as Latin-1: its bytes are characters from U+0080 to U+00FF. Writes to a Sink as
+// Folding is one.
+template <class Sink>
 class Mended {
  public:
-  explicit Mended(Folding& to) : to_(to) {}
+  explicit Mended(Sink& to) : to_(to) {}
   void add_ascii(char c) {
     if (count_ > 0) give_up();
     to_.add_ascii(c);
@@ -111,13 +115,19 @@ class Mended {
     count_ = 0;
     to_.add(utf8::unchecked::next(begin));
   }
+  // Ends the text.
+  void finish() {
+    give_up();
+    to_.finish();
+  }
+
+ private:
   void give_up() {
     for (std::size_t i = 0; i < count_; ++i) to_.add(read_[i]);
     count_ = 0;
   }
 
- private:
-  Folding& to_;
+  Sink& to_;
   std::array<char32_t, 4> read_{};
   std::array<char, 4> bytes_{};
   std::size_t count_ = 0;
@@ -135,27 +145,23 @@ void for_each_character(const std::string& text, const F& f) {
   }
 }
 
-}  // namespace
-
-ComparableText comparable_text(const std::string& text) {
-  std::string visible;
+ByPart<std::string> parts_of(const std::string& text) {
   Folding folding;
-  Mended mended(folding);
-  visible.reserve(text.size());
+  Mended<Folding> mended(folding);
+  Mended<Mended<Folding>> mended_twice(mended);
   folding.reserve(text.size());
   const bool is_rtf = text.starts_with("{\\rtf");
   std::size_t markup_end = 0;
   const auto fold = [&](char32_t c) {
     if (c < 0x80)
-      mended.add_ascii(static_cast<char>(c));
+      mended_twice.add_ascii(static_cast<char>(c));
     else
-      mended.add(c);
+      mended_twice.add(c);
   };
-  for_each_character(text, [&](char32_t c, auto from, auto to) {
+  for_each_character(text, [&](char32_t c, auto from, auto) {
     const auto offset = static_cast<std::size_t>(from - text.begin());
-    if (counts_for_identity(c)) visible.append(from, to);
     if (offset < markup_end) return;
-    if (c == '<' || c == '&' || c == '\\') {
+    if (may_be_markup(c)) {
       const Markup markup = markup_at(std::string_view(text).substr(offset), is_rtf);
       if (markup.bytes > 0) {
         markup_end = offset + markup.bytes;
@@ -165,16 +171,27 @@ ComparableText comparable_text(const std::string& text) {
     }
     fold(c);
   });
-  mended.give_up();
-  return {.identity = hash64(visible), .parts = folding.take_parts()};
+  mended_twice.finish();
+  return folding.take_parts();
+}
+
+}  // namespace
+
+ComparableText comparable_text(const std::string& text) {
+  const std::string attributes = with_attributes(text);
+  return {.identity = identity_of(text), .parts = parts_of(attributes.empty() ? text : attributes)};
 }
 
 std::uint64_t identity_of(const std::string& text) {
   std::string visible;
   visible.reserve(text.size());
+  auto visible_from = text.begin();
   for_each_character(text, [&](char32_t c, auto from, auto to) {
-    if (counts_for_identity(c)) visible.append(from, to);
+    if (counts_for_identity(c)) return;
+    visible.append(visible_from, from);
+    visible_from = to;
   });
+  visible.append(visible_from, text.end());
   return hash64(visible);
 }
 

@@ -26,8 +26,9 @@ struct ComparableText {
   /// U+2581 (the space of SentencePiece). Formats differ in line ends and byte order marks.
   std::uint64_t identity = 0;
   /// Its letters as UTF-8, without case, accents and differences of Unicode form, and its numbers, each as
-  /// digits after a space, without decimal points, leading zeros and zeros at the end of a fraction. Tags and
-  /// commands of TeX and RTF are left out; entities, escapes and UTF-8 that was read as Latin-1 are decoded.
+  /// digits after a space, without decimal points, exponents, leading zeros and zeros at the end of a
+  /// fraction. Tags and commands of TeX and RTF are left out, unless the text stands in attributes
+  /// (attributes.h); entities, escapes and UTF-8 that was read as Latin-1, once or twice, are decoded.
   /// kUnlabelled are the letters without those that a format puts into every record (fields.h). kValues are
   /// the numbers without those that count lines (the first of a line, where it mostly increases by one) and
   /// without those of names, such as q1; Second forms are empty if they would hardly differ.

@@ -87,8 +87,6 @@ void for_stretches(Iterator from, Iterator to, const F& f) {
 
 }  // namespace
 
-HeldOutText::HeldOutText() = default;
-
 HeldOutText::Comparison HeldOutText::compare(const ComparableText& comparable) const {
   Comparison out;
   const ByPart<std::vector<Window>> windows = windows_of(comparable);
@@ -173,7 +171,8 @@ bool HeldOutText::add(const ComparableText& comparable) {
   if (!identities_.insert(comparable.identity).second) return true;
   if (is_nearly_known(comparable)) return false;
   documents_.push_back({.identity = comparable.identity});
-  for (const std::vector<Window>& windows : windows_of(comparable)) table_.add_row(windows, size_of(windows));
+  const ByPart<std::vector<Window>> windows = windows_of(comparable);
+  for (const TextPart part : kTextParts) table_.add_row(windows[at(part)], part, size_of(windows[at(part)]));
   return true;
 }
 

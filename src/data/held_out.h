@@ -36,10 +36,10 @@ enum class Overlap {
 ///
 /// The order of calls is `add` for all held-out documents, `finish`, `observe` for all that may be trained
 /// on, `settle`, then `find`. The last two may be left out. Memory: 24 to 40 bytes a letter of held-out text
-/// up to 8 million; of more, one window in 2, 4, ... is chosen by its content.
+/// up to `max_windows`; of more, one window in 2, 4, ... is chosen by its content, of letters first.
 class HeldOutText {
  public:
-  HeldOutText();
+  explicit HeldOutText(std::size_t max_windows = WindowTable::kMaxEntries) : table_(max_windows) {}
   /// Adds a document. The same text is added once. Returns false, and adds only the hash of the whole, if the
   /// document nearly repeats earlier ones: it overlaps with one that is at least half as long, or six
   /// sevenths of it stand in earlier ones. O(bytes).

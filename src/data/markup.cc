@@ -1,8 +1,11 @@
 #include "data/markup.h"
 
+#include <utf8.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string>
 #include <utility>
 
 namespace gabbro::data {
@@ -53,6 +56,13 @@ char32_t named(std::string_view name) {
 
 Markup entity_at(std::string_view text) {
   constexpr std::size_t kLongest = 12;
+  constexpr std::string_view kAmpersand = "amp;";
+  // An escaped entity begins with that of '&'.
+  if (text.substr(1).starts_with(kAmpersand) && text.size() > kAmpersand.size() + 1) {
+    const Markup inner = entity_at(text.substr(kAmpersand.size(), kLongest));
+    constexpr std::size_t kShortest = 4;  // &lt;
+    if (inner.bytes >= kShortest) return {kAmpersand.size() + inner.bytes, inner.character};
+  }
   text = text.substr(0, kLongest);
   std::size_t end = 1;
   while (end < text.size() && (is_letter(text[end]) || is_digit(text[end]) || text[end] == '#')) ++end;
@@ -62,6 +72,43 @@ Markup entity_at(std::string_view text) {
   return {end + 1, is_hex                  ? character_of(name.substr(2), 16)
                    : name.starts_with("#") ? character_of(name.substr(1), 10)
                                            : named(name)};
+}
+
+// Returns the byte that an escape of URLs or quoted-printable (%C3, =C3) stands for; 0 if there is none from
+// 0x80.
+unsigned char escaped_byte(std::string_view text) {
+  constexpr std::size_t kBytes = 3;
+  if (text.size() < kBytes || !are_hex_digits(text.substr(1, 2))) return 0;
+  const char32_t byte = character_of(text.substr(1, 2), 16);
+  return byte >= 0x80 ? static_cast<unsigned char>(byte) : 0;
+}
+
+// Returns a character whose bytes of UTF-8 are all escaped, or a letter of Latin-1. In quoted-printable,
+// lines may be broken between bytes.
+Markup escaped_bytes_at(std::string_view text) {
+  constexpr std::size_t kEscape = 3;
+  const unsigned char first = escaped_byte(text);
+  if (first < 0xc0) return {};
+  const std::size_t count = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  std::string bytes(1, static_cast<char>(first));
+  std::size_t end = kEscape;
+  while (bytes.size() < count) {
+    for (const std::string_view line_end : {"=\n", "=\r\n"})
+      if (text[0] == '=' && text.substr(end).starts_with(line_end)) end += line_end.size();
+    const unsigned char byte = end < text.size() && text[end] == text[0] ? escaped_byte(text.substr(end)) : 0;
+    if (byte == 0) break;
+    bytes += static_cast<char>(byte);
+    end += kEscape;
+  }
+  if (bytes.size() == count && utf8::is_valid(bytes.begin(), bytes.end())) {
+    const char* begin = bytes.data();
+    return {end, utf8::unchecked::next(begin)};
+  }
+  // MODE=FAST has no letter of Latin-1.
+  const bool goes_on = text.size() > kEscape && ((text[kEscape] >= 'A' && text[kEscape] <= 'Z') ||
+                                                 is_digit(text[kEscape]) || text[kEscape] == '_');
+  const bool are_capitals = text[1] < 'a' && text[2] < 'a';
+  return are_capitals && !goes_on ? Markup{kEscape, first} : Markup{};
 }
 
 // Returns an escape that names a character by hex digits.
@@ -86,6 +133,7 @@ Markup markup_at(std::string_view text, bool is_rtf) {
     return {end != std::string_view::npos && text[end] == '>' ? end + 1 : 0};
   }
   if (text[0] == '&') return entity_at(text);
+  if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
   if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf && text[1] == '\''))) return {};
   if (!is_rtf || text[1] == '\'')
     if (const Markup escape = escape_at(text); escape.bytes > 0 || text[1] == '\'') return escape;

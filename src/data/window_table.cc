@@ -7,7 +7,6 @@ namespace gabbro::data {
 
 namespace {
 
-constexpr std::size_t kMaxEntries = 8 << 20;
 constexpr std::uint32_t kMaxRows = 64;      // maximum number of rows that keep a window
 constexpr unsigned kFewestBits = 16;        // of heads_
 constexpr unsigned kFilterBits = 4;         // more bits of the filter than of heads_
@@ -28,11 +27,7 @@ std::uint32_t beyond(std::uint32_t& end, std::uint32_t begin, std::uint32_t leng
 
 }  // namespace
 
-WindowTable::WindowTable() { rebuild(); }
-
-bool WindowTable::may_have(std::uint64_t hash) const {
-  return hash <= bound_ && filter_[hash & (filter_.size() - 1)];
-}
+WindowTable::WindowTable(std::size_t max_entries) : max_entries_(max_entries) { rebuild(); }
 
 void WindowTable::index(std::uint32_t entry) {
   Entry& e = entries_[entry];
@@ -56,28 +51,39 @@ std::uint32_t WindowTable::rows_with(std::uint64_t hash) const {
   return count;
 }
 
-void WindowTable::add_row(const std::vector<Window>& windows, std::size_t size) {
+void WindowTable::add_row(const std::vector<Window>& windows, TextPart part, std::size_t size) {
   const auto row = static_cast<std::uint32_t>(rows_.size());
-  rows_.push_back({.first_letter = letters_});
+  const Kind kind = kind_of(part);
+  Choice& chosen = choices_[static_cast<std::size_t>(kind)];
+  rows_.push_back({.kind = kind, .first_letter = letters_});
   letters_ += size;
-  std::uint32_t end = 0;
+  double all = 0, of_chosen = 0, stored = 0;  // letters that these windows cover
+  std::uint32_t all_end = 0, chosen_end = 0, stored_end = 0;
   for (const Window& w : distinct(windows)) {
-    rows_[row].letters += beyond(end, w.begin, w.length);
-    if (w.hash > bound_ || rows_with(w.hash) >= kMaxRows) continue;
+    all += beyond(all_end, w.begin, w.length);
+    if (w.hash > chosen.bound) continue;
+    of_chosen += beyond(chosen_end, w.begin, w.length);
+    if (rows_with(w.hash) >= kMaxRows) continue;
+    stored += beyond(stored_end, w.begin, w.length);
     entries_.push_back({w.hash, row, w.begin, kNone, static_cast<std::uint8_t>(w.length), Use::kCounts});
+    ++chosen.entries;
     if (entries_.size() > heads_.size())
       rebuild();
     else
       index(static_cast<std::uint32_t>(entries_.size() - 1));
   }
+  rows_[row].letters = of_chosen == 0 ? all : all * stored / of_chosen;
   rows_[row].counting = rows_[row].letters;
-  while (entries_.size() > kMaxEntries) halve();
+  while (entries_.size() > max_entries_)
+    halve(2 * choice(Kind::kDigits).entries > entries_.size() ? Kind::kDigits : Kind::kLetters);
 }
 
-void WindowTable::halve() {
-  bound_ /= 2;
-  gap_ = gap_ == 0 ? kGapOfChosen : 2 * gap_;
-  std::erase_if(entries_, [&](const Entry& e) { return e.hash > bound_; });
+void WindowTable::halve(Kind kind) {
+  Choice& chosen = choices_[static_cast<std::size_t>(kind)];
+  chosen.bound /= 2;
+  chosen.gap = chosen.gap == 0 ? kGapOfChosen : 2 * chosen.gap;
+  chosen.entries -= std::erase_if(
+      entries_, [&](const Entry& e) { return rows_[e.row].kind == kind && e.hash > chosen.bound; });
   rebuild();
 }
 
@@ -117,7 +123,7 @@ void WindowTable::extend(const Entry& e, const Window& w, TextPart part, std::ve
   if (near != nullptr) {
     Match& last = out[near->last_match];
     if (last.place - last.at == e.begin - w.begin && last.is_boilerplate == is_boilerplate &&
-        w.begin <= last.at + last.length + gap_) {
+        w.begin <= last.at + last.length + choice(kind_of(part)).gap) {
       if (end > near->end) found_[near->number].length += end - near->end;
       last.length = std::max(last.at + last.length, end) - last.at;
       near->end = std::max(near->end, end);
@@ -143,8 +149,9 @@ void WindowTable::match(const std::vector<Window>& windows, TextPart part, std::
   chains_.resize(rows_.size());
   std::vector<Match> matches;
   std::uint32_t marked = 0;
+  const std::uint64_t bound = choice(kind_of(part)).bound;
   for (const Window& w : windows) {
-    if (!may_have(w.hash)) continue;
+    if (w.hash > bound || !may_have(w.hash)) continue;
     for (std::uint32_t i = heads_[slot(w.hash)]; i != kNone; i = entries_[i].next) {
       const Entry& e = entries_[i];
       if (e.hash != w.hash || e.use == Use::kIgnored) continue;
@@ -155,7 +162,7 @@ void WindowTable::match(const std::vector<Window>& windows, TextPart part, std::
       marked = std::max(marked, end);
     }
   }
-  const bool are_letters = part == TextPart::kLetters || part == TextPart::kUnlabelled;
+  const bool are_letters = kind_of(part) == Kind::kLetters;
   for (const Match& m : matches) {
     const FoundChain& chain = found_[m.chain];
     if (chain.length >= (are_letters ? kFewestLetters : kFewestDigits) &&

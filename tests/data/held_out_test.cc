@@ -39,8 +39,9 @@ std::string in_lines(const std::string& text, std::size_t width,
   return out;
 }
 
-Overlap overlap_of(const std::vector<std::string>& held_out, const std::string& document) {
-  HeldOutText text;
+Overlap overlap_of(const std::vector<std::string>& held_out, const std::string& document,
+                   std::size_t max_windows = WindowTable::kMaxEntries) {
+  HeldOutText text(max_windows);
   for (const std::string& h : held_out) text.add(comparable_text(h));
   text.finish();
   return text.find(comparable_text(document)).overlap;
@@ -234,6 +235,122 @@ TEST(HeldOut, TablesAreRecognisedWithOtherColumnsAndSeparators) {
     expect_known(table, years, row, what);
 }
 
+TEST(HeldOut, TextInAttributesIsRecognised) {
+  Random random(8);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  using Line = std::function<std::string(const std::string&, int)>;
+  const Line word = [](const auto& w, int i) {
+    return fmt::format("<String ID=\"S{}\" HPOS=\"{}\" VPOS=\"90\" CONTENT=\"{}\"/>\n", i, 7 * i, w);
+  };
+  const Line outline = [](const auto& l, int) { return "<outline text=\"" + l + "\"/>\n"; };
+  const Line sms = [](const auto& l, int i) {
+    return fmt::format("<sms address='+4479{:07}' type='{}' body='{}' read='1'/>\n", i, i % 2 + 1, l);
+  };
+  // As good as before: text between tags whose attributes are longer.
+  const Line ocr = [](const auto& w, int i) {
+    return fmt::format("<span class='ocrx_word' id='word_{}' title='bbox {} 9 3 4; x_wconf 95'>{}</span> ", i,
+                       i, w);
+  };
+  const Line link = [](const auto& l, int) {
+    return fmt::format("<a href=\"https://example.org/wiki/{}\">{}</a>\n", l, l);
+  };
+  const Line lemma = [&](const auto& w, int) {
+    return fmt::format("<w lemma=\"{}{}\">{}</w> ", random_word(random), random_word(random), w);
+  };
+  for (const auto& [what, width, line] :
+       std::vector<std::tuple<std::string, std::size_t, Line>>{{"ALTO", 6, word},
+                                                               {"OPML", 60, outline},
+                                                               {"SMS", 40, sms},
+                                                               {"hOCR", 6, ocr},
+                                                               {"links", 24, link},
+                                                               {"words with lemmas", 6, lemma}}) {
+    EXPECT_EQ(overlap_of({text}, in_lines(text, width, line)), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({in_lines(text, width, line)}, text), Overlap::kInside) << what;
+    EXPECT_EQ(overlap_of({text}, in_lines(other, width, line)), Overlap::kNone) << what;
+  }
+  const Table table = random_table(random, 60, 3, 100, 999), others = random_table(random, 60, 3, 100, 999);
+  const auto attributes = [](const std::vector<int>& row, int i) {
+    return fmt::format("<row id=\"{}\" a=\"{}\" b=\"{}\" c=\"{}\"/>\n", i, row[0], row[1], row[2]);
+  };
+  const std::string plain = rows(table, [](const auto& row, int) { return joined(row, ",") + "\n"; });
+  EXPECT_EQ(overlap_of({plain}, rows(table, attributes)), Overlap::kInside);
+  EXPECT_EQ(overlap_of({plain}, rows(others, attributes)), Overlap::kNone);
+  // Documents of a kind that share a licence are not copies of each other.
+  const std::string licence = "<!-- " + random_text(random, 80) + " -->\n";
+  const auto layout = [&] {
+    return licence + in_lines(random_text(random, 200), 40, [](const auto& l, int i) {
+             return fmt::format("<TextView id=\"@+id/view{}\" text=\"{}\" width=\"match_parent\"/>\n", i, l);
+           });
+  };
+  EXPECT_EQ(overlap_of({layout()}, layout()), Overlap::kNone);
+}
+
+// A window is kept for 64 documents: those after them are recognised by the rest of their text.
+TEST(HeldOut, DocumentsThatShareTextWithManyAreRecognised) {
+  Random random(9);
+  const std::string shared = random_text(random, 160);
+  std::vector<std::string> held;
+  for (int i = 0; i < 100; ++i) held.push_back(shared + random_text(random, 120));
+  HeldOutText text;
+  for (const std::string& h : held) EXPECT_TRUE(text.add(comparable_text(h)));
+  text.finish();
+  for (const std::size_t i : {5U, 63U, 64U, 99U}) {
+    const std::string around = random_text(random, 600);
+    EXPECT_EQ(text.find(comparable_text(around + held[i] + around)).overlap, Overlap::kInside) << i;
+  }
+}
+
+// Where there are too many windows of letters, all of those of digits are kept.
+TEST(HeldOut, MuchHeldOutTextDoesNotHideTables) {
+  constexpr std::size_t kMaxWindows = 20'000;
+  Random random(10);
+  std::vector<std::string> held;
+  for (int i = 0; i < 20; ++i) held.push_back(random_text(random, 800));
+  const Table table = random_table(random, 100, 3, 100, 999);
+  held.push_back(rows(table, [](const auto& row, int) { return joined(row, ",") + "\n"; }));
+  const std::string added = rows(table, [&](const auto& row, int) {
+    return fmt::format("{},{}\n", joined(row, ","), 100 + random.below(900));
+  });
+  EXPECT_EQ(overlap_of(held, added, kMaxWindows), Overlap::kInside);
+  EXPECT_EQ(overlap_of(held, held[3] + "the end", kMaxWindows), Overlap::kInside);
+  // Many tables are recognised, too, though not each row by itself.
+  std::vector<std::string> tables;
+  for (int i = 0; i < 100; ++i)
+    tables.push_back(rows(random_table(random, 200, 3, 100, 999),
+                          [](const auto& row, int) { return joined(row, ",") + "\n"; }));
+  EXPECT_EQ(overlap_of(tables, "1\n" + tables[5], kMaxWindows), Overlap::kInside);
+}
+
+TEST(HeldOut, NumbersWithExponentsAreDecimalOnes) {
+  Random random(11);
+  std::vector<std::vector<double>> values(80, std::vector<double>(3));
+  for (std::vector<double>& row : values)
+    for (double& v : row)
+      v = static_cast<double>(1000 + random.below(9000)) / random.pick(std::vector<double>{1e1, 1e3, 1e6});
+  const auto table = [&](const char* format) {
+    std::string out;
+    for (const std::vector<double>& row : values)
+      for (const double v : row) out += fmt::format(fmt::runtime(format), v) + (&v == &row[2] ? "\n" : ",");
+    return out;
+  };
+  for (const char* format : {"{:.6e}", "{:.8E}", "{:.3e}"})
+    EXPECT_EQ(overlap_of({table("{:.6f}")}, table(format) + "1\n"), Overlap::kInside) << format;
+  const auto digits = [](const std::string& text) {
+    return comparable_text(text).parts[at(TextPart::kDigits)];
+  };
+  for (const auto& [text, expected] :
+       std::vector<std::pair<std::string, std::string>>{{"1.234560e+01", " 123456"},
+                                                        {"1.20e+02,120.0", " 120 120"},
+                                                        {"0.00123 1.23e-03 123", " 123 123 123"},
+                                                        {"0.000000e+00 0.0", " 0 0"},
+                                                        {"1,000.05", " 1 00005"},
+                                                        {"1e300;5E-7", " 1 5"},
+                                                        {"3em 2e4f 7e+x 8e", " 3 2 4 7 8"},
+                                                        {"1e2345 q1e5", " 1 2345 1 5"},
+                                                        {"4e+05", " 400000"}})
+    EXPECT_EQ(digits(text), expected) << text;
+}
+
 std::string encoded(const std::string& text, const std::function<std::string(unsigned)>& f) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -248,33 +365,60 @@ std::string encoded(const std::string& text, const std::function<std::string(uns
 
 TEST(HeldOut, EncodedLettersAreDecoded) {
   Random random(3);
-  std::string text, latin1;
+  std::string text;
   for (int i = 0; i < 300; ++i) {
     text += random_word(random);
     const auto letter = static_cast<char>(0xa0 + random.below(9));  // U+00E0 to U+00E8
     text += std::string("\xc3") + letter + (i % 3 == 0 ? " " : "");
   }
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    latin1 += byte < 0x80
-                  ? std::string(1, c)
-                  : std::string{static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
-  }
+  const auto misread = [](const std::string& utf8) {
+    std::string out;
+    for (const char c : utf8) {
+      const auto byte = static_cast<unsigned char>(c);
+      out += byte < 0x80
+                 ? std::string(1, c)
+                 : std::string{static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
+    }
+    return out;
+  };
   const std::array<const char*, 9> names{"agrave", "aacute", "acirc",  "atilde", "auml",
                                          "aring",  "aelig",  "ccedil", "egrave"};
-  EXPECT_EQ(overlap_of({text}, latin1), Overlap::kInside);
-  for (const char* format : {"&#{};", "&#x{:x};", "\\x{:02x}", "\\u{:04x}", "\\U{:08x}"})
+  EXPECT_EQ(overlap_of({text}, misread(text)), Overlap::kInside);
+  EXPECT_EQ(overlap_of({text}, misread(misread(text))), Overlap::kInside);
+  for (const char* format : {"&#{};", "&#x{:x};", "\\x{:02x}", "\\u{:04x}", "\\U{:08x}", "&amp;#{};",
+                             "&amp;amp;#x{:x};", "%{:02X}", "={:02X}"})
     EXPECT_EQ(
         overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), c); })),
         Overlap::kInside)
         << format;
-  EXPECT_EQ(
-      overlap_of({text}, encoded(text, [&](unsigned c) { return fmt::format("&{};", names[c - 0xe0]); })),
-      Overlap::kInside);
+  for (const char* format : {"&{};", "&amp;{};"})
+    EXPECT_EQ(
+        overlap_of(
+            {text},
+            encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), names[c - 0xe0]); })),
+        Overlap::kInside)
+        << format;
+  // The bytes of UTF-8.
+  for (const char* format : {"%C3%{:02X}", "%c3%{:02x}", "=C3={:02X}", "=C3=\n={:02X}"})
+    EXPECT_EQ(
+        overlap_of({text},
+                   encoded(text, [&](unsigned c) { return fmt::format(fmt::runtime(format), c - 0x40); })),
+        Overlap::kInside)
+        << format;
   EXPECT_EQ(
       overlap_of({text},
                  "{\\rtf1 " + encoded(text, [](unsigned c) { return fmt::format("\\'{:02x}", c); }) + "}"),
       Overlap::kInside);
+}
+
+// Signs that only look like escapes are text.
+TEST(HeldOut, OtherSignsAreNoEscapes) {
+  const auto letters = [](const std::string& text) {
+    return comparable_text(text).parts[at(TextPart::kLetters)];
+  };
+  EXPECT_EQ(letters("MODE=FAST X=F5_b 100%EFFORT %d%c %e9t"), "modefastxfbeffortdcet");
+  EXPECT_EQ(comparable_text("a=95 b=80 c=99").parts[at(TextPart::kDigits)], " 95 80 99");
+  EXPECT_EQ(letters("AT&amp;T; R&amp;D; &amp;lt;p&amp;gt;"), "attrdp");
 }
 
 TEST(HeldOut, TextsOfLittleInformationAreNoCopiesOfEachOther) {
