@@ -100,6 +100,8 @@ tl::unexpected<Error> Connection::error(int code) const {
     hint =
         "check that the disk is not full and that `ulimit -f` allows a larger file; what was recorded before "
         "is safe, so free some space and continue";
+  if (kind == SQLITE_BUSY)
+    hint = "another process is writing it, or its file system keeps no locks: then use a local disk";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)

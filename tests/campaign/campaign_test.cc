@@ -409,6 +409,34 @@ TEST(Campaign, AUserDesignIsPromotedUnconditionallyAndComparedWithoutASearch) {
   EXPECT_EQ(again->user_programs, plan.user_programs);
 }
 
+// The record may lie on another disk than the rest, and is locked there.
+TEST(Campaign, TheRecordMayLieElsewhere) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  const CampaignPaths paths{folder / "shared"};
+  ASSERT_TRUE(link_record(paths, folder / "local"));
+  EXPECT_FALSE(paths.existing_store()) << "no campaign has begun";
+  {
+    auto c = Campaign::create(paths, plan_of_user_design(), quick_screener);
+    ASSERT_TRUE(c) << c.error().message;
+    FakeExecutor executor;
+    ASSERT_TRUE(c->run({.trials = 2}, executor, kNeverStop, kNoView));
+    EXPECT_TRUE(Campaign::is_open(paths));
+    EXPECT_TRUE(Lock::is_held(folder / "local") || !std::filesystem::exists("/proc/locks"));
+    EXPECT_FALSE(Lock::is_held(folder / "shared"));
+  }
+  EXPECT_FALSE(Campaign::is_open(paths));
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder / "local/campaign.db"));
+  auto again = Campaign::open(paths, quick_screener);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->population().trials().size(), 2U);
+  EXPECT_FALSE(link_record({folder / "other"}, folder / "local")) << "the folder has a record";
+  std::filesystem::rename(folder / "local", folder / "away");
+  const auto away = paths.existing_store();
+  ASSERT_FALSE(away);
+  EXPECT_NE(away.error().message.find("which is not here"), std::string::npos) << away.error().message;
+}
+
 // Earlier versions recorded a number as the secret, and the first ones none.
 TEST(Campaign, ASecretIsReadBack) {
   CampaignPlan plan = small_plan();

@@ -124,6 +124,27 @@ TEST_F(StrangeText, OfARecordIsEscaped) {
   EXPECT_EQ(printable(html), html);
 }
 
+// A folder that is there is that folder; only another name is RUN#ID.
+TEST_F(StrangeText, FoldersMayHaveNamesWithHashes) {
+  campaign::RecordBuilder m;
+  m.session(true);
+  m.run(m.baseline("llama"), 0, 7, 2.5, record::Purpose::kBaseline);
+  m.session(false);
+  for (const char* name : {"exp#1", "a#2/run", "a#2/run#x"}) {
+    const std::string run = dir + "/" + name;
+    fs::create_directories(run);
+    {
+      const campaign::TemporaryFolder folder;
+      { const store::Store store = m.store(folder); }
+      fs::copy_file(folder.file("campaign.db"), run + "/campaign.db");
+    }
+    for (const char* command : {"status", "top", "tree", "report"})
+      gabbro(fmt::format("{} '{}'", command, run));
+    gabbro(fmt::format("show '{}#1'", run));
+    gabbro(fmt::format("status '{}#1'", run), 2);
+  }
+}
+
 TEST_F(StrangeText, OfACorpusIsEscaped) {
   std::string text;
   for (int i = 0; i < 40; ++i)

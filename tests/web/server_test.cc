@@ -361,7 +361,7 @@ TEST(Server, SteersWithTheTokenAlone) {
             "stored; `gabbro resume` applies it");
   EXPECT_EQ(d.steer("whole", {{"what", "veto"}, {"design", 5}, {"text", "too slow"}}, d.allowed())->status,
             200);
-  EXPECT_EQ(d.steer("whole", {{"what", "promote"}, {"design", 5}, {"text", ""}}, d.allowed())->status, 200);
+  EXPECT_EQ(d.steer("whole", {{"what", "promote"}, {"design", 6}, {"text", ""}}, d.allowed())->status, 200);
   EXPECT_EQ(d.steer("whole", {{"what", "promote"}}, d.allowed())->status, 400);
   EXPECT_EQ(d.steer("whole", {{"what", "direction"}, {"text", "shorter windows"}}, d.allowed())->status, 200);
   const auto requests = campaign::inbox(folder.file("whole"));
@@ -377,6 +377,8 @@ TEST(Server, SteersWithTheTokenAlone) {
   };
   EXPECT_EQ(refused({{"what", "veto"}, {"design", 1}}),
             "design 1 is the baseline llama, which cannot be vetoed");
+  EXPECT_EQ(refused({{"what", "promote"}, {"design", 5}}),
+            "design 5 cannot be promoted by hand: it has been at the highest rung, or was promoted to it");
   EXPECT_EQ(refused({{"what", "veto"}, {"design", 99}}), "unknown design 99");
   EXPECT_EQ(refused({{"what", "veto"}}), "the request is not complete");
   EXPECT_EQ(refused({{"what", "direction"}}), "the request is not complete");
