@@ -22,7 +22,7 @@ target_include_directories(test_paths PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/tests)
 
 # One binary test_<folder> per folder of tests/, linked with every library. ctest knows it twice: `<folder>` without
 # the tests whose name contains Slow, and `<folder>_slow` (label slow) with those alone.
-set(gabbro_torch_folders torch trial worker pytorch)  # their tests need libtorch and the worker
+set(gabbro_torch_folders torch trial worker pytorch cluster)  # their tests need libtorch and the worker
 function(gabbro_add_tests)
   set(root ${CMAKE_CURRENT_SOURCE_DIR}/tests)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${root} ${root}/*.cc)

@@ -196,7 +196,7 @@ documents = 8
   static inline std::string why_skipped;
 };
 
-TEST_F(SlurmCampaign, EndsWithTheDesignsAndScoresOfLocalWorkersSlow) {
+TEST_F(SlurmCampaign, EndsWithTheDesignsAndScoresOfLocalWorkers) {
   constexpr int kTrials = 12;
   ASSERT_EQ(finish(start(evolve("local", kTrials, "small.toml"))), 0) << log();
   const double begun = seconds_now();
@@ -210,7 +210,7 @@ TEST_F(SlurmCampaign, EndsWithTheDesignsAndScoresOfLocalWorkersSlow) {
   EXPECT_NE(gabbro("status " + (root / "cluster").string()).text.find("slurm: "), std::string::npos);
 }
 
-TEST_F(SlurmCampaign, LosesAndDoublesNothingWhateverTheClusterDoesSlow) {
+TEST_F(SlurmCampaign, LosesAndDoublesNothingWhateverTheClusterDoes) {
   constexpr int kTrials = 6;
   ASSERT_EQ(finish(start(evolve("undisturbed", kTrials, "longer.toml"))), 0) << log();
 
@@ -252,7 +252,7 @@ TEST_F(SlurmCampaign, ARunLongerThanTheTimeLimitContinuesInOtherJobsSlow) {
   EXPECT_GT(jobs("limited", "all").size(), 1U);
 }
 
-TEST_F(SlurmCampaign, CtrlCLeavesNoJobsAndACheckpointSlow) {
+TEST_F(SlurmCampaign, CtrlCLeavesNoJobsAndACheckpoint) {
   const pid_t child = start(evolve("stopped", 3, "longer.toml") + on_cluster());
   job_in_training("stopped", 0);
   ::kill(child, SIGINT);
