@@ -52,6 +52,7 @@ struct CampaignPlan {
   std::string corpus_hash;  // hash of its content; empty: not recorded
   std::uint64_t seed = 1;
   int threads = 1;       // threads of a worker; results depend on the number
+  int workers = 0;       // concurrent runs that were asked for, on which the course depends; 0: not given
   bool aa_test = false;  // an A/A test: copies of the first baseline instead of a search
   // Programs of user designs (evolve::is_user_design), with as many blocks as they have at the first rung.
   std::vector<std::string> user_programs;

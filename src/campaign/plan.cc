@@ -24,6 +24,7 @@ std::string to_toml(const CampaignPlan& plan) {
                          {"secret", plan.secret},
                          {"secret_given", plan.secret_given},
                          {"threads", plan.threads},
+                         {"workers", plan.workers},
                          {"aa_test", plan.aa_test},
                          {"given", std::move(programs)}};  // user_programs
   // Without format_flags::allow_multi_line_strings, line breaks in programs are escaped, so that no line of a
@@ -57,6 +58,7 @@ Result<CampaignPlan> parse_plan(const record::CampaignBegun& begun) {
     plan.secret_given = *number == 0;
   }
   plan.threads = t["threads"].value_or(plan.threads);
+  plan.workers = t["workers"].value_or(plan.workers);
   plan.aa_test = t["aa_test"].value_or(plan.aa_test);
   if (const toml::array* programs = t["given"].as_array())
     for (const toml::node& program : *programs) plan.user_programs.push_back(program.value_or(std::string()));

@@ -31,7 +31,7 @@ void add_budget_options(CLI::App* sub, EvolveCommand& c) {
   sub->add_option(
          "--workers", c.workers,
          "number of concurrent runs; 0: the number of cores divided by the threads of a run, or max_jobs of "
-         "slurm.toml (default 0)")
+         "slurm.toml (default: as the campaign was begun, if it stays with its executor; 0 for a new one)")
       ->check(CLI::Range(0, 100'000));
   sub->add_option("--executor", c.executor,
                   "where runs are trained: local (this machine) or slurm (default: as in the campaign's last "

@@ -174,8 +174,11 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
     c.use_agents(&agent_setup->agents());
     if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate(designs_of_agents(c.population())));
   }
-  ExecutorChoice choice{
-      .name = o.executor, .settings = o.slurm, .workers = o.workers, .threads = c.plan().threads};
+  const bool is_as_begun = o.workers < 0 && o.executor.empty() && o.slurm.empty();
+  ExecutorChoice choice{.name = o.executor,
+                        .settings = o.slurm,
+                        .workers = is_as_begun ? c.plan().workers : o.workers,
+                        .threads = c.plan().threads};
   if (agent_setup) choice.hidden = agent_setup->hidden();
   if (const auto ok = install_executor(choice, o.dir); !ok) return failed("evolve", ok.error());
   auto executor = open_executor(choice, o.dir);
@@ -409,6 +412,7 @@ int run_evolve(const EvolveCommand& o) {
                               .corpus = o.corpus,
                               .seed = o.seed,
                               .threads = o.threads,
+                              .workers = std::max(o.workers, 0),
                               .aa_test = o.aa_test,
                               .user_programs = *given};
   fs::create_directories(o.dir, error);

@@ -18,8 +18,8 @@ struct EvolveCommand {
   double minutes = 0;                   // 0: no limit
   std::int64_t trials = 0;              // of the whole campaign; 0: no limit
   std::uint64_t seed = 1;
-  std::string secret;    // text from which the seeds of comparisons follow; empty: drawn at random
-  int workers = 0;       // 0: the number of cores divided by `threads`; on a cluster, its `max_jobs`
+  std::string secret;  // text from which the seeds of comparisons follow; empty: drawn at random
+  int workers = -1;    // 0: the number of cores divided by `threads`, or a cluster's `max_jobs`; -1: as begun
   std::string executor;  // "local" or "slurm"; empty: as the campaign's last session
   std::string slurm;     // file with the table [slurm]; empty: the campaign's own
   int threads = 1;       // of one run

@@ -389,7 +389,8 @@ CampaignPlan plan_of_user_design() {
 TEST(Campaign, AUserDesignIsPromotedUnconditionallyAndComparedWithoutASearch) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;
-  const CampaignPlan plan = plan_of_user_design();
+  CampaignPlan plan = plan_of_user_design();
+  plan.workers = 2;
   auto c = Campaign::create({folder / "run"}, plan, quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   FakeExecutor executor(2);
@@ -407,6 +408,7 @@ TEST(Campaign, AUserDesignIsPromotedUnconditionallyAndComparedWithoutASearch) {
   const auto again = parse_plan({to_toml(plan), plan.seed, "1"});
   ASSERT_TRUE(again);
   EXPECT_EQ(again->user_programs, plan.user_programs);
+  EXPECT_EQ(again->workers, plan.workers);
 }
 
 // The record may lie on another disk than the rest, and is locked there.
