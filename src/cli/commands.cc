@@ -146,7 +146,7 @@ int run_fmt(const CommonOptions& o) {
     const std::string canonical = parsed.errors.empty() ? lang::print(parsed.program) : *text;
     if (!parsed.errors.empty()) {
       worst = std::max(worst, kInvalid);
-    } else if (file == "-") {
+    } else if (file == "-" || names_design(file)) {
       print("{}", canonical);
     } else if (canonical != *text && o.only_check) {
       print("{} is not in canonical form; run `gabbro fmt {}`\n", printable_line(file), printable_line(file));

@@ -296,7 +296,7 @@ std::optional<std::vector<std::string>> given_designs(const EvolveCommand& o, st
   code = kInvalid;
   std::vector<std::string> out;
   for (const std::string& file : o.designs) {
-    const auto text = names_design(file) ? read_design(file) : read_program(file);
+    const auto text = read_program(file);
     if (!text) {
       code = failed_in(file, text.error());
       return std::nullopt;
@@ -392,6 +392,8 @@ int run_evolve(const EvolveCommand& o) {
   const campaign::CampaignPaths paths{o.dir};
   std::error_code error;
   if (fs::exists(paths.store(), error)) return refuse_existing_campaign(o);
+  if (fs::exists(o.dir + "/spec.json", error))
+    return failed("evolve", {"exists", o.dir + " is the folder of a run", "choose another --dir", {}});
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "cli/record.h"
 #include "lang/parser.h"
 #include "record/trial.h"
 
@@ -28,6 +29,7 @@ Result<std::string> read_input(std::uint64_t max_bytes) {
 }  // namespace
 
 Result<std::string> read_program(const std::string& path) {
+  if (names_design(path)) return read_design(path);
   const std::size_t limit = lang::ParseLimits{}.bytes;
   auto text = path == "-" ? read_input(limit) : read_file(path, limit);
   if (text) return text;
@@ -47,8 +49,15 @@ Result<std::string> read_program(const std::string& path) {
 
 Result<std::string> run_folder(const std::string& path) {
   std::error_code error;
+  if (names_design(path)) {
+    GABBRO_TRY(run, run_of_design(path));
+    return run_folder(run);
+  }
   if (!std::filesystem::is_directory(path, error))
-    return fail("io", fmt::format("folder {} not found", path), "name a run folder");
+    return fail("io", fmt::format("folder {} not found", path), "name a run folder, or a design as RUN#ID");
+  if (is_campaign(path))
+    return fail("usage", path + " is a campaign, not a run",
+                fmt::format("name a design of it, such as {}#17, or a run, such as {}/trials/1", path, path));
   if (const auto spec = record::read_run_spec(path); !spec) return tl::unexpected(spec.error());
   return std::filesystem::absolute(path, error).string();
 }

@@ -7,12 +7,14 @@
 
 namespace gabbro::cli {
 
-/// Returns the text of `path` ("-": standard input), at most 1 MiB, the parser's limit. A longer file is not
-/// read to its end. Errors: "io" with the system's message, "limit".
+/// Returns the text of `path` ("-": standard input; RUN#ID: a design of a campaign), at most 1 MiB, the
+/// parser's limit. A longer file is not read to its end. Errors: "io" with the system's message, "limit",
+/// those of read_design.
 Result<std::string> read_program(const std::string& path);
 
-/// Returns the absolute path of a run's folder. Errors: "io" if the folder does not exist, "run" if it has no
-/// spec (record::read_run_spec).
+/// Returns the absolute path of a run's folder; RUN#ID names the run of a design (run_of_design). Errors:
+/// "io" if the folder does not exist, "usage" if it is a campaign's, "run" if it has no spec
+/// (record::read_run_spec).
 Result<std::string> run_folder(const std::string& path);
 
 }  // namespace gabbro::cli

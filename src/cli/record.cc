@@ -103,6 +103,20 @@ Result<std::string> read_design(const std::string& text) {
   return std::move(design.created.program);
 }
 
+Result<std::string> run_of_design(const std::string& text) {
+  GABBRO_TRY(target, parse_target(text, TargetKind::kDesign));
+  GABBRO_TRY(store, open_store(target.dir));
+  if (const auto known = store.design(target.design); !known) return tl::unexpected(known.error());
+  const store::TrialRow* best = nullptr;
+  const std::vector<store::TrialRow> trials = store.trials_of(target.design);
+  for (const store::TrialRow& t : trials)
+    if (t.status == record::Status::kDone && (!best || t.begun.rung > best->begun.rung)) best = &t;
+  if (!best)
+    return fail("campaign", fmt::format("no run of design {} was done", target.design),
+                "choose another design; `gabbro top` lists the best");
+  return campaign::CampaignPaths{target.dir}.trial(best->begun.id);
+}
+
 Result<std::string> show_design(const std::string& text) {
   GABBRO_TRY(target, parse_target(text, TargetKind::kDesign));
   GABBRO_TRY(store, open_store(target.dir));

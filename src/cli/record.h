@@ -41,6 +41,10 @@ bool names_design(const std::string& text);
 /// store::Store.
 Result<std::string> read_design(const std::string& text);
 
+/// Returns the folder of a design's run (FOLDER#NUMBER): the first that was done at the highest rung. Errors:
+/// as for read_design, and "campaign" if no run of it was done.
+Result<std::string> run_of_design(const std::string& text);
+
 /// Returns what run_show_design prints of a campaign's design. Errors as for read_design.
 Result<std::string> show_design(const std::string& text);
 

@@ -48,14 +48,10 @@ struct StudyDesign {
   std::string program;
 };
 
-Result<std::string> program_of(const std::string& text) {
-  return names_design(text) ? read_design(text) : read_program(text);
-}
-
 Result<std::vector<StudyDesign>> read_designs(const ScaleCommand& c) {
   std::vector<StudyDesign> out;
   for (const std::string& file : c.designs) {
-    GABBRO_TRY(text, program_of(file));
+    GABBRO_TRY(text, read_program(file));
     const lang::CheckReport report = lang::check(text, zoo::library());
     if (!report.valid()) return fail("design", format_error(file, report.errors.front()));
     if (!report.subjects.back().is_design)

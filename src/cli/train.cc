@@ -13,6 +13,7 @@
 #include "cli/data.h"
 #include "cli/eval.h"
 #include "cli/files.h"
+#include "cli/record.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "data/corpus.h"
@@ -153,6 +154,8 @@ int run_train(const TrainCommand& c) {
   fs::create_directories(spec.folder, error);
   if (error)
     return failed("train", {"io", fmt::format("cannot create {}: {}", folder, error.message()), "", {}});
+  if (is_campaign(spec.folder))
+    return failed("train", {"exists", folder + " is the folder of a campaign", "choose another --out", {}});
   const auto lock = Lock::take(spec.folder);
   if (!lock && is(lock.error(), record::Cause::kLocked))
     return failed("train", {"exists",

@@ -140,7 +140,13 @@ TEST_F(StrangeText, FoldersMayHaveNamesWithHashes) {
     }
     for (const char* command : {"status", "top", "tree", "report"})
       gabbro(fmt::format("{} '{}'", command, run));
-    gabbro(fmt::format("show '{}#1'", run));
+    for (const char* command : {"show", "check", "hash", "fmt"})
+      gabbro(fmt::format("{} '{}#1'", command, run));
+    gabbro(fmt::format("diff '{}#1' '{}#1'", run, run));
+    // Its run was done, but nothing of it is here.
+    EXPECT_NE(gabbro(fmt::format("eval '{}#1'", run), 2).find("trials/1"), std::string::npos);
+    EXPECT_NE(gabbro(fmt::format("eval '{}'", run), 2).find("is a campaign, not a run"), std::string::npos);
+    EXPECT_NE(gabbro(fmt::format("generate '{}'", run), 2).find("is a campaign"), std::string::npos);
     gabbro(fmt::format("status '{}#1'", run), 2);
   }
 }
