@@ -89,7 +89,7 @@ TEST_F(RecordText, WarnsOfSeedsThatCouldBeKnown) {
         EXPECT_EQ(text->find(known) != std::string::npos, is_given && has_comparison) << *text;
       }
       const auto j = nlohmann::json::parse(*status_json(record));
-      EXPECT_EQ(j["secret"], "7");
+      EXPECT_FALSE(j.contains("secret")) << "whoever has it can compute the texts that judge";
       EXPECT_EQ(j["secret_given"], is_given);
     }
 }
