@@ -157,6 +157,10 @@ class Matcher {
     if (!out) return {.kind = Kind::kLate};
     // A multiple of the state keeps its axes; a node with other axes does not match.
     if (out->kind == Kind::kState && n.type != type_) return {.kind = Kind::kLate};
+    // So does a reading with an axis that the state lacks, as of several queries of one state.
+    if (out->kind == Kind::kRead &&
+        std::any_of(n.type.axes.begin(), n.type.axes.end(), [&](AxisId axis) { return !type_.has(axis); }))
+      return {.kind = Kind::kLate};
     return *out;
   }
 

@@ -278,6 +278,37 @@ TEST(TorchAgrees, OnProductsThatDecide) {
   }
 }
 
+// A state may be read by operands with axes that it lacks: several queries, as in multi-query attention.
+TEST(TorchAgrees, OnReadsWithAxesThatAStateLacks) {
+  const std::string head =
+      "    axis h = 2, k = 3, v = 4\n    q = linear(x, [h, k])\n    val = linear(x, v)\n    r = linear(x, "
+      "k)\n"
+      "    g = linear(x, h)\n    a = sigmoid(linear(x, k))\n    scan W: [k, v] = 0:\n";
+  for (const char* step : {
+           "        W = W * 0.9 + r * val\n        y = dot(q, W, over=k)\n",
+           "        W = W * a + r * val\n        y = dot(q, W, over=k)\n",
+           "        y = dot(q, W, over=k)\n        W = W * 0.9 + r * val\n",
+           "        W = W * 0.9 + r * (val - dot(r, W, over=k))\n        y = dot(q, W, over=k)\n",
+           "        W = W + r * (val - dot(r, W, over=k))\n        y = dot(q, W, over=k) * g\n",
+           "        W = W * 0.9 + r * val\n        y = dot(r, W, over=k) * g\n",
+           "        W = W * 0.9 + r * val\n        y = dot(r, W, over=k) * g + dot(a, W, over=k)\n",
+           "        W = W * 0.9 + r * val\n        y = g * (dot(r, W, over=k) + val)\n",
+           "        W = W * a + r * val\n        y = sum(W * q, over=k)\n",
+       }) {
+    SCOPED_TRACE(step);
+    lang::Elaboration e =
+        made_of(head + step +
+                "    return linear(y, D) + sum(g, over=h) + sum(a, over=k) + sum(r, over=k) + "
+                "sum(q, over=[h, k])\n");
+    ASSERT_TRUE(e.ok());
+    Sequences s = random_sequences(e, 2, 12, 1);
+    ir::Graph lowered = rewritten(e.graph);
+    const std::vector<ir::NodeId> lowered_wanted = gradient_nodes(lowered, lowered.bodies[0].outputs, 1);
+    const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+    EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered, lowered_wanted, s, 1e-8, 1e-4), "");
+  }
+}
+
 // In single precision, the square of a denominator may overflow where its quotient has a gradient.
 TEST(TorchAgrees, OnGradientsOfSmallAndLargeDenominators) {
   for (const int exponent : {-78, -50, -20, 20, 50, 78}) {
