@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "ir/builder.h"
-#include "ir/decisions.h"
 
 namespace gabbro::ir {
 
@@ -14,7 +13,6 @@ class Convolver {
   Convolver(const Graph& from, Graph& to)
       : from_(from),
         nodes_(from.bodies[0].nodes),
-        decides_(from, Jumps::kSteps),
         b_(to, 0),
         along_(nodes_.size(), Along::kOther),
         map_(nodes_.size(), -1),
@@ -26,8 +24,7 @@ class Convolver {
       if (!live[id]) continue;
       along_[id] = classify(nodes_[id]);
       b_.set_line(nodes_[id].line);
-      std::optional<NodeId> made;
-      if (!decides_(0, static_cast<NodeId>(id))) made = convolution(nodes_[id]);
+      const std::optional<NodeId> made = convolution(nodes_[id]);
       map_[id] = made ? *made : copy_node(b_, nodes_[id], map_);
     }
     for (const NodeId id : from_.bodies[0].outputs) b_.graph().bodies[0].outputs.push_back(at(map_, id));
@@ -135,7 +132,6 @@ class Convolver {
 
   const Graph& from_;
   const std::vector<Node>& nodes_;
-  Decisions decides_;
   Builder b_;
   std::vector<Along> along_;
   std::vector<NodeId> map_, moved_;

@@ -5,7 +5,6 @@
 
 #include "ir/affine_build.h"
 #include "ir/affine_match.h"
-#include "ir/decisions.h"
 
 namespace gabbro::ir {
 
@@ -18,11 +17,7 @@ using affine::kNone;
 class Lowering {
  public:
   Lowering(const Graph& graph, const RecurrenceOptions& options)
-      : from_(graph),
-        decides_(graph, Jumps::kSteps),
-        options_(options),
-        out_{emptied(graph), {}, {}},
-        b_(out_.graph, 0) {}
+      : from_(graph), options_(options), out_{emptied(graph), {}, {}}, b_(out_.graph, 0) {}
 
   LoweredRecurrences run() {
     const auto& nodes = from_.bodies[0].nodes;
@@ -155,26 +150,6 @@ class Lowering {
     return true;
   }
 
-  // Returns true if a jump depends on state `s`, whose values must then be computed as they are written.
-  [[nodiscard]] bool decides(int s) const {
-    const auto body = static_cast<std::size_t>(scan_->body);
-    const auto& nodes = step().nodes;
-    for (std::size_t id = 0; id < nodes.size(); ++id)
-      if (nodes[id].op == Op::kArg && nodes[id].index == s && decides_(body, static_cast<NodeId>(id)))
-        return true;
-    return decides_(body, step().outputs[static_cast<std::size_t>(s)]);
-  }
-  // Returns true if a step adds one known value to state `s`, such as a counter: kRecur does just that.
-  [[nodiscard]] bool is_running_sum(int s) const {
-    const Node& next = step().nodes[static_cast<std::size_t>(step().outputs[static_cast<std::size_t>(s)])];
-    const auto is_state = [&](NodeId id) {
-      const Node& n = step().nodes[static_cast<std::size_t>(id)];
-      return n.op == Op::kArg && n.index == s;
-    };
-    return next.op == Op::kAdd && ((is_state(next.in[0]) && known_[next.in[1]] != kNone) ||
-                                   (is_state(next.in[1]) && known_[next.in[0]] != kNone));
-  }
-
   // Records the values of a state before each step.
   void set_state(int state, NodeId before) {
     for (std::size_t id = 0; id < known_.size(); ++id)
@@ -187,11 +162,6 @@ class Lowering {
   bool lower_one_affine(std::vector<LoweredState>& results) {
     for (int s : unknown_states_) {
       LoweredState& result = results[static_cast<std::size_t>(s)];
-      if (decides(s)) {
-        result.reason = "a step function depends on it";
-        waits_[s] = false;
-        continue;
-      }
       const Type type = b_.type(init(s));
       const affine::Match match = affine::match_state(b_, from_, *scan_, s, known_);
       waits_[s] = match.waits;
@@ -213,7 +183,7 @@ class Lowering {
     for (int s : unknown_states_) {
       if (waits_[s] && waiting == Waiting::kSkip) continue;
       Type type = b_.type(init(s));
-      if (elements(out_.graph, type.axes) > options_.diagonal || (decides(s) && !is_running_sum(s))) continue;
+      if (elements(out_.graph, type.axes) > options_.diagonal) continue;
       const auto match = affine::match_diagonal(b_, from_, *scan_, s, known_);
       if (!match) continue;
       type.add(kTime);
@@ -340,7 +310,6 @@ class Lowering {
   }
 
   const Graph& from_;
-  Decisions decides_;
   RecurrenceOptions options_;
   LoweredRecurrences out_;
   Builder b_;

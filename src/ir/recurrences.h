@@ -5,7 +5,7 @@
 // models, the whole recurrence of that state becomes one op (kAffine), whose kernel visits the positions in
 // order while the state stays in cache. The decay may have any sign. A state without a value axis, or one
 // that is read other than by contractions, becomes a diagonal recurrence (kRecur). A state that fits neither
-// form, or on which a step function depends (decisions.h), keeps its step form.
+// form keeps its step form.
 #pragma once
 
 #include <string>

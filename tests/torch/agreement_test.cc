@@ -245,7 +245,6 @@ TEST(TorchAgrees, OnProductsThatDecide) {
   constexpr std::int64_t kLength = 60;
   for (const int size : {19, 23, 27, 28, 31, 46}) {
     const std::string axis = fmt::format("    axis k = {}\n", size);
-    const std::string once = "    p = position()\n    key = where(iota(k) == p % k, 1, 0)\n";
     for (const std::string& body : {
              axis + "    code = where(linear(x, k) * 0 >= 0, 1, -1)\n"
                     "    return sum(where(dot(code, past(code), over=k) * (1 / k) >= 1, 1, 0) * past(x), "
@@ -253,19 +252,6 @@ TEST(TorchAgrees, OnProductsThatDecide) {
              axis + "    code = where(linear(x, k) * 0 >= 0, 1, -1)\n"
                     "    weight = softmax(dot(code, past(code), over=k) * (1 / k) - 0.1 * lag(), over=s)\n"
                     "    return sum(where(weight == max(weight, over=s), 1, 0) * past(x), over=s)\n",
-             axis + once +
-                 "    scan S: [k] = 0:\n        S = S * where(p == 30, 1, 1) + key\n"
-                 "        y = dot(S * where(S > 0, 1, 0), broadcast(1, [k]), over=k) * (1 / 28)\n"
-                 "    return x * floor(y)\n",
-             axis + once +
-                 "    scan S: [k, D] = 0:\n        S = S * where(p == 58, 0, 1) + key * where(x * 0 >= 0, 1, "
-                 "2)\n"
-                 "        y = dot(S, broadcast(p * 0 + 1, [k]), over=k) * (1 / k)\n"
-                 "    return x * where(y >= 1, 1, 0)\n",
-             axis + "    scan S: [D] = 0:\n        S = (1 / k) * (k * S + k)\n        y = S\n"
-                    "    return x * floor(y)\n",
-             axis + "    scan S: [] = 0:\n        S = S + 1\n        y = S\n"
-                    "    return x * where(y * (1 / k) * k == y, 1, 0)\n",
          }) {
       SCOPED_TRACE(body);
       const lang::Elaboration e = made_of(body);
