@@ -59,14 +59,11 @@ double Campaign::State::comparison_runs(const evolve::Leader& best) const {
 // that begin now need the time of a task first.
 std::int64_t Campaign::State::trainable_designs(const RemainingBudget& left) const {
   const evolve::Leader best = evolve::leader(population);
-  const double runs = best.rung < 0 || comparison_is_over() ? 0 : comparison_runs(best),
-               share = comparison_share();
-  const double final_seconds =
-      runs > 0 ? std::min(runs * expected_seconds(best.rung) / slots, share * left.total_seconds) : 0;
-  if (left.seconds - final_seconds < mean_task_seconds() + expected_seconds(0)) return 0;
-  const double trials = left.trials - (runs > 0 ? std::min(runs, share * left.total_trials) : 0);
+  const double runs = best.rung < 0 || comparison_is_over() ? 0 : comparison_runs(best);
+  const RemainingBudget rest = beside_comparison(runs, best.rung, left);
+  if (rest.seconds < mean_task_seconds() + expected_seconds(0)) return 0;
   constexpr double kMost = 1e9;
-  return static_cast<std::int64_t>(std::clamp(trials, 0.0, kMost));
+  return static_cast<std::int64_t>(std::clamp(rest.trials, 0.0, kMost));
 }
 
 // Returns true if the leader's comparison is complete, and if all its repeated checks and ablations have
@@ -83,21 +80,29 @@ bool Campaign::State::is_search_running() const {
                      [&](const auto& r) { return !evolve::is_by_hand(population.trial(r.first)); });
 }
 
+// Returns what of the budget remains beside a comparison of `runs` runs at a rung.
+RemainingBudget Campaign::State::beside_comparison(double runs, int r, RemainingBudget left) const {
+  const double share = comparison_share();
+  left.seconds -= std::min(runs * expected_seconds(r) / slots, share * left.total_seconds);
+  left.trials -= std::min(runs, share * left.total_trials);
+  return left;
+}
+
 // Returns true if the rest of the budget holds a run by hand at a rung beside the final comparison. Before
 // there is a leader, it is that of the first rung.
 bool Campaign::State::may_run_by_hand(int r, const RemainingBudget& left) const {
   const evolve::Leader best = evolve::leader(population);
-  if (best.rung >= 0 && evolve::comparison_of(population, best) && !comparison_is_over()) return false;
-  const double runs = best.rung >= 0 && comparison_is_over() ? 0
-                      : best.rung >= 0                       ? comparison_runs(best)
-                                                             : evolve::kLeastSeeds * compared_designs() +
-                                             learning_rate_runs(0, evolve::kLeastSeeds).least;
-  const double share = comparison_share(), seconds = expected_seconds(r),
-               final_seconds = std::min(runs * expected_seconds(std::max(best.rung, 0)) / slots,
-                                        share * left.total_seconds);
+  double runs = 0;
+  if (best.rung < 0) {
+    runs = evolve::kLeastSeeds * compared_designs() + learning_rate_runs(0, evolve::kLeastSeeds).least;
+  } else if (!comparison_is_over()) {
+    if (evolve::comparison_of(population, best)) return false;  // it is completed first
+    runs = comparison_runs(best);
+  }
+  const double seconds = expected_seconds(r);
   const bool is_known = seconds > 0 || !std::isfinite(left.seconds);
-  return is_known && seconds + final_seconds <= left.seconds &&
-         1 + std::min(runs, share * left.total_trials) <= left.trials;
+  const RemainingBudget rest = beside_comparison(runs, std::max(best.rung, 0), left);
+  return is_known && seconds <= rest.seconds && rest.trials >= 1;
 }
 
 // Returns a run by hand that has begun and was interrupted, and that may go on; null if there is none.
@@ -120,8 +125,8 @@ std::string Campaign::State::why_not_run_by_hand(const RemainingBudget& left) co
     });
     if (!has_ended && expected_seconds(i.by_hand) > 0 && !may_run_by_hand(i.by_hand, left))
       return fmt::format(
-          "the run by hand of #{} at {}, about {:.3g} minutes, waits for a session that has room "
-          "for it beside the comparison",
+          "the run by hand of #{} at {}, about {:.3g} minutes, waits for a session that has room for it "
+          "beside the comparison",
           i.created.id, rung(i.by_hand).name, expected_seconds(i.by_hand) / 60);
   }
   return "";

@@ -79,7 +79,7 @@ Result<bool> check_promotion(const store::DesignRow& design, const store::Store&
   GABBRO_TRY(r, read_record(store));
   const evolve::Individual& i = r.population.individual(design.created.id);
   if (i.vetoed) return wrong("it was vetoed", "promote another design");
-  if (std::max(i.entered, i.by_hand) + 1 >= static_cast<int>(r.plan.settings.rungs.size()))
+  if (!evolve::next_rung_by_hand(i, r.plan.settings.rungs.size()))
     return wrong("it has been at the highest rung, or was promoted to it", "");
   return true;
 }

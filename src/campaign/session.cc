@@ -157,16 +157,19 @@ class Campaign::Session {
     if (!s_.restarts.empty()) {
       const record::TrialBegun again = s_.restarts.front();
       s_.restarts.erase(s_.restarts.begin());
-      return is_ok(s_.record({again})) && is_ok(s_.submit_run(again, executor_));
+      return begin_again(again);
     }
-    if (const evolve::Trial* open = phase_ == Phase::kSearch ? s_.next_open_run_by_hand(left()) : nullptr) {
-      const record::TrialBegun again = open->begun;
-      return is_ok(s_.record({again})) && is_ok(s_.submit_run(again, executor_));
-    }
+    if (phase_ == Phase::kSearch)
+      if (const evolve::Trial* open = s_.next_open_run_by_hand(left())) return begin_again(open->begun);
     const auto profiles = s_.designs_to_profile();
     if (!profiles.empty() && (!has_time_budget() || s_.mean_profile_seconds() < seconds_left()))
       return is_ok(s_.start_profile(profiles.front(), executor_));
     return begin_decided();
+  }
+
+  // By value, since recording changes the run.
+  bool begin_again(record::TrialBegun begun) {
+    return is_ok(s_.record({begun})) && is_ok(s_.submit_run(begun, executor_));
   }
 
   // Starts the check of the machine for which failed runs wait when the budget ends: only its result says

@@ -69,6 +69,7 @@ struct Campaign::State {
   [[nodiscard]] std::int64_t trainable_designs(const RemainingBudget& left) const;
   [[nodiscard]] double comparison_runs(const evolve::Leader& best) const;
   [[nodiscard]] bool comparison_is_over() const;
+  [[nodiscard]] RemainingBudget beside_comparison(double runs, int r, RemainingBudget left) const;
   [[nodiscard]] bool may_run_by_hand(int r, const RemainingBudget& left) const;
   [[nodiscard]] const evolve::Trial* next_open_run_by_hand(const RemainingBudget& left) const;
   [[nodiscard]] std::string why_not_run_by_hand(const RemainingBudget& left) const;

@@ -32,10 +32,10 @@ Result<bool> Campaign::State::handle_external_events(std::int64_t trainable) {
         (s.design >= 1 && s.design <= static_cast<std::int64_t>(population.individuals().size()));
     bool may_apply = has_target;  // `steer` has checked it, but the campaign may have gone on since
     if (has_target && s.what == record::Steering::kPromote) {
-      const evolve::Individual& design = population.individual(s.design);
-      const int highest = static_cast<int>(plan.settings.rungs.size()) - 1;
-      s.rung = std::max(design.entered, design.by_hand) + 1;
-      may_apply = is_candidate(design) && s.rung <= highest;
+      const auto rung =
+          evolve::next_rung_by_hand(population.individual(s.design), plan.settings.rungs.size());
+      may_apply = rung.has_value();
+      s.rung = rung.value_or(0);
     }
     if (may_apply && !population.knows_steering(s.key))
       if (const auto ok = record({s}); !ok) return ok;

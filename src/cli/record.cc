@@ -34,13 +34,18 @@ struct Target {
 };
 enum class TargetKind : std::uint8_t { kCampaign, kDesign };
 
-// Parses FOLDER or FOLDER#ID; returns nullopt if the id is not a number above 0. A folder that exists is
-// meant, whatever its name.
-std::optional<Target> parse_target(const std::string& text) {
+// Returns the place of the '#' before an id, or npos. What exists is meant, whatever its name.
+std::size_t place_of_mark(const std::string& text) {
   std::error_code ignored;
   const std::size_t hash = text.rfind('#');
-  if (hash == std::string::npos || fs::exists(text, ignored) || text.find('/', hash) != std::string::npos)
-    return Target{text, 0};
+  const bool is_of_name = hash == std::string::npos || text.find('/', hash) != std::string::npos;
+  return is_of_name || fs::exists(text, ignored) ? std::string::npos : hash;
+}
+
+// Parses FOLDER or FOLDER#ID; returns nullopt if the id is not a number above 0.
+std::optional<Target> parse_target(const std::string& text) {
+  const std::size_t hash = place_of_mark(text);
+  if (hash == std::string::npos) return Target{text, 0};
   Target out{text.substr(0, hash), 0};
   const char *from = text.data() + hash + 1, *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(from, end, out.design);
@@ -86,10 +91,7 @@ int print_record(const char* command, const RecordCommand& c, TargetKind kind,
 
 }  // namespace
 
-bool names_design(const std::string& text) {
-  std::error_code error;
-  return text.find('#') != std::string::npos && !fs::exists(text, error);
-}
+bool names_design(const std::string& text) { return place_of_mark(text) != std::string::npos; }
 
 bool is_campaign(const std::string& path) {
   std::error_code error;

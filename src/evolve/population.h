@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -310,6 +311,12 @@ class Population {
 /// Returns true if the design takes part in the ladder and may win.
 [[nodiscard]] inline bool is_candidate(const Individual& i) {
   return (i.created.origin == record::Origin::kSearch || is_user_design(i)) && !i.vetoed;
+}
+/// Returns the rung to which the next promotion by hand leads on a ladder of `rungs`; nullopt if the design
+/// is no candidate, or has been at the highest rung or was promoted to it.
+[[nodiscard]] inline std::optional<int> next_rung_by_hand(const Individual& i, std::size_t rungs) {
+  const int next = std::max(i.entered, i.by_hand) + 1;
+  return is_candidate(i) && next < static_cast<int>(rungs) ? std::optional(next) : std::nullopt;
 }
 /// Returns how a run of the design ended. A control that was refused for its score alone counts as done: it
 /// is meant to be weak, and its score shows that the others are ahead of it.

@@ -246,9 +246,8 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   out["task"] = shown(campaign::task_text(r, design));
   out["by_agents"] = c.task != 0;
   out["may_be_vetoed"] = evolve::is_candidate(i);
-  const int next = std::max(i.entered, i.by_hand) + 1;
-  const bool has_next = evolve::is_candidate(i) && next < static_cast<int>(r.plan.settings.rungs.size());
-  out["may_be_promoted"] = has_next ? json(shown(r.rung(next).name)) : json();
+  const auto next = evolve::next_rung_by_hand(i, r.plan.settings.rungs.size());
+  out["may_be_promoted"] = next ? json(shown(r.rung(*next).name)) : json();
   out["promotions"] = json::array();
   for (const record::Promoted& promoted : view.store.promotions_of(design))
     if (promoted.rung >= 0 && promoted.rung < static_cast<int>(r.plan.settings.rungs.size()))
