@@ -4,10 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
+#include "data/ascii.h"
+#include "data/fields.h"
 
 namespace gabbro::data {
 
@@ -16,12 +17,12 @@ namespace {
 constexpr std::size_t kLongestTag = 4096;
 constexpr std::string_view kSpace = " \t\r\n";
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+// Returns true for letters of ASCII and for bytes of other characters.
+bool is_of_letter(char c) { return is_letter(c) || (c & 0x80) != 0; }
 
 std::size_t letters_and_digits(std::string_view text) {
   return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c); }));
+      std::count_if(text.begin(), text.end(), [](char c) { return is_of_letter(c) || is_digit(c); }));
 }
 
 // Returns true for attributes of HTML whose values are no text: those of links may be longer than the text.
@@ -42,7 +43,7 @@ struct Value {
 
 Value value_of(std::string_view text) {
   std::string letters;
-  std::copy_if(text.begin(), text.end(), std::back_inserter(letters), is_letter);
+  std::copy_if(text.begin(), text.end(), std::back_inserter(letters), is_of_letter);
   return {text, letters.empty() ? 0 : hash64(letters)};
 }
 
@@ -52,7 +53,7 @@ Value value_of(std::string_view text) {
 std::size_t read_tag(std::string_view text, std::vector<Value>& values) {
   text = text.substr(0, kLongestTag);
   if (text.size() < 3) return 0;
-  const bool has_values = is_letter(text[1]) && (text[1] & 0x80) == 0;
+  const bool has_values = is_letter(text[1]);
   if (!has_values && text[1] != '/' && text[1] != '?') return 0;
   text = text.substr(0, text.find('<', 1));
   std::size_t at = has_values ? text.find_first_of(" \t\r\n/>", 1) : text.find('>');
@@ -90,13 +91,11 @@ std::size_t read_tag(std::string_view text, std::vector<Value>& values) {
 }
 
 void remove_labels(std::vector<Value>& values) {
-  constexpr std::size_t kFewest = 8;
-  std::unordered_map<std::uint64_t, std::size_t> counts;
-  std::size_t most = 0;
+  LabelCounts counts;
   for (const Value& v : values)
-    if (v.letters != 0) most = std::max(most, ++counts[v.letters]);
+    if (v.letters != 0) counts.add(v.letters);
   for (Value& v : values)
-    if (v.letters != 0 && counts[v.letters] >= kFewest && 2 * counts[v.letters] >= most) v.text = {};
+    if (v.letters != 0 && counts.is_label(v.letters)) v.text = {};
 }
 
 }  // namespace

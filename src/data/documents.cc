@@ -174,10 +174,16 @@ class FileDocuments : public Documents {
     for (;;) {
       GABBRO_TRY(row, parquet_->next(text));
       if (row == ParquetFile::Row::kNone) return false;
-      ++findings_.rows;
-      if (row == ParquetFile::Row::kText && !text.empty()) return true;
-      if (findings_.empty_rows++ == 0) findings_.empty_row = sources_.files[file_index_];
+      if (has_text_in_row(row == ParquetFile::Row::kText && !text.empty(), sources_.files[file_index_]))
+        return true;
     }
+  }
+
+  // Counts a row at a place; returns `has_text`.
+  bool has_text_in_row(bool has_text, const std::string& place) {
+    ++findings_.rows;
+    if (!has_text && findings_.empty_rows++ == 0) findings_.empty_row = place;
+    return has_text;
   }
 
   // Returns the next line of the file without its end, or nullopt at the end of the file. The line is valid
@@ -228,19 +234,12 @@ class FileDocuments : public Documents {
       GABBRO_TRY(next, read_line());
       if (!next) return false;
       if (next->find_first_not_of(" \t") == std::string_view::npos) continue;
+      const std::string place = fmt::format("{}:{}", sources_.files[file_index_], line_number_);
       auto found = text_of_json(*next, options_.field, /*required=*/!has_text_);
       if (!found)
-        return fail(
-            "format",
-            fmt::format("{}:{}: {}", sources_.files[file_index_], line_number_, found.error().message),
-            found.error().hint);
-      ++findings_.rows;
-      if (*found && !(*found)->empty()) {
-        text = std::move(**found);
-        return has_text_ = true;
-      }
-      if (findings_.empty_rows++ == 0)
-        findings_.empty_row = fmt::format("{}:{}", sources_.files[file_index_], line_number_);
+        return fail("format", fmt::format("{}: {}", place, found.error().message), found.error().hint);
+      text = std::move(*found).value_or("");
+      if (has_text_in_row(!text.empty(), place)) return has_text_ = true;
     }
   }
 

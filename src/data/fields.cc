@@ -1,8 +1,5 @@
 #include "data/fields.h"
 
-#include <algorithm>
-#include <unordered_map>
-
 #include "base/hash.h"
 
 namespace gabbro::data {
@@ -16,16 +13,14 @@ void Fields::end(const std::string& letters) {
 }
 
 std::string Fields::without_labels(const std::string& letters) {
-  constexpr std::size_t kFewest = 8, kHardly = 20;  // fewest of a label; one in so many letters
+  constexpr std::size_t kHardly = 20;  // one in so many letters
   if (letters.size() > begin_) end(letters);
-  std::unordered_map<std::uint64_t, std::size_t> counts;
-  std::size_t most = 0;
-  for (const Field& f : fields_) most = std::max(most, ++counts[f.hash]);
-  if (most < kFewest) return "";
+  LabelCounts counts;
+  for (const Field& f : fields_) counts.add(f.hash);
   std::string out;
   std::size_t from = 0;
   for (const Field& f : fields_)
-    if (const std::size_t count = counts[f.hash]; count >= kFewest && 2 * count >= most) {
+    if (counts.is_label(f.hash)) {
       out.append(letters, from, f.begin - from);
       from = f.end;
     }

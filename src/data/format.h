@@ -27,7 +27,7 @@ Format format_of(std::filesystem::path path);
 bool names_compression(const std::filesystem::path& path);
 
 /// Returns the text in `field` of a line of JSON lines; "a.b" is field b of the object in field a, unless
-/// there is a field "a.b". Returns nullopt for null and, unless `required`, where there is no such field.
+/// there is a field "a.b". Returns nullopt if the field is null, or is missing and not `required`.
 /// Errors: "format" (not an object, with the parser's reason; something else than text in that field).
 Result<std::optional<std::string>> text_of_json(std::string_view line, const std::string& field,
                                                 bool required = true);

@@ -8,12 +8,11 @@
 #include <string>
 #include <utility>
 
+#include "data/ascii.h"
+
 namespace gabbro::data {
 
 namespace {
-
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Returns the character of a number, which must be all of `digits`, or a tab if it is none.
 char32_t character_of(std::string_view digits, int base) {

@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "data/ascii.h"
+
 namespace gabbro::data {
-
-namespace {
-
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-}  // namespace
 
 void Numbers::add_after_number(char c) {
   const bool is_exponent = !exponent_.empty() && is_digit(exponent_.back()) && !is_letter(c) && c != '_';

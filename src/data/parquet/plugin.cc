@@ -35,6 +35,7 @@ std::string text_columns(const parquet::SchemaDescriptor& schema) {
 struct GabbroParquet {
   std::unique_ptr<parquet::ParquetFileReader> file;
   int column = 0, group = 0;  // index of the column, and of the next row group
+  std::int16_t whole = 0;  // definition level of a cell with a value; a required column has 0, and no levels
   std::shared_ptr<parquet::ByteArrayReader> reader;
   std::array<parquet::ByteArray, kBatchRows> values;
   std::array<std::int16_t, kBatchRows> levels;  // definition levels; null cells have a level but no value
@@ -70,7 +71,10 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
     out->file = parquet::ParquetFileReader::OpenFile(path, /*memory_map=*/false, properties);
     const parquet::SchemaDescriptor& schema = *out->file->metadata()->schema();
     out->column = schema.ColumnIndex(column);
-    if (out->column >= 0 && is_text(*schema.Column(out->column))) return out.release();
+    if (out->column >= 0 && is_text(*schema.Column(out->column))) {
+      out->whole = schema.Column(out->column)->max_definition_level();
+      return out.release();
+    }
     g_error = std::string("no text in column ") + column + "\n" + text_columns(schema);
   } catch (const std::exception& e) {
     g_error = e.what();
@@ -82,12 +86,10 @@ GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const c
 int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error) {
   try {
     if (file->at == file->batch_rows && !file->fill()) return 0;
-    // A required column has no levels.
-    const std::int16_t whole = file->file->metadata()->schema()->Column(file->column)->max_definition_level();
     const std::int16_t level = file->levels[static_cast<std::size_t>(file->at++)];
     *text = nullptr;
     *size = 0;
-    if (whole > 0 && level < whole) return 1;
+    if (file->whole > 0 && level < file->whole) return 1;
     const parquet::ByteArray& value = file->values[static_cast<std::size_t>(file->value++)];
     *text = value.len == 0 ? "" : reinterpret_cast<const char*>(value.ptr);
     *size = value.len;
