@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,17 +11,17 @@
 #include <sstream>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "cli/run.h"
-#include "data/made_corpus.h"
-#include "evolve/population.h"
 #include "paths.h"
 #include "store/store.h"
+#include "worker/real_campaign.h"
 
 namespace gabbro {
 namespace {
 
 namespace fs = std::filesystem;
+
+using testing::finish;
 
 class SlurmCampaign : public ::testing::Test {
  protected:
@@ -35,17 +34,7 @@ class SlurmCampaign : public ::testing::Test {
       return;
     }
     setenv("SLURM_CONF", (root / "cluster/slurm.conf").c_str(), 1);
-    Random random(3);
-    const std::vector<std::string> nouns{"stone", "river", "bridge", "tower", "garden", "road"};
-    std::ostringstream text;
-    for (int i = 0; i < 800; ++i) {
-      for (std::int64_t n = 1 + random.below(6); n >= 0; --n) {
-        const std::string& noun = random.pick(nouns);
-        text << "the " << noun << " is called " << noun << " by all\n";
-      }
-      text << "<|endoftext|>\n";
-    }
-    testing::make_corpus(root, text.str());
+    testing::make_corpus(root, testing::noun_text());
     std::ofstream(root / "slurm.toml") << "[slurm]\npoll_seconds = 1\nstop_seconds = 20\n";
     write_preset("small.toml", "8k", 0.25);
     write_preset("longer.toml", "800k");
@@ -97,24 +86,9 @@ documents = 8
                                               tokens, stopped);
   }
 
-  static pid_t start(const std::string& arguments) {
-    const pid_t child = fork();
-    if (child == 0) {
-      const std::string command =
-          std::string("exec ") + gabbro_path() + " " + arguments + " >>" + (root / "log").string() + " 2>&1";
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    return child;
-  }
-  static int finish(pid_t child) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
+  static pid_t start(const std::string& arguments) { return testing::start_gabbro(arguments, root / "log"); }
   static std::string evolve(const std::string& dir, int trials, const std::string& preset) {
-    return fmt::format("evolve --dir {} --preset {} --data {} --trials {} --workers 1 --secret 7",
-                       (root / dir).string(), (root / preset).string(), (root / "corpus").string(), trials);
+    return testing::evolve_arguments(root, dir, trials, preset);
   }
   static std::string on_cluster(const std::string& settings = "slurm.toml") {
     return " --slurm " + (root / settings).string();
@@ -128,22 +102,7 @@ documents = 8
   }
 
   // Returns designs, scores and hashes of weights and texts, without times.
-  static std::string story(const std::string& dir) {
-    const auto store = store::Store::read((root / dir / "campaign.db").string());
-    if (!store) return store.error().message;
-    std::string out;
-    for (const store::DesignRow& d : store->designs())
-      out += fmt::format("{} {} {}\n", d.created.id, evolve::maker_of(d.created), d.created.hash);
-    for (const store::TrialRow& t : store->trials()) {
-      const auto r = store->result(t.begun.id);
-      EXPECT_TRUE(r) << t.begun.id;
-      if (r)
-        out += fmt::format("{} {} {} {} {} {} {}\n", t.begun.design, t.begun.rung,
-                           t.status ? record::word_of(*t.status) : "running", r->last_loss, r->weights_hash,
-                           r->text_hash, r->bits_per_byte);
-    }
-    return out;
-  }
+  static std::string story(const std::string& dir) { return testing::story_of(root / dir); }
   static std::size_t runs_begun(const std::string& dir) {
     const auto store = store::Store::read((root / dir / "campaign.db").string());
     return store ? store->trials().size() : 0;

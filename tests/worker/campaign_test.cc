@@ -1,7 +1,6 @@
 // A campaign with real workers: runs the program as a user does, kills it and resumes it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -14,33 +13,23 @@
 #include "base/random.h"
 #include "chat/server.h"
 #include "cli/run.h"
-#include "data/made_corpus.h"
-#include "evolve/population.h"
 #include "paths.h"
 #include "record/event.h"
 #include "store/store.h"
+#include "worker/real_campaign.h"
 
 namespace gabbro {
 namespace {
 
 namespace fs = std::filesystem;
 
+using testing::finish;
+
 class RealCampaign : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_campaign" + std::to_string(getpid()));
-    // Every sentence repeats its noun some words later, which a bigram model cannot predict.
-    Random random(3);
-    const std::vector<std::string> nouns{"stone", "river", "bridge", "tower", "garden", "road"};
-    std::ostringstream text;
-    for (int i = 0; i < 800; ++i) {
-      for (std::int64_t n = 1 + random.below(6); n >= 0; --n) {
-        const std::string& noun = random.pick(nouns);
-        text << "the " << noun << " is called " << noun << " by all\n";
-      }
-      text << "<|endoftext|>\n";
-    }
-    testing::make_corpus(root, text.str());
+    testing::make_corpus(root, testing::noun_text());
     std::ofstream(root / "small.toml") << R"(
 blocks = 1
 baselines = ["llama", "mamba2"]
@@ -71,46 +60,15 @@ documents = 8
   }
   static void TearDownTestSuite() { fs::remove_all(root); }
 
-  static pid_t start(const std::string& arguments) {
-    const pid_t child = fork();
-    if (child == 0) {
-      const std::string command =
-          std::string("exec ") + gabbro_path() + " " + arguments + " >>" + (root / "log").string() + " 2>&1";
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    return child;
-  }
-  static int finish(pid_t child) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
+  static pid_t start(const std::string& arguments) { return testing::start_gabbro(arguments, root / "log"); }
   // Returns the arguments of a campaign in `root`/`dir`.
   static std::string evolve(const std::string& dir, int trials = 16,
                             const std::string& preset = "small.toml") {
-    return "evolve --dir " + (root / dir).string() + " --preset " + (root / preset).string() + " --data " +
-           (root / "corpus").string() + " --trials " + std::to_string(trials) + " --workers 1 --secret 7";
+    return testing::evolve_arguments(root, dir, trials, preset);
   }
   static void expect_survives(int trials, int most_kills, const std::string& preset = "small.toml");
   // Returns designs, scores and hashes of weights and texts, without times.
-  static std::string story(const std::string& dir) {
-    const auto store = store::Store::read((root / dir / "campaign.db").string());
-    EXPECT_TRUE(store) << store.error().message;
-    std::string out;
-    for (const store::DesignRow& d : store->designs())
-      out += std::to_string(d.created.id) + " " + evolve::maker_of(d.created) + " " + d.created.hash + "\n";
-    for (const store::TrialRow& t : store->trials()) {
-      const auto r = store->result(t.begun.id);
-      EXPECT_TRUE(r) << t.begun.id;
-      if (r)
-        out += std::to_string(t.begun.design) + " " + std::to_string(t.begun.rung) + " " +
-               std::string(t.status ? record::word_of(*t.status) : "running") + " " +
-               std::to_string(r->last_loss) + " " + r->weights_hash + " " + r->text_hash + " " +
-               std::to_string(r->bits_per_byte) + "\n";
-    }
-    return out;
-  }
+  static std::string story(const std::string& dir) { return testing::story_of(root / dir); }
 
   static inline fs::path root;
 };
