@@ -1,4 +1,5 @@
-// Finds what a jump depends on. There, a rewrite may not change how values are rounded.
+// Finds what a jump depends on. There, quotients.h and fuse.h keep how values are rounded; recurrences.h and
+// convolve.h do not.
 #pragma once
 
 #include <cstdint>

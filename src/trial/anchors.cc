@@ -14,6 +14,7 @@
 #include "trial/gradient_check.h"
 #include "trial/judge.h"
 #include "trial/leak_check.h"
+#include "trial/resources.h"
 
 namespace gabbro::trial {
 
@@ -139,7 +140,7 @@ Anchor engines_agree(const Evidence& e) {
   const exec::TokenBatch row = row_of(e.sample, longest_row(e.sample));
   std::vector<exec::NamedArray> weights = e.model.weights();
   const Judge judge =
-      make_judge(e.graph, e.spec, row.length, Judged::kLosses, bytes_left(e.spec, e.model.peak_bytes()));
+      make_judge(e.graph, e.spec, row.length, bytes_left(e.spec.memory, e.model.peak_bytes()));
   const std::vector<double> exact = losses_with(*judge.model, row, weights);
   const std::vector<float> row_losses = e.model.losses(row);
   const std::vector<double> got(row_losses.begin(), row_losses.end());

@@ -12,7 +12,7 @@
 
 #include "ir/facts.h"
 #include "trial/backend.h"
-#include "trial/judge.h"
+#include "trial/resources.h"
 
 namespace gabbro::trial {
 
@@ -22,8 +22,6 @@ namespace {
 constexpr double kLimit = 0.01, kBf16Limit = 0.3, kBf16Factor = 8;
 // A difference below this share of the norm of the whole gradient says nothing about a parameter.
 constexpr double kOfWhole = 1e-3;
-// Bytes for each parameter of copies of weights, moments and gradients, and of a model in float64.
-constexpr std::int64_t kCopyBytes = 32, kModelBytes = 24;
 
 using Gradient = std::map<std::string, std::vector<float>, std::less<>>;
 
@@ -83,13 +81,14 @@ exec::TokenBatch row_of(const exec::TokenBatch& batch, std::int64_t row) {
 namespace {
 
 // Returns why memory does not suffice for the comparison; "" if it does. A step of one row in float64 takes
-// at most twice what it takes in float32, if the model knows that, and the judge has the same rewrites.
-// Copies of weights and moments, and two gradients, take 32 bytes for each parameter, and a model in float64
-// another 24.
-std::string why_no_memory(std::int64_t params, const exec::Model& model, std::int64_t length,
-                          std::int64_t left) {
-  const std::int64_t needed =
-      kCopyBytes * params + std::max(kModelBytes * params, 2 * model.step_bytes(1, length));
+// twice what it takes in float32, if the model knows that. Copies of weights and moments, and two gradients,
+// take 32 bytes for each parameter, and a model in float64 another 24.
+std::string why_no_memory(const ir::Graph& graph, const exec::Model& model, std::int64_t length,
+                          const record::TrialSpec& spec) {
+  constexpr std::int64_t kCopies = 32, kModel = 24;
+  const std::int64_t params = ir::count_params(graph);
+  const std::int64_t needed = kCopies * params + std::max(kModel * params, 2 * model.step_bytes(1, length));
+  const std::int64_t left = bytes_left(spec.memory, model.peak_bytes());
   constexpr double kMib = 1 << 20;
   return needed <= left ? ""
                         : fmt::format("not asked: it would take {:.0f} MiB, but {:.0f} MiB are left",
@@ -100,24 +99,22 @@ std::string why_no_memory(std::int64_t params, const exec::Model& model, std::in
 
 record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const exec::TokenBatch& batch,
                                std::int64_t row, const record::TrialSpec& spec, bool recomputes) {
-  const std::int64_t params = ir::count_params(graph), left = bytes_left(spec, model.peak_bytes());
-  if (const std::string why = why_no_memory(params, model, batch.length, left); !why.empty())
+  if (const std::string why = why_no_memory(graph, model, batch.length, spec); !why.empty())
     return {"gradient", true, why};
   const Gradient got = gradient_of(model, with_one_row_scored(batch, row));
   const exec::TokenBatch alone = row_of(batch, row);
   std::vector<exec::NamedArray> weights = model.weights();
-  const Judge judge =
-      make_judge(graph, spec, batch.length, recomputes ? Judged::kRecomputedGradient : Judged::kGradient,
-                 left - kCopyBytes * params);
-  GABBRO_CHECK(judge.model->restore(weights));
-  const Gradient exact = gradient_of(*judge.model, alone);
+  const auto exact_model = torch_backend(
+      {.threads = spec.threads, .dtype = record::Dtype::kFloat64, .recompute = recomputes})(graph, spec.seed);
+  GABBRO_CHECK(exact_model->restore(weights));
+  const Gradient exact = gradient_of(*exact_model, alone);
   Gradient of_rounded;
   const bool bf16 = spec.dtype == record::Dtype::kBf16;
   if (bf16) {
     for (exec::NamedArray& a : weights)
       for (float& v : a.data) v = static_cast<float>(to_bf16(v));
-    GABBRO_CHECK(judge.model->restore(weights));
-    of_rounded = gradient_of(*judge.model, alone);
+    GABBRO_CHECK(exact_model->restore(weights));
+    of_rounded = gradient_of(*exact_model, alone);
   }
 
   // Returns the share of a gradient of norm `size` that may differ.
@@ -145,8 +142,8 @@ record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const
   }
   const double limit = share(std::sqrt(moved_squares), whole) * whole;
   out.holds = out.holds && std::isfinite(squares) && std::sqrt(squares) <= limit;
-  out.detail += fmt::format("; the whole differs by {:.2g}, allowed {:.2g}, at a norm of {:.2g}{}",
-                            std::sqrt(squares), limit, whole, judge.note);
+  out.detail += fmt::format("; the whole differs by {:.2g}, allowed {:.2g}, at a norm of {:.2g}",
+                            std::sqrt(squares), limit, whole);
   return out;
 }
 

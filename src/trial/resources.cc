@@ -40,6 +40,10 @@ std::int64_t available_bytes() {
   return limit < 0 || used < 0 ? machine : std::min(machine, std::max<std::int64_t>(0, limit - used));
 }
 
+std::int64_t bytes_left(std::int64_t limit, std::int64_t elsewhere) {
+  return limit > 0 ? limit - resident_bytes() - elsewhere : available_bytes();
+}
+
 std::string sandbox_borders() {
   const char* reported = std::getenv("GABBRO_BORDERS");
   if (!reported) return "";

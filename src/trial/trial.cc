@@ -267,7 +267,7 @@ double rescoring_difference(const TrialSpec& spec, const ir::Graph& graph,
     scored_bits += scored.each[d].bits;
   }
   held_out.restrict_to(documents);
-  const Judge judge = make_judge(graph, spec, spec.length, Judged::kLosses, left);
+  const Judge judge = make_judge(graph, spec, spec.length, left);
   GABBRO_CHECK(judge.model->restore(weights));
   double exact_bits = 0, tokens = 0;
   for (const eval::DocumentBits& d :
@@ -435,7 +435,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
 
   exec::TokenBatch scored_rows = first_windows(held_out, tokenizer.end(), options.sequences, options.length);
   const double difference = rescoring_difference(spec, graph, weights, held_out, tokenizer.end(), bits,
-                                                 bytes_left(spec, model->peak_bytes()));
+                                                 bytes_left(spec.memory, model->peak_bytes()));
   const Evidence evidence{.spec = spec,
                           .result = result,
                           .graph = graph,

@@ -76,7 +76,7 @@ TEST(Ladder, APromotionByHandDecidesNothing) {
   for (const int rung : {0, 2}) {
     const auto other = next_run(c.population, 1, Phase::kSearch, 1000, has_room_at(rung));
     ASSERT_TRUE(other);
-    EXPECT_NE(other->purpose, Purpose::kByHand) << "there is no room for it";
+    EXPECT_NE(other->purpose, Purpose::kByHand) << "the rung of the promotion has no room";
   }
   const auto run = next_run(c.population, 1, Phase::kSearch, 1000, has_room_at(1));
   ASSERT_TRUE(run);

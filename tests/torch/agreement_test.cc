@@ -239,7 +239,7 @@ lang::Elaboration made_of(const std::string& body) {
   return elaborated(parsed.program, edit::build::name("Made"), 8);
 }
 
-// No rewrite moves a factor where a step depends on how the product is rounded: 28 times 1/28 is 1, and the
+// ir::fuse moves no factor where a step depends on how the product is rounded: 28 times 1/28 is 1, and the
 // sum of 28 times 1/28 is less.
 TEST(TorchAgrees, OnProductsThatDecide) {
   constexpr std::int64_t kLength = 60;

@@ -145,18 +145,14 @@ class TorchModel : public Model {
   }
 
   std::int64_t step_bytes(std::int64_t sequences, std::int64_t length) const override {
-    std::int64_t weights = 0;
-    for (const at::Tensor& w : parameters_.weights) weights += w.numel() * w.element_size();
     const bool parts =
         options_.rows > 0 && options_.rows < sequences;  // a gradient is kept beside the next one
-    return (parts ? 4 : 3) * weights +
+    return (parts ? 4 : 3) * weight_bytes() +
            backward_->peak_bytes(parts ? options_.rows : sequences, length, options_.threads);
   }
 
   std::int64_t score_bytes(std::int64_t sequences, std::int64_t length) const override {
-    std::int64_t weights = 0;
-    for (const at::Tensor& w : parameters_.weights) weights += w.numel() * w.element_size();
-    return 3 * weights + forward_->peak_bytes(sequences, length, options_.threads);  // with its moments
+    return 3 * weight_bytes() + forward_->peak_bytes(sequences, length, options_.threads);  // with moments
   }
 
   StepReport step(const TokenBatch& batch, const Update& update) override {
@@ -254,6 +250,11 @@ class TorchModel : public Model {
   }
 
  private:
+  [[nodiscard]] std::int64_t weight_bytes() const {
+    std::int64_t out = 0;
+    for (const at::Tensor& w : parameters_.weights) out += w.numel() * w.element_size();
+    return out;
+  }
   Scores forward(const TokenBatch& batch, bool greedy) {
     at::set_num_threads(options_.threads);
     const c10::InferenceMode no_autograd;
