@@ -538,22 +538,21 @@ TEST(Steering, ARunByHandWaitsForASessionThatHasRoom) {
   auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   const std::int64_t params = small_plan().settings.rungs[1].params;
-  FakeExecutor executor(1, 1000, [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& end) {
+  const auto slow = [&](const record::TrialSpec& spec, record::TrialResult&, jobs::JobEnd& end) {
     end.seconds = spec.params >= params ? 1000 : 0.001;
-  });
+  };
+  FakeExecutor executor(1, 1000, slow), next(1, 1000, slow);
   ASSERT_TRUE(c->run({.trials = 25}, executor, kNeverStop, kNoView));
   const std::int64_t design = design_of_first_rung(*c);
   ASSERT_GT(design, 0);
   ASSERT_TRUE(deliver(folder / "run", {.key = "1-h", .what = record::Steering::kPromote, .design = design}));
   const std::size_t before = c->population().trials().size();
-  std::string warning;
-  ASSERT_TRUE(c->run({.minutes = 0.05}, executor, kNeverStop, [&](const Snapshot& s) {
-    if (!s.warning.empty()) warning = s.warning;
-  }));
+  ASSERT_TRUE(c->run({.minutes = 0.05}, executor, kNeverStop, kNoView));
   EXPECT_EQ(runs_by_hand(*c), 0);
-  EXPECT_GT(c->population().trials().size(), before + 10) << "the search goes on";
-  ASSERT_TRUE(c->run({.trials = static_cast<std::int64_t>(c->population().trials().size()) + 40}, executor,
-                     kNeverStop, kNoView));
+  const std::size_t after = c->population().trials().size();
+  EXPECT_GT(after, before + 10) << "the search goes on";
+  const auto end = c->run({.trials = static_cast<std::int64_t>(after) + 40}, next, kNeverStop, kNoView);
+  ASSERT_TRUE(end) << end.error().message;
   EXPECT_EQ(runs_by_hand(*c), 1) << "a budget of runs has room for it";
 }
 
