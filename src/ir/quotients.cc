@@ -1,5 +1,6 @@
 #include "ir/quotients.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -26,6 +27,46 @@ NodeId product(Builder& b, NodeId x, NodeId y) {
   return b.times(x, b.node(y).index < 0 ? b.constant(inverse) : b.unary(Op::kRecip, y));
 }
 
+std::size_t at(NodeId id) { return static_cast<std::size_t>(id); }
+
+bool is_power_of_two(double value) {
+  int exponent = 0;
+  return std::abs(std::frexp(value, &exponent)) == 0.5;
+}
+
+// Calls `visit` with the operands of which `n` has values as they are, apart from sign and powers of two.
+template <class Visit>
+void for_each_kept(const Body& body, const Node& n, const Visit& visit) {
+  const auto is_constant = [&](NodeId id) { return body.nodes[at(id)].op == Op::kConst; };
+  const bool is_exact_product =
+      n.op == Op::kMul && std::any_of(n.in.begin(), n.in.begin() + 2, [&](NodeId id) {
+        return is_constant(id) && is_power_of_two(body.nodes[at(id)].value);
+      });
+  const bool is_concat = n.op == Op::kAdd && std::any_of(n.in.begin(), n.in.begin() + 2, [&](NodeId id) {
+                           return body.nodes[at(id)].op == Op::kPad;
+                         });
+  const Kind kind = info(n.op).kind;
+  if (n.op == Op::kWhere || n.op == Op::kMax || n.op == Op::kMaxOver || is_exact_product || is_concat ||
+      kind == Kind::kAxes || kind == Kind::kTime)
+    for (const NodeId id : n.in)
+      if (id >= 0) visit(id);
+}
+
+// Returns the nodes of a body whose values may tie with the other operand of a maximum. A quotient is 0 only
+// where its product is.
+std::vector<bool> operands_of_maxima(const Body& body) {
+  std::vector<bool> out(body.nodes.size());
+  const auto is_zero = [&](NodeId id) {
+    return body.nodes[at(id)].op == Op::kConst && body.nodes[at(id)].value == 0;
+  };
+  for (std::size_t id = body.nodes.size(); id-- > 0;) {
+    const Node& n = body.nodes[id];
+    const bool may_tie = n.op == Op::kMax && !is_zero(n.in[0]) && !is_zero(n.in[1]);
+    if (may_tie || out[id]) for_each_kept(body, n, [&](NodeId in) { out[at(in)] = true; });
+  }
+  return out;
+}
+
 }  // namespace
 
 Graph with_reciprocals(const Graph& graph) {
@@ -36,16 +77,15 @@ Graph with_reciprocals(const Graph& graph) {
     out.bodies[body] = {};
     Builder b(out, static_cast<int>(body));
     std::vector<NodeId> map(from.nodes.size(), -1);
+    const std::vector<bool> may_tie = operands_of_maxima(from);
     for (std::size_t id = 0; id < from.nodes.size(); ++id) {
       const Node& n = from.nodes[id];
       b.set_line(n.line);
-      map[id] =
-          n.op == Op::kDiv && !decides(body, static_cast<NodeId>(id))
-              ? product(b, map[static_cast<std::size_t>(n.in[0])], map[static_cast<std::size_t>(n.in[1])])
-              : copy_node(b, n, map);
+      map[id] = n.op == Op::kDiv && !may_tie[id] && !decides(body, static_cast<NodeId>(id))
+                    ? product(b, map[at(n.in[0])], map[at(n.in[1])])
+                    : copy_node(b, n, map);
     }
-    for (const NodeId id : from.outputs)
-      out.bodies[body].outputs.push_back(map[static_cast<std::size_t>(id)]);
+    for (const NodeId id : from.outputs) out.bodies[body].outputs.push_back(map[at(id)]);
   }
   return out;
 }

@@ -239,6 +239,30 @@ lang::Elaboration made_of(const std::string& body) {
   return elaborated(parsed.program, edit::build::name("Made"), 8);
 }
 
+// Where a quotient ties with the other operand of a maximum, which of them gets the gradient follows from its
+// last bit.
+TEST(TorchAgrees, OnGradientsOfQuotientsThatTie) {
+  for (const char* body : {
+           "    return minimum(x / m, 1) * linear(x, D)\n",
+           "    return minimum(maximum(x / m, -1), 1) * linear(x, D)\n",
+           "    return maximum(0.5 * abs(x / m), 0.5) * linear(x, D)\n",
+           "    return max(minimum(x / m, 1), over=D) * linear(x, D)\n",
+           "    axis k = 2, j = D + k\n"
+           "    return linear(minimum(concat(x / m, D, linear(x, k), k, j), 1), D)\n",
+           "    return minimum(shift(x / m, 1), 1) * linear(x, D)\n",
+           "    return sum(minimum(past(x) / m, detach(max(past(x) / m, over=s))), over=s)\n",
+       }) {
+    SCOPED_TRACE(body);
+    lang::Elaboration e = made_of(std::string("    m = detach(max(abs(x), over=D))\n") + body);
+    ASSERT_TRUE(e.ok()) << e.errors[0].message;
+    Sequences s = random_sequences(e, 2, 60, 1);
+    ir::Graph lowered = rewritten(e.graph);
+    const std::vector<ir::NodeId> lowered_wanted = gradient_nodes(lowered, lowered.bodies[0].outputs, 1);
+    const std::vector<ir::NodeId> wanted = with_gradients(e, s);
+    EXPECT_EQ(lowering_disagreement(e.graph, wanted, lowered, lowered_wanted, s, 1e-8, 1e-6), "");
+  }
+}
+
 // ir::fuse moves no factor where a step depends on how the product is rounded: 28 times 1/28 is 1, and the
 // sum of 28 times 1/28 is less.
 TEST(TorchAgrees, OnProductsThatDecide) {
