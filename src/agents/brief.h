@@ -24,7 +24,7 @@ struct Parent {
   std::vector<std::string> history;
 };
 
-/// The order for one design. It contains everything that guides a conversation, so that equal briefs and
+/// The order for one design. It contains everything that guides a interview, so that equal briefs and
 /// equal replies give equal designs.
 struct Brief {
   std::int64_t task = 0;  // id under which calls are recorded (chat::ChatRequest::task)

@@ -58,7 +58,7 @@ std::string examples_text(const std::string& wanted, int count) {
 }
 
 struct CodingContext {
-  Conversation& conversation;
+  Interview& interview;
   const Proposal& proposal;
   const UnitPlan& plan;
   const Base& base;
@@ -69,12 +69,12 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
              .prompt = "coder.md",
              .knowledge = Knowledge::kCode,
              .variant = variant,
-             .temperature = context.conversation.settings().temperature};
+             .temperature = context.interview.settings().temperature};
   const std::string proposal = describe(context.proposal);
   q.values["examples"] =
-      examples_text(proposal + unit.name + " " + unit.task, context.conversation.settings().examples);
+      examples_text(proposal + unit.name + " " + unit.task, context.interview.settings().examples);
   q.values["proposal"] = quoted("proposal", proposal);
-  q.values["parents"] = context.base.old_instance.empty() ? "" : context.conversation.values["parents"];
+  q.values["parents"] = context.base.old_instance.empty() ? "" : context.interview.values["parents"];
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
   q.values["unit"] =
@@ -104,7 +104,7 @@ bool is_last(const UnitPlan& plan, const PlannedUnit& unit) { return &unit == &p
 // the part of the conversation that follows the prompt.
 Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUnit& unit, const Draft& draft,
                                   const std::vector<chat::Message>& after, record::WrittenUnit& stats) {
-  const AgentSettings& s = context.conversation.settings();
+  const AgentSettings& s = context.interview.settings();
   std::vector<Tried> tried;
   std::set<std::string> texts;
   int variant = 0, repetitions = 0;
@@ -113,14 +113,14 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
     q.after = std::move(said);
     q.temperature =
         std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
-    GABBRO_TRY(reply, context.conversation.ask(q));
+    GABBRO_TRY(reply, context.interview.ask(q));
     UnitCandidate c = judge(reply.text, unit, context.proposal, context.base, draft.items,
-                            is_last(context.plan, unit), context.conversation.tools().library);
+                            is_last(context.plan, unit), context.interview.tools().library);
     repetitions += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
-    context.conversation.report_usable("coder", reply, c.valid());
-    context.conversation.report_step(
+    context.interview.report_usable("coder", reply, c.valid());
+    context.interview.report_step(
         "checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
         unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text, kMaxErrors)));
     tried.push_back({std::move(c), std::move(reply)});
@@ -163,9 +163,9 @@ tl::unexpected<Error> unit_failure(const PlannedUnit& unit, const UnitCandidate&
 
 }  // namespace
 
-Result<std::vector<Draft>> write_units(Conversation& conversation, const Proposal& proposal,
-                                       const UnitPlan& plan, const Base& base) {
-  const CodingContext context{conversation, proposal, plan, base};
+Result<std::vector<Draft>> write_units(Interview& interview, const Proposal& proposal, const UnitPlan& plan,
+                                       const Base& base) {
+  const CodingContext context{interview, proposal, plan, base};
   std::vector<Draft> drafts{{}};
   for (const PlannedUnit& unit : plan.units) {
     record::WrittenUnit stats;
@@ -176,21 +176,21 @@ Result<std::vector<Draft>> write_units(Conversation& conversation, const Proposa
       tried = search(context, unit, draft, {}, stats);
       if (!tried) break;
       for (const Tried& t : *tried)
-        if (t.candidate.valid() || !conversation.settings().checker)
+        if (t.candidate.valid() || !interview.settings().checker)
           next.push_back(extended(draft, t.candidate));
     }
-    conversation.report().units.push_back(stats);
+    interview.report().units.push_back(stats);
     if (!tried) return tl::unexpected(tried.error());
     if (next.empty()) return unit_failure(unit, tried->front().candidate);
     std::stable_sort(next.begin(), next.end(),
                      [](const Draft& a, const Draft& b) { return a.sort_key < b.sort_key; });
-    next.resize(std::min(next.size(), static_cast<std::size_t>(conversation.settings().beam)));
+    next.resize(std::min(next.size(), static_cast<std::size_t>(interview.settings().beam)));
     drafts = std::move(next);
   }
   return drafts;
 }
 
-Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal, const UnitPlan& plan,
+Result<Draft> rewrite_unit(Interview& interview, const Proposal& proposal, const UnitPlan& plan,
                            const Base& base, Draft draft, const std::string& name,
                            const std::string& complaint) {
   const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
@@ -202,30 +202,30 @@ Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal,
   const std::vector<chat::Message> after{
       {chat::MessageRole::kAssistant, before},
       {chat::MessageRole::kUser, complaint + " Write the whole unit again, changed so."}};
-  auto stats = std::find_if(conversation.report().units.begin(), conversation.report().units.end(),
+  auto stats = std::find_if(interview.report().units.begin(), interview.report().units.end(),
                             [&](const record::WrittenUnit& w) { return w.name == name; });
-  GABBRO_CHECK(stats != conversation.report().units.end());
+  GABBRO_CHECK(stats != interview.report().units.end());
   ++stats->repairs;
-  GABBRO_TRY(tried, search({conversation, proposal, plan, base}, *unit, draft, after, *stats));
+  GABBRO_TRY(tried, search({interview, proposal, plan, base}, *unit, draft, after, *stats));
   if (!tried[0].candidate.valid()) return unit_failure(*unit, tried[0].candidate);
   draft.items = with_items(std::move(draft.items), tried[0].candidate.items);
   return draft;
 }
 
-Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& proposal, UnitPlan& plan,
+Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposal, UnitPlan& plan,
                                    const Base& base, const Draft& draft, lang::CheckReport& report) {
-  const AgentSettings& s = conversation.settings();
+  const AgentSettings& s = interview.settings();
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
   const auto build = [&](const std::string& instance) {
     report = {};
-    return assemble(base, draft.items, instance, proposal.title, {conversation.tools().library, &report});
+    return assemble(base, draft.items, instance, proposal.title, {interview.tools().library, &report});
   };
   auto built = build(plan.instance);
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
     const std::string complaint =
         report.errors.empty() ? describe_errors({built.error()}, /*source=*/"")
                               : describe_errors(report.errors, lang::print(report.program), kMaxErrors);
-    conversation.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
+    interview.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
     Question q{.role = "coder", .prompt = "instance.md", .knowledge = Knowledge::kCode, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
@@ -235,7 +235,7 @@ Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& p
         {chat::MessageRole::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
         {chat::MessageRole::kUser,
          fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
-    GABBRO_TRY(reply, conversation.ask(q));
+    GABBRO_TRY(reply, interview.ask(q));
     plan.instance = find_expression(reply.text);
     built = build(plan.instance);
   }
@@ -245,8 +245,8 @@ Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& p
   if (s.checker && !plain.empty() && plain != plan.instance) {
     built = build(plain);
     if (built) {
-      conversation.report_step("checker", StepKind::kNote,
-                               fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
+      interview.report_step("checker", StepKind::kNote,
+                            fmt::format("instance {}: using {} with its defaults", plan.instance, plain));
       plan.instance = plain;
       return built;
     }

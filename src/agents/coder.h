@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agents/assemble.h"
-#include "agents/conversation.h"
+#include "agents/interview.h"
 #include "agents/plan.h"
 #include "lang/check.h"
 
@@ -48,12 +48,12 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& unit, const Pro
 /// errors, at most AgentSettings::repairs times. Without a checker (AgentSettings::checker), there is one
 /// reply, which is taken as it is. The best AgentSettings::beam drafts continue. Returns the drafts, best
 /// first, and fills TaskReport::units. Errors: those of chat; "unit" with the last errors.
-Result<std::vector<Draft>> write_units(Conversation& conversation, const Proposal& proposal,
-                                       const UnitPlan& plan, const Base& base);
+Result<std::vector<Draft>> write_units(Interview& interview, const Proposal& proposal, const UnitPlan& plan,
+                                       const Base& base);
 
 /// Rewrites the unit named `unit` as `complaint` asks. Errors: those of chat; "unit" if the plan has no such
 /// unit or no reply is valid.
-Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal, const UnitPlan& plan,
+Result<Draft> rewrite_unit(Interview& interview, const Proposal& proposal, const UnitPlan& plan,
                            const Base& base, Draft draft, const std::string& unit,
                            const std::string& complaint);
 
@@ -61,7 +61,7 @@ Result<Draft> rewrite_unit(Conversation& conversation, const Proposal& proposal,
 /// coder writes another, guided by the checker's messages, at most AgentSettings::repairs times. After that
 /// the plan's last unit with its defaults is tried as the instance. `plan.instance` becomes the one that is
 /// used. Errors: those of chat, "unit" (a draft with errors), "assembly".
-Result<lang::Program> finish_draft(Conversation& conversation, const Proposal& proposal, UnitPlan& plan,
+Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposal, UnitPlan& plan,
                                    const Base& base, const Draft& draft, lang::CheckReport& report);
 
 }  // namespace gabbro::agents

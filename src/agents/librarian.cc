@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "agents/conversation.h"
+#include "agents/interview.h"
 #include "record/fields.h"
 
 namespace gabbro::agents {
@@ -17,19 +17,19 @@ constexpr std::size_t kMostPapers = 12;     // papers that a reviewer is shown, 
 constexpr int kNearest = 2;                 // papers nearest to a proposal
 
 // Adds excerpts of papers that the task does not have yet. Returns their text for prompts.
-std::string add_excerpts(Conversation& conversation, const std::vector<Excerpt>& excerpts) {
+std::string add_excerpts(Interview& interview, const std::vector<Excerpt>& excerpts) {
   std::string out;
   for (const Excerpt& e : excerpts) {
-    std::vector<record::FoundPaper>& papers = conversation.report().papers;
+    std::vector<record::FoundPaper>& papers = interview.report().papers;
     const auto is_same = [&](const record::FoundPaper& p) { return p.id == e.id && p.title == e.title; };
     if (std::any_of(papers.begin(), papers.end(), is_same)) continue;
     papers.push_back({e.id, e.title});
-    conversation.literature.push_back(e);
+    interview.literature.push_back(e);
     out += quoted("paper " + e.id, e.text, kLongestExcerpt) + "\n";
   }
-  std::string& found = conversation.values["found"];
+  std::string& found = interview.values["found"];
   found.clear();
-  const std::vector<Excerpt>& all = conversation.literature;
+  const std::vector<Excerpt>& all = interview.literature;
   for (std::size_t i = all.size() - std::min(all.size(), kMostPapers); i < all.size(); ++i)
     found += quoted("paper " + all[i].id, all[i].text, kLongestFound) + "\n";
   return out;
@@ -37,21 +37,21 @@ std::string add_excerpts(Conversation& conversation, const std::vector<Excerpt>&
 
 }  // namespace
 
-Result<bool> find_literature(Conversation& conversation) {
-  const AgentSettings& s = conversation.settings();
-  if (!conversation.tools().literature || s.queries == 0) return true;
+Result<bool> find_literature(Interview& interview) {
+  const AgentSettings& s = interview.settings();
+  if (!interview.tools().literature || s.queries == 0) return true;
   std::vector<std::string> queries;
   const auto reply =
-      conversation.ask_object({.role = "librarian",
-                               .prompt = "librarian.md",
-                               .schema = "librarian.json",
-                               .limits = {.counts = {{"queries", {1, conversation.settings().queries}}}}},
-                              "literature", [&](const std::string& json, bool) -> Result<bool> {
-                                GABBRO_TRY(io, record::Reader::parse(json, "query list"));
-                                io("queries", queries);
-                                if (!io.error().code.empty()) return tl::unexpected(io.error());
-                                return true;
-                              });
+      interview.ask_object({.role = "librarian",
+                            .prompt = "librarian.md",
+                            .schema = "librarian.json",
+                            .limits = {.counts = {{"queries", {1, interview.settings().queries}}}}},
+                           "literature", [&](const std::string& json, bool) -> Result<bool> {
+                             GABBRO_TRY(io, record::Reader::parse(json, "query list"));
+                             io("queries", queries);
+                             if (!io.error().code.empty()) return tl::unexpected(io.error());
+                             return true;
+                           });
   if (!reply) {
     if (!is(reply.error(), record::Cause::kLiterature)) return tl::unexpected(reply.error());
     return true;
@@ -59,19 +59,17 @@ Result<bool> find_literature(Conversation& conversation) {
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
   std::string out;
   for (const std::string& query : queries)
-    out += add_excerpts(conversation,
-                        conversation.tools().literature(shortened(query, kLongestQuery), s.excerpts));
-  conversation.report_step(
+    out += add_excerpts(interview, interview.tools().literature(shortened(query, kLongestQuery), s.excerpts));
+  interview.report_step(
       "librarian", StepKind::kNote,
-      fmt::format("{} excerpts for {} queries", conversation.report().papers.size(), queries.size()));
-  conversation.values["literature"] = out;
+      fmt::format("{} excerpts for {} queries", interview.report().papers.size(), queries.size()));
+  interview.values["literature"] = out;
   return true;
 }
 
-void find_nearest_papers(Conversation& conversation, const std::string& proposal) {
-  if (!conversation.tools().literature || conversation.settings().queries == 0) return;
-  (void)add_excerpts(conversation,
-                     conversation.tools().literature(proposal.substr(0, kLongestIdea), kNearest));
+void find_nearest_papers(Interview& interview, const std::string& proposal) {
+  if (!interview.tools().literature || interview.settings().queries == 0) return;
+  (void)add_excerpts(interview, interview.tools().literature(proposal.substr(0, kLongestIdea), kNearest));
 }
 
 }  // namespace gabbro::agents

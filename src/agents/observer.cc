@@ -11,10 +11,10 @@ constexpr std::size_t kLongestProgram = 24000;  // bytes; quoted() would cut aft
 
 }  // namespace
 
-Result<Observation> observe(Conversation& conversation, const Proposal& proposal, const std::string& program,
+Result<Observation> observe(Interview& interview, const Proposal& proposal, const std::string& program,
                             const ir::Facts& facts) {
   Observation observation;
-  const auto reply = conversation.ask_object(
+  const auto reply = interview.ask_object(
       {.role = "observer",
        .prompt = "observer.md",
        .values = {{"proposal", quoted("proposal", describe(proposal))},
@@ -22,7 +22,7 @@ Result<Observation> observe(Conversation& conversation, const Proposal& proposal
                   {"program", quoted("program", program, kLongestProgram)}},
        .schema = "observer.json",
        // 1 after a rewrite, so that an unchanged program gets a new reply and not the recorded one.
-       .variant = conversation.report().observation > 0 ? 1 : 0},
+       .variant = interview.report().observation > 0 ? 1 : 0},
       "observation", [&](const std::string& json, bool /*is_last*/) -> Result<bool> {
         GABBRO_TRY(io, record::Reader::parse(json, "observation"));
         double rating = 0;

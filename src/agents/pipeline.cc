@@ -52,8 +52,8 @@ Result<bool> check_admitted(const Brief& brief, const lang::Program& program) {
 // Turns a draft into a design: builds it, compares it with its promises, and has it observed.
 class DesignBuilder {
  public:
-  DesignBuilder(Conversation& conversation, const Accepted& accepted, UnitPlan plan, Draft draft)
-      : conversation_(conversation), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
+  DesignBuilder(Interview& interview, const Accepted& accepted, UnitPlan plan, Draft draft)
+      : interview_(interview), accepted_(accepted), plan_(std::move(plan)), draft_(std::move(draft)) {}
 
   Result<std::string> run() {
     if (auto ok = build(); !ok) return tl::unexpected(ok.error());
@@ -64,21 +64,20 @@ class DesignBuilder {
 
  private:
   Result<bool> build() {
-    GABBRO_TRY(program,
-               finish_draft(conversation_, accepted_.proposal, plan_, accepted_.base, draft_, report_));
+    GABBRO_TRY(program, finish_draft(interview_, accepted_.proposal, plan_, accepted_.base, draft_, report_));
     program_ = std::move(program);
-    conversation_.report().promises = verify_promises(accepted_.proposal, facts());
-    for (const record::Promise& p : conversation_.report().promises)
-      conversation_.report_step(
+    interview_.report().promises = verify_promises(accepted_.proposal, facts());
+    for (const record::Promise& p : interview_.report().promises)
+      interview_.report_step(
           "checker", p.kept ? StepKind::kKept : StepKind::kBroken,
           fmt::format("{}: promised {}, found {}", record::word_of(p.property), p.said, p.found));
     return true;
   }
 
   Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
-    conversation_.report_step("observer", StepKind::kRepair, unit + ": " + complaint);
-    GABBRO_TRY(draft, rewrite_unit(conversation_, accepted_.proposal, plan_, accepted_.base, draft_, unit,
-                                   complaint));
+    interview_.report_step("observer", StepKind::kRepair, unit + ": " + complaint);
+    GABBRO_TRY(draft,
+               rewrite_unit(interview_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
     draft_ = std::move(draft);
     return build();
   }
@@ -88,17 +87,17 @@ class DesignBuilder {
   // once.
   Result<bool> check_promises() {
     for (bool may_rewrite : {true, false}) {
-      const std::string broken = broken_promises(conversation_.report().promises);
-      const auto admitted = check_admitted(conversation_.brief(), program_);
+      const std::string broken = broken_promises(interview_.report().promises);
+      const auto admitted = check_admitted(interview_.brief(), program_);
       if (broken.empty() && admitted) return true;
       // If no screener works, the machine is at fault and not the unit.
       if (!admitted && is(admitted.error(), record::Cause::kScreener))
         return tl::unexpected(admitted.error());
       // Without a checker, broken promises are recorded but not repaired.
-      if (admitted && !conversation_.settings().checker) return true;
+      if (admitted && !interview_.settings().checker) return true;
       const bool duplicate = !admitted && (is(admitted.error(), record::Cause::kDuplicate) ||
                                            is(admitted.error(), record::Cause::kSameFunction));
-      may_rewrite = may_rewrite && !duplicate && !plan_.units.empty() && conversation_.settings().checker;
+      may_rewrite = may_rewrite && !duplicate && !plan_.units.empty() && interview_.settings().checker;
       if (!may_rewrite && !admitted) return tl::unexpected(admitted.error());
       if (!may_rewrite) return fail("observation", "broken promises: " + broken);
       const std::string complaint =
@@ -110,22 +109,22 @@ class DesignBuilder {
   }
 
   Result<bool> check_observation() {
-    if (!conversation_.settings().observer) return true;
+    if (!interview_.settings().observer) return true;
     for (const bool may_rewrite : {true, false}) {
-      GABBRO_TRY(observation, observe(conversation_, accepted_.proposal, lang::print(program_), facts()));
-      conversation_.report().observation = observation.rating;
-      std::string& text = conversation_.report().observed;
+      GABBRO_TRY(observation, observe(interview_, accepted_.proposal, lang::print(program_), facts()));
+      interview_.report().observation = observation.rating;
+      std::string& text = interview_.report().observed;
       text.clear();
       for (std::size_t i = 0; i < std::min(observation.differences.size(), kMaxDifferences); ++i)
         text += "- " + shortened(observation.differences[i], kLongestDifference) + "\n";
-      const bool passed = observation.rating >= conversation_.settings().observer_pass;
-      conversation_.report_step("observer", passed ? StepKind::kPassed : StepKind::kRefused,
-                                fmt::format("rated {}\n{}", observation.rating, text));
+      const bool passed = observation.rating >= interview_.settings().observer_pass;
+      interview_.report_step("observer", passed ? StepKind::kPassed : StepKind::kRefused,
+                             fmt::format("rated {}\n{}", observation.rating, text));
       if (passed) return true;
       if (!may_rewrite || plan_.units.empty())
         return fail("observation",
                     fmt::format("rated {}, but at least {:g} is needed: {}", observation.rating,
-                                conversation_.settings().observer_pass, text));
+                                interview_.settings().observer_pass, text));
       // A unit that the plan does not have cannot be rewritten; then the last one is.
       const auto named = [&](const PlannedUnit& u) { return u.name == observation.unit; };
       const std::string unit = std::any_of(plan_.units.begin(), plan_.units.end(), named)
@@ -142,7 +141,7 @@ class DesignBuilder {
 
   [[nodiscard]] const ir::Facts& facts() const { return report_.subjects.front().facts; }
 
-  Conversation& conversation_;
+  Interview& interview_;
   const Accepted& accepted_;
   UnitPlan plan_;
   Draft draft_;
@@ -150,34 +149,34 @@ class DesignBuilder {
   lang::CheckReport report_;
 };
 
-Result<std::string> write_by_units(Conversation& conversation) {
-  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
-  if (auto ok = find_literature(conversation); !ok) return tl::unexpected(ok.error());
-  GABBRO_TRY(accepted, find_proposal(conversation, parents));
-  GABBRO_TRY(plan, make_plan(conversation, accepted.proposal, accepted.base));
-  GABBRO_TRY(drafts, write_units(conversation, accepted.proposal, plan, accepted.base));
-  return DesignBuilder(conversation, accepted, std::move(plan), std::move(drafts.front())).run();
+Result<std::string> write_by_units(Interview& interview) {
+  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.tools().library));
+  if (auto ok = find_literature(interview); !ok) return tl::unexpected(ok.error());
+  GABBRO_TRY(accepted, find_proposal(interview, parents));
+  GABBRO_TRY(plan, make_plan(interview, accepted.proposal, accepted.base));
+  GABBRO_TRY(drafts, write_units(interview, accepted.proposal, plan, accepted.base));
+  return DesignBuilder(interview, accepted, std::move(plan), std::move(drafts.front())).run();
 }
 
 // Checks a whole program: the language, the campaign and the reviewers. Errors, all of which but those of
 // chat and the screener are about this program: those of the checker, of Brief::admit, and "review" with the
 // objections.
-Result<lang::Program> check_program(Conversation& conversation, const std::string& code) {
-  lang::CheckReport report = check_single_design(code, conversation.tools().library);
+Result<lang::Program> check_program(Interview& interview, const std::string& code) {
+  lang::CheckReport report = check_single_design(code, interview.tools().library);
   if (!report.valid()) {
     const std::string complaint = describe_errors(report.errors, code, report.errors.size());
-    conversation.report_step("checker", StepKind::kRefused, complaint);
+    interview.report_step("checker", StepKind::kRefused, complaint);
     return fail("assembly", complaint);
   }
-  record::TaskReport& task = conversation.report();
+  record::TaskReport& task = interview.report();
   task.title = edit::design_of(report.program).value()->name;
   task.proposal = fmt::format("{}\n\n{}", task.title, leading_comment(code));
-  if (auto ok = check_admitted(conversation.brief(), report.program); !ok) return tl::unexpected(ok.error());
-  if (conversation.writing() == record::Writing::kDirect) return std::move(report.program);
+  if (auto ok = check_admitted(interview.brief(), report.program); !ok) return tl::unexpected(ok.error());
+  if (interview.writing() == record::Writing::kDirect) return std::move(report.program);
   const std::string reviewed =
       fmt::format("{}\n\nThe program:\n{}\nFacts:\n{}", task.proposal, lang::print(report.program),
                   facts_text(report.subjects.front().facts));
-  if (auto ok = pass_review(conversation, reviewed); !ok) return tl::unexpected(ok.error());
+  if (auto ok = pass_review(interview, reviewed); !ok) return tl::unexpected(ok.error());
   return std::move(report.program);
 }
 
@@ -193,23 +192,23 @@ bool is_repairable(const Error& e) {
 }
 
 // Asks for the whole program. Unless it is to be written in one reply, the coder may repair it.
-Result<std::string> write_program(Conversation& conversation) {
-  GABBRO_TRY(parents, parse_parents(conversation.brief(), conversation.tools().library));
-  const bool direct = conversation.writing() == record::Writing::kDirect;
+Result<std::string> write_program(Interview& interview) {
+  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.tools().library));
+  const bool direct = interview.writing() == record::Writing::kDirect;
   if (!direct)
-    if (auto ok = find_literature(conversation); !ok) return tl::unexpected(ok.error());
-  const AgentSettings& s = conversation.settings();
+    if (auto ok = find_literature(interview); !ok) return tl::unexpected(ok.error());
+  const AgentSettings& s = interview.settings();
   Question q{
       .role = "coder", .prompt = "program.md", .knowledge = Knowledge::kCode, .temperature = s.temperature};
   const int most = direct ? 1 : 1 + s.repairs;
   Error last;
   for (int i = 0; i < most; ++i) {
-    conversation.report().attempts = i + 1;
+    interview.report().attempts = i + 1;
     q.variant = i;
-    GABBRO_TRY(reply, conversation.ask(q));
+    GABBRO_TRY(reply, interview.ask(q));
     const std::string code = find_code(lang::with_ascii_signs(reply.text));
-    auto program = check_program(conversation, code);
-    conversation.report_usable("coder", reply, program.has_value());
+    auto program = check_program(interview, code);
+    interview.report_usable("coder", reply, program.has_value());
     if (program) return lang::print(*program);
     last = program.error();
     if (!is_repairable(last)) return tl::unexpected(last);
@@ -248,19 +247,19 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   report.mode = brief.mode;
   run_catching(report, [&] {
     report.prompts = prompts_version();
-    Conversation conversation(brief, tools, report);
-    report.writing = conversation.writing();
-    auto program = report.writing == record::Writing::kUnits ? write_by_units(conversation)
-                                                             : write_program(conversation);
-    conversation.count_failed_calls();
+    Interview interview(brief, tools, report);
+    report.writing = interview.writing();
+    auto program =
+        report.writing == record::Writing::kUnits ? write_by_units(interview) : write_program(interview);
+    interview.count_failed_calls();
     if (program) {
       report.outcome = record::TaskOutcome::kDesign;
       report.program = std::move(*program);
     } else {
       set_failure(report, program.error());
     }
-    conversation.report_step("checker", StepKind::kNote,
-                             program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
+    interview.report_step("checker", StepKind::kNote,
+                          program ? "a design" : fmt::format("{}: {}", report.cause, report.detail));
   });
   return report;
 }
@@ -272,12 +271,12 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     const lang::CheckReport checked = check_single_design(program, tools.library);
     if (!checked.valid())
       return set_failure(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
-    Conversation conversation(brief, tools, report);
+    Interview interview(brief, tools, report);
     report.title = checked.subjects.front().name;
     report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
                                   lang::print(checked.program), facts_text(checked.subjects.front().facts));
-    auto reviews = review(conversation, report.proposal);
-    conversation.count_failed_calls();
+    auto reviews = review(interview, report.proposal);
+    interview.count_failed_calls();
     if (!reviews) return set_failure(report, reviews.error());
     report.reviews = std::move(*reviews);
     const double rating = mean_rating(report.reviews, brief.reviewer_weights);

@@ -20,7 +20,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools);
 /// Has reviewers judge an existing design as if it were a proposal; the checker derives its facts. Fills
 /// prompts, title, proposal, reviews, calls, tokens, cost and seconds of the report. The outcome is "design"
 /// if the weighted mean rating reaches AgentSettings::pass; AgentSettings::reviewers must be at least 1. Of
-/// the brief, it uses `task`, `reviewer_weights` and what Conversation puts into prompts. Causes: "program"
+/// the brief, it uses `task`, `reviewer_weights` and what Interview puts into prompts. Causes: "program"
 /// (it does not pass the checker or has no single design), "review", "internal" (a library threw), and those
 /// of chat.
 record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools);

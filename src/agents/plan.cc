@@ -329,33 +329,32 @@ bool asks_planner(const AgentSettings& settings, record::Mode mode, const Propos
   return settings.planner && !(mode == record::Mode::kMutation && p.units.size() == 1);
 }
 
-Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& p, const Base& base) {
+Result<UnitPlan> make_plan(Interview& interview, const Proposal& p, const Base& base) {
   const bool nothing_new = p.units.empty() && base.mode == record::Mode::kCrossover;
   if (nothing_new) return UnitPlan{};
   UnitPlan plan;
-  if (!asks_planner(conversation.settings(), base.mode, p)) {
+  if (!asks_planner(interview.settings(), base.mode, p)) {
     plan = plan_without_planner(p, base);
     if (plan.units.empty())
       return fail("plan", "the proposal names no unit, and there is no planner to add one");
-    repair_units(plan, base, conversation.tools().library);
+    repair_units(plan, base, interview.tools().library);
     for (const PlannedUnit& unit : plan.units)
-      if (auto ok = check_names(unit, base, conversation.tools().library); !ok)
+      if (auto ok = check_names(unit, base, interview.tools().library); !ok)
         return tl::unexpected(ok.error());
     return plan;
   }
-  const auto reply = conversation.ask_object(
+  const auto reply = interview.ask_object(
       {.role = "planner",
        .prompt = "planner.md",
        .values = {{"proposal", quoted("proposal", describe(p))},
                   {"instance", instance_text(base, p.units.empty() ? "" : p.units.back())}},
        .schema = "planner.json",
        .limits = {.counts = {{"units",
-                              {base.inserted_instance.empty() ? 1 : 0, conversation.settings().most_units}}}},
+                              {base.inserted_instance.empty() ? 1 : 0, interview.settings().most_units}}}},
        .knowledge = Knowledge::kUnits},
       "plan", [&](const std::string& json, bool is_last) -> Result<bool> {
-        GABBRO_TRY(read,
-                   parse_plan(json, base, conversation.settings().most_units, conversation.tools().library,
-                              /*repair_all=*/is_last));
+        GABBRO_TRY(read, parse_plan(json, base, interview.settings().most_units, interview.tools().library,
+                                    /*repair_all=*/is_last));
         plan = std::move(read);
         return true;
       });

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agents/assemble.h"
-#include "agents/conversation.h"
+#include "agents/interview.h"
 
 namespace gabbro::agents {
 
@@ -54,6 +54,6 @@ bool asks_planner(const AgentSettings& settings, record::Mode mode, const Propos
 /// Asks the planner; names in its last reply are repaired. If none is asked, the units are those that the
 /// proposal names, in its order; the one that replaces another gets the ports of that unit. Returns an empty
 /// plan for a crossover without new units. Errors: those of chat, "plan".
-Result<UnitPlan> make_plan(Conversation& conversation, const Proposal& proposal, const Base& base);
+Result<UnitPlan> make_plan(Interview& interview, const Proposal& proposal, const Base& base);
 
 }  // namespace gabbro::agents

@@ -20,16 +20,16 @@ constexpr std::size_t kLongestTitle = 200;  // bytes of a similar proposal's tit
 // Returns the question of the first attempt. In the reply, `place` is a path in the tree of the first parent,
 // and `from`, for crossover, one in the tree of the second (prompts/proposer.md). Only paths that exist are
 // allowed.
-Question first_question(Conversation& conversation, const std::vector<lang::Program>& parents) {
-  const lang::Library& library = conversation.tools().library;
-  const Mode mode = conversation.brief().mode;
-  Question q{.role = "proposer",
-             .prompt = "proposer.md",
-             .schema = "proposer.json",
-             .limits = {.counts = {{"units",
-                                    {mode == Mode::kCrossover ? 0 : 1, conversation.settings().most_units}}}},
-             .knowledge = Knowledge::kUnits,
-             .temperature = conversation.settings().temperature};
+Question first_question(Interview& interview, const std::vector<lang::Program>& parents) {
+  const lang::Library& library = interview.tools().library;
+  const Mode mode = interview.brief().mode;
+  Question q{
+      .role = "proposer",
+      .prompt = "proposer.md",
+      .schema = "proposer.json",
+      .limits = {.counts = {{"units", {mode == Mode::kCrossover ? 0 : 1, interview.settings().most_units}}}},
+      .knowledge = Knowledge::kUnits,
+      .temperature = interview.settings().temperature};
   const auto allow_paths = [&](const char* field, std::size_t parent) {
     for (const edit::TreePlace& place : edit::places(parents[parent], library))
       q.limits.choices[field].push_back(place.path);
@@ -57,13 +57,13 @@ std::string title_and_idea(const std::string& description) {
 
 // Compares a proposal with Brief::proposals. Errors: "duplicate" if one is similar. Earlier attempts of this
 // task are not compared, since they are meant to be repaired.
-Result<bool> check_not_similar(Conversation& conversation, const Proposal& p) {
+Result<bool> check_not_similar(Interview& interview, const Proposal& p) {
   std::vector<std::string> known_descriptions;
-  for (const std::string& text : conversation.brief().proposals)
+  for (const std::string& text : interview.brief().proposals)
     known_descriptions.push_back(title_and_idea(text));
   const Nearest found = nearest(title_and_idea(describe(p)), known_descriptions);
-  if (found.index < 0 || found.similarity < conversation.settings().similar) return true;
-  const std::string& known = conversation.brief().proposals[static_cast<std::size_t>(found.index)];
+  if (found.index < 0 || found.similarity < interview.settings().similar) return true;
+  const std::string& known = interview.brief().proposals[static_cast<std::size_t>(found.index)];
   return fail("duplicate",
               fmt::format("this was proposed before (similarity {:.2f}): {}", found.similarity,
                           shortened(known.substr(0, known.find('\n')), kLongestTitle)),
@@ -77,34 +77,34 @@ bool is_refusal(const Error& e) {
 
 }  // namespace
 
-Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents) {
-  Question q = first_question(conversation, parents);
+Result<Accepted> find_proposal(Interview& interview, const std::vector<lang::Program>& parents) {
+  Question q = first_question(interview, parents);
   Error last_error;
-  for (int attempt = 0; attempt < conversation.settings().attempts; ++attempt) {
-    ++conversation.report().attempts;
+  for (int attempt = 0; attempt < interview.settings().attempts; ++attempt) {
+    ++interview.report().attempts;
     q.variant = attempt;  // so that a repeated request gets a new reply and not a recorded one
-    GABBRO_TRY(reply, conversation.ask(q));
+    GABBRO_TRY(reply, interview.ask(q));
     Accepted accepted;
     const auto verdict = [&]() -> Result<bool> {
       GABBRO_TRY(json, find_object(reply.text, prompt_file(q.schema)));
-      GABBRO_TRY(proposal, parse_proposal(json, conversation.settings().most_units));
-      conversation.report().reviews.clear();
-      conversation.report().title = proposal.title;
-      conversation.report().proposal = describe(proposal);
-      if (auto ok = check_not_similar(conversation, proposal); !ok) return ok;
-      GABBRO_TRY(base, prepare(proposal, conversation.brief().mode, parents, conversation.tools().library));
+      GABBRO_TRY(proposal, parse_proposal(json, interview.settings().most_units));
+      interview.report().reviews.clear();
+      interview.report().title = proposal.title;
+      interview.report().proposal = describe(proposal);
+      if (auto ok = check_not_similar(interview, proposal); !ok) return ok;
+      GABBRO_TRY(base, prepare(proposal, interview.brief().mode, parents, interview.tools().library));
       // Without a planner, nobody can rename the units later, so their names are checked now.
-      if (!asks_planner(conversation.settings(), conversation.brief().mode, proposal))
-        if (auto plan = make_plan(conversation, proposal, base); !plan)
+      if (!asks_planner(interview.settings(), interview.brief().mode, proposal))
+        if (auto plan = make_plan(interview, proposal, base); !plan)
           return fail("proposal", plan.error().message, plan.error().hint);
-      if (auto ok = pass_review(conversation, describe(proposal)); !ok) return ok;
+      if (auto ok = pass_review(interview, describe(proposal)); !ok) return ok;
       accepted = {std::move(proposal), std::move(base)};
       return true;
     }();
-    conversation.report_usable("proposer", reply, verdict.has_value());
-    conversation.report_step(
+    interview.report_usable("proposer", reply, verdict.has_value());
+    interview.report_step(
         "proposer", verdict ? StepKind::kPassed : StepKind::kRefused,
-        verdict ? conversation.report().title : verdict.error().code + ": " + verdict.error().message);
+        verdict ? interview.report().title : verdict.error().code + ": " + verdict.error().message);
     if (verdict) return accepted;
     last_error = verdict.error();
     if (!is_refusal(last_error)) return tl::unexpected(last_error);
@@ -121,7 +121,7 @@ Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lan
   }
   return fail(
       is(last_error, Cause::kJson) ? "proposal" : last_error.code,
-      fmt::format("{} attempts failed; the last one: {}", conversation.report().attempts, last_error.message),
+      fmt::format("{} attempts failed; the last one: {}", interview.report().attempts, last_error.message),
       last_error.hint);
 }
 

@@ -61,16 +61,16 @@ Result<bool> read_review(const std::string& json, const std::vector<record::Foun
 
 }  // namespace
 
-Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal) {
+Result<std::vector<record::Review>> review(Interview& interview, const std::string& proposal) {
   std::vector<record::Review> reviews;
   Error last_error;
-  find_nearest_papers(conversation, proposal);
-  const std::vector<record::FoundPaper>& papers = conversation.report().papers;
+  find_nearest_papers(interview, proposal);
+  const std::vector<record::FoundPaper>& papers = interview.report().papers;
   FieldLimits limits{.choices = {{"known", {""}}}};
   for (const record::FoundPaper& p : papers) limits.choices["known"].push_back(p.id);
-  for (int i = 0; i < conversation.settings().reviewers; ++i) {
+  for (int i = 0; i < interview.settings().reviewers; ++i) {
     record::Review review;
-    const auto reply = conversation.ask_object(
+    const auto reply = interview.ask_object(
         {.role = "reviewer",
          .prompt = "reviewer.md",
          .values = {{"proposal", quoted("proposal", proposal)}},
@@ -87,22 +87,22 @@ Result<std::vector<record::Review>> review(Conversation& conversation, const std
       last_error = reply.error();
     }
   }
-  if (reviews.empty() && conversation.settings().reviewers > 0)
+  if (reviews.empty() && interview.settings().reviewers > 0)
     return fail("review", "no valid review: " + last_error.message, last_error.hint);
   return reviews;
 }
 
-Result<bool> pass_review(Conversation& conversation, const std::string& proposal) {
-  GABBRO_TRY(reviews, review(conversation, proposal));
-  conversation.report().reviews = reviews;
+Result<bool> pass_review(Interview& interview, const std::string& proposal) {
+  GABBRO_TRY(reviews, review(interview, proposal));
+  interview.report().reviews = reviews;
   if (reviews.empty()) return true;
   std::string objections;
   for (const record::Review& r : reviews) objections += r.text;
-  const double rating = mean_rating(reviews, conversation.brief().reviewer_weights);
-  if (rating < conversation.settings().pass)
+  const double rating = mean_rating(reviews, interview.brief().reviewer_weights);
+  if (rating < interview.settings().pass)
     return fail("review", fmt::format("rated {:.1f}, but at least {:g} is needed:\n{}", rating,
-                                      conversation.settings().pass, objections));
-  if (!objections.empty()) conversation.values["objections"] = quoted("review", objections, kMostObjections);
+                                      interview.settings().pass, objections));
+  if (!objections.empty()) interview.values["objections"] = quoted("review", objections, kMostObjections);
   return true;
 }
 

@@ -6,7 +6,7 @@
 
 #include "agents/assemble.h"
 #include "agents/coder.h"
-#include "agents/conversation.h"
+#include "agents/interview.h"
 #include "agents/plan.h"
 #include "agents/proposal.h"
 
@@ -20,20 +20,20 @@ struct Accepted {
 
 /// Asks for proposals until one is readable, is not a duplicate, fits its place and passes review; each
 /// refusal goes back with its reasons. Makes at most AgentSettings::attempts attempts. `parents` are those of
-/// the brief, parsed. Fills attempts, title, proposal and reviews of the report, and the conversation's value
+/// the brief, parsed. Fills attempts, title, proposal and reviews of the report, and the interview's value
 /// "objections" with those of the reviews that passed. Errors: those of chat; after the last attempt its
 /// cause: "proposal", "duplicate" or "review".
-Result<Accepted> find_proposal(Conversation& conversation, const std::vector<lang::Program>& parents);
+Result<Accepted> find_proposal(Interview& interview, const std::vector<lang::Program>& parents);
 
 /// Asks AgentSettings::reviewers reviewers about a proposal, as text; they see the papers found for the task
 /// and the papers nearest to the proposal. A reviewer whose replies cannot be read abstains. Errors: those of
 /// chat; "review" if all abstain.
-Result<std::vector<record::Review>> review(Conversation& conversation, const std::string& proposal);
+Result<std::vector<record::Review>> review(Interview& interview, const std::string& proposal);
 
 /// Has a proposal, or a whole program, reviewed and fills the reviews of the report. The objections of
-/// reviews that pass become the conversation's value "objections". Errors: those of review(); "review", with
+/// reviews that pass become the interview's value "objections". Errors: those of review(); "review", with
 /// the objections, if the mean rating is below AgentSettings::pass.
-Result<bool> pass_review(Conversation& conversation, const std::string& proposal);
+Result<bool> pass_review(Interview& interview, const std::string& proposal);
 
 /// Returns the weighted mean rating, 0 without reviews. `weights` are those of the models by name, 1 for a
 /// model that is not listed. Each review has its model's weight divided by the model's number of reviews, so
@@ -50,7 +50,7 @@ struct Observation {
 
 /// Asks the observer how far `program`, with its `facts`, is from the proposal. Errors: those of chat;
 /// "observation" if its replies cannot be read.
-Result<Observation> observe(Conversation& conversation, const Proposal& proposal, const std::string& program,
+Result<Observation> observe(Interview& interview, const Proposal& proposal, const std::string& program,
                             const ir::Facts& facts);
 
 }  // namespace gabbro::agents

@@ -52,7 +52,7 @@ inline constexpr std::array<FailureRule, 12> kFailureRules{{
     {CallFailure::kFiltered, record::Cause::kChatReply, 0, NextAsked::kOtherModel, EndpointState::kWorks},
     {CallFailure::kDeclined, record::Cause::kChatReply, 0, NextAsked::kOtherModel, EndpointState::kWorks},
     {CallFailure::kRequest, record::Cause::kChatReply, 0, NextAsked::kOtherModel, EndpointState::kWorks},
-    // The conversation is shortened and asked again (agents/conversation.h).
+    // The conversation is shortened and asked again (agents/interview.h).
     {CallFailure::kContext, record::Cause::kChatContext, 0, NextAsked::kNobody, EndpointState::kWorks},
     {CallFailure::kKey, record::Cause::kChatKey, 0, NextAsked::kOtherEndpoint, EndpointState::kUnusable},
     {CallFailure::kMoney, record::Cause::kChatKey, 0, NextAsked::kOtherEndpoint, EndpointState::kUnusable},

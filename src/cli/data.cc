@@ -97,7 +97,8 @@ int run_data_info(const DataOptions& o) {
   else
     print_manifest(o.folder, corpus->manifest());
   if (o.verify && !o.json)
-    print("  every file matches its recorded hash, and held-out documents have the bytes of their text\n");
+    print(
+        "  every file matches its recorded hash, and held-out documents the recorded sizes of their text\n");
   return kValid;
 }
 
@@ -107,11 +108,11 @@ void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
   for (const data::SplitInfo& split : corpus.splits) {
     if (split.name == "train" &&
         static_cast<double>(tokens) > kMaxReadings * static_cast<double>(split.tokens))
-      print(stderr, "the corpus has {} training tokens: a run of {} reads them {:.1f} times\n",
+      print(stderr, "the corpus has {} training tokens; a run of {} tokens reads them {:.1f} times\n",
             human(static_cast<double>(split.tokens)), human(static_cast<double>(tokens)),
             static_cast<double>(tokens) / static_cast<double>(split.tokens));
     if (split.name == "valid" && (split.bytes < kMinBytes || split.documents < kMinDocuments))
-      print(stderr, "{} held out in {} documents: on so little text, designs differ in score by chance\n",
+      print(stderr, "only {} in {} documents are held out: on so little text, scores differ by chance\n",
             human(static_cast<double>(split.bytes)) + "B", split.documents);
   }
 }

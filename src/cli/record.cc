@@ -14,7 +14,7 @@
 #include "campaign/record_text.h"
 #include "campaign/report.h"
 #include "chat/call_log.h"
-#include "chat/conversation.h"
+#include "chat/transcript.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/terminal.h"
@@ -149,7 +149,7 @@ Result<std::string> conversation_text(const store::Store& store, const Target& t
     return fail("usage", fmt::format("design {} was not written by agents", target.design),
                 "only designs of the agents and direct strategies have a conversation");
   GABBRO_TRY(log, chat::CallLog::read(target.dir + "/calls.db"));
-  return chat::conversation_text(*log, row.created.task);
+  return chat::transcript(*log, row.created.task);
 }
 
 }  // namespace
@@ -280,7 +280,7 @@ int run_report(const RecordCommand& c) {
   }
   const auto html = campaign::report_html(
       *store, target->dir,
-      [&](std::int64_t task) { return log ? chat::conversation_text(**log, task) : std::string(); }, study);
+      [&](std::int64_t task) { return log ? chat::transcript(**log, task) : std::string(); }, study);
   if (!html) return failed("report", with_file(store->path(), html.error()));
   const std::string out = c.out.empty() ? target->dir + "/report.html" : c.out;
   if (const std::filesystem::path folder = std::filesystem::path(out).parent_path(); !folder.empty()) {

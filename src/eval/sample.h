@@ -26,7 +26,7 @@ struct SampleCandidate {
 /// remaining tokens. Logits must be finite. O(V log V).
 std::vector<SampleCandidate> candidates(const std::vector<float>& logits, const SampleOptions& options);
 
-/// Draws one of the candidates by its probability.
+/// Draws one of the candidates with its probability.
 std::int64_t sample(const std::vector<float>& logits, const SampleOptions& options, Random& random);
 
 }  // namespace gabbro::eval

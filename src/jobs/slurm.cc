@@ -385,12 +385,13 @@ class SlurmExecutor : public Executor {
 
   // Returns true if the batch does not have to wait: it is tried again in another form, or given up.
   bool handle_refusal(Waiting& waiting, const Error& error, JobEvents& events) {
-    const Refusal refusal = refusal_of(error);
+    const SubmitFailure refusal = submit_failure_of(error);
     const auto excludes = [](const std::string& option) { return option.starts_with("--exclude="); };
-    if (refusal == Refusal::kOtherNodes && std::erase_if(waiting.options, excludes) > 0) return true;
+    if (refusal == SubmitFailure::kNoNodesLeft && std::erase_if(waiting.options, excludes) > 0) return true;
     const bool has_jobs = std::any_of(entries_.begin(), entries_.end(),
                                       [](const auto& item) { return is_active(item.second.slurm.state); });
-    if (refusal == Refusal::kNoAnswer || (refusal == Refusal::kFull && has_jobs)) return false;
+    if (refusal == SubmitFailure::kNoAnswer || (refusal == SubmitFailure::kQueueFull && has_jobs))
+      return false;
     events.error = error;
     events.error->hint =
         fmt::format("change {}/slurm.toml, then continue with `gabbro resume {}`; nothing was lost",
@@ -521,7 +522,7 @@ class SlurmExecutor : public Executor {
       // A job that was cancelled or preempted while it waited says nothing about the cluster.
       if (state != "CANCELLED" && state != "PREEMPTED") wait_after_lost_start(entry, cause, events);
       end_without_result(entry, JobEnd::Kind::kCluster, cause, events);
-    } else if (state.empty() || is_by_cluster(state)) {
+    } else if (state.empty() || is_ended_by_cluster(state)) {
       end_without_result(entry, JobEnd::Kind::kCluster, fmt::format("{}{}", reported, on_node(entry)),
                          events);
     } else {

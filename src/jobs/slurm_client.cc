@@ -91,7 +91,7 @@ bool is_active(const std::string& state) {
                     "REQUEUE_HOLD", "REQUEUE_FED", "SIGNALING", "STAGE_OUT", "STOPPED", "SPECIAL_EXIT"});
 }
 
-bool is_by_cluster(const std::string& state) {
+bool is_ended_by_cluster(const std::string& state) {
   return is_one_of(state, {"NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "CANCELLED", "TIMEOUT", "DEADLINE",
                            "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL"});
 }
@@ -161,30 +161,30 @@ void SlurmClient::cancel(const std::vector<std::string>& options) {
   static_cast<void>(run("scancel", options));
 }
 
-Refusal refusal_of(const Error& error) {
+SubmitFailure submit_failure_of(const Error& error) {
   struct Row {
     std::string_view message;
-    Refusal refusal;
+    SubmitFailure refusal;
   };
-  constexpr Row kRows[] = {{"Unable to contact", Refusal::kNoAnswer},
-                           {"timed out", Refusal::kNoAnswer},
-                           {"no answer within", Refusal::kNoAnswer},
-                           {"Connection refused", Refusal::kNoAnswer},
-                           {"onnection failure", Refusal::kNoAnswer},
-                           {"Zero Bytes were transmitted", Refusal::kNoAnswer},
-                           {"Resource temporarily unavailable", Refusal::kNoAnswer},
-                           {"temporarily unable", Refusal::kNoAnswer},
-                           {"temporarily in a maintenance", Refusal::kNoAnswer},
-                           {"not connected", Refusal::kNoAnswer},
-                           {"Message receive failure", Refusal::kNoAnswer},
-                           {"standby", Refusal::kNoAnswer},
-                           {"ackup controller", Refusal::kNoAnswer},
-                           {"submit limit", Refusal::kFull},
-                           {"MaxSubmit", Refusal::kFull},
-                           {"Requested node configuration is not available", Refusal::kOtherNodes}};
+  constexpr Row kRows[] = {{"Unable to contact", SubmitFailure::kNoAnswer},
+                           {"timed out", SubmitFailure::kNoAnswer},
+                           {"no answer within", SubmitFailure::kNoAnswer},
+                           {"Connection refused", SubmitFailure::kNoAnswer},
+                           {"onnection failure", SubmitFailure::kNoAnswer},
+                           {"Zero Bytes were transmitted", SubmitFailure::kNoAnswer},
+                           {"Resource temporarily unavailable", SubmitFailure::kNoAnswer},
+                           {"temporarily unable", SubmitFailure::kNoAnswer},
+                           {"temporarily in a maintenance", SubmitFailure::kNoAnswer},
+                           {"not connected", SubmitFailure::kNoAnswer},
+                           {"Message receive failure", SubmitFailure::kNoAnswer},
+                           {"standby", SubmitFailure::kNoAnswer},
+                           {"ackup controller", SubmitFailure::kNoAnswer},
+                           {"submit limit", SubmitFailure::kQueueFull},
+                           {"MaxSubmit", SubmitFailure::kQueueFull},
+                           {"Requested node configuration is not available", SubmitFailure::kNoNodesLeft}};
   for (const Row& row : kRows)
     if (error.message.find(row.message) != std::string::npos) return row.refusal;
-  return Refusal::kFinal;
+  return SubmitFailure::kPermanent;
 }
 
 }  // namespace gabbro::jobs

@@ -12,7 +12,7 @@ namespace gabbro::jobs {
 
 /// A task of an array, as squeue lists it.
 struct SlurmJobState {
-  std::string array, batch;  // number of the array, and the batch that its comment names
+  std::string array, batch;  // number of the array; the batch, as given to sbatch in --comment
   int index = 0;
   std::string state;   // RUNNING, PENDING, COMPLETED, NODE_FAIL ...
   std::string node;    // first node that runs it
@@ -21,8 +21,9 @@ struct SlurmJobState {
 
 /// Returns true for the states in which a job waits, runs, or is about to.
 bool is_active(const std::string& state);
-/// Returns true for the states that say nothing about the job itself: the cluster ended it.
-bool is_by_cluster(const std::string& state);
+/// Returns true for the states of jobs that Slurm or a person ended (node failure, preemption, cancellation,
+/// time limit), which say nothing about the job's program.
+bool is_ended_by_cluster(const std::string& state);
 
 /// Slurm's programs, as found in PATH. A call that takes longer than a minute is given up.
 class SlurmClient {
@@ -35,8 +36,8 @@ class SlurmClient {
   Result<std::string> submit(const std::vector<std::string>& options, const std::string& script);
   /// Lists all jobs of this name, including those that ended in the last minutes. Errors: "jobs".
   Result<std::vector<SlurmJobState>> list(const std::string& name);
-  /// Cancels by these options of scancel. Jobs that are gone are no error, and others are tried again by the
-  /// caller, so nothing is returned.
+  /// Cancels by these options of scancel. Reports no errors: jobs may be gone already, and the caller tries
+  /// again for the others.
   void cancel(const std::vector<std::string>& options);
 
   /// Returns the number of calls of each program.
@@ -50,13 +51,13 @@ class SlurmClient {
   std::map<std::string, int> calls_;
 };
 
-/// The prospects of a submission that sbatch has refused, if it is repeated later.
-enum class Refusal : std::uint8_t {
-  kFinal,       // it will be refused again
-  kNoAnswer,    // the controller did not answer; it may have accepted the job
-  kFull,        // the user has as many jobs as allowed
-  kOtherNodes,  // no node remains beside the excluded ones
+/// The reason for which a submission failed. It decides whether it is repeated.
+enum class SubmitFailure : std::uint8_t {
+  kPermanent,    // it will be refused again
+  kNoAnswer,     // the controller did not answer; it may have accepted the job
+  kQueueFull,    // the user has as many jobs as allowed
+  kNoNodesLeft,  // no node remains beside the excluded ones
 };
-Refusal refusal_of(const Error& error);
+SubmitFailure submit_failure_of(const Error& error);
 
 }  // namespace gabbro::jobs

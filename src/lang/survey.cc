@@ -6,19 +6,23 @@
 
 namespace gabbro::lang {
 
-// Returns nullopt for a value that is no tensor, or has an axis without a name in scope.
+// The name that every program gives to the width of its residual stream.
+constexpr const char* kWidthName = "D";
+
+// Returns nullopt for a value that is not a tensor, or has an axis without a name in scope.
 std::optional<NamedType> Elaborator::name_type(const Value& value) {
   if (value.kind != Value::Kind::kTensor || value.node < 0) return {};
   const ir::Type type = graph().node(value.body, value.node).type;
   NamedType named;
-  // A value created in a completed scan has one value per position.
-  named.time = !in_scan() && (type.time() || value.body != 0);
+  // Outside of its scan, a value of a step (of any body but 0, the model's) has a time axis.
+  const bool is_of_step = value.body != 0;
+  named.time = !in_scan() && (type.time() || is_of_step);
   named.past = type.past();
   named.window = type.window;
   for (const AxisId axis : type.axes) {
-    if (axis < ir::kFirstAxis) continue;
+    if (axis < ir::kFirstAxis) continue;  // t and s, as above
     if (axis == frame().width) {
-      named.axes.emplace_back("D");
+      named.axes.emplace_back(kWidthName);
       continue;
     }
     const auto known = std::find_if(frame().names.begin(), frame().names.end(), [&](const Binding& b) {
@@ -71,7 +75,7 @@ void Elaborator::survey(const Stmt& stmt) {
 void Elaborator::survey(const Expr& expr, const Value& value) {
   auto& sites = options_.survey->exprs;
   const auto same = [&](const Survey::ExprSite& site) { return site.expr == &expr; };
-  if (std::any_of(sites.rbegin(), sites.rend(), same)) return;
+  if (std::any_of(sites.rbegin(), sites.rend(), same)) return;  // repetitions are recent
   if (auto type = name_type(value)) sites.push_back({&expr, surveyed_stmt_, std::move(*type)});
 }
 

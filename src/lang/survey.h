@@ -1,5 +1,5 @@
-// Collects what the checker knows about every place of a unit: the names in scope at its statements and the
-// types of its expressions.
+// Collects what the checker knows about every place of a unit, for edits: the names in scope at its
+// statements and the types of its expressions.
 #pragma once
 
 #include <cstdint>

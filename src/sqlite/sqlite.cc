@@ -24,15 +24,17 @@ constexpr int kPrimaryCode = 0xff;
 constexpr const char* kDamaged =
     "the file is damaged: restore a copy, or save what can be read with `sqlite3 FILE .recover`";
 
+std::string path_of(sqlite3* handle) {
+  const char* path = sqlite3_db_filename(handle, "main");
+  return path == nullptr ? "database" : path;
+}
+
 // Throws the last error of a query.
 [[noreturn]] void throw_damaged(sqlite3* handle) {
-  const char* path = sqlite3_db_filename(handle, "main");
   const int kind = sqlite3_errcode(handle) & kPrimaryCode;
   const bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
-  throw Damaged({"store",
-                 fmt::format("{}: {}", path == nullptr ? "database" : path, sqlite3_errmsg(handle)),
-                 damaged ? kDamaged : "",
-                 {}});
+  throw Damaged(
+      {"store", fmt::format("{}: {}", path_of(handle), sqlite3_errmsg(handle)), damaged ? kDamaged : "", {}});
 }
 
 // Returns true if no process can write a database: its folder or file is not writable, and no write-ahead log
@@ -174,5 +176,7 @@ std::string Rows::text(int column) const {
              ? std::string()
              : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
+
+std::string Rows::path() const { return path_of(sqlite3_db_handle(statement_)); }
 
 }  // namespace gabbro::sqlite

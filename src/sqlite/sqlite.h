@@ -75,6 +75,8 @@ class Rows {
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] std::string text(int column) const;
+  /// Returns the path of the file that is read.
+  [[nodiscard]] std::string path() const;
 
  private:
   sqlite3_stmt* statement_;

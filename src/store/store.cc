@@ -8,7 +8,7 @@
 
 #include "base/damaged.h"
 #include "sqlite/sqlite.h"
-#include "store/fold.h"
+#include "store/tables.h"
 
 namespace gabbro::store {
 
@@ -50,10 +50,10 @@ Result<bool> has_record(Connection& db, const std::string& path) {
   return true;
 }
 
-constexpr const char* kRestore = "the file is damaged, or another program wrote to it; restore a copy";
 constexpr const char* kSessionIndex =
     "CREATE INDEX IF NOT EXISTS event_session ON event (id) WHERE kind = 'session'";
-// `design_row` reads the first columns of these three, which are the same.
+// The first 19 columns of these three queries are the same; `design_row` reads them. Columns named `event`,
+// `begun` and `ended` hold ids of events, or 0.
 constexpr const char* kDesigns =
     "SELECT id, attempt, name, hash, fingerprint, origin, strategy, op, mode, description, parent, "
     "second_parent, species, train_flops, decode_flops, state_bytes, time, rung, bits FROM design ORDER BY "
@@ -68,14 +68,20 @@ constexpr const char* kBest =
     "design d ON d.id = s.design "
     "WHERE s.rung = ? AND s.bits IS NOT NULL ORDER BY s.bits, s.design LIMIT ?";
 
-// Parses a word of a table. An unknown word means that the file is damaged.
-template <record::Spelled E>
-E parsed_word(const std::string& word) {
-  if (const auto value = record::parse_word<E>(word)) return *value;
+// Reports rows that do not fit together. The store wrote all of them, so the file is damaged.
+[[noreturn]] void throw_damaged(const std::string& path, const std::string& what) {
   throw Damaged({"store",
-                 fmt::format("unknown {} '{}' in its tables", record::Spelling<E>::kWhat, word),
-                 kRestore,
+                 fmt::format("{}: {}", path, what),
+                 "the file is damaged, or another program wrote to it; restore a copy",
                  {}});
+}
+
+// Parses the word in a column of a table.
+template <record::Spelled E>
+E parsed_word(const Rows& r, int column) {
+  if (const auto value = record::parse_word<E>(r.text(column))) return *value;
+  throw_damaged(r.path(),
+                fmt::format("unknown {} '{}' in a table", record::Spelling<E>::kWhat, r.text(column)));
 }
 
 DesignRow design_row(const Rows& r) {
@@ -83,9 +89,9 @@ DesignRow design_row(const Rows& r) {
   DesignCreated& d = out.created;
   d.id = r.integer(0), d.attempt = r.integer(1);
   d.name = r.text(2), d.hash = r.text(3), d.fingerprint = r.text(4);
-  d.origin = parsed_word<record::Origin>(r.text(5)), d.strategy = r.text(6);
-  if (const std::string op = r.text(7); !op.empty()) d.provenance.op = parsed_word<record::Operator>(op);
-  if (const std::string mode = r.text(8); !mode.empty()) d.provenance.mode = parsed_word<record::Mode>(mode);
+  d.origin = parsed_word<record::Origin>(r, 5), d.strategy = r.text(6);
+  if (!r.text(7).empty()) d.provenance.op = parsed_word<record::Operator>(r, 7);
+  if (!r.text(8).empty()) d.provenance.mode = parsed_word<record::Mode>(r, 8);
   d.provenance.description = r.text(9);
   d.parent = r.integer(10), d.second_parent = r.integer(11);
   d.species = r.text(12);
@@ -119,11 +125,11 @@ std::vector<TrialRow> trial_rows(Rows r) {
                .design = r.integer(1),
                .rung = static_cast<int>(r.integer(2)),
                .seed = static_cast<std::uint64_t>(r.integer(3)),
-               .purpose = parsed_word<record::Purpose>(r.text(4)),
+               .purpose = parsed_word<record::Purpose>(r, 4),
                .rate = r.real(18)};
-    if (const std::string status = r.text(5); status != "running") {
-      t.status = parsed_word<record::Status>(status);
-      t.end = parsed_word<record::RunEnd>(r.text(6));
+    if (r.text(5) != "running") {
+      t.status = parsed_word<record::Status>(r, 5);
+      t.end = parsed_word<record::RunEnd>(r, 6);
     }
     t.cause = r.text(7);
     t.time_begun = r.real(8), t.time_ended = r.real(9), t.seconds = r.real(10);
@@ -140,21 +146,17 @@ std::vector<Store::Count> count_rows(Rows rows) {
   return out;
 }
 
-// Reports rows that do not fit together. The store wrote all of them, so the file is damaged.
-[[noreturn]] void damaged(const Connection& db, const std::string& what) {
-  throw Damaged({"store", fmt::format("{}: {}", db.path(), what), kRestore, {}});
-}
-
 // Parses `text` as an event of `kind`, which must be one of E. Both are columns of row `id`.
 template <class E>
 E event_of(const Connection& db, std::int64_t id, const std::string& kind, const std::string& text) {
   auto event = parse_event(kind, text);
-  if (!event) damaged(db, fmt::format("event {}: {}", id, event.error().message));
+  if (!event) throw_damaged(db.path(), fmt::format("event {}: {}", id, event.error().message));
   if constexpr (std::is_same_v<E, Event>) {
     return std::move(*event);
   } else {
     if (!std::holds_alternative<E>(*event))
-      damaged(db, fmt::format("event {} is a {}, but its tables say a {}", id, kind, E::kKind));
+      throw_damaged(db.path(), fmt::format("event {} is of kind '{}', but a table refers to it as '{}'", id,
+                                           kind, E::kKind));
     return std::get<E>(std::move(*event));
   }
 }
@@ -163,7 +165,7 @@ E event_of(const Connection& db, std::int64_t id, const std::string& kind, const
 template <class E>
 E event_at(Connection& db, std::int64_t id) {
   Rows rows = db.rows("SELECT kind, data FROM event WHERE id = ?", id);
-  if (!rows.next()) damaged(db, fmt::format("event {} is missing", id));
+  if (!rows.next()) throw_damaged(db.path(), fmt::format("event {} is missing", id));
   return event_of<E>(db, id, rows.text(0), rows.text(1));
 }
 
@@ -187,7 +189,7 @@ Result<Store> Store::open(const std::string& path) {
     return tl::unexpected(ok.error());
   if (!known) {
     const std::string tables =
-        std::string(kEventTable) + kFoldTables +
+        std::string(kEventTable) + kResetTables +
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};", kApplication, kSchema);
     if (auto ok = in_transaction(*connection, [&] { return connection->script(tables); }); !ok)
       return tl::unexpected(ok.error());
@@ -223,7 +225,7 @@ Result<bool> Store::append(const std::vector<Event>& events) {
                            to_json(event));
           !ok)
         return ok;
-      if (auto ok = fold(db, db.last_id(), time, event); !ok) return ok;
+      if (auto ok = apply_to_tables(db, db.last_id(), time, event); !ok) return ok;
     }
     return true;
   });
@@ -232,13 +234,14 @@ Result<bool> Store::append(const std::vector<Event>& events) {
 Result<bool> Store::rebuild() {
   Connection& db = *db_->connection;
   return in_transaction(db, [&]() -> Result<bool> {
-    if (auto ok = db.script(std::string(kFoldTables)); !ok) return ok;
+    if (auto ok = db.script(std::string(kResetTables)); !ok) return ok;
     Rows rows = db.rows("SELECT id, time, kind, data FROM event ORDER BY id");
     while (rows.next()) {
       auto event = parse_event(rows.text(2), rows.text(3));
-      auto folded = event ? fold(db, rows.integer(0), rows.real(1), *event) : tl::unexpected(event.error());
-      if (!folded)
-        return fail("store", fmt::format("event {}: {}", rows.integer(0), folded.error().message),
+      const auto applied =
+          event ? apply_to_tables(db, rows.integer(0), rows.real(1), *event) : tl::unexpected(event.error());
+      if (!applied)
+        return fail("store", fmt::format("event {}: {}", rows.integer(0), applied.error().message),
                     "the record was modified by another program; its tables were left unchanged");
     }
     return true;
@@ -333,12 +336,13 @@ std::vector<TaskRow> Store::tasks() const {
     t.ended = rows.integer(1) > 0;
     if (t.ended) {
       auto report = parse_task_report(event_at<TaskEnded>(db, rows.integer(1)).report);
-      if (!report) damaged(db, fmt::format("event {}: {}", rows.integer(1), report.error().message));
+      if (!report)
+        throw_damaged(db.path(), fmt::format("event {}: {}", rows.integer(1), report.error().message));
       t.report = std::move(*report);
     }
     t.time_begun = rows.real(2), t.time_ended = rows.real(3);
     t.design = rows.integer(4);
-    t.refused = parsed_word<record::Cause>(rows.text(5));
+    t.refused = parsed_word<record::Cause>(rows, 5);  // "" is the word of kNone
   }
   return out;
 }

@@ -8,7 +8,7 @@
 #include "campaign/agents_text.h"
 #include "campaign/design_view.h"
 #include "chat/call_log.h"
-#include "chat/conversation.h"
+#include "chat/transcript.h"
 #include "evolve/depth.h"
 #include "lang/check.h"
 #include "lang/lexer.h"
@@ -307,7 +307,7 @@ Result<std::string> conversation_json(const CampaignView& view, std::int64_t des
                 "only designs of the agents and direct strategies have a conversation");
   GABBRO_TRY(log, chat::CallLog::read(view.dir + "/calls.db"));
   constexpr std::size_t kMost = 2 << 20;  // bytes
-  std::string text = chat::conversation_text(*log, row.created.task);
+  std::string text = chat::transcript(*log, row.created.task);
   const bool is_cut = text.size() > kMost;
   if (is_cut) text.resize(kMost);
   return text_of({{"text", shown(text)}, {"cut", is_cut}});

@@ -17,7 +17,7 @@
 #include "campaign/report.h"
 #include "campaign/report_style.h"
 #include "chat/call_log.h"
-#include "chat/conversation.h"
+#include "chat/transcript.h"
 #include "web/assets.h"
 #include "web/guard.h"
 #include "web/pages.h"
@@ -230,7 +230,7 @@ void Server::Parts::report(const Request& request, Response& out) {
   if (!store) return answer_error(out, 404, store.error());
   const auto log = chat::CallLog::read(c->dir() + "/calls.db");
   const auto html = campaign::report_html(*store, c->dir(), [&](std::int64_t task) {
-    return log ? chat::conversation_text(**log, task) : std::string();
+    return log ? chat::transcript(**log, task) : std::string();
   });
   if (!html) return answer_error(out, 404, html.error());
   out.set_header("Content-Disposition", "attachment; filename=\"" + c->key() + ".html\"");

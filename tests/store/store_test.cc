@@ -279,8 +279,8 @@ TEST_F(StoreTest, RefusesEventsThatDoNotFollow) {
   EXPECT_EQ(everything(s), before);
 
   ASSERT_TRUE(s.append({done(1, 1.5), Promoted{.design = 1, .rung = 1, .reason = ""}}).has_value());
-  expect_refused(s.append(done(1, 1.2)), "trial 1 already has a result (done)");
-  expect_refused(s.append(first_trial()), "trial 1 has already ended (done)");
+  expect_refused(s.append(done(1, 1.2)), "run 1 already has a result (done)");
+  expect_refused(s.append(first_trial()), "run 1 has already ended (done)");
   expect_refused(s.append(Promoted{.design = 1, .rung = 1, .reason = ""}),
                  "design 1 was already promoted to rung 1");
   EXPECT_DOUBLE_EQ(s.result(1)->bits_per_byte, 1.5);

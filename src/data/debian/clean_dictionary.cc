@@ -143,7 +143,7 @@ Result<bool> clean(const Files& files, const Emit& emit, bool is_webster) {
     const std::string body = path.substr(0, path.size() - kIndex.size()) + ".dict.dz";
     const auto packed = files.find(body);
     if (packed == files.end()) return fail("format", fmt::format("{} is missing next to {}", body, path));
-    GABBRO_TRY(text, unpack(packed->second, body));
+    GABBRO_TRY(text, decompressed(packed->second, body));
     DocumentJoiner documents(emit, kEntriesBytes);
     for (const auto& [offset, length] : entry_spans(index)) {
       if (offset > text.size() || length > text.size() - offset)

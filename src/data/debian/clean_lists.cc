@@ -107,7 +107,7 @@ Result<bool> clean_fortunes(const Files& files, const Emit& emit) {
 
 Result<bool> clean_text(const Files& files, const Emit& emit) {
   for (const auto& [path, content] : files) {
-    GABBRO_TRY(text, unpack(content, path));
+    GABBRO_TRY(text, decompressed(content, path));
     std::string out;
     for_each_line(text, [&](std::string_view raw) {
       const std::string line = plain_line(raw);

@@ -58,7 +58,8 @@ Result<std::vector<std::string>> blocks_of(std::string_view table, std::string_v
     if (std::uint64_t{from} + size > packed.size())
       return fail("format", fmt::format("{}: block {} ends at byte {} of {}", path, out.size(),
                                         std::uint64_t{from} + size, packed.size()));
-    GABBRO_TRY(block, inflate(packed.substr(from, size), number_at<std::uint32_t>(table, at + 8), path));
+    GABBRO_TRY(block,
+               zlib_decompressed(packed.substr(from, size), number_at<std::uint32_t>(table, at + 8), path));
     out.push_back(std::move(block));
   }
   return out;

@@ -91,10 +91,10 @@ Result<Files> read_package(const std::string& path, const std::function<bool(con
               "remove the file, so that it is downloaded again");
 }
 
-Result<std::string> unpack(const std::string& bytes, const std::string& name) {
+Result<std::string> decompressed(const std::string& bytes, const std::string& name) {
   if (bytes.empty()) return bytes;
   const Archive raw(archive_read_new());
-  // With other filters, such as uuencode, an attachment in a text would replace the text.
+  // Other filters, such as uuencode, would return an attachment of a text instead of the text.
   archive_read_support_filter_gzip(raw.get());
   archive_read_support_filter_xz(raw.get());
   archive_read_support_filter_bzip2(raw.get());
@@ -106,12 +106,14 @@ Result<std::string> unpack(const std::string& bytes, const std::string& name) {
   return rest_of_entry(raw.get(), name);
 }
 
-Result<std::string> inflate(std::string_view bytes, std::size_t size, const std::string& name) {
+Result<std::string> zlib_decompressed(std::string_view bytes, std::size_t size, const std::string& name) {
   std::string out(size, '\0');
   uLongf got = size;
   const int status = ::uncompress(reinterpret_cast<Bytef*>(out.data()), &got,
                                   reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-  if (status != Z_OK || got != size)
+  if (status != Z_OK)
+    return fail("format", fmt::format("{}: a block of {} bytes is damaged", name, bytes.size()));
+  if (got != size)
     return fail("format", fmt::format("{}: a block of {} bytes unpacks to {} instead of {}", name,
                                       bytes.size(), got, size));
   return out;

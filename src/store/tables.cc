@@ -1,4 +1,4 @@
-#include "store/fold.h"
+#include "store/tables.h"
 
 #include <fmt/format.h>
 
@@ -19,10 +19,10 @@ const char* const kEventTable = R"(
 CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 )";
 
-// `event` and `ended` are rows of the table of events, which alone holds programs, curves and whole results.
-// `score` has a row for every design and rung with a trial. Its bits are NULL until one of these trials is
-// done, so that the index holds only what can be ranked.
-const char* const kFoldTables = R"(
+// `event`, `begun` and `ended` are ids of rows of the table of events, which alone holds programs, curves and
+// whole results. `score` has a row for every design and rung with a trial. Its bits are NULL until one of
+// these trials is done, so that the index holds only what can be ranked.
+const char* const kResetTables = R"(
 DROP TABLE IF EXISTS design;
 CREATE TABLE design (id INTEGER PRIMARY KEY, event INTEGER, time REAL, attempt INTEGER, name TEXT, hash TEXT, fingerprint TEXT,
   origin TEXT, strategy TEXT, op TEXT, mode TEXT, description TEXT, parent INTEGER, second_parent INTEGER, species TEXT, train_flops REAL, decode_flops REAL, state_bytes REAL,
@@ -158,12 +158,12 @@ Result<bool> restart_trial(const EventContext& c, const TrialBegun& e) {
   Rows rows = c.db.rows("SELECT status, design, rung, seed, purpose, rate FROM trial WHERE id = ?", e.id);
   rows.next();
   if (rows.text(0) != "running")
-    return does_not_follow(fmt::format("trial {} has already ended ({})", e.id, rows.text(0)));
+    return does_not_follow(fmt::format("run {} has already ended ({})", e.id, rows.text(0)));
   if (rows.integer(1) != e.design || rows.integer(2) != e.rung ||
       rows.integer(3) != static_cast<std::int64_t>(e.seed) || rows.text(4) != record::word_of(e.purpose) ||
       rows.real(5) != e.rate)
     return does_not_follow(
-        fmt::format("trial {} restarts as another one: design {} at rung {} instead of design {} at rung {}",
+        fmt::format("run {} restarts as another one: design {} at rung {} instead of design {} at rung {}",
                     e.id, e.design, e.rung, rows.integer(1), rows.integer(2)));
   return c.db.run("UPDATE trial SET time_begun = ? WHERE id = ?", c.time, e.id);
 }
@@ -209,19 +209,19 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
   bool by_hand = false;
   {
     Rows rows = c.db.rows("SELECT status, design, rung, purpose FROM trial WHERE id = ?", e.id);
-    if (!rows.next()) return does_not_follow(fmt::format("result of unknown trial {}", e.id));
+    if (!rows.next()) return does_not_follow(fmt::format("result of unknown run {}", e.id));
     if (rows.text(0) != "running")
-      return does_not_follow(fmt::format("trial {} already has a result ({})", e.id, rows.text(0)));
+      return does_not_follow(fmt::format("run {} already has a result ({})", e.id, rows.text(0)));
     design = rows.integer(1), rung = rows.integer(2);
     by_hand = rows.text(3) == record::word_of(record::Purpose::kByHand);
   }
   const auto result = parse_result(e.result);
-  if (!result) return does_not_follow(fmt::format("trial {}: {}", e.id, result.error().message));
+  if (!result) return does_not_follow(fmt::format("run {}: {}", e.id, result.error().message));
   const TrialResult& r = *result;
   const bool done = r.status == record::Status::kDone;
   if (!done && r.status != record::Status::kRefused && r.status != record::Status::kFailed &&
       r.status != record::Status::kHurdle)
-    return does_not_follow(fmt::format("trial {}: status '{}' is not a final status", e.id, r.status));
+    return does_not_follow(fmt::format("run {}: status '{}' is not a final status", e.id, r.status));
   if (auto ok = c.db.run(
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
           "bits = ?, bits_low = ?, bits_high = ?, last_loss = ?, tokens_per_second = ?, params = ?, "
@@ -305,7 +305,7 @@ Result<bool> apply(const EventContext& c, const Profiled& e) {
 
 }  // namespace
 
-Result<bool> fold(Connection& db, std::int64_t event_id, double time, const Event& event) {
+Result<bool> apply_to_tables(Connection& db, std::int64_t event_id, double time, const Event& event) {
   if (event_id == 1 && !std::holds_alternative<CampaignBegun>(event))
     return does_not_follow(
         fmt::format("a record must start with its campaign, not with a {}", kind_of(event)));

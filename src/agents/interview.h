@@ -1,4 +1,4 @@
-// The conversations of one task: fills prompts, counts replies, and asks again if a reply cannot be read.
+// Asks the roles of one task: fills prompts, counts replies, and asks again if a reply cannot be read.
 #pragma once
 
 #include <functional>
@@ -28,13 +28,13 @@ struct Question {
   double temperature = 0.2;
 };
 
-/// Asks the roles of one task. Each question is a request of its own, without the earlier ones; questions
-/// share the brief and `values`. Not thread-safe. The code of an error is a cause of the task's failure
-/// (TaskReport::cause), unless the caller goes on without the reply, as find_literature does.
-class Conversation {
+/// The questions of one task to its roles. Each is a request of its own, without the earlier ones; they share
+/// the brief and `values`. Not thread-safe. An error ends the task, and its code becomes TaskReport::cause,
+/// unless the caller continues without the reply, as find_literature does.
+class Interview {
  public:
   /// All three arguments must outlive this object. Calls, tokens, cost and seconds are added to `report`.
-  Conversation(const Brief& brief, const Tools& tools, record::TaskReport& report);
+  Interview(const Brief& brief, const Tools& tools, record::TaskReport& report);
 
   [[nodiscard]] const Brief& brief() const { return brief_; }
   [[nodiscard]] const Tools& tools() const { return tools_; }
@@ -53,15 +53,16 @@ class Conversation {
   /// once, at the end of the task.
   void count_failed_calls();
 
-  /// Reads a JSON object, with the types of the question's schema where these are clear (find_object); an
-  /// error refuses it. `is_last` is true if the question will not be asked again.
+  /// Reads the JSON object of a reply. Its values have been converted to the types of the schema where
+  /// possible (find_object). An error refuses the reply. After the last try (`is_last`), the reader may
+  /// repair what it would otherwise refuse.
   using ReadObject = std::function<Result<bool>(const std::string& json, bool is_last)>;
-  /// Asks for a JSON object and passes it to `read`. A reply that cannot be read goes back with the reason,
-  /// at most twice, and no more once the model repeats its previous reply. Errors: those of chat; the code
-  /// `cause` with the last reason.
+  /// Asks for a JSON object and passes it to `read`. A reply that cannot be read is sent back with the
+  /// reason, at most twice, and no longer once the model repeats itself. Errors: those of chat; the code
+  /// `cause`, with the last reason, if no reply could be read.
   Result<chat::Reply> ask_object(Question question, const std::string& cause, const ReadObject& read);
 
-  /// Reports whether a reply was usable, for the choice of models.
+  /// Reports whether a reply was usable, so that better models are chosen more often.
   void report_usable(const std::string& role, const chat::Reply& reply, bool usable) {
     tools_.chat.report_worth(role, reply, usable ? 1 : 0);
   }
@@ -71,7 +72,7 @@ class Conversation {
 
   /// Values that several prompts share (parents, directions, literature, ...). Roles add their own.
   PromptValues values{};
-  std::vector<Excerpt> literature{};  // of TaskReport::papers
+  std::vector<Excerpt> literature{};  // the excerpts of the papers in TaskReport::papers
 
  private:
   chat::ChatRequest request(const Question& question, bool skip_optional) const;
@@ -81,14 +82,14 @@ class Conversation {
   record::TaskReport& report_;
 };
 
-/// Asks the librarian for queries, and stores the excerpts found as the conversation's values "literature",
-/// for those who propose, and "found", shorter and for reviewers, in quotation tags. Fills
-/// TaskReport::papers. The values stay empty if nothing is found, or if the librarian's queries cannot be
-/// read. Errors: those of chat.
-Result<bool> find_literature(Conversation& conversation);
+/// Asks the librarian for queries and searches with them. Stores the quoted excerpts in two values of the
+/// interview: "literature" for proposers, and a shorter "found" for reviewers. Fills TaskReport::papers. The
+/// values stay empty if nothing is found, or if the librarian's queries cannot be read. Errors: those of
+/// chat.
+Result<bool> find_literature(Interview& interview);
 
-/// Adds the papers nearest to a proposal, as text, to the conversation's value "found" and to
+/// Adds the papers nearest to a proposal, as text, to the interview's value "found" and to
 /// TaskReport::papers. Asks no model. Does nothing if the settings ask for no literature.
-void find_nearest_papers(Conversation& conversation, const std::string& proposal);
+void find_nearest_papers(Interview& interview, const std::string& proposal);
 
 }  // namespace gabbro::agents

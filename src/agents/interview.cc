@@ -1,4 +1,4 @@
-#include "agents/conversation.h"
+#include "agents/interview.h"
 
 #include <fmt/format.h>
 
@@ -60,7 +60,7 @@ std::string library_units_text(const std::vector<Parent>& parents, const lang::L
 
 }  // namespace
 
-Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskReport& report)
+Interview::Interview(const Brief& brief, const Tools& tools, record::TaskReport& report)
     : brief_(brief), tools_(tools), report_(report) {
   values["parents"] = designs_text("parent", brief.parents);
   values["best"] = designs_text("design", brief.best);
@@ -76,14 +76,14 @@ Conversation::Conversation(const Brief& brief, const Tools& tools, record::TaskR
   values["queries"] = std::to_string(tools.settings.queries);
 }
 
-void Conversation::report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
+void Interview::report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
   if (!tools_.watch) return;
   Step step{std::move(role), kind, std::move(text), {}};
   if (reply) step.reply = *reply;
   tools_.watch(step);
 }
 
-chat::ChatRequest Conversation::request(const Question& q, bool skip_optional) const {
+chat::ChatRequest Interview::request(const Question& q, bool skip_optional) const {
   PromptValues all = values;
   for (const auto& [name, value] : q.values) all[name] = value;
   chat::ChatRequest r;
@@ -100,7 +100,7 @@ chat::ChatRequest Conversation::request(const Question& q, bool skip_optional) c
   return r;
 }
 
-Result<chat::Reply> Conversation::ask(const Question& q) {
+Result<chat::Reply> Interview::ask(const Question& q) {
   auto reply = tools_.chat.ask(request(q, /*skip_optional=*/false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
     report_step(q.role, StepKind::kShortened, reply.error().message);
@@ -116,7 +116,7 @@ Result<chat::Reply> Conversation::ask(const Question& q) {
   return reply;
 }
 
-void Conversation::count_failed_calls() {
+void Interview::count_failed_calls() {
   const chat::FailedCalls failed = tools_.chat.failed_calls(brief_.task);
   report_.calls += failed.calls;
   report_.input_tokens += failed.input_tokens;
@@ -124,7 +124,7 @@ void Conversation::count_failed_calls() {
   report_.cost += failed.cost;
 }
 
-Result<chat::Reply> Conversation::ask_object(Question q, const std::string& cause, const ReadObject& read) {
+Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, const ReadObject& read) {
   Error last;
   std::string before;
   // Asking stops when the model repeats itself, since another try would give the same reply.

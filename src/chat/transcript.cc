@@ -1,4 +1,4 @@
-#include "chat/conversation.h"
+#include "chat/transcript.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 namespace gabbro::chat {
 
-std::string conversation_text(const CallLog& log, std::int64_t task) {
+std::string transcript(const CallLog& log, std::int64_t task) {
   std::string out;
   std::map<std::string, std::set<std::string>> said;
   for (const Exchange& e : log.exchanges(task)) {
@@ -17,7 +17,10 @@ std::string conversation_text(const CallLog& log, std::int64_t task) {
       if (said[e.call.role].insert(m.text).second)
         out +=
             fmt::format("---- to {} ({})\n{}\n\n", e.call.role, record::word_of(m.from), printable(m.text));
-    if (!e.call.error.code.empty())
+    if (e.call.state != CallState::kSettled)
+      out += fmt::format("---- no reply of {} as {} yet: {}\n\n", e.call.model, e.call.role,
+                         e.call.state == CallState::kOpen ? "the call is open" : "its process was killed");
+    else if (!e.call.error.code.empty())
       out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,
                          printable(e.call.error.message));
     else
