@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -91,6 +93,12 @@ Result<bool> clear_path(const std::string& path) {
       fmt::format("{}.aside{:08x}{:08x}", path, std::random_device{}(), std::random_device{}());
   if (std::rename(path.c_str(), aside.c_str()) == 0) return true;
   return fail("io", fmt::format("cannot remove {}: {}", path, error.message()));
+}
+
+std::string home_folder() {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
+  const passwd* const user = getpwuid(geteuid());
+  return user != nullptr && user->pw_dir != nullptr && *user->pw_dir == '/' ? user->pw_dir : ".";
 }
 
 }  // namespace gabbro

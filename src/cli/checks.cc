@@ -1,7 +1,10 @@
 #include "cli/checks.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 
 namespace gabbro::cli {
@@ -37,6 +40,16 @@ std::string known_device(const std::string& text) {
                          (text.rfind("cuda:", 0) == 0 && text.size() > 5 &&
                           text.find_first_not_of("0123456789", 5) == std::string::npos);
   return is_device ? "" : "unknown device '" + text + "' (use cpu, cuda or cuda:N)";
+}
+
+Result<bool> check_gpu(const std::string& device) {
+  if (device.rfind("cuda", 0) != 0) return true;
+  std::error_code error;
+  // Devices of NVIDIA's and of AMD's driver, and of Windows below Linux.
+  for (const char* file : {"/dev/nvidiactl", "/dev/kfd", "/dev/dxg"})
+    if (std::filesystem::exists(file, error)) return true;
+  return fail("usage", fmt::format("the device is {}, but this machine has no GPU", device),
+              "train on the CPU, or on a machine with a GPU (--executor slurm)");
 }
 
 }  // namespace gabbro::cli

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/result.h"
 #include "record/spelling.h"
 
 namespace gabbro::cli {
@@ -14,6 +15,9 @@ std::string not_negative(const std::string& text);
 std::string fraction(const std::string& text);
 /// Accepts cpu, cuda or cuda:N.
 std::string known_device(const std::string& text);
+
+/// Returns the error "usage" if jobs of this device would run on this machine and it has no GPU; never false.
+Result<bool> check_gpu(const std::string& device);
 
 /// Adds an option whose values are the spellings of an enum (record/spelling.h). `app` is a CLI::App.
 template <record::Spelled E, class App>

@@ -11,6 +11,7 @@
 #include "base/student.h"
 #include "campaign/format.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 #include "evolve/comparison.h"
 #include "evolve/statistics.h"
@@ -31,6 +32,9 @@ struct Run {
 };
 
 Result<Run> read_run(const std::string& folder) {
+  if (kind_of_folder(folder) == FolderKind::kCampaign)
+    return fail("usage", folder + " is a campaign, not a run",
+                fmt::format("export a design of it with `gabbro export {}#17`, and compare that", folder));
   const std::string file = folder + "/result.json";
   const auto text = read_file(file, kMostText);
   if (!text)

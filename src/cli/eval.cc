@@ -43,9 +43,11 @@ Result<std::string> absolute_task(const std::string& source) {
   if (source.substr(0, file).find('/') != std::string::npos) file = 0;  // The equals sign is part of a path.
   std::error_code error;
   const std::string path = source.substr(file);
-  if (!fs::is_regular_file(path, error))
+  if (!fs::exists(path, error))
     return fail("io", fmt::format("--task {}: file {} not found", source, path),
                 "give FILE or NAME=FILE, a file of JSON lines");
+  if (const auto ok = check_regular_file(path); !ok)
+    return fail("io", fmt::format("--task {}: {}", source, ok.error().message), "give a file of JSON lines");
   return source.substr(0, file) + fs::absolute(path).string();
 }
 
@@ -61,6 +63,7 @@ std::string task_text(const record::TaskScore& task) {
   add(task.counts.single, "left out without two different choices");
   add(task.counts.equal, "with equal choices that count as one");
   add(task.counts.repeated, "repeated");
+  add(task.counts.spaced, "with answers that begin with a space, beside the one that is added");
   add(task.truncated, "contexts truncated to what the model reads");
   add(task.windowed, "longer answers scored in several windows");
   out += "\n";
@@ -115,13 +118,13 @@ int run_eval(const EvalCommand& c) {
   if (!result) return failed("eval", result.error());
   if (const std::string why = record::misfit(spec, *result); !why.empty())
     return failed("eval", record::inconsistent(why));
-  if (result->status == record::Status::kDone)
-    if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
-      return failed("eval", ok.error());
   if (c.json)
     print("{}", end->result);
   else
     print_result(*result, c.spec.run);
+  if (result->status == record::Status::kDone)
+    if (const auto ok = replace_file(folder + "/eval.json", end->result); !ok)
+      print(stderr, "gabbro eval: the scores are not kept: {}\n", printable_line(ok.error().message));
   return result->status == record::Status::kDone ? kValid : kInvalid;
 }
 

@@ -21,6 +21,7 @@
 #include "campaign/view.h"
 #include "chat/call_log.h"
 #include "cli/agent_setup.h"
+#include "cli/checks.h"
 #include "cli/cluster.h"
 #include "cli/commands.h"
 #include "cli/data.h"
@@ -392,8 +393,8 @@ int run_evolve(const EvolveCommand& o) {
   const campaign::CampaignPaths paths{o.dir};
   std::error_code error;
   if (fs::exists(paths.store(), error)) return refuse_existing_campaign(o);
-  if (fs::exists(o.dir + "/spec.json", error))
-    return failed("evolve", {"exists", o.dir + " is the folder of a run", "choose another --dir", {}});
+  if (const auto ok = check_output(o.dir, FolderKind::kCampaign, "--dir"); !ok)
+    return failed("evolve", ok.error());
   if (!o.replay.empty()) return run_replay(o);
   const auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
@@ -417,6 +418,14 @@ int run_evolve(const EvolveCommand& o) {
                               .workers = std::max(o.workers, 0),
                               .aa_test = o.aa_test,
                               .user_programs = *given};
+  if (o.executor != "slurm")
+    for (const evolve::Rung& rung : settings->rungs)
+      if (auto ok = check_gpu(rung.device); !ok) {
+        ok.error().message = fmt::format("{}: rung {}: {}", o.preset, rung.name, ok.error().message);
+        return failed("evolve", ok.error());
+      }
+  if (!plan.corpus.empty())
+    if (const auto corpus = data::Corpus::open(plan.corpus); !corpus) return failed("evolve", corpus.error());
   fs::create_directories(o.dir, error);
   // Wrong settings are reported before a corpus is built.
   if (const auto ok = install_executor({.name = o.executor, .settings = o.slurm}, o.dir); !ok)

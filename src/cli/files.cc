@@ -16,6 +16,26 @@ namespace gabbro::cli {
 
 namespace {
 
+const char* word_of(FolderKind kind) {
+  switch (kind) {
+    case FolderKind::kCampaign:
+      return "the folder of a campaign";
+    case FolderKind::kCorpus:
+      return "a corpus";
+    case FolderKind::kStudy:
+      return "a study of scales";
+    case FolderKind::kRun:
+      return "the folder of a run";
+    case FolderKind::kNone:
+      break;
+  }
+  return "another folder";
+}
+
+}  // namespace
+
+namespace {
+
 Result<std::string> read_input(std::uint64_t max_bytes) {
   std::string text(max_bytes + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
@@ -47,6 +67,21 @@ Result<std::string> read_program(const std::string& path) {
   return tl::unexpected(error);
 }
 
+FolderKind kind_of_folder(const std::string& path) {
+  std::error_code error;
+  const auto has = [&](const char* file) { return std::filesystem::exists(path + file, error); };
+  if (is_campaign(path)) return FolderKind::kCampaign;
+  if (has("/manifest.json")) return FolderKind::kCorpus;
+  if (has("/scale.json")) return FolderKind::kStudy;
+  return has("/spec.json") || has("/result.json") ? FolderKind::kRun : FolderKind::kNone;
+}
+
+Result<bool> check_output(const std::string& path, FolderKind kind, const std::string& option) {
+  const FolderKind found = kind_of_folder(path);
+  if (found == FolderKind::kNone || found == kind) return true;
+  return fail("exists", fmt::format("{} is {}", path, word_of(found)), "choose another " + option);
+}
+
 Result<std::string> run_folder(const std::string& path) {
   std::error_code error;
   if (names_design(path)) {
@@ -55,9 +90,13 @@ Result<std::string> run_folder(const std::string& path) {
   }
   if (!std::filesystem::is_directory(path, error))
     return fail("io", fmt::format("folder {} not found", path), "name a run folder, or a design as RUN#ID");
-  if (is_campaign(path))
+  const FolderKind kind = kind_of_folder(path);
+  if (kind == FolderKind::kCampaign)
     return fail("usage", path + " is a campaign, not a run",
                 fmt::format("name a design of it, such as {}#17, or a run, such as {}/trials/1", path, path));
+  if (kind != FolderKind::kRun && kind != FolderKind::kNone)
+    return fail("usage", fmt::format("{} is {}, not a run", path, word_of(kind)),
+                "name a folder made by `gabbro train --out`");
   if (const auto spec = record::read_run_spec(path); !spec) return tl::unexpected(spec.error());
   return std::filesystem::absolute(path, error).string();
 }

@@ -1,6 +1,7 @@
 // Reads programs and run folders that are given to a command.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -16,5 +17,13 @@ Result<std::string> read_program(const std::string& path);
 /// "io" if the folder does not exist, "usage" if it is a campaign's, "run" if it has no spec
 /// (record::read_run_spec).
 Result<std::string> run_folder(const std::string& path);
+
+/// The kinds of folders that commands write, by the file that tells them.
+enum class FolderKind : std::uint8_t { kNone, kCampaign, kCorpus, kStudy, kRun };
+FolderKind kind_of_folder(const std::string& path);
+
+/// Checks that a command may write a folder of `kind` to `path`: it holds nothing of another kind. `option`
+/// is the one that names it. Errors: "exists".
+Result<bool> check_output(const std::string& path, FolderKind kind, const std::string& option);
 
 }  // namespace gabbro::cli

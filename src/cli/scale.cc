@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "campaign/format.h"
 #include "campaign/scale_page.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/files.h"
@@ -344,6 +345,9 @@ int run_scale(const ScaleCommand& command) {
   std::error_code error;
   c.spec.corpus = fs::absolute(c.spec.corpus, error);
   c.spec.corpus_hash = data::hash_of(corpus->manifest());
+  if (const auto ok = check_gpu(c.spec.device); !ok) return failed("scale", ok.error());
+  if (const auto ok = check_output(c.out, FolderKind::kStudy, "--out"); !ok)
+    return failed("scale", ok.error());
   fs::create_directories(c.out, error);
   const auto lock = Lock::take(c.out);
   if (!lock) return failed("scale", lock.error());

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/text.h"
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/data.h"
 #include "cli/eval.h"
@@ -118,6 +119,7 @@ int run_train(const TrainCommand& c) {
   record::TrialSpec spec = c.spec;
   const record::JobEngine engine{.engine = spec.engine, .device = spec.device, .gpus = spec.gpus};
   if (const auto ok = record::check_engine(engine); !ok) return failed("train", ok.error());
+  if (const auto ok = check_gpu(spec.device); !ok) return failed("train", ok.error());
   const auto text = read_program(c.file);
   if (!text) return failed("train", text.error());
   spec.program = *text;
@@ -151,11 +153,11 @@ int run_train(const TrainCommand& c) {
   if (!sized) return failed("train", sized.error());
   const std::string folder = c.out.empty() ? "runs/" + report.subjects.back().name : c.out;
   spec.folder = fs::absolute(folder, error);
+  if (const auto ok = check_output(folder, FolderKind::kRun, "--out"); !ok)
+    return failed("train", ok.error());
   fs::create_directories(spec.folder, error);
   if (error)
     return failed("train", {"io", fmt::format("cannot create {}: {}", folder, error.message()), "", {}});
-  if (is_campaign(spec.folder))
-    return failed("train", {"exists", folder + " is the folder of a campaign", "choose another --out", {}});
   const auto lock = Lock::take(spec.folder);
   if (!lock && is(lock.error(), record::Cause::kLocked))
     return failed("train", {"exists",

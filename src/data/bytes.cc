@@ -3,8 +3,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -31,6 +34,8 @@ class Bytes::Archive : public Bytes::Reader {
   explicit Archive(std::string path) : path_(std::move(path)), archive_(archive_read_new()) {}
 
   Result<bool> open() {
+    if (access(path_.c_str(), R_OK) != 0)
+      return fail("io", fmt::format("cannot read {}: {}", path_, std::strerror(errno)), "make it readable");
     archive* reader = archive_.get();
     // With other filters of libarchive, such as uuencode, an attachment in a text would replace the text.
     archive_read_support_filter_xz(reader);

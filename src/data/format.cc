@@ -155,13 +155,26 @@ Result<bool> has_json_field(const std::string& path, const std::string& field) {
 }
 
 Result<bool> check_is_fetched(const std::string& path) {
-  constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
-  std::string beginning(kPointer.size(), '\0');
-  std::ifstream(path, std::ios::binary)
-      .read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
-  if (beginning != kPointer) return true;
-  return fail("format", path + " is a pointer of Git LFS, in place of the file itself",
-              "fetch the file with `git lfs pull`");
+  struct Pointer {
+    std::string_view beginning;
+    const char *program, *command;
+  };
+  constexpr std::array<Pointer, 4> kPointers{{
+      {"version https://git-lfs.github.com/spec/", "Git LFS", "git lfs pull"},
+      {"version https://hawser.github.com/spec/", "Git LFS", "git lfs pull"},  // its first name
+      {"/annex/objects/", "git-annex", "git annex get"},
+      {".git/annex/objects/", "git-annex", "git annex get"},  // in file systems without links
+  }};
+  constexpr std::size_t kLongest = 48;
+  std::string beginning(kLongest, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(beginning.data(), kLongest);
+  for (const Pointer& p : kPointers)
+    if (beginning.starts_with(p.beginning))
+      return fail("format",
+                  fmt::format("{} is a pointer of {}, in place of the file itself", path, p.program),
+                  fmt::format("fetch the file with `{}`", p.command));
+  return true;
 }
 
 Result<bool> check_beginning(const std::string& path, std::string_view beginning) {

@@ -40,7 +40,8 @@ Result<bool> holds_json_lines(const std::string& path);
 /// those of bytes.h.
 Result<bool> has_json_field(const std::string& path, const std::string& field);
 
-/// Checks that a file is the file itself. Errors: "format" (a pointer that Git LFS leaves in its place).
+/// Checks that a file is the file itself. Errors: "format" (a pointer that Git LFS or git-annex leaves in its
+/// place).
 Result<bool> check_is_fetched(const std::string& path);
 
 /// Checks the beginning of a decompressed file, which is to be read as text or JSON lines. Errors: "format"

@@ -142,13 +142,12 @@ tl::unexpected<Error> one_sided(const Division::Counts& c, bool by_name, std::ui
         fmt::format("each of {} is, contains or is part of a held-out document: nothing is left to train on",
                     counted(c.same + c.inside, "document")),
         "hold out other documents; if one source holds many documents, separate them (see --separator)");
-  if (train == 0)
-    return fail("corpus", fmt::format("all {} documents were held out", valid),
-                "give --valid a smaller share, or add documents");
-  return fail("corpus", fmt::format("none of the {} documents was held out", train),
-              train == 1
-                  ? "separate the documents (see --separator), or name held-out files with --valid-source"
-                  : "give --valid a larger share, or name held-out files with --valid-source");
+  if (train + valid == 1)
+    return fail("corpus", "the sources are one document, which cannot be both trained on and held out",
+                "separate its documents (see --separator), or name held-out files with --valid-source");
+  const char* const hint = "name held-out files with --valid-source, give more documents, or change --valid";
+  if (train == 0) return fail("corpus", fmt::format("all {} documents were held out by chance", valid), hint);
+  return fail("corpus", fmt::format("none of the {} documents was held out", train), hint);
 }
 
 }  // namespace gabbro::data

@@ -58,6 +58,10 @@ class Finder {
   Result<bool> add(const std::string& path) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) {
+      if (errno == ENOENT && path == "-")
+        return fail("io",
+                    "the standard input can be read only once, and a build reads its sources more often",
+                    "write it to a file, and name that");
       if (errno == ENOENT) return fail("io", fmt::format("{} not found", path), "name files or folders");
       return unreadable(path, std::strerror(errno));
     }

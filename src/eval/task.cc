@@ -31,6 +31,7 @@ double characters(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
 }
 
+// Continuations begin with a space.
 AnswerChoice choice(std::string context, const std::string& continuation) {
   return {std::move(context), " " + continuation, characters(continuation)};
 }
@@ -79,14 +80,14 @@ int answer(const json& object, const char* key) {
 
 BenchmarkItem choices(const json& object) {
   BenchmarkItem item{{}, answer(object, "gold"), {}};
-  for (const auto& c : object.at("choices"))
+  for (const auto& c : object.at("choices").get<std::vector<json>>())
     item.choices.push_back(choice(prompt(object), c.get<std::string>()));
   return item;
 }
 
 BenchmarkItem contexts(const json& object) {
   BenchmarkItem item{{}, answer(object, "gold"), {}};
-  for (const auto& c : object.at("context_options"))
+  for (const auto& c : object.at("context_options").get<std::vector<json>>())
     item.choices.push_back(choice(c.get<std::string>(), text(object, "continuation")));
   return item;
 }
@@ -194,6 +195,26 @@ Result<TaskForm> form_of(const json& object, const TaskSource& source) {
   return fail("task", "unknown task format, with the fields " + fields_of(object), "known formats: " + known);
 }
 
+// Returns which field has a value of a wrong type, with that value; "" if none has.
+std::string wrong_type(const json& object) {
+  const auto is_text = [](const json& value) { return value.is_string(); };
+  for (const auto& [key, value] : object.items()) {
+    const bool is_number = key == "gold" || key == "label",
+               is_list = key == "choices" || key == "context_options";
+    const bool fits = is_number ? value.is_number_integer()
+                      : is_list ? value.is_array() && std::all_of(value.begin(), value.end(), is_text)
+                                : is_text(value);
+    if (fits) continue;
+    constexpr std::size_t kShown = 40;
+    return fmt::format("the field {} needs {}, but has {}", key,
+                       is_number ? "a whole number"
+                       : is_list ? "a list of texts"
+                                 : "a text",
+                       value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, kShown));
+  }
+  return "";
+}
+
 // Explains why an object does not fit the kind of task of the first object in its file.
 std::string misfit(const TaskForm& form, const json& object) {
   const auto& fields =
@@ -201,7 +222,8 @@ std::string misfit(const TaskForm& form, const json& object) {
   const std::string kind = fmt::format("{{{}}}", fmt::join(fields, ", "));
   if (!has_all(object, fields))
     return fmt::format("the first line is {}, but this one has the fields {}", kind, fields_of(object));
-  return fmt::format("a field of {} is missing or has the wrong type", kind);
+  const std::string wrong = wrong_type(object);
+  return wrong.empty() ? fmt::format("a field of {} is missing", kind) : wrong;
 }
 
 BenchmarkItem item_of(const TaskForm& form, const json& object) {
@@ -320,6 +342,8 @@ Result<BenchmarkTask> read_task(const TaskSource& source, std::uint64_t limit) {
       continue;
     }
     task.counts.equal += merged ? 1 : 0;
+    task.counts.spaced += std::any_of(item.choices.begin(), item.choices.end(),
+                                      [](const AnswerChoice& c) { return c.continuation.starts_with("  "); });
     const auto [question, is_new] = questions.try_emplace(hash_of(item), questions.size());
     item.question = question->second;
     task.counts.repeated += is_new ? 0 : 1;

@@ -354,7 +354,9 @@ Error Search::error(const Shape& written) {
                       100 * (static_cast<double>(*params_[w]) / static_cast<double>(want_) - 1));
   if (tried.empty()) tried = "no width is divisible as its hyperparameters require";
   if (work_ >= kMostWork) tried += fmt::format("; after {} operations no more sizes were tried", work_);
-  return {"budget", fmt::format("{} cannot have {} parameters to within 1 %: {}", design_.name, want_, tried),
+  return {"budget",
+          fmt::format("{} cannot have {} parameters to within 1 % at a vocabulary of {}: {}", design_.name,
+                      want_, vocab_, tried),
           hint(written), design_.stack.at};
 }
 

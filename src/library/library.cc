@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/files.h"
 #include "library/impl.h"
 #include "library/mechanisms.h"
 #include "library/reader.h"
@@ -80,8 +81,7 @@ std::string own_id(std::string id) {
 std::string default_file() {
   const char* data = std::getenv("XDG_DATA_HOME");
   if (data != nullptr && *data == '/') return std::string(data) + "/gabbro/library.db";
-  const char* home = std::getenv("HOME");
-  return std::string(home == nullptr ? "." : home) + "/.local/share/gabbro/library.db";
+  return home_folder() + "/.local/share/gabbro/library.db";
 }
 
 Hit hit_of(const Paper& p, std::string text) {

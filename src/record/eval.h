@@ -24,6 +24,7 @@ struct ItemCounts {
   std::uint64_t single = 0;    // left out, since they have no two different choices
   std::uint64_t equal = 0;     // scored; some of their choices are equal, and count as one choice
   std::uint64_t repeated = 0;  // scored again, although the same item occurs earlier in the file
+  std::uint64_t spaced = 0;    // scored; a choice begins with a space, and gets another one
 };
 
 /// The score of a run on a benchmark task. `kind` is the format of the task (eval/task.h).

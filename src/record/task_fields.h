@@ -25,6 +25,7 @@ void fields(Io& io, T& t) {
   io.optional("single_choice_items", t.counts.single);
   io.optional("equal_choice_items", t.counts.equal);
   io.optional("repeated_items", t.counts.repeated);
+  io.optional("spaced_items", t.counts.spaced);
   io("truncated", t.truncated);
   io.optional("windowed", t.windowed);
   io("seconds", t.seconds);

@@ -81,12 +81,19 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, M
     sqlite3_extended_result_codes(handle, 1);
     return out;
   }
-  const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  // A reader creates the files that it shares with a writer where there are none, and only a connection that
+  // may write removes them at its end.
+  const bool leaves_files = mode == Mode::kRead && std::filesystem::exists(path + "-wal", error);
+  const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                    : leaves_files       ? SQLITE_OPEN_READONLY
+                                         : SQLITE_OPEN_READWRITE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Connection> out(new Connection(handle, path));
   if (code != SQLITE_OK) return out->error(code);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, kBusyMilliseconds);
+  if (mode == Mode::kRead)
+    if (const auto ok = out->script("PRAGMA query_only = 1"); !ok) return tl::unexpected(ok.error());
   return out;
 }
 
@@ -102,12 +109,14 @@ tl::unexpected<Error> Connection::error(int code) const {
     hint =
         "check that the disk is not full and that `ulimit -f` allows a larger file; what was recorded before "
         "is safe, so free some space and continue";
-  if (kind == SQLITE_BUSY)
+  const int whole = code == SQLITE_OK ? sqlite3_extended_errcode(handle_) : code;
+  if (kind == SQLITE_BUSY || whole == SQLITE_IOERR_LOCK || whole == SQLITE_IOERR_RDLOCK ||
+      whole == SQLITE_IOERR_UNLOCK || whole == SQLITE_IOERR_CHECKRESERVEDLOCK)
     hint = "another process is writing it, or its file system keeps no locks: then use a local disk";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
-    hint = "check that the folder exists and is writable";
+    hint = "check that the file is readable, and that its folder exists and is writable";
   return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);
 }
 

@@ -245,7 +245,7 @@ TEST_F(Tasks, SaysWhatIsWrong) {
                 .find(":2: the first line is {query, choices, gold}, but this one has the fields bad, good;"),
             std::string::npos);
   EXPECT_NE(message(R"({"query": "q", "choices": ["a"], "gold": "a"})")
-                .find(":1: a field of {query, choices, gold} is missing or has the wrong type"),
+                .find(":1: the field gold needs a whole number, but has "),
             std::string::npos);
   EXPECT_NE(message("").find("contains no items"), std::string::npos);
   EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\", \"\"], \"gold\": 0}")

@@ -263,9 +263,9 @@ TEST_F(StoreTest, RefusesEventsThatDoNotFollow) {
                   .end = record::RunEnd::kResult,
                   .seconds = 1,
                   .result = to_json(Draw::result(record::Status::kDone, 2))},
-       "result of unknown trial 2"},
+       "result of unknown run 2"},
       {TrialEnded{.id = 1, .end = record::RunEnd::kResult, .seconds = 1, .result = "{\"status\": \"do"},
-       "trial 1: a result is not valid JSON"},
+       "run 1: a result is not valid JSON"},
       {stopped, "status 'stopped' is not a final status"},
       {Promoted{.design = 2, .rung = 1, .reason = ""}, "promotion of unknown design 2"},
   };

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/files.h"
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
 namespace gabbro::data::debian {
@@ -161,8 +162,8 @@ std::string default_cache() {
     return std::string(value ? value : "");
   };
   if (const std::string own = variable("GABBRO_CACHE"); !own.empty()) return own;
-  if (const std::string xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/gabbro";
-  return variable("HOME") + "/.cache/gabbro";
+  if (const std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/')) return xdg + "/gabbro";
+  return home_folder() + "/.cache/gabbro";
 }
 
 }  // namespace gabbro::data::debian
