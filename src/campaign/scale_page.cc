@@ -62,6 +62,13 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
         "{} differs by {:+.4f} bits per byte from {} at {}; how much other seeds and texts would change is "
         "not known, so nothing follows.",
         name, last.value, other, largest_size(study));
+  if (at.failed)
+    return fmt::format(
+        "{} differs by {} bits per byte from {} at {} in the runs that have a score; a run of {} has none, "
+        "so "
+        "nothing follows.",
+        name, in_brackets(last, "{:+.4f}"), other, largest_size(study),
+        study.designs[static_cast<std::size_t>(*at.failed)]);
   if (lead.at_edge)
     return fmt::format(
         "{} differs by {} bits per byte from {} at {}; the best learning rate of {} lies at the edge of its "
@@ -86,6 +93,10 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   if (at.is_significant() && std::isfinite(at.unread.value))
     out +=
         fmt::format("On training text that no run has read, it is {}. ", in_brackets(at.unread, "{:+.4f}"));
+  if (lead.failed)
+    return out +
+           fmt::format("A run of {} at another size has no score, so nothing is said of how it changes.",
+                       study.designs[static_cast<std::size_t>(*lead.failed)]);
   const ScaleEstimate& change = lead.per_tenfold;
   const bool shrinks = change.value * last.value < 0;
   const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};

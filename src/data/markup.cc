@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "data/ascii.h"
+#include "data/tag.h"
 
 namespace gabbro::data {
 
@@ -121,16 +122,23 @@ Markup escape_at(std::string_view text) {
   return {2 + digits, character_of(number, 16)};
 }
 
+// Returns the bytes of what opens a comment, a section or a declaration, whose content may be text; 0 if
+// there is no such thing.
+std::size_t opening_bytes(std::string_view text) {
+  for (const std::string_view declared :
+       {"<!DOCTYPE ", "<!ENTITY ", "<!ELEMENT ", "<!ATTLIST ", "<!NOTATION "})
+    if (text.starts_with(declared)) return std::min(text.find_first_of(" >", declared.size()), text.size());
+  for (const std::string_view opening : {"<!--", "<![CDATA[", "<!", "<?"})
+    if (text.starts_with(opening)) return opening.size();
+  return 0;
+}
+
 }  // namespace
 
 Markup markup_at(std::string_view text, bool is_rtf) {
   constexpr std::size_t kLongestTag = 300, kLongestCommand = 24;
   if (text.size() < 2) return {};
-  if (text[0] == '<') {
-    if (!is_letter(text[1]) && text[1] != '/' && text[1] != '!' && text[1] != '?') return {};
-    const std::size_t end = text.substr(0, kLongestTag).find_first_of("<>", 1);
-    return {end != std::string_view::npos && text[end] == '>' ? end + 1 : 0};
-  }
+  if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, kLongestTag, nullptr).bytes)};
   if (text[0] == '&') return entity_at(text);
   if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
   if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf && text[1] == '\''))) return {};

@@ -14,7 +14,8 @@ struct Markup {
   char32_t character = '\t';  // what it stands for; a tab if it is no letter or digit
 };
 
-/// Returns the markup with which `text` begins: a tag of HTML, an entity (&eacute;, &#233;, &amp;#233;), an
+/// Returns the markup with which `text` begins: a tag of HTML or XML (of comments, CDATA sections and
+/// declarations only what opens them, since they may hold text), an entity (&eacute;, &#233;, &amp;#233;), an
 /// escape of a string (\n, \xe9, \u00e9), a character of several bytes, or a letter of Latin-1, as %C3%A9,
 /// =C3=A9 or =E9 (those of ASCII might be text), or a command of TeX or RTF (\emph, \par; in RTF with its
 /// number, and \'e9).

@@ -328,13 +328,23 @@ std::vector<RateDoubt> rate_doubts(const record::ScaleStudy& study, const std::v
   return out;
 }
 
+// Returns the first of two designs that has a run without a score at a size (below 0: at any).
+std::optional<int> failed_of(const record::ScaleStudy& study, const LeadAtScale& lead, std::int64_t size) {
+  for (const int design : {lead.design, lead.against})
+    if (std::any_of(study.runs.begin(), study.runs.end(), [&](const ScaleRun& r) {
+          return r.design == design && (size < 0 || r.size == size) && r.status != record::Status::kDone;
+        }))
+      return design;
+  return std::nullopt;
+}
+
 // Widens the leads by what the rates may have cost, and decides which of them are tested.
 void apply_doubts(const RateDoubt& own, const RateDoubt& other, LeadAtScale& lead) {
   if (own.at_edge || other.at_edge) lead.at_edge = own.at_edge ? lead.design : lead.against;
   bool is_tested = !lead.at_edge;
   for (auto at = lead.by_size.rbegin(); at != lead.by_size.rend(); ++at) {
     at->lead.low -= own.loss, at->lead.high += other.loss;
-    at->is_tested = is_tested;
+    at->is_tested = is_tested && !at->failed;
     is_tested = at->is_significant();
   }
 }
@@ -405,11 +415,15 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
                      .against = static_cast<int>(d),
                      .by_size = {},
                      .at_edge = {},
+                     .failed = {},
                      .per_tenfold = {},
                      .meeting = {}};
     for (int s = 0; s < sizes; ++s)
       lead.by_size.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, kSideLevel / (designs - 1),
                                      fitter.has_intervals()));
+    for (int s = 0; s < sizes; ++s)
+      lead.by_size[static_cast<std::size_t>(s)].failed = failed_of(study, lead, s);
+    lead.failed = failed_of(study, lead, -1);
     apply_doubts(doubts[0], doubts[d], lead);
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });

@@ -28,8 +28,11 @@ struct SizeLead {
   ScaleEstimate lead;    // in bits per byte; negative: the first design is better
   ScaleEstimate unread;  // the same on training text that neither run has read; NaN if there is no such text
   bool same_function = false;  // both have the same canonical hash at this size
+  // The one of the two that has a failed or refused run at this size: its other runs may be those that went
+  // well.
+  std::optional<int> failed;
   // False if nothing is claimed at this size, whatever the interval: the lead at a larger size is not
-  // significant, or a learning rate lies at the edge of its search.
+  // significant, one of the two has a failed run, or a learning rate lies at the edge of its search.
   bool is_tested = true;
   /// Returns true if the lead is tested and its interval excludes 0.
   [[nodiscard]] bool is_significant() const { return is_tested && (lead.high < 0 || lead.low > 0); }
@@ -44,6 +47,8 @@ struct LeadAtScale {
   std::vector<SizeLead> by_size;  // at each of ScaleStudy::sizes
   // The one of the two whose best learning rate lies at the edge of its search: a better one may lie beyond.
   std::optional<int> at_edge;
+  // The one of the two that has a failed or refused run at any size. Nothing is said of `per_tenfold` then.
+  std::optional<int> failed;
   // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
   ScaleEstimate per_tenfold;
   // True if the lines meet beyond the largest size and within a thousand times of it.
@@ -80,7 +85,7 @@ struct ScaleFit {
 ///
 /// A design may lose something by its learning rate (rate_loss). A lead over it must exceed this loss, which
 /// is added to the end of the interval that faces 0. No lead is tested where the best rate of one of the two
-/// lies at the edge of its search.
+/// lies at the edge of its search, nor at a size where one of the two has a run that failed or was refused.
 ///
 /// The other intervals come from `resamples` bootstraps, at least one. Each resamples the documents, in the
 /// same way for all runs, and perturbs each mean over seeds by noise. The noise has the largest of three

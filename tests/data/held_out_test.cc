@@ -285,6 +285,26 @@ TEST(HeldOut, TextInAttributesIsRecognised) {
   EXPECT_EQ(overlap_of({layout()}, layout()), Overlap::kNone);
 }
 
+// Of what stands between '<' and '>', only names and attributes are markup.
+TEST(HeldOut, TextBetweenAngleBracketsIsRecognised) {
+  Random random(18);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  for (const char* line :
+       {"<p><![CDATA[{}]]></p>\n", "<!-- {} -->\n", "<!--{}-->", "<?{}?>\n", "</{}>\n", "<{}>\n", "<!{}>\n",
+        "<!ENTITY e \"{}\">\n", "a<b {} c>d\n", "<li><!-- {} --></li>\n", "<a b='1' {}>\n", "<a\n{}\n>\n",
+        "<p>{}</p>\n", "<p class=\"a b c d e f\" hidden>{}</p >\n", "<br/>{}<hr />\n",
+        "<input disabled checked>{}\n", "<!DOCTYPE html>{}\n", "<https://example.org/a-b_c>{}\n",
+        "<a title=\"1 > 0\">{}</a>\n"}) {
+    SCOPED_TRACE(line);
+    const auto hidden = [&](const std::string& whole) {
+      return in_lines(whole, 64, [&](const auto& l, int) { return fmt::format(fmt::runtime(line), l); });
+    };
+    EXPECT_EQ(overlap_of({text}, hidden(text)), Overlap::kInside);
+    EXPECT_EQ(overlap_of({hidden(text)}, text), Overlap::kInside);
+    EXPECT_EQ(overlap_of({text}, hidden(other)), Overlap::kNone);
+  }
+}
+
 // A window is kept for 64 documents: those after them are recognised by the rest of their text.
 TEST(HeldOut, DocumentsThatShareTextWithManyAreRecognised) {
   Random random(9);

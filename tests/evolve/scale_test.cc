@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -248,6 +249,39 @@ TEST(Scale, EqualFunctionsHaveNoLead) {
   EXPECT_GE(lead.per_tenfold.high, 0);
   study.runs.push_back(study.runs.back());
   EXPECT_NE(fit_scale(study, 1).error().message.find("have the same size and seed"), std::string::npos);
+}
+
+// Scores of the runs that went well say nothing of a design that fails on other seeds.
+TEST(Scale, NothingIsClaimedWhereARunFailed) {
+  Random random(5);
+  record::ScaleStudy study = noisy_study(4, {{0.001, 0.001, 0.001}, 0.1}, random);
+  for (record::ScaleRun& r : study.runs)
+    if (r.design == 0) {
+      r.bits -= 0.1;
+      for (auto& d : r.documents) d.bits_per_byte -= 0.1;
+    }
+  const auto lead = [&]() -> LeadAtScale {
+    const auto fit = fit_scale(study, 50);
+    EXPECT_TRUE(fit) << fit.error().message;
+    return fit ? fit->leads[0] : LeadAtScale{};
+  };
+  ASSERT_TRUE(lead().by_size.back().is_significant());
+  ASSERT_FALSE(lead().failed);
+  const auto last = static_cast<std::int64_t>(study.sizes.size()) - 1;
+  for (const std::int64_t size : {last, std::int64_t{0}})
+    for (const int design : {0, 1})
+      for (const record::Status status : {record::Status::kRefused, record::Status::kFailed}) {
+        const record::ScaleStudy whole = study;
+        const auto run = std::find_if(study.runs.begin(), study.runs.end(), [&](const record::ScaleRun& r) {
+          return r.design == design && r.size == size;
+        });
+        run->status = status, run->cause = "better than bigrams";
+        const LeadAtScale found = lead();
+        EXPECT_EQ(found.failed, design);
+        EXPECT_EQ(found.by_size.back().is_significant(), size != last);
+        EXPECT_FALSE(found.by_size[static_cast<std::size_t>(size)].is_significant());
+        study = whole;
+      }
 }
 
 TEST(Scale, NamesWhatIsMissing) {
