@@ -285,7 +285,7 @@ TEST(HeldOut, TextInAttributesIsRecognised) {
   EXPECT_EQ(overlap_of({layout()}, layout()), Overlap::kNone);
 }
 
-// Of what stands between '<' and '>', only names and attributes are markup.
+// Only names and attributes are markup of what stands between '<' and '>'.
 TEST(HeldOut, TextBetweenAngleBracketsIsRecognised) {
   Random random(18);
   const std::string text = random_text(random, 400), other = random_text(random, 400);
