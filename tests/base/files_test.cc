@@ -2,7 +2,9 @@
 #include "base/files.h"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <cstdlib>
 
 #include <filesystem>
 #include <fstream>
@@ -34,6 +36,22 @@ TEST(ReplaceFile, IsNotStoppedByOtherFilesInItsFolder) {
     regular_files += entry.is_regular_file() && !entry.is_symlink();
   EXPECT_EQ(regular_files, 2U) << "the file and the precious one";
   fs::remove_all(dir);
+}
+
+// Without a usable HOME, it is the folder that the system knows, never the root folder or a relative one.
+TEST(HomeFolder, IsAbsolute) {
+  const char* const given = std::getenv("HOME");
+  const std::string before = given == nullptr ? "" : given;
+  setenv("HOME", "/some/where", 1);
+  EXPECT_EQ(home_folder(), "/some/where");
+  unsetenv("HOME");
+  const std::string known = home_folder();
+  EXPECT_TRUE(known == "." || known.starts_with("/")) << known;
+  for (const char* value : {"", "relative"}) {
+    setenv("HOME", value, 1);
+    EXPECT_EQ(home_folder(), known);
+  }
+  if (given != nullptr) setenv("HOME", before.c_str(), 1);
 }
 
 }  // namespace

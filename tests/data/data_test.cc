@@ -140,6 +140,15 @@ TEST_F(Data, PointersOfGitLfsAreNamed) {
   }
 }
 
+TEST_F(Data, PointersOfGitAnnexAreNamed) {
+  for (const char* const pointer :
+       {"/annex/objects/SHA256E-s12345--4d7a.txt\n", "version https://hawser.github.com/spec/v1\n"}) {
+    error = {};
+    EXPECT_TRUE(read_all({write("a.txt", pointer)}).empty());
+    EXPECT_TRUE(has(error.message, "in place of the file itself")) << error.message;
+  }
+}
+
 // Compresses `text` with `add_filter`, a function of libarchive.
 std::string packed(const std::string& text, int (*add_filter)(archive*)) {
   std::string out(text.size() + 4096, '\0');

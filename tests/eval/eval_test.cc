@@ -247,6 +247,18 @@ TEST_F(Tasks, SaysWhatIsWrong) {
   EXPECT_NE(message(R"({"query": "q", "choices": ["a"], "gold": "a"})")
                 .find(":1: the field gold needs a whole number, but has "),
             std::string::npos);
+  for (const auto& [object, says] : std::vector<std::pair<const char*, const char*>>{
+           {R"({"query": "q", "choices": ["a", "b"], "gold": "0"})",
+            "gold needs a whole number, but has \"0\""},
+           {R"({"query": "q", "choices": ["a", "b"], "gold": null})",
+            "gold needs a whole number, but has null"},
+           {R"({"query": 7, "choices": ["a", "b"], "gold": 0})", "query needs a text, but has 7"},
+           {R"({"query": "q", "choices": ["a", 2], "gold": 0})", "choices needs a list of texts"},
+           {R"({"query": "q", "choices": "hot", "gold": 0})",
+            "choices needs a list of texts, but has \"hot\""},
+           {R"({"good": "a", "bad": 7})", "bad needs a text, but has 7"}})
+    EXPECT_NE(message(object).find(std::string(":1: the field ") + says), std::string::npos)
+        << message(object);
   EXPECT_NE(message("").find("contains no items"), std::string::npos);
   EXPECT_NE(message(good + "\n{\"query\": \"q\", \"choices\": [\"a\", \"\"], \"gold\": 0}")
                 .find(":2: a text to score is empty"),

@@ -536,6 +536,21 @@ TEST_F(StoreTest, CountsAgreeWithTheEvents) {
 }
 
 // A reader sees the record of one moment, however long it reads and whatever is appended meanwhile.
+// A writer and its readers share files beside the record, of which none is left when the last one ends.
+TEST_F(StoreTest, ReadersLeaveNoFiles) {
+  { const Store store = with_first_trial(); }
+  { EXPECT_EQ(Store::read(path)->design_count(), 1); }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+  const auto reader = Store::read(path);
+  {
+    Store writer = open();
+    ASSERT_TRUE(writer.append(design(2)));
+    EXPECT_EQ(reader->design_count(), 1);
+    EXPECT_EQ(Store::read(path)->design_count(), 2);
+  }
+  EXPECT_EQ(Store::read(path)->design_count(), 2);
+}
+
 TEST_F(StoreTest, AReaderSeesOneMomentWhileTheWriterAppends) {
   constexpr std::int64_t kRuns = 150;
   Store writer = with_first_trial();

@@ -1,0 +1,89 @@
+// Tests of commands that are given files and folders of other kinds than they need.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "folder.h"
+#include "run.h"
+
+namespace gabbro {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folders : public FolderTest {
+ protected:
+  Folders() : FolderTest("gabbro_folders") {}
+  void SetUp() override {
+    FolderTest::SetUp();
+    std::string text;
+    for (int i = 0; i < 300; ++i)
+      text += fmt::format("the stone of number {} lies under the old bridge\n<|endoftext|>\n", i * 7919);
+    text_file = file("text.txt", text);
+    ASSERT_EQ(gabbro("data build --vocab 320 --valid 0.1 --out " + dir + "/corpus " + text_file).code, 0);
+    for (const char* name : {"campaign", "study", "run"}) fs::create_directories(dir + "/" + name);
+    (void)file("campaign/campaign.db", "");
+    (void)file("study/scale.json", "{}");
+    (void)file("run/spec.json", "{}");
+  }
+  void expect_refused(const std::string& arguments, const std::string& says) const {
+    const Output out = gabbro(arguments);
+    EXPECT_EQ(out.code, 2) << arguments << "\n" << out.text;
+    EXPECT_NE(out.text.find(says), std::string::npos) << arguments << "\n" << out.text;
+  }
+  std::string text_file;
+};
+
+TEST_F(Folders, OfOtherKindsAreNotWrittenTo) {
+  const std::string data = " --data " + dir + "/corpus", zoo = source_path("/zoo/llama.gab");
+  const std::vector<std::pair<std::string, std::string>> kinds{{"campaign", "is the folder of a campaign"},
+                                                               {"corpus", "is a corpus"},
+                                                               {"study", "is a study of scales"},
+                                                               {"run", "is the folder of a run"}};
+  for (const auto& [name, says] : kinds) {
+    const std::string folder = dir + "/" + name;
+    if (name != "run") expect_refused("train " + zoo + data + " --params 60k --out " + folder, says);
+    if (name != "study") expect_refused("scale " + zoo + data + " --sizes 30k,60k,90k --out " + folder, says);
+    if (name != "campaign") expect_refused("evolve --preset laptop --dir " + folder + data, says);
+    if (name != "run" && name != "campaign") expect_refused("eval " + folder, says);
+    EXPECT_FALSE(fs::exists(folder + "/trials"));
+  }
+}
+
+TEST_F(Folders, ACampaignForAMachineWithoutAGpuBeginsNothing) {
+  for (const char* gpu : {"/dev/nvidiactl", "/dev/kfd", "/dev/dxg"})
+    if (fs::exists(gpu)) GTEST_SKIP() << "this machine has a GPU";
+  const std::string preset = file("preset.toml",
+                                  "baselines = [\"llama\"]\n[[rung]]\nname = \"only\"\nparams = \"100k\"\n"
+                                  "tokens = \"50k\"\nengine = \"pytorch\"\ndevice = \"cuda\"\n");
+  expect_refused("evolve --preset " + preset + " --dir " + dir + "/new --data " + dir + "/corpus",
+                 "rung only: the device is cuda, but this machine has no GPU");
+  EXPECT_FALSE(fs::exists(dir + "/new"));
+  expect_refused("train " + source_path("/zoo/llama.gab") +
+                     " --params 60k --engine pytorch --device cuda:1 --out " + dir + "/new --data " + dir +
+                     "/corpus",
+                 "this machine has no GPU");
+  EXPECT_FALSE(fs::exists(dir + "/new"));
+}
+
+TEST_F(Folders, ACorpusThatIsMissingIsReportedBeforeTheFolderIsMade) {
+  expect_refused("evolve --preset laptop --dir " + dir + "/new --data " + dir + "/nothing", "nothing");
+  EXPECT_FALSE(fs::exists(dir + "/new"));
+}
+
+TEST_F(Folders, SourcesThatCannotBeSplitOrReadTwiceSaySo) {
+  std::string one;
+  for (int i = 0; i < 300; ++i) one += fmt::format("the stone of number {} lies there\n", i * 7919);
+  expect_refused("data build --vocab 320 --out " + dir + "/c --valid 0.5 " + file("one.txt", one),
+                 "which cannot be both trained on and held out");
+  expect_refused("data build --vocab 320 --out " + dir + "/c -", "the standard input can be read only once");
+  ASSERT_EQ(mkfifo((dir + "/pipe").c_str(), 0600), 0);
+  expect_refused("train " + source_path("/zoo/llama.gab") + " --params 60k --data " + dir +
+                     "/corpus --task gold=" + dir + "/pipe",
+                 "not a regular file");
+}
+
+}  // namespace
+}  // namespace gabbro
