@@ -121,11 +121,11 @@ void Decisions::sweep(std::size_t body) {
     if (n.op == Op::kScan) bind(body, scan_of(graph_, n));
     for_each_decisive(graph_.bodies[body], n, jumps_, [&](NodeId in) { mark(body, in); });
     if (!decides_[body][at(id)] || n.op == Op::kScan) continue;
-    if (n.op == Op::kScanOut) {
+    if (n.op == Op::kScanOut && nodes[at(n.in[0])].op == Op::kScan) {
       const Scan& scan = scan_of(graph_, nodes[at(n.in[0])]);
       mark(at(scan.body), result_of(graph_, scan, n.index));
     } else {
-      for (const NodeId in : n.in) mark(body, in);
+      for_each_operand(graph_, n, [&](NodeId in) { mark(body, in); });
     }
   }
 }

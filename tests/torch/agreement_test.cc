@@ -288,6 +288,26 @@ TEST(TorchAgrees, OnProductsThatDecide) {
   }
 }
 
+// Recurrences that are lowered lie between a step and what decides it, with more of them than scans.
+TEST(TorchAgrees, OnStepsAboveRecurrences) {
+  for (const char* rest :
+       {"    return where(y > max(y, over=D), x, y)\n", "    return y * top_k(y, 2, over=D)\n"}) {
+    const lang::Elaboration e = made_of(
+        std::string(
+            "    axis h = 2, k = 3, v = 4\n    q = linear(x, [h, k])\n    w = linear(x, [h, v])\n"
+            "    r = linear(x, [h, k])\n    a = sigmoid(linear(x, h))\n"
+            "    scan S: [h, k, v] = 0, W: [h, k, v] = 0:\n        S = S * a + r * w\n"
+            "        W = W * a + q * w\n        z = dot(q, S, over=k)\n        u = dot(r, W, over=k)\n"
+            "    y = linear(z + u, D)\n") +
+        rest);
+    ASSERT_TRUE(e.ok()) << e.errors[0].message;
+    const Sequences s = random_sequences(e, 2, 20, 1);
+    const ir::Graph lowered = rewritten(e.graph);
+    ASSERT_GT(lowered.affines.size(), lowered.scans.size());
+    EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, lowered, lowered.bodies[0].outputs, s, 1e-8, 0), "");
+  }
+}
+
 // A state may be read by operands with axes that it lacks: several queries, as in multi-query attention.
 TEST(TorchAgrees, OnReadsWithAxesThatAStateLacks) {
   const std::string head =
