@@ -375,7 +375,7 @@ std::vector<LoggedCall> CallLog::calls() const {
 
 Result<bool> CallLog::copy_to(const std::string& path) const {
   const std::lock_guard lock(db_->mutex);
-  return db_->connection->run("VACUUM INTO ?", path);
+  return db_->connection->copy_to(path);
 }
 
 std::vector<Exchange> CallLog::exchanges(std::int64_t task) const {

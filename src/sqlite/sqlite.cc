@@ -81,11 +81,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, M
     sqlite3_extended_result_codes(handle, 1);
     return out;
   }
-  // A reader creates the files that it shares with a writer where there are none, and only a connection that
-  // may write removes them at its end.
-  const bool leaves_files = mode == Mode::kRead && std::filesystem::exists(path + "-wal", error);
+  // Where there is no write-ahead log, a reader creates it, and only a connection that may write removes it.
+  const bool has_log = std::filesystem::exists(path + "-wal", error);
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                    : leaves_files       ? SQLITE_OPEN_READONLY
+                    : has_log            ? SQLITE_OPEN_READONLY
                                          : SQLITE_OPEN_READWRITE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Connection> out(new Connection(handle, path));
@@ -109,15 +108,29 @@ tl::unexpected<Error> Connection::error(int code) const {
     hint =
         "check that the disk is not full and that `ulimit -f` allows a larger file; what was recorded before "
         "is safe, so free some space and continue";
-  const int whole = code == SQLITE_OK ? sqlite3_extended_errcode(handle_) : code;
-  if (kind == SQLITE_BUSY || whole == SQLITE_IOERR_LOCK || whole == SQLITE_IOERR_RDLOCK ||
-      whole == SQLITE_IOERR_UNLOCK || whole == SQLITE_IOERR_CHECKRESERVEDLOCK)
+  const int extended = code == SQLITE_OK ? sqlite3_extended_errcode(handle_) : code;
+  if (kind == SQLITE_BUSY || extended == SQLITE_IOERR_LOCK || extended == SQLITE_IOERR_RDLOCK ||
+      extended == SQLITE_IOERR_UNLOCK || extended == SQLITE_IOERR_CHECKRESERVEDLOCK)
     hint = "another process is writing it, or its file system keeps no locks: then use a local disk";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)
     hint = "check that the file is readable, and that its folder exists and is writable";
   return fail("store", fmt::format("{}: {}", path_, sqlite3_errmsg(handle_)), hint);
+}
+
+Result<bool> Connection::copy_to(const std::string& path) {
+  if (std::error_code error; std::filesystem::exists(path, error))
+    return fail("store", path + " already exists", "choose another file");
+  GABBRO_TRY(copy, open(path, Mode::kWrite));
+  sqlite3_backup* const backup = sqlite3_backup_init(copy->handle_, "main", handle_, "main");
+  if (backup == nullptr) return copy->error(SQLITE_OK);
+  constexpr int kAllPages = -1;
+  // Finishing reports no lock that could not be had.
+  const int step = sqlite3_backup_step(backup, kAllPages);
+  const int end = sqlite3_backup_finish(backup);
+  if (step != SQLITE_DONE || end != SQLITE_OK) return copy->error(step != SQLITE_DONE ? step : end);
+  return true;
 }
 
 Result<bool> Connection::script(const std::string& sql) {

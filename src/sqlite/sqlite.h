@@ -39,6 +39,8 @@ class Connection {
   /// and `next` throw Damaged with SQLite's message.
   template <class... A>
   Rows rows(const char* sql, const A&... values);
+  /// Copies the file as it is now to `path`, which must not exist. Errors, "store".
+  Result<bool> copy_to(const std::string& path);
   /// Returns the row id of the last row inserted.
   [[nodiscard]] std::int64_t last_id() const;
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -793,6 +793,29 @@ TEST_F(ClientTest, TotalsAddUpByRoleModelAndTask) {
     }
 }
 
+// A reader copies the log beside its writer, and after it, when the reader itself may not change the file.
+TEST_F(ClientTest, ReadersCopyTheLog) {
+  serve([](const ReceivedRequest&) { return reply("x", 100, 10); });
+  open(config);
+  (void)client->ask(question("x", 9));
+  const auto expect_copy = [&](const char* name) {
+    const auto reader = CallLog::read(path);
+    ASSERT_TRUE(reader) << reader.error().message;
+    const auto copied = (*reader)->copy_to(folder / name);
+    ASSERT_TRUE(copied) << copied.error().message;
+    EXPECT_FALSE((*reader)->copy_to(folder / name)) << "nothing is overwritten";
+    const auto copy = CallLog::read(folder / name);
+    ASSERT_TRUE(copy) << copy.error().message;
+    EXPECT_EQ((*copy)->exchanges(9).size(), 1U);
+    EXPECT_EQ((*copy)->spent().money, (*reader)->spent().money);
+  };
+  expect_copy("beside.db");
+  client.reset();
+  log.reset();
+  expect_copy("after.db");
+  EXPECT_FALSE(fs::exists(path + "-wal")) << "readers leave no files";
+}
+
 TEST_F(ClientTest, OnlyCallLogsAreOpened) {
   EXPECT_NE(CallLog::read(folder / "none.db").error().message.find("not found"), std::string::npos);
   std::ofstream(folder / "text.db") << std::string(5000, 'x');

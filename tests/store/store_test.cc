@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -549,6 +550,34 @@ TEST_F(StoreTest, ReadersLeaveNoFiles) {
     EXPECT_EQ(Store::read(path)->design_count(), 2);
   }
   EXPECT_EQ(Store::read(path)->design_count(), 2);
+}
+
+TEST_F(StoreTest, ReadersCannotAppend) {
+  { const Store store = with_first_trial(); }
+  auto reader = Store::read(path);
+  ASSERT_TRUE(reader);
+  EXPECT_FALSE(reader->append(design(2)));
+  EXPECT_EQ(open().design_count(), 1);
+}
+
+// A reader that is the last to close the record keeps what a killed writer has appended.
+TEST_F(StoreTest, ReadersKeepWhatAKilledWriterAppended) {
+  { const Store store = with_first_trial(); }
+  {
+    const auto reader = Store::read(path);  // there is no write-ahead log yet
+    const pid_t child = fork();
+    if (child == 0) {
+      auto writer = Store::open(path);
+      _exit(writer && writer->append(design(2)) ? 0 : 1);  // without closing it
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_EQ(status, 0);
+    EXPECT_EQ(reader->design_count(), 1) << "it sees one moment";
+    EXPECT_EQ(Store::read(path)->design_count(), 2);
+  }
+  EXPECT_EQ(Store::read(path)->design_count(), 2);
+  EXPECT_EQ(open().design_count(), 2);
 }
 
 TEST_F(StoreTest, AReaderSeesOneMomentWhileTheWriterAppends) {
