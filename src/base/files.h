@@ -34,9 +34,8 @@ Result<bool> replace_file(const std::string& path, const std::string& text);
 /// Nothing is done if it does not exist. Errors: "io".
 Result<bool> clear_path(const std::string& path);
 
-/// Returns the home folder of the user: HOME if it is an absolute path, or else the one that the system
-/// knows;
-/// "." if there is none.
+/// Returns the home folder of the user: HOME if it is an absolute path, or else what the system knows; "." if
+/// there is none.
 std::string home_folder();
 
 }  // namespace gabbro

@@ -23,8 +23,7 @@ Result<Lock> Lock::take(const std::string& folder) {
   // On Lustre or NFS, for example, such an error says nothing about other processes.
   return fail("io", fmt::format("{}: its file system keeps no locks ({})", folder, std::strerror(errno)),
               "use a folder on a local disk, or have the file system mounted with locks (Lustre: -o flock); "
-              "the record "
-              "of a campaign may lie on a local disk alone (`gabbro evolve --record DIR`)");
+              "the record of a campaign may lie on a local disk alone (`gabbro evolve --record DIR`)");
 }
 
 bool Lock::is_held(const std::string& folder) {

@@ -64,8 +64,7 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
         name, last.value, other, largest_size(study));
   if (at.failed)
     return fmt::format(
-        "{} differs by {} bits per byte from {} at {} in the runs that have a score; a run of {} has none, "
-        "so "
+        "{} differs by {} bits per byte from {} at {} in the runs with a score; a run of {} has none, so "
         "nothing follows.",
         name, in_brackets(last, "{:+.4f}"), other, largest_size(study),
         study.designs[static_cast<std::size_t>(*at.failed)]);
@@ -93,10 +92,10 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
   if (at.is_significant() && std::isfinite(at.unread.value))
     out +=
         fmt::format("On training text that no run has read, it is {}. ", in_brackets(at.unread, "{:+.4f}"));
-  if (lead.failed)
+  if (const auto failed = lead.failed())
     return out +
            fmt::format("A run of {} at another size has no score, so nothing is said of how it changes.",
-                       study.designs[static_cast<std::size_t>(*lead.failed)]);
+                       study.designs[static_cast<std::size_t>(*failed)]);
   const ScaleEstimate& change = lead.per_tenfold;
   const bool shrinks = change.value * last.value < 0;
   const ScaleEstimate percent{100 * change.value, 100 * change.low, 100 * change.high};

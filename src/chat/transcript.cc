@@ -18,7 +18,7 @@ std::string transcript(const CallLog& log, std::int64_t task) {
         out +=
             fmt::format("---- to {} ({})\n{}\n\n", e.call.role, record::word_of(m.from), printable(m.text));
     if (e.call.state != CallState::kSettled)
-      out += fmt::format("---- no reply of {} as {} yet: {}\n\n", e.call.model, e.call.role,
+      out += fmt::format("---- no reply of {} as {}: {}\n\n", e.call.model, e.call.role,
                          e.call.state == CallState::kOpen ? "the call is open" : "its process was killed");
     else if (!e.call.error.code.empty())
       out += fmt::format("---- {} of {}: {}: {}\n\n", e.call.model, e.call.role, e.call.error.code,

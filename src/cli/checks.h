@@ -1,5 +1,5 @@
-// Checks of option values with messages for users: each returns what is wrong with `text`, or "". CLI11's own
-// checks name types and the ends of ranges instead.
+// Checks of option values with messages for users. Those of a text return what is wrong with it, or "", as
+// CLI11 wants; its own checks name types and the ends of ranges instead.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,8 @@ auto* spelled_option(App* app, const char* name, E& value, const std::string& he
       });
 }
 
-/// Adds --engine and --device to a CLI::App. The worker reports if the machine does not have the device.
+/// Adds --engine and --device to a CLI::App. Commands that make a folder first call check_gpu; for others,
+/// the worker reports that the machine does not have the device.
 template <class App>
 void engine_options(App* app, record::Engine& engine, std::string& device) {
   spelled_option(app, "--engine", engine,

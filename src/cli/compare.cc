@@ -11,7 +11,7 @@
 #include "base/student.h"
 #include "campaign/format.h"
 #include "cli/commands.h"
-#include "cli/files.h"
+#include "cli/record.h"
 #include "cli/terminal.h"
 #include "evolve/comparison.h"
 #include "evolve/statistics.h"
@@ -32,7 +32,7 @@ struct Run {
 };
 
 Result<Run> read_run(const std::string& folder) {
-  if (kind_of_folder(folder) == FolderKind::kCampaign)
+  if (is_campaign(folder))
     return fail("usage", folder + " is a campaign, not a run",
                 fmt::format("export a design of it with `gabbro export {}#17`, and compare that", folder));
   const std::string file = folder + "/result.json";

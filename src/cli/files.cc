@@ -32,9 +32,14 @@ const char* word_of(FolderKind kind) {
   return "another folder";
 }
 
-}  // namespace
-
-namespace {
+FolderKind kind_of_folder(const std::string& path) {
+  std::error_code error;
+  const auto has = [&](const char* file) { return std::filesystem::exists(path + file, error); };
+  if (is_campaign(path)) return FolderKind::kCampaign;
+  if (has("/manifest.json")) return FolderKind::kCorpus;
+  if (has("/scale.json")) return FolderKind::kStudy;
+  return has("/spec.json") || has("/result.json") ? FolderKind::kRun : FolderKind::kNone;
+}
 
 Result<std::string> read_input(std::uint64_t max_bytes) {
   std::string text(max_bytes + 1, '\0');
@@ -65,15 +70,6 @@ Result<std::string> read_program(const std::string& path) {
   else if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
     error.hint = "read a pipe with -: ... | gabbro check -";
   return tl::unexpected(error);
-}
-
-FolderKind kind_of_folder(const std::string& path) {
-  std::error_code error;
-  const auto has = [&](const char* file) { return std::filesystem::exists(path + file, error); };
-  if (is_campaign(path)) return FolderKind::kCampaign;
-  if (has("/manifest.json")) return FolderKind::kCorpus;
-  if (has("/scale.json")) return FolderKind::kStudy;
-  return has("/spec.json") || has("/result.json") ? FolderKind::kRun : FolderKind::kNone;
 }
 
 Result<bool> check_output(const std::string& path, FolderKind kind, const std::string& option) {

@@ -20,7 +20,6 @@ Result<std::string> run_folder(const std::string& path);
 
 /// The kinds of folders that commands write, by the file that tells them.
 enum class FolderKind : std::uint8_t { kNone, kCampaign, kCorpus, kStudy, kRun };
-FolderKind kind_of_folder(const std::string& path);
 
 /// Checks that a command may write a folder of `kind` to `path`: it holds nothing of another kind. `option`
 /// is the one that names it. Errors: "exists".

@@ -73,14 +73,14 @@ std::string with_attributes(const std::string& text) {
   std::size_t from = 0;
   for (std::size_t at = text.find('<'); at != std::string::npos; at = text.find('<', at)) {
     attributes.clear();
-    const Tag tag = read_tag(std::string_view(text).substr(at), kLongestTag, &attributes);
-    if (tag.bytes > 0) {
+    const std::size_t bytes = read_tag(std::string_view(text).substr(at), kLongestTag, &attributes);
+    if (bytes > 0) {
       add_values(attributes, values);
       out.append(text, from, at - from);
       out += '\t';
-      from = at + tag.bytes;
+      from = at + bytes;
     }
-    at += std::max<std::size_t>(tag.bytes, 1);
+    at += std::max<std::size_t>(bytes, 1);
   }
   if (values.empty()) return "";
   out.append(text, from);

@@ -3,7 +3,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,8 +33,6 @@ class Bytes::Archive : public Bytes::Reader {
   explicit Archive(std::string path) : path_(std::move(path)), archive_(archive_read_new()) {}
 
   Result<bool> open() {
-    if (access(path_.c_str(), R_OK) != 0)
-      return fail("io", fmt::format("cannot read {}: {}", path_, std::strerror(errno)), "make it readable");
     archive* reader = archive_.get();
     // With other filters of libarchive, such as uuencode, an attachment in a text would replace the text.
     archive_read_support_filter_xz(reader);
@@ -130,6 +127,8 @@ Result<Bytes> Bytes::open(const std::string& path) {
   if (const auto ok = check_regular_file(path); !ok) return tl::unexpected(ok.error());
   if (const auto ok = check_is_fetched(path); !ok) return tl::unexpected(ok.error());
   std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return fail("io", fmt::format("cannot read {}: {}", path, std::strerror(errno)), "make it readable");
   std::string beginning(2, '\0');
   if (file.read(beginning.data(), 2) && Gunzip::recognises(beginning)) {
     file.seekg(0);

@@ -174,15 +174,16 @@ class FileDocuments : public Documents {
     for (;;) {
       GABBRO_TRY(row, parquet_->next(text));
       if (row == ParquetFile::Row::kNone) return false;
-      if (has_text_in_row(row == ParquetFile::Row::kText && !text.empty(), sources_.files[file_index_]))
-        return true;
+      const bool has_text = row == ParquetFile::Row::kText && !text.empty();
+      if (has_text_in_row(has_text, [&] { return sources_.files[file_index_]; })) return true;
     }
   }
 
-  // Counts a row at a place; returns `has_text`.
-  bool has_text_in_row(bool has_text, const std::string& place) {
+  // Counts a row; `place` returns its place. Returns `has_text`.
+  template <class Place>
+  bool has_text_in_row(bool has_text, const Place& place) {
     ++findings_.rows;
-    if (!has_text && findings_.empty_rows++ == 0) findings_.empty_row = place;
+    if (!has_text && findings_.empty_rows++ == 0) findings_.empty_row = place();
     return has_text;
   }
 
@@ -234,10 +235,10 @@ class FileDocuments : public Documents {
       GABBRO_TRY(next, read_line());
       if (!next) return false;
       if (next->find_first_not_of(" \t") == std::string_view::npos) continue;
-      const std::string place = fmt::format("{}:{}", sources_.files[file_index_], line_number_);
+      const auto place = [&] { return fmt::format("{}:{}", sources_.files[file_index_], line_number_); };
       auto found = text_of_json(*next, options_.field, /*required=*/!has_text_);
       if (!found)
-        return fail("format", fmt::format("{}: {}", place, found.error().message), found.error().hint);
+        return fail("format", fmt::format("{}: {}", place(), found.error().message), found.error().hint);
       text = std::move(*found).value_or("");
       if (has_text_in_row(!text.empty(), place)) return has_text_ = true;
     }

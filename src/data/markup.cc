@@ -138,7 +138,7 @@ std::size_t opening_bytes(std::string_view text) {
 Markup markup_at(std::string_view text, bool is_rtf) {
   constexpr std::size_t kLongestTag = 300, kLongestCommand = 24;
   if (text.size() < 2) return {};
-  if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, kLongestTag, nullptr).bytes)};
+  if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, kLongestTag, nullptr))};
   if (text[0] == '&') return entity_at(text);
   if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
   if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf && text[1] == '\''))) return {};

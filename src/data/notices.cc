@@ -142,7 +142,7 @@ tl::unexpected<Error> one_sided(const Division::Counts& c, bool by_name, std::ui
         fmt::format("each of {} is, contains or is part of a held-out document: nothing is left to train on",
                     counted(c.same + c.inside, "document")),
         "hold out other documents; if one source holds many documents, separate them (see --separator)");
-  if (train + valid == 1)
+  if (!by_name && train + valid == 1)
     return fail("corpus", "the sources are one document, which cannot be both trained on and held out",
                 "separate its documents (see --separator), or name held-out files with --valid-source");
   const char* const hint = "name held-out files with --valid-source, give more documents, or change --valid";

@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -195,12 +196,16 @@ Result<TaskForm> form_of(const json& object, const TaskSource& source) {
   return fail("task", "unknown task format, with the fields " + fields_of(object), "known formats: " + known);
 }
 
-// Returns which field has a value of a wrong type, with that value; "" if none has.
+// Returns which of the fields that tasks read has a value of a wrong type, with that value; "" if none has.
 std::string wrong_type(const json& object) {
+  static const std::set<std::string_view> kTexts{
+      "bad",      "continuation", "context",   "good",      "hypothesis", "premise", "query",
+      "sentence", "support",      "sentence1", "sentence2", "term",       "text",    "uid"};
   const auto is_text = [](const json& value) { return value.is_string(); };
   for (const auto& [key, value] : object.items()) {
     const bool is_number = key == "gold" || key == "label",
                is_list = key == "choices" || key == "context_options";
+    if (!is_number && !is_list && !kTexts.contains(key)) continue;
     const bool fits = is_number ? value.is_number_integer()
                       : is_list ? value.is_array() && std::all_of(value.begin(), value.end(), is_text)
                                 : is_text(value);

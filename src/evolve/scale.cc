@@ -328,11 +328,11 @@ std::vector<RateDoubt> rate_doubts(const record::ScaleStudy& study, const std::v
   return out;
 }
 
-// Returns the first of two designs that has a run without a score at a size (below 0: at any).
+// Returns the first of two designs that has a run without a score at a size.
 std::optional<int> failed_of(const record::ScaleStudy& study, const LeadAtScale& lead, std::int64_t size) {
   for (const int design : {lead.design, lead.against})
     if (std::any_of(study.runs.begin(), study.runs.end(), [&](const ScaleRun& r) {
-          return r.design == design && (size < 0 || r.size == size) && r.status != record::Status::kDone;
+          return r.design == design && r.size == size && r.status != record::Status::kDone;
         }))
       return design;
   return std::nullopt;
@@ -356,6 +356,11 @@ bool SizeLead::is_unconfirmed() const {
   const double sign = lead.value < 0 ? -1 : 1;
   const double nearest = sign < 0 ? unread.high : unread.low;
   return !(sign * nearest > 0) || sign * unread.value < kLeastUnread * std::abs(lead.value);
+}
+
+std::optional<int> LeadAtScale::failed() const {
+  const auto at = std::find_if(by_size.begin(), by_size.end(), [](const SizeLead& s) { return s.failed; });
+  return at == by_size.end() ? std::nullopt : at->failed;
 }
 
 Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
@@ -415,15 +420,13 @@ Result<ScaleFit> fit_scale(const record::ScaleStudy& study, int resamples) {
                      .against = static_cast<int>(d),
                      .by_size = {},
                      .at_edge = {},
-                     .failed = {},
                      .per_tenfold = {},
                      .meeting = {}};
-    for (int s = 0; s < sizes; ++s)
+    for (int s = 0; s < sizes; ++s) {
       lead.by_size.push_back(lead_at(runs, static_cast<std::int64_t>(d), s, run, kSideLevel / (designs - 1),
                                      fitter.has_intervals()));
-    for (int s = 0; s < sizes; ++s)
-      lead.by_size[static_cast<std::size_t>(s)].failed = failed_of(study, lead, s);
-    lead.failed = failed_of(study, lead, -1);
+      lead.by_size.back().failed = failed_of(study, lead, s);
+    }
     apply_doubts(doubts[0], doubts[d], lead);
     lead.per_tenfold =
         over([&](const Draw& x) { return std::log(10) * (x.by_params[0].slope - x.by_params[d].slope); });

@@ -47,14 +47,14 @@ struct LeadAtScale {
   std::vector<SizeLead> by_size;  // at each of ScaleStudy::sizes
   // The one of the two whose best learning rate lies at the edge of its search: a better one may lie beyond.
   std::optional<int> at_edge;
-  // The one of the two that has a failed or refused run at any size. Nothing is said of `per_tenfold` then.
-  std::optional<int> failed;
   // Change of log(bits / bits of the other) per tenfold increase of parameters; negative if the lead grows.
   ScaleEstimate per_tenfold;
   // True if the lines meet beyond the largest size and within a thousand times of it.
   bool meets = false;
   // Number of parameters where they meet; the interval may have an infinite upper end.
   ScaleEstimate meeting;
+  /// Returns SizeLead::failed of the first size that has one. Nothing is said of `per_tenfold` then.
+  [[nodiscard]] std::optional<int> failed() const;
 };
 
 /// The laws of all designs of a study, and the leads of the first one.

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 
 #include "export/writer.h"
+#include "ir/builder.h"
 
 namespace gabbro::pytorch {
 
@@ -252,10 +252,7 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
 
 Tensor Writer::quotient(const Tensor& left, const Tensor& right) {
   const Tensor x = numeric(left), y = numeric(right);
-  int exponent = 0;
-  // The reciprocal of a power of two is exact.
-  if (y.is_number && std::abs(std::frexp(y.number, &exponent)) == 0.5)
-    return apply("torch.floor", binary("/", x, y));
+  if (y.is_number && ir::is_power_of_two(y.number)) return apply("torch.floor", binary("/", x, y));
   return with_made(
       pointwise({x, y}, kAtom, [](const auto& t) { return fmt::format("quotient({}, {})", t[0], t[1]); },
                 {kLambda, kLambda}),

@@ -142,10 +142,7 @@ std::optional<NodeId> Builder::simplify(const Node& n) {
       if (is_constant(a, 1)) return use(unary(Op::kRecip, b));
       if (is_plain_constant(b)) {
         const double inverse = 1 / node(b).value;
-        int exponent = 0;
-        // The reciprocal of a power of two is exact.
-        if (std::abs(std::frexp(inverse, &exponent)) == 0.5 && is_zero_or_normal(inverse))
-          return use(times(constant(inverse), a));
+        if (is_power_of_two(inverse) && is_zero_or_normal(inverse)) return use(times(constant(inverse), a));
         if (overflows(inverse)) overflow_ = inverse;
       }
       break;
@@ -251,6 +248,11 @@ NodeId Builder::fit(NodeId x, Type want) {
               .in = {x, -1, -1},
               .axes = missing,
               .amount = missing.contains(kPast) ? want.window : 0});
+}
+
+bool is_power_of_two(double value) {
+  int exponent = 0;
+  return std::abs(std::frexp(value, &exponent)) == 0.5;
 }
 
 NodeId copy_node(Builder& b, Node node, const std::vector<NodeId>& map) {

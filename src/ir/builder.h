@@ -76,6 +76,9 @@ class Builder {
   std::optional<double> overflow_;
 };
 
+/// Returns true for a power of two or minus one: products with it, and its reciprocal, are exact.
+bool is_power_of_two(double value);
+
 /// Copies `node` of another graph and replaces its operands, those of a scan included, by map[operand]. `b`'s
 /// graph must already hold copies of the scans and affine recurrences at the same indices; their operands are
 /// replaced in place.

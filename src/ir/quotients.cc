@@ -29,12 +29,7 @@ NodeId product(Builder& b, NodeId x, NodeId y) {
 
 std::size_t at(NodeId id) { return static_cast<std::size_t>(id); }
 
-bool is_power_of_two(double value) {
-  int exponent = 0;
-  return std::abs(std::frexp(value, &exponent)) == 0.5;
-}
-
-// Calls `visit` with the operands of which `n` has values as they are, apart from sign and powers of two.
+// Calls `visit` with the operands whose values `n` passes on without rounding them.
 template <class Visit>
 void for_each_kept(const Body& body, const Node& n, const Visit& visit) {
   const auto is_constant = [&](NodeId id) { return body.nodes[at(id)].op == Op::kConst; };
@@ -52,8 +47,8 @@ void for_each_kept(const Body& body, const Node& n, const Visit& visit) {
       if (id >= 0) visit(id);
 }
 
-// Returns the nodes of a body whose values may tie with the other operand of a maximum. A quotient is 0 only
-// where its product is.
+// Returns the nodes of a body whose values may equal the other operand of a maximum. Maxima with 0 do not
+// count: a quotient is 0 exactly where its product is.
 std::vector<bool> operands_of_maxima(const Body& body) {
   std::vector<bool> out(body.nodes.size());
   const auto is_zero = [&](NodeId id) {

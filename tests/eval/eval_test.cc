@@ -256,6 +256,8 @@ TEST_F(Tasks, SaysWhatIsWrong) {
            {R"({"query": "q", "choices": ["a", 2], "gold": 0})", "choices needs a list of texts"},
            {R"({"query": "q", "choices": "hot", "gold": 0})",
             "choices needs a list of texts, but has \"hot\""},
+           {R"({"a": 1, "id": 2, "query": "q", "choices": ["a", "b"], "gold": "0"})",
+            "gold needs a whole number, but has \"0\""},
            {R"({"good": "a", "bad": 7})", "bad needs a text, but has 7"}})
     EXPECT_NE(message(object).find(std::string(":1: the field ") + says), std::string::npos)
         << message(object);

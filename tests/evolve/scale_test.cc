@@ -266,7 +266,7 @@ TEST(Scale, NothingIsClaimedWhereARunFailed) {
     return fit ? fit->leads[0] : LeadAtScale{};
   };
   ASSERT_TRUE(lead().by_size.back().is_significant());
-  ASSERT_FALSE(lead().failed);
+  ASSERT_FALSE(lead().failed());
   const auto last = static_cast<std::int64_t>(study.sizes.size()) - 1;
   for (const std::int64_t size : {last, std::int64_t{0}})
     for (const int design : {0, 1})
@@ -277,7 +277,7 @@ TEST(Scale, NothingIsClaimedWhereARunFailed) {
         });
         run->status = status, run->cause = "better than bigrams";
         const LeadAtScale found = lead();
-        EXPECT_EQ(found.failed, design);
+        EXPECT_EQ(found.failed(), design);
         EXPECT_EQ(found.by_size.back().is_significant(), size != last);
         EXPECT_FALSE(found.by_size[static_cast<std::size_t>(size)].is_significant());
         study = whole;

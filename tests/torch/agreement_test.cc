@@ -239,8 +239,8 @@ lang::Elaboration made_of(const std::string& body) {
   return elaborated(parsed.program, edit::build::name("Made"), 8);
 }
 
-// Where a quotient ties with the other operand of a maximum, which of them gets the gradient follows from its
-// last bit.
+// A quotient may equal the other operand of a maximum. Its last bit then decides which of the two gets the
+// gradient.
 TEST(TorchAgrees, OnGradientsOfQuotientsThatTie) {
   for (const char* body : {
            "    return minimum(x / m, 1) * linear(x, D)\n",
