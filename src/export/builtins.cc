@@ -120,7 +120,7 @@ Value Writer::call_builtin(const Expr& call) {
       out.window = window ? eval_number(*window) : literal(INFINITY);
       out.lead = Tensor::kPairs;
       out.text = fmt::format("lag({}, {}{})", like(), cache(), window_text(out.window));
-      return value_of(out);
+      return value_of(with_made(out, name, {}));
     }
     for (const Frame* f = &frame(); f; f = f->caller)
       if (f->owner && f->caller->scope->kind == Scope::Kind::kStep)
@@ -128,7 +128,7 @@ Value Writer::call_builtin(const Expr& call) {
                       "give it a name before the scan, and pass it to the function");
     out.lead = Tensor::kTimes;
     out.text = fmt::format("positions({}, {})", like(), documents());
-    return value_of(settled(out));
+    return value_of(with_made(settled(out), name, {}));
   }
   if (name == "size") {
     Number n = literal(1);

@@ -140,7 +140,8 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     return value_of(binary("-", x, binary("*", y, quotient(x, y))));
   }
   if (op == "/") return value_of(binary(op, tensor(a), seen_only(numeric(tensor(b)), 1)));
-  return value_of(binary(op, tensor(a), tensor(b)));
+  const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+  return value_of(compares ? compared(op, tensor(a), tensor(b)) : binary(op, tensor(a), tensor(b)));
 }
 
 Number Writer::eval_number(const Expr& expr) { return as_number(eval(expr)); }

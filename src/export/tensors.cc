@@ -209,8 +209,44 @@ Tensor Writer::apply(const std::string& function, const Tensor& x) {
                    {kLambda});
 }
 
+// True if the value is known not to be NaN.
+static bool is_ordered(const Tensor& x) {
+  if (x.is_number) return !std::isnan(x.number);
+  if (x.is_bool) return true;
+  const Made* made = made_of(x);
+  if (!made) return false;
+  const std::string& op = made->op;
+  if (op == "position" || op == "lag" || op == "iota") return true;
+  const auto is_finite = [](const Tensor& in) {
+    return is_ordered(in) && !(in.is_number && std::isinf(in.number));
+  };
+  return (op == "+" || op == "-" || op == "*" || op == "neg") &&
+         std::all_of(made->in.begin(), made->in.end(), is_finite);
+}
+
+// In the language, a <= b is not (b < a), a >= b is not (a < b), and a == b is neither (a < b) nor (b < a),
+// which differs from Python's operators if one of them is NaN.
+Tensor Writer::compared(std::string_view op, Tensor a, Tensor b) {
+  if (op == "<" || op == ">" || (is_ordered(a) && is_ordered(b))) return binary(op, a, b);
+  const auto none_of = [&](std::vector<std::string_view> orders) {
+    const auto text = [&](const auto& t) {
+      std::vector<std::string> all;
+      for (const std::string_view order : orders) all.push_back(fmt::format("({} {} {})", t[0], order, t[1]));
+      return all.size() == 1 ? "~" + all[0] : fmt::format("~({})", fmt::join(all, " | "));
+    };
+    return pointwise({numeric(a), numeric(b)}, kNegation, text, {kSum, kSum}, true);
+  };
+  if (op != "==") return none_of({op == "<=" ? ">" : "<"});
+  a = held("x", a), b = held("y", b);
+  return none_of({"<", ">"});
+}
+
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+  // In the language, 0 times a value is 0, and so is 0 divided by one, whatever the value is.
+  const auto is_zero = [](const Tensor& x) { return x.is_number && x.text == "0"; };
+  if ((op == "*" && (is_zero(a) || is_zero(b))) || (op == "/" && is_zero(a)))
+    return apply("torch.zeros_like", is_zero(a) ? b : a);
   // A tensor of bools times a Python number would have the type of that number. The factors of a product over
   // pairs may be summed on their own.
   const bool keeps_bools = op == "*" && a.is_bool != b.is_bool && !a.is_number && !b.is_number &&

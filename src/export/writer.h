@@ -248,6 +248,7 @@ class Writer {
                    const std::vector<int>& ranks, bool makes_bools = false);
   Tensor apply(const std::string& function, const Tensor& x);
   Tensor binary(std::string_view op, Tensor a, Tensor b);
+  Tensor compared(std::string_view op, Tensor a, Tensor b);
   Tensor numeric(Tensor x);  // returns bools as numbers
   std::vector<int> union_of(const std::vector<Tensor>& in) const;
   /// Returns the text of `x` with the leading dimensions `lead` and these axes in this order, with a

@@ -278,6 +278,31 @@ TEST(ExportAgrees, OnNumbersAndConditionsInScans) {
   compare_units("forms", units);
 }
 
+// In the language, a >= b is not (a < b), which is true where one of them is NaN; 0 times NaN is 0.
+TEST(ExportAgrees, OnComparisonsOfNaN) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  std::vector<std::string> units;
+  const std::string nan = "    zero = x - x\n    n = where(x > 0, zero / zero, x)\n";
+  for (const char* op : {"<", "<=", ">", ">=", "=="}) {
+    for (const char* operands :
+         {"n {} 0.2", "0.2 {} n", "n {} x", "x {} n", "n {} n", "n {} position()", "n * position() {} 1",
+          "0 * n {} 0", "n * 0 {} 0 / n", "position() * n {} position() % 3",
+          "0 * n + position() - 2 {} 2 * position()", "-n {} maximum(n, x)", "(n > 0) {} (x > n)",
+          "1 - (n < x) {} n"}) {
+      const std::string compared = fmt::format(fmt::runtime(operands), op);
+      units.push_back(nan + fmt::format("    return where({}, x, linear(x, D))\n", compared));
+    }
+    units.push_back(nan + fmt::format("    w = where(past(n) {} x, 1, 0.5) * (past(n) {} 0.1)\n"
+                                      "    return x + linear(sum(w * past(x), over=s), D)\n",
+                                      op, op));
+    units.push_back(nan + fmt::format("    scan S: [D] = 0:\n        bad = where(S > 0.1, zero / zero, S)\n"
+                                      "        S = where(bad {} 0.2 * n, 0.5 * S + x, x - S)\n"
+                                      "    return x + linear(S, D)\n",
+                                      op));
+  }
+  compare_units("nan", units);
+}
+
 // A step may give a state its axes in another order than declared. Axes of one size show it as another
 // function, others as an error.
 TEST(ExportAgrees, OnStatesInAnotherOrder) {
