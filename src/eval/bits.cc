@@ -20,8 +20,10 @@ struct Score {
 // Collects windows of documents into batches, scores these, and adds the losses to the documents' scores.
 class Windows {
  public:
-  Windows(exec::Model& model, std::int64_t sequences, std::int64_t length, std::vector<Score>& scores)
-      : model_(model), sequences_(sequences), length_(length), scores_(scores) {
+  using EachWindow = std::function<void(const ScoredWindow&)>;
+  Windows(exec::Model& model, std::int64_t sequences, std::int64_t length, std::vector<Score>& scores,
+          const EachWindow& each_window)
+      : model_(model), sequences_(sequences), length_(length), scores_(scores), each_window_(each_window) {
     clear();
   }
 
@@ -46,6 +48,7 @@ class Windows {
       for (std::int64_t t = 0; t < owners_[row].count; ++t)
         score.nats += losses[row * static_cast<std::size_t>(length_) + static_cast<std::size_t>(t)];
       score.tokens += static_cast<std::uint64_t>(owners_[row].count);
+      if (each_window_) show(row, losses);
     }
     clear();
   }
@@ -55,6 +58,13 @@ class Windows {
     std::size_t document;
     std::int64_t count;  // positions of the row that the window fills
   };
+  void show(std::size_t row, const std::vector<float>& losses) const {
+    const auto from = static_cast<std::ptrdiff_t>(row) * length_;
+    const std::int64_t count = owners_[row].count;
+    std::vector<std::int64_t> tokens(batch_.tokens.begin() + from, batch_.tokens.begin() + from + count);
+    tokens.push_back(batch_.targets[static_cast<std::size_t>(from + count - 1)]);
+    each_window_({tokens, {losses.begin() + from, losses.begin() + from + count}});
+  }
   void clear() {
     owners_.clear();
     batch_ = {.sequences = sequences_, .length = length_};  // without `starts`: a row is one window
@@ -65,6 +75,7 @@ class Windows {
   exec::Model& model_;
   std::int64_t sequences_, length_;
   std::vector<Score>& scores_;
+  const EachWindow& each_window_;
   exec::TokenBatch batch_;
   std::vector<Owner> owners_;
 };
@@ -103,11 +114,12 @@ BitsPerByte summary(const std::vector<Score>& scores) {
 
 BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           std::int64_t sequences, std::int64_t length, std::uint64_t documents,
-                          const std::function<bool(double)>& progress) {
+                          const std::function<bool(double)>& progress,
+                          const std::function<void(const ScoredWindow&)>& each_window) {
   const std::size_t count = split.documents_up_to(documents);
   std::vector<Score> scores(count);
   std::uint64_t text = 0;
-  Windows windows(model, sequences, length, scores);
+  Windows windows(model, sequences, length, scores, each_window);
   std::vector<std::int64_t> tokens;
   for (std::size_t d = 0; d < count; ++d) {
     const data::Document document = split.document(d);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "data/corpus.h"
@@ -29,11 +30,19 @@ struct BitsPerByte {
   std::vector<DocumentBits> each;  // in the order of the split
 };
 
+/// A window of a document as it was scored: losses[i], in nats, is that of tokens[i + 1].
+struct ScoredWindow {
+  std::span<const std::int64_t> tokens;  // one more than losses
+  std::span<const float> losses;
+};
+
 /// Scores the first `documents` documents of the split (0: all). A document is read in windows of `length`
 /// tokens that do not overlap; `sequences` windows make a batch. `progress` receives the finished share. If
-/// it returns false, the scoring stops and the result covers the documents read so far.
+/// it returns false, the scoring stops and the result covers the documents read so far. `each_window` gets
+/// every window, in their order.
 BitsPerByte bits_per_byte(exec::Model& model, const data::Split& split, std::int64_t end_token,
                           std::int64_t sequences, std::int64_t length, std::uint64_t documents = 0,
-                          const std::function<bool(double)>& progress = {});
+                          const std::function<bool(double)>& progress = {},
+                          const std::function<void(const ScoredWindow&)>& each_window = {});
 
 }  // namespace gabbro::eval

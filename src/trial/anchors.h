@@ -8,6 +8,7 @@
 #include "ir/graph.h"
 #include "record/trial.h"
 #include "trial/backend.h"
+#include "trial/rescoring.h"
 
 namespace gabbro::trial {
 
@@ -22,9 +23,7 @@ struct Evidence {
   exec::TokenBatch sample, other;  // two batches of text of the run
   exec::TokenBatch scored;  // windows of held-out documents as they are scored, in that shape; may be empty
   std::string text_hash;    // hash of the corpus text of the run's batches, read again after the run
-  // The mean difference between the scored losses of some held-out documents and those of the judge
-  // (judge.h), in nats per token.
-  double rescoring_difference = 0;
+  Rescoring rescoring;
 };
 
 /// Checks each anchor and reports its numbers (docs/verdict.md explains the limits):

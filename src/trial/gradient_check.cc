@@ -21,7 +21,7 @@ namespace {
 // Limits of the difference, in relation to the norm of a parameter's gradient.
 constexpr double kLimit = 0.01, kBf16Limit = 0.3, kBf16Factor = 8;
 // A difference below this share of the norm of the whole gradient says nothing about a parameter.
-constexpr double kOfWhole = 1e-3;
+constexpr double kOfWhole = 1e-3, kBf16OfWhole = 0.03;
 
 using Gradient = std::map<std::string, std::vector<float>, std::less<>>;
 
@@ -117,11 +117,12 @@ record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const
     of_rounded = gradient_of(*exact_model, alone);
   }
 
-  // Returns the share of a gradient of norm `size` that may differ.
-  const auto share = [&](double moved, double size) {
-    return bf16 ? std::max(kBf16Limit, kBf16Factor * moved / size) : kLimit;
+  const double whole = norm(exact), unimportant = (bf16 ? kBf16OfWhole : kOfWhole) * whole;
+  // Returns how far a gradient of norm `size` may be off. No effect of rounding allows more than the norm of
+  // the whole gradient.
+  const auto allowed = [&](double moved, double size) {
+    return bf16 ? std::min(whole, std::max(kBf16Limit * size, kBf16Factor * moved)) : kLimit * size;
   };
-  const double whole = norm(exact), unimportant = kOfWhole * whole;
   record::Anchor out{"gradient", got.size() == exact.size(), "there are no parameters"};
   double worst = -1;  // difference in relation to its limit
   double squares = 0, moved_squares = 0;
@@ -131,7 +132,7 @@ record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const
                  difference = found == got.end() ? std::numeric_limits<double>::infinity()
                                                  : distance(found->second, values);
     squares += difference * difference, moved_squares += moved * moved;
-    const double limit = share(moved, size) * size + unimportant, relative = difference / limit;
+    const double limit = allowed(moved, size) + unimportant, relative = difference / limit;
     if (relative > worst) {
       worst = relative;
       out.detail =
@@ -140,7 +141,7 @@ record::Anchor gradient_agrees(const ir::Graph& graph, exec::Model& model, const
     }
     out.holds = out.holds && difference <= limit;
   }
-  const double limit = share(std::sqrt(moved_squares), whole) * whole;
+  const double limit = allowed(std::sqrt(moved_squares), whole);
   out.holds = out.holds && std::isfinite(squares) && std::sqrt(squares) <= limit;
   out.detail += fmt::format("; the whole differs by {:.2g}, allowed {:.2g}, at a norm of {:.2g}",
                             std::sqrt(squares), limit, whole);

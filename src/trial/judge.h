@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "exec/model.h"
 #include "ir/graph.h"
@@ -11,17 +13,31 @@
 
 namespace gabbro::trial {
 
-struct Judge {
-  std::unique_ptr<exec::Model> model;
-  std::string note;  // why it does not run the graph as it is written; "" if it does
-};
+/// The CPU engine in float64. It runs the graph as it is written: the rewrites that make training fast cannot
+/// then be wrong in both, nor decide by rounding what the design decides. Written convolutions and formulas
+/// of past positions take time for each pair of positions. Where a row would take more than `kMostOperations`
+/// (exec/reference/predicted_cost.h; some 10 s), or more memory than is left, only its beginning runs as
+/// written: the longest of a half, a quarter and so on. The whole row then runs with the rewrites, and the
+/// note says so.
+class Judge {
+ public:
+  static constexpr double kMostOperations = 3e10;
 
-/// Returns the CPU engine in float64 for rows of `length` tokens, with the weights of a new model. It runs
-/// the graph as it is written: the rewrites that make training fast cannot then be wrong in both, nor decide
-/// by rounding what the design decides. They also take less memory and time, since a convolution has no term
-/// for each pair of positions. So where `left` bytes do not suffice, or rows have more than 512 tokens, the
-/// judge has them as well, and its note says so.
-Judge make_judge(const ir::Graph& graph, const record::TrialSpec& spec, std::int64_t length,
-                 std::int64_t left);
+  /// For rows of up to `length` tokens, with the weights of a new model. `left`: bytes that it may take.
+  Judge(const ir::Graph& graph, std::span<const ir::NodeId> outputs, const record::TrialSpec& spec,
+        std::int64_t length, std::int64_t left);
+
+  /// Sets the weights, which must be those of the graph's parameters.
+  void restore(const std::vector<exec::NamedArray>& weights);
+  /// Returns the losses of a batch of one row, in nats.
+  std::vector<double> losses(const exec::TokenBatch& row);
+  /// Returns why, and from where, rows do not run as written; "" if they do.
+  [[nodiscard]] const std::string& note() const { return note_; }
+
+ private:
+  std::unique_ptr<exec::Model> written_, rewritten_;  // each may be missing, but not both
+  std::int64_t written_length_ = 0;
+  std::string note_;
+};
 
 }  // namespace gabbro::trial

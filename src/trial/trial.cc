@@ -24,8 +24,8 @@
 #include "train/trainer.h"
 #include "trial/anchors.h"
 #include "trial/first_text.h"
-#include "trial/judge.h"
 #include "trial/probe.h"
+#include "trial/rescoring.h"
 #include "trial/resources.h"
 #include "trial/score.h"
 #include "zoo/sized.h"
@@ -228,56 +228,6 @@ exec::TokenBatch first_windows(const data::Split& held_out, std::int64_t end_tok
   return out;
 }
 
-// Draws up to three documents whose tokens are together at most a 200th of those of the training, or returns
-// the shortest one. `seed` decides.
-std::vector<std::size_t> documents_to_rescore(const TrialSpec& spec, const data::Split& held_out,
-                                              std::size_t scored) {
-  constexpr std::size_t kDocuments = 3;
-  constexpr std::int64_t kTrainedPerToken = 200;
-  std::vector<std::size_t> order(scored), out;
-  for (std::size_t i = 0; i < scored; ++i) order[i] = i;
-  Random random = Random(spec.seed).split("rescored");
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
-  const auto tokens = [&](std::size_t d) {
-    const data::Document document = held_out.document(d);
-    return static_cast<std::int64_t>(document.end - document.begin);
-  };
-  std::int64_t left = spec.tokens / kTrainedPerToken;
-  for (const std::size_t d : order)
-    if (out.size() < kDocuments && tokens(d) <= left) {
-      out.push_back(d);
-      left -= tokens(d);
-    }
-  if (out.empty() && scored > 0)
-    out.push_back(*std::min_element(order.begin(), order.end(),
-                                    [&](std::size_t x, std::size_t y) { return tokens(x) < tokens(y); }));
-  return out;
-}
-
-// Returns the difference between the scores of a few held-out documents and those of the judge, which may
-// take `left` bytes, in nats per token. `held_out` is restricted to these documents.
-double rescoring_difference(const TrialSpec& spec, const ir::Graph& graph,
-                            const std::vector<exec::NamedArray>& weights, data::Split& held_out,
-                            std::int64_t end_token, const eval::BitsPerByte& scored, std::int64_t left) {
-  std::vector<data::Document> documents;
-  double scored_bits = 0;
-  for (const std::size_t d : documents_to_rescore(spec, held_out, scored.each.size())) {
-    documents.push_back(held_out.document(d));
-    scored_bits += scored.each[d].bits;
-  }
-  held_out.restrict_to(documents);
-  const Judge judge = make_judge(graph, spec, spec.length, left);
-  GABBRO_CHECK(judge.model->restore(weights));
-  double exact_bits = 0, tokens = 0;
-  for (const eval::DocumentBits& d :
-       eval::bits_per_byte(*judge.model, held_out, end_token, 1, spec.length).each)
-    exact_bits += d.bits;
-  for (const data::Document& d : documents) tokens += static_cast<double>(d.end - d.begin);
-  const double nats = std::abs(scored_bits - exact_bits) * std::log(2.0) / std::max(tokens, 1.0);
-  return std::isnan(nats) ? std::numeric_limits<double>::infinity() : nats;
-}
-
 Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_progress,
                                 const MakeModel& given_backend, exec::pytorch::Python* python) {
   TrialResult result;
@@ -397,16 +347,22 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     if (!write_curve(spec.folder + "/curve.jsonl", trained->curve))
       return fail("io", "cannot write the curve in " + spec.folder);
   }
+  // Nobody can know before the training which windows are rescored.
+  WindowSample rescored(windows_to_rescore(graph, subject.elaboration.outputs, spec,
+                                           result.train_flops_per_token * static_cast<double>(result.tokens)),
+                        Random(spec.seed).split("rescored").split(result.weights_hash));
   bool stopped = false;
   const eval::BitsPerByte bits = eval::bits_per_byte(
-      *model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents, [&](double share) {
+      *model, held_out, tokenizer.end(), rows, spec.length, spec.valid_documents,
+      [&](double share) {
         stopped = on_progress && !on_progress({.stage = "scoring",
                                                .tokens = result.tokens,
                                                .loss = result.last_loss,
                                                .tokens_per_second = result.tokens_per_second,
                                                .share = share});
         return !stopped;
-      });
+      },
+      [&](const eval::ScoredWindow& window) { rescored.add(window); });
   if (stopped) {
     result.status = record::Status::kStopped;
     return result;
@@ -434,8 +390,12 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
       eval::bigram_bits_per_byte(bigram, held_out, tokenizer.end(), spec.valid_documents);
 
   exec::TokenBatch scored_rows = first_windows(held_out, tokenizer.end(), options.sequences, options.length);
-  const double difference = rescoring_difference(spec, graph, weights, held_out, tokenizer.end(), bits,
-                                                 bytes_left(spec.memory, model->peak_bytes()));
+  const auto rescoring = [&] {
+    Judge judge(graph, subject.elaboration.outputs, spec, spec.length,
+                bytes_left(spec.memory, model->peak_bytes()));
+    judge.restore(weights);
+    return rescored.compare(judge, spec.length);
+  };
   const Evidence evidence{.spec = spec,
                           .result = result,
                           .graph = graph,
@@ -446,7 +406,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
                           .other = batches.batch(1),
                           .scored = std::move(scored_rows),
                           .text_hash = fmt::format("{:016x}", text_hash),
-                          .rescoring_difference = difference};
+                          .rescoring = rescoring()};
   for (record::Anchor& a : anchors(evidence)) result.anchors.push_back(std::move(a));
   set_status(result);
   return result;

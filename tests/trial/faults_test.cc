@@ -509,6 +509,54 @@ TEST_F(Faults, AnotherFunctionInFloat32LateInAText) {
   }
 }
 
+// Rounding wipes the state at each late position; as the recurrence is rewritten, it does not.
+TEST_F(Faults, AnotherFunctionByARewriteLateInAText) {
+  constexpr std::int64_t kLength = 600;
+  for (const std::string large : {"1e25", "0"}) {
+    const lang::CheckReport report = lang::check(
+        "unit Forgets(x: [t, D]) -> [t, D]:\n    v = linear(x, D)\n    a = sigmoid(linear(x, D) + 1)\n"
+        "    u = where(position() < 500, 0, " +
+            large +
+            ")\n    scan S: [D] = 0:\n        S = ((a * S + u) - u) + v\n        y = S * 1\n    return y\n\n"
+            "design M:\n    width = 16\n    vocab = 320\n    stack = [Block(mixer=Forgets), RMSNorm]\n",
+        zoo::library());
+    ASSERT_TRUE(report.valid()) << report.errors[0].message;
+    const ir::Graph& graph = report.subjects.back().elaboration.graph;
+    const auto model = trial::torch_backend()(graph, 1);
+    std::vector<exec::NamedArray> weights = model->weights();
+    for (exec::NamedArray& a : weights)
+      for (float& v : a.data) v *= 3;
+    ASSERT_TRUE(model->restore(weights));
+    exec::TokenBatch sample{.sequences = 1, .length = kLength};
+    for (std::int64_t t = 0; t < kLength; ++t)
+      sample.tokens.push_back(t * t % 311), sample.targets.push_back((t + 1) * (t + 1) % 311);
+    record::TrialResult anchored;
+    anchored.anchors = trial::anchors({.spec = spec(),
+                                       .result = {},
+                                       .graph = graph,
+                                       .outputs = graph.bodies[0].outputs,
+                                       .model = *model,
+                                       .vocab = 320,
+                                       .sample = sample,
+                                       .other = sample});
+    EXPECT_EQ(contains(failed(anchored), "backend = reference"), large != "0")
+        << anchored.anchors.at(6).detail;
+  }
+}
+
+// The first losses after the training are those of held-out text.
+TEST_F(Faults, AnotherFunctionWhileTextIsScored) {
+  auto steps = std::make_shared<int>(0);
+  const auto r = run({.after_step = [=](exec::StepReport&) { ++*steps; },
+                      .after_losses =
+                          [=](const exec::TokenBatch&, std::vector<float>& out) {
+                            if (*steps != 80) return;
+                            for (float& loss : out) loss -= 0.1F;
+                            ++*steps;
+                          }});
+  EXPECT_EQ(failed(r), "backend = reference");
+}
+
 // If the graph leaks in both engines alike, it cannot be decoded.
 TEST_F(Faults, LeakingGraphInBothEngines) {
   const lang::CheckReport report = lang::check(
