@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares search strategies: campaigns that differ in their seed alone, in each of which all strategies have equal training FLOPs.
 
-  tools/strategies.py run --data CORPUS --out FOLDER [--minutes M] [--seeds 1,2,3,4] [--preset FILE] [--strategies A,B,C]
-  tools/strategies.py report       writes the tables of docs/results/strategies.md from what is measured
+  tools/strategies.py run --data CORPUS --out FOLDER --preset FILE [--minutes M] [--seeds 1,2,3,4] [--strategies A,B,C]
+  tools/strategies.py report       writes docs/results/strategies.md from what is measured
 
-`run` gives every campaign M minutes of search in FOLDER/seed-N, on as many sittings as it takes (Ctrl-C ends one in order), and keeps a line of
-docs/results/strategies.jsonl for each that had its minutes. A campaign of another preset is not mixed with those of before.
+`run` gives every campaign M minutes of search, in as many sessions as that takes (Ctrl-C ends one in order), and adds a line to
+docs/results/strategies.jsonl for each that had its minutes. The folder of a campaign has a name of its preset, strategies and seed, so that
+different ones are never mixed.
 
 Exit status: 0 all that was asked is done, 1 something is left or failed, 2 wrong usage.
 """
@@ -18,10 +19,9 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from common import ROOT, mean_interval, read_lines, say, table, with_half, write_between, write_lines
+from common import ROOT, mean_interval, read_lines, say, table, with_half, write_atomically, write_between, write_lines
 
 PAGE, TABLE = ROOT / "docs/results/strategies.md", ROOT / "docs/results/strategies.jsonl"
-PRESET = ROOT / "docs/results/strategies.toml"
 BEGIN, END = "<!-- tables: tools/strategies.py report -->", "<!-- end of tables -->"
 SHORTEST_SESSION = 0.05  # shortest session worth starting, in minutes
 
@@ -30,6 +30,11 @@ def status(gabbro, folder):
     """Returns what `gabbro status --json` prints."""
     done = subprocess.run([gabbro, "status", folder, "--json"], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
+
+
+def end_of(status):
+    """Returns the reason for which the last session ended; a session that was killed has none."""
+    return (status["session"] or {}).get("end") or "killed"
 
 
 def line_of(status, seed, minutes, preset):
@@ -42,12 +47,13 @@ def line_of(status, seed, minutes, preset):
 
 
 def run(args):
-    preset = hashlib.sha256(args.preset.read_bytes()).hexdigest()[:16]
+    strategies = ",".join(args.strategies)
+    preset = hashlib.sha256(args.preset.read_bytes() + strategies.encode()).hexdigest()[:16]
     lines, left = read_lines(TABLE), 0
     for seed in args.seeds:
         if any((x["seed"], x["minutes"], x["preset"]) == (seed, args.minutes, preset) for x in lines):
             continue
-        folder = args.out / f"seed-{seed}"
+        folder = args.out / f"{preset}-seed-{seed}"
         begun = (folder / "campaign.db").exists()
         spent = status(args.gabbro, folder)["seconds"] / 60 if begun else 0
         # A session may end before its minutes are used up, since it starts no run that would not fit.
@@ -55,14 +61,15 @@ def run(args):
             minutes = f"{args.minutes - spent:.2f}"
             command = ([args.gabbro, "resume", folder, "--data", args.data] if begun else
                        [args.gabbro, "evolve", "--dir", folder, "--data", args.data, "--preset", args.preset,
-                        "--strategies", ",".join(args.strategies), "--seed", str(seed)])
+                        "--strategies", strategies, "--seed", str(seed)])
             say(f"seed {seed}: {minutes} minutes of search")
-            with (args.out / f"seed-{seed}.log").open("a", encoding="utf-8") as log:
+            log_path = folder.with_suffix(".log")
+            with log_path.open("a", encoding="utf-8") as log:
                 code = subprocess.run([*command, "--minutes", minutes, "--workers", str(args.workers)], stdout=log,
                                       stderr=log, check=False).returncode
-            why = status(args.gabbro, folder)["session"]["why"] if (folder / "campaign.db").exists() else "no campaign"
-            if code != 0 or why not in ("budget", "done"):
-                say(f"seed {seed}: {why}, exit status {code}; see {args.out / f'seed-{seed}.log'}")
+            end = end_of(status(args.gabbro, folder)) if (folder / "campaign.db").exists() else "no campaign"
+            if code != 0 or end not in ("budget", "done"):
+                say(f"seed {seed}: {end}, exit status {code}; see {log_path}")
                 left += 1
                 continue
         lines.append(line_of(status(args.gabbro, folder), seed, args.minutes, preset))
@@ -106,6 +113,8 @@ def report():
         return 1
     # Campaigns of another preset or budget than the last one's are not comparable.
     kept = [x for x in lines if (x["preset"], x["minutes"]) == (lines[-1]["preset"], lines[-1]["minutes"])]
+    if not PAGE.exists():
+        write_atomically(PAGE, f"# Search strategies\n\n{BEGIN}\n{END}\n")
     write_between(PAGE, BEGIN, END, tables(kept))
     return 0
 
@@ -117,7 +126,7 @@ def main():
     search.add_argument("--data", type=Path, required=True, help="a corpus with the preset's vocabulary")
     search.add_argument("--out", type=Path, required=True, help="where the campaigns live")
     search.add_argument("--gabbro", type=Path, default=ROOT / "build/gabbro")
-    search.add_argument("--preset", type=Path, default=PRESET)
+    search.add_argument("--preset", type=Path, required=True)
     search.add_argument("--minutes", type=float, default=60, help="minutes of search for each campaign (60)")
     search.add_argument("--workers", type=int, default=2)
     search.add_argument("--seeds", type=lambda s: [int(x) for x in s.split(",")], default=[1, 2, 3, 4])

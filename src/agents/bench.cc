@@ -84,7 +84,7 @@ std::vector<Brief> bench_briefs(int designs, std::uint64_t seed, const AgentSett
 }
 
 std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& variants,
-                                           const std::vector<Brief>& briefs, const Tools& tools,
+                                           const std::vector<Brief>& briefs, const TaskResources& resources,
                                            const std::function<bool()>& stop,
                                            const std::function<void(const PipelineBenchResult&)>& on_done) {
   std::vector<PipelineBenchResult> results(variants.size() * briefs.size());
@@ -95,13 +95,13 @@ std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& v
     for (std::size_t i = next++; i < results.size() && !halted && !stop(); i = next++) {
       PipelineBenchResult& r = results[i];
       const std::size_t variant = i % variants.size(), brief = i / variants.size();
-      Tools variant_tools = tools;
-      variant_tools.settings = variants[variant].settings;
+      TaskResources variant_resources = resources;
+      variant_resources.settings = variants[variant].settings;
       Brief variant_brief = briefs[brief];
       // Each variant gets a task number of its own, because the call log gives equal questions of one task
       // the same answer.
       variant_brief.task = variant_brief.task * kMaxVariants + variants[variant].number;
-      r.report = run_task(variant_brief, variant_tools);
+      r.report = run_task(variant_brief, variant_resources);
       r.done = !is_inconclusive(r.report.cause);
       if (!r.done) halted = true;
       const std::scoped_lock lock(on_done_mutex);
@@ -113,7 +113,7 @@ std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& v
     results[i].brief = static_cast<int>(i / variants.size());
   }
   std::vector<std::jthread> threads;
-  const auto count = std::min(static_cast<std::size_t>(tools.settings.tasks), results.size());
+  const auto count = std::min(static_cast<std::size_t>(resources.settings.tasks), results.size());
   for (std::size_t i = 0; i < count; ++i) threads.emplace_back(work);
   threads.clear();  // The destructors join the threads.
   return results;

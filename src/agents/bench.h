@@ -41,7 +41,7 @@ struct PipelineBenchResult {
 /// then by variant, regardless of which finished first. `on_done` is called for each result that is done, by
 /// one thread at a time; may be empty.
 std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& variants,
-                                           const std::vector<Brief>& briefs, const Tools& tools,
+                                           const std::vector<Brief>& briefs, const TaskResources& resources,
                                            const std::function<bool()>& stop,
                                            const std::function<void(const PipelineBenchResult&)>& on_done);
 

@@ -115,7 +115,7 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
         std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
     GABBRO_TRY(reply, context.interview.ask(q));
     UnitCandidate c = judge(reply.text, unit, context.proposal, context.base, draft.items,
-                            is_last(context.plan, unit), context.interview.tools().library);
+                            is_last(context.plan, unit), context.interview.resources().library);
     repetitions += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
@@ -218,7 +218,7 @@ Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposa
   if (!draft.errors.empty()) return fail("unit", draft.errors[0].message, draft.errors[0].hint);
   const auto build = [&](const std::string& instance) {
     report = {};
-    return assemble(base, draft.items, instance, proposal.title, {interview.tools().library, &report});
+    return assemble(base, draft.items, instance, proposal.title, {interview.resources().library, &report});
   };
   auto built = build(plan.instance);
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {

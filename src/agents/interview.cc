@@ -60,27 +60,27 @@ std::string library_units_text(const std::vector<Parent>& parents, const lang::L
 
 }  // namespace
 
-Interview::Interview(const Brief& brief, const Tools& tools, record::TaskReport& report)
-    : brief_(brief), tools_(tools), report_(report) {
+Interview::Interview(const Brief& brief, const TaskResources& resources, record::TaskReport& report)
+    : brief_(brief), resources_(resources), report_(report) {
   values["parents"] = designs_text("parent", brief.parents);
   values["best"] = designs_text("design", brief.best);
   values["history"] = history_text(brief.parents);
-  values["library_units"] = library_units_text(brief.parents, tools.library);
+  values["library_units"] = library_units_text(brief.parents, resources.library);
   values["ladder"] = quoted_lines("campaign", brief.ladder, 2000);
   values["forecasts"] = quoted_lines("record", brief.forecasts, 3000);
   values["directions"] = quoted_lines("person", brief.directions);
   values["credit"] = quoted_lines("measurements", brief.credit);
   values["failures"] = quoted_lines("record", brief.failures, 2000);
   values["neighbours"] = quoted_lines("record", brief.neighbours, 3000);
-  values["most_units"] = std::to_string(tools.settings.most_units);
-  values["queries"] = std::to_string(tools.settings.queries);
+  values["most_units"] = std::to_string(resources.settings.most_units);
+  values["queries"] = std::to_string(resources.settings.queries);
 }
 
 void Interview::report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply) {
-  if (!tools_.watch) return;
+  if (!resources_.watch) return;
   Step step{std::move(role), kind, std::move(text), {}};
   if (reply) step.reply = *reply;
-  tools_.watch(step);
+  resources_.watch(step);
 }
 
 chat::ChatRequest Interview::request(const Question& q, bool skip_optional) const {
@@ -101,10 +101,10 @@ chat::ChatRequest Interview::request(const Question& q, bool skip_optional) cons
 }
 
 Result<chat::Reply> Interview::ask(const Question& q) {
-  auto reply = tools_.chat.ask(request(q, /*skip_optional=*/false));
+  auto reply = resources_.chat.ask(request(q, /*skip_optional=*/false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
     report_step(q.role, StepKind::kShortened, reply.error().message);
-    reply = tools_.chat.ask(request(q, /*skip_optional=*/true));
+    reply = resources_.chat.ask(request(q, /*skip_optional=*/true));
   }
   if (!reply) return reply;
   ++report_.calls;
@@ -117,7 +117,7 @@ Result<chat::Reply> Interview::ask(const Question& q) {
 }
 
 void Interview::count_failed_calls() {
-  const chat::FailedCalls failed = tools_.chat.failed_calls(brief_.task);
+  const chat::FailedCalls failed = resources_.chat.failed_calls(brief_.task);
   report_.calls += failed.calls;
   report_.input_tokens += failed.input_tokens;
   report_.output_tokens += failed.output_tokens;

@@ -9,7 +9,7 @@
 #include "agents/brief.h"
 #include "agents/limits.h"
 #include "agents/prompts.h"
-#include "agents/tools.h"
+#include "agents/task_resources.h"
 #include "record/task.h"
 
 namespace gabbro::agents {
@@ -34,11 +34,11 @@ struct Question {
 class Interview {
  public:
   /// All three arguments must outlive this object. Calls, tokens, cost and seconds are added to `report`.
-  Interview(const Brief& brief, const Tools& tools, record::TaskReport& report);
+  Interview(const Brief& brief, const TaskResources& resources, record::TaskReport& report);
 
   [[nodiscard]] const Brief& brief() const { return brief_; }
-  [[nodiscard]] const Tools& tools() const { return tools_; }
-  [[nodiscard]] const AgentSettings& settings() const { return tools_.settings; }
+  [[nodiscard]] const TaskResources& resources() const { return resources_; }
+  [[nodiscard]] const AgentSettings& settings() const { return resources_.settings; }
   /// Returns how the design is written: as the brief says, or else the settings, or else unit by unit.
   [[nodiscard]] record::Writing writing() const {
     return brief_.writing ? *brief_.writing : settings().writing.value_or(record::Writing::kUnits);
@@ -64,10 +64,10 @@ class Interview {
 
   /// Reports whether a reply was usable, so that better models are chosen more often.
   void report_usable(const std::string& role, const chat::Reply& reply, bool usable) {
-    tools_.chat.report_worth(role, reply, usable ? 1 : 0);
+    resources_.chat.report_worth(role, reply, usable ? 1 : 0);
   }
 
-  /// Passes a step to Tools::watch. `reply` is given for StepKind::kReply.
+  /// Passes a step to TaskResources::watch. `reply` is given for StepKind::kReply.
   void report_step(std::string role, StepKind kind, std::string text, const chat::Reply* reply = nullptr);
 
   /// Values that several prompts share (parents, directions, literature, ...). Roles add their own.
@@ -78,7 +78,7 @@ class Interview {
   chat::ChatRequest request(const Question& question, bool skip_optional) const;
 
   const Brief& brief_;
-  const Tools& tools_;
+  const TaskResources& resources_;
   record::TaskReport& report_;
 };
 

@@ -39,7 +39,7 @@ std::string add_excerpts(Interview& interview, const std::vector<Excerpt>& excer
 
 Result<bool> find_literature(Interview& interview) {
   const AgentSettings& s = interview.settings();
-  if (!interview.tools().literature || s.queries == 0) return true;
+  if (!interview.resources().literature || s.queries == 0) return true;
   std::vector<std::string> queries;
   const auto reply =
       interview.ask_object({.role = "librarian",
@@ -59,7 +59,8 @@ Result<bool> find_literature(Interview& interview) {
   queries.resize(std::min(queries.size(), static_cast<std::size_t>(s.queries)));
   std::string out;
   for (const std::string& query : queries)
-    out += add_excerpts(interview, interview.tools().literature(shortened(query, kLongestQuery), s.excerpts));
+    out += add_excerpts(interview,
+                        interview.resources().literature(shortened(query, kLongestQuery), s.excerpts));
   interview.report_step(
       "librarian", StepKind::kNote,
       fmt::format("{} excerpts for {} queries", interview.report().papers.size(), queries.size()));
@@ -68,8 +69,8 @@ Result<bool> find_literature(Interview& interview) {
 }
 
 void find_nearest_papers(Interview& interview, const std::string& proposal) {
-  if (!interview.tools().literature || interview.settings().queries == 0) return;
-  (void)add_excerpts(interview, interview.tools().literature(proposal.substr(0, kLongestIdea), kNearest));
+  if (!interview.resources().literature || interview.settings().queries == 0) return;
+  (void)add_excerpts(interview, interview.resources().literature(proposal.substr(0, kLongestIdea), kNearest));
 }
 
 }  // namespace gabbro::agents

@@ -150,7 +150,7 @@ class DesignBuilder {
 };
 
 Result<std::string> write_by_units(Interview& interview) {
-  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.tools().library));
+  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.resources().library));
   if (auto ok = find_literature(interview); !ok) return tl::unexpected(ok.error());
   GABBRO_TRY(accepted, find_proposal(interview, parents));
   GABBRO_TRY(plan, make_plan(interview, accepted.proposal, accepted.base));
@@ -162,7 +162,7 @@ Result<std::string> write_by_units(Interview& interview) {
 // chat and the screener are about this program: those of the checker, of Brief::admit, and "review" with the
 // objections.
 Result<lang::Program> check_program(Interview& interview, const std::string& code) {
-  lang::CheckReport report = check_single_design(code, interview.tools().library);
+  lang::CheckReport report = check_single_design(code, interview.resources().library);
   if (!report.valid()) {
     const std::string complaint = describe_errors(report.errors, code, report.errors.size());
     interview.report_step("checker", StepKind::kRefused, complaint);
@@ -193,7 +193,7 @@ bool is_repairable(const Error& e) {
 
 // Asks for the whole program. Unless it is to be written in one reply, the coder may repair it.
 Result<std::string> write_program(Interview& interview) {
-  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.tools().library));
+  GABBRO_TRY(parents, parse_parents(interview.brief(), interview.resources().library));
   const bool direct = interview.writing() == record::Writing::kDirect;
   if (!direct)
     if (auto ok = find_literature(interview); !ok) return tl::unexpected(ok.error());
@@ -242,12 +242,12 @@ void run_catching(record::TaskReport& report, F&& work) {
 
 }  // namespace
 
-record::TaskReport run_task(const Brief& brief, const Tools& tools) {
+record::TaskReport run_task(const Brief& brief, const TaskResources& resources) {
   record::TaskReport report;
   report.mode = brief.mode;
   run_catching(report, [&] {
     report.prompts = prompts_version();
-    Interview interview(brief, tools, report);
+    Interview interview(brief, resources, report);
     report.writing = interview.writing();
     auto program =
         report.writing == record::Writing::kUnits ? write_by_units(interview) : write_program(interview);
@@ -264,14 +264,15 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools) {
   return report;
 }
 
-record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools) {
+record::TaskReport review_program(const std::string& program, const Brief& brief,
+                                  const TaskResources& resources) {
   record::TaskReport report;
   run_catching(report, [&] {
     report.prompts = prompts_version();
-    const lang::CheckReport checked = check_single_design(program, tools.library);
+    const lang::CheckReport checked = check_single_design(program, resources.library);
     if (!checked.valid())
       return set_failure(report, {"program", checked.errors[0].message, checked.errors[0].hint, {}});
-    Interview interview(brief, tools, report);
+    Interview interview(brief, resources, report);
     report.title = checked.subjects.front().name;
     report.proposal = fmt::format("{}\n\nA finished design:\n{}\nFacts:\n{}", report.title,
                                   lang::print(checked.program), facts_text(checked.subjects.front().facts));
@@ -280,12 +281,12 @@ record::TaskReport review_program(const std::string& program, const Brief& brief
     if (!reviews) return set_failure(report, reviews.error());
     report.reviews = std::move(*reviews);
     const double rating = mean_rating(report.reviews, brief.reviewer_weights);
-    if (rating >= tools.settings.pass)
+    if (rating >= resources.settings.pass)
       report.outcome = record::TaskOutcome::kDesign;
     else
       set_failure(report,
                   {"review",
-                   fmt::format("rated {:.1f}, but at least {:g} is needed", rating, tools.settings.pass),
+                   fmt::format("rated {:.1f}, but at least {:g} is needed", rating, resources.settings.pass),
                    "",
                    {}});
   });

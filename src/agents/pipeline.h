@@ -5,17 +5,17 @@
 #include <string>
 
 #include "agents/brief.h"
-#include "agents/tools.h"
+#include "agents/task_resources.h"
 #include "record/task.h"
 
 namespace gabbro::agents {
 
 /// Makes the design that `brief` orders; on failure the report gives the cause. Has no effects beyond the
-/// calls of `tools` and of `brief.admit`: equal briefs, settings and replies give equal reports, except for
-/// seconds. Never throws; every failure is reported with its cause (TaskReport::cause). An error of chat ends
-/// the task with its code as the cause. May be called from several threads at once with tools that share one
-/// chat.
-record::TaskReport run_task(const Brief& brief, const Tools& tools);
+/// calls of `resources` and of `brief.admit`: equal briefs, settings and replies give equal reports, except
+/// for seconds. Never throws; every failure is reported with its cause (TaskReport::cause). An error of chat
+/// ends the task with its code as the cause. May be called from several threads at once with resources that
+/// share one chat.
+record::TaskReport run_task(const Brief& brief, const TaskResources& resources);
 
 /// Has reviewers judge an existing design as if it were a proposal; the checker derives its facts. Fills
 /// prompts, title, proposal, reviews, calls, tokens, cost and seconds of the report. The outcome is "design"
@@ -23,6 +23,7 @@ record::TaskReport run_task(const Brief& brief, const Tools& tools);
 /// the brief, it uses `task`, `reviewer_weights` and what Interview puts into prompts. Causes: "program"
 /// (it does not pass the checker or has no single design), "review", "internal" (a library threw), and those
 /// of chat.
-record::TaskReport review_program(const std::string& program, const Brief& brief, const Tools& tools);
+record::TaskReport review_program(const std::string& program, const Brief& brief,
+                                  const TaskResources& resources);
 
 }  // namespace gabbro::agents

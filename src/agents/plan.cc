@@ -337,9 +337,9 @@ Result<UnitPlan> make_plan(Interview& interview, const Proposal& p, const Base& 
     plan = plan_without_planner(p, base);
     if (plan.units.empty())
       return fail("plan", "the proposal names no unit, and there is no planner to add one");
-    repair_units(plan, base, interview.tools().library);
+    repair_units(plan, base, interview.resources().library);
     for (const PlannedUnit& unit : plan.units)
-      if (auto ok = check_names(unit, base, interview.tools().library); !ok)
+      if (auto ok = check_names(unit, base, interview.resources().library); !ok)
         return tl::unexpected(ok.error());
     return plan;
   }
@@ -353,8 +353,9 @@ Result<UnitPlan> make_plan(Interview& interview, const Proposal& p, const Base& 
                               {base.inserted_instance.empty() ? 1 : 0, interview.settings().most_units}}}},
        .knowledge = Knowledge::kUnits},
       "plan", [&](const std::string& json, bool is_last) -> Result<bool> {
-        GABBRO_TRY(read, parse_plan(json, base, interview.settings().most_units, interview.tools().library,
-                                    /*repair_all=*/is_last));
+        GABBRO_TRY(read,
+                   parse_plan(json, base, interview.settings().most_units, interview.resources().library,
+                              /*repair_all=*/is_last));
         plan = std::move(read);
         return true;
       });

@@ -21,7 +21,7 @@ constexpr std::size_t kLongestTitle = 200;  // bytes of a similar proposal's tit
 // and `from`, for crossover, one in the tree of the second (prompts/proposer.md). Only paths that exist are
 // allowed.
 Question first_question(Interview& interview, const std::vector<lang::Program>& parents) {
-  const lang::Library& library = interview.tools().library;
+  const lang::Library& library = interview.resources().library;
   const Mode mode = interview.brief().mode;
   Question q{
       .role = "proposer",
@@ -92,7 +92,7 @@ Result<Accepted> find_proposal(Interview& interview, const std::vector<lang::Pro
       interview.report().title = proposal.title;
       interview.report().proposal = describe(proposal);
       if (auto ok = check_not_similar(interview, proposal); !ok) return ok;
-      GABBRO_TRY(base, prepare(proposal, interview.brief().mode, parents, interview.tools().library));
+      GABBRO_TRY(base, prepare(proposal, interview.brief().mode, parents, interview.resources().library));
       // Without a planner, nobody can rename the units later, so their names are checked now.
       if (!asks_planner(interview.settings(), interview.brief().mode, proposal))
         if (auto plan = make_plan(interview, proposal, base); !plan)

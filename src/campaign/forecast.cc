@@ -36,7 +36,7 @@ Result<std::vector<RungForecast>> forecast(const SearchSettings& s, const Assume
     f.name = r.name, f.params = r.params, f.tokens = r.tokens;
     f.on_gpu = r.device != "cpu", f.gpus = r.gpus;
     const auto tokens = static_cast<double>(r.tokens);
-    f.least_flops = INFINITY;
+    f.lowest_flops = INFINITY;
     for (const std::string& file : known) {
       auto flops = evolve::train_flops_at(baseline_program(s, file), r, s, zoo::library());
       if (!flops) {
@@ -44,14 +44,14 @@ Result<std::vector<RungForecast>> forecast(const SearchSettings& s, const Assume
         return tl::unexpected(flops.error());
       }
       const double run = *flops * tokens;
-      f.least_flops = std::min(f.least_flops, run);
-      f.most_flops = std::max(f.most_flops, run);
+      f.lowest_flops = std::min(f.lowest_flops, run);
+      f.highest_flops = std::max(f.highest_flops, run);
       f.mean_flops += run / others;
     }
     f.mean_seconds = f.mean_flops / (f.on_gpu ? speed.gpu_peak * speed.utilisation * f.gpus : speed.cpu);
     constexpr double kFloat = 4, kCopies = 4;  // weights, gradients, two moments
-    f.least_bytes = kCopies * kFloat * static_cast<double>(r.params) +
-                    2 * kFloat * static_cast<double>(r.length * s.vocab);
+    f.memory_floor = kCopies * kFloat * static_cast<double>(r.params) +
+                     2 * kFloat * static_cast<double>(r.length * s.vocab);
     if (r.designs > 0) f.search_runs = (r.designs + others) * r.seeds;
   }
   // At the first rung, known designs are tried at several rates, one of which is that of their run.
@@ -78,8 +78,8 @@ std::string forecast_text(const SearchSettings& s, const AssumedSpeed& speed,
     is_open = is_open || !f.search_runs;
     out += fmt::format("{:<8}{:>8}{:>9}{:>19}{:>10}{:>10}{:>9}{:>12}  {}\n", one_line(f.name, 8),
                        amount(static_cast<double>(f.params)), amount(static_cast<double>(f.tokens)),
-                       fmt::format("{} to {}", amount(f.least_flops), amount(f.most_flops)),
-                       hours(f.mean_seconds), amount(f.least_bytes) + "B",
+                       fmt::format("{} to {}", amount(f.lowest_flops), amount(f.highest_flops)),
+                       hours(f.mean_seconds), amount(f.memory_floor) + "B",
                        f.search_runs      ? std::to_string(runs)
                        : f.final_runs > 0 ? fmt::format("? + {}", runs)
                                           : "?",

@@ -24,12 +24,13 @@ struct RungForecast {
   bool on_gpu = false;
   int gpus = 1;  // number of GPUs that one run uses
   std::int64_t params = 0, tokens = 0;
-  double least_flops = 0, most_flops = 0, mean_flops = 0;  // training FLOPs of a run of a known design
-  double mean_seconds = 0;                                 // of such a run, at the assumed speed
-  /// Memory for weights, gradients and AdamW's moments in float32, and for logits with their gradient for one
-  /// sequence. The activations of the stack come on top.
-  double least_bytes = 0;
-  /// Runs of designs, baselines and controls, at most. Empty if the preset sets no number of designs, since
+  // Training FLOPs of a run, over the known designs (the preset's baselines and controls).
+  double lowest_flops = 0, highest_flops = 0, mean_flops = 0;
+  double mean_seconds = 0;  // of a run with `mean_flops`, at the assumed speed
+  /// Bytes that any run needs: for weights, gradients and AdamW's moments in float32, and for logits with
+  /// their gradient for one sequence. The activations of the stack come on top.
+  double memory_floor = 0;
+  /// Runs of designs, baselines and controls, at most. Nothing if the rung sets no number of designs, since
   /// the budget of the campaign decides then.
   std::optional<std::int64_t> search_runs;
   /// Runs of the final comparison, its searches for learning rates and its ablations, at most. It is held at

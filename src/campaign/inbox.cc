@@ -56,8 +56,12 @@ std::int64_t steering_time(const std::string& dir, const store::Store& store) {
 Result<bool> deliver(const std::string& dir, const record::Steered& steered) {
   std::error_code error;
   fs::create_directories(folder_of(dir), error);  // replace_file reports a failure
-  return replace_file(fmt::format("{}/{}.json", folder_of(dir), steered.key),
-                      record::to_json(steered) + "\n");
+  auto written =
+      replace_file(fmt::format("{}/{}.json", folder_of(dir), steered.key), record::to_json(steered) + "\n");
+  if (!written)
+    written.error().hint =
+        "a request is a file in the folder of the campaign; steer it from where that can be written";
+  return written;
 }
 
 namespace {

@@ -2,7 +2,7 @@
 // tracking, induction.
 //
 // A task generates sequences of tokens and asks, at some positions, for a token that follows from the earlier
-// ones. Each row of the table in task.cc is one task, with its settings, the paper that it comes from, and
+// ones. Each row of the table in task.cc is one task, with its difficulty, the paper that it comes from, and
 // the accuracy of a guess. In tasks that require memory, the answer is never among the last 9 tokens (kNear),
 // so that a design of short convolutions stays at chance.
 #pragma once
@@ -18,8 +18,8 @@
 
 namespace gabbro::capability {
 
-/// The receptive field, in tokens, of four blocks of short convolutions of width 3, including the current
-/// token. Tiny designs have two blocks, which see five tokens.
+/// The number of last tokens, including the current one, that four blocks of short convolutions of width 3
+/// see. The two blocks of the designs that are tested see five.
 constexpr std::int64_t kNear = 9;
 
 /// The use of a sequence. Test sequences only ask for tokens farther back than kNear. Tasks that ask at every
@@ -40,7 +40,7 @@ struct Task {
   const char* name;
   const char* asks;                   // phrase that says what the task asks for
   const char* source;                 // paper, with its arXiv number
-  const char* settings;               // description of its difficulty
+  const char* difficulty;             // its numbers of keys, values, symbols and the like
   std::int64_t vocab;                 // number of different tokens
   std::int64_t length;                // length of training sequences
   std::vector<std::int64_t> lengths;  // lengths of test sequences

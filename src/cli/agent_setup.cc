@@ -128,10 +128,10 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
   Parts* const p = parts.get();
   p->pool = std::make_unique<agents::TaskPool>(
       [p](const agents::Brief& brief) {
-        agents::Tools tools{p->chat(), zoo::library(), p->settings};
-        tools.literature = p->replay ? replayed_literature(*p->replay, brief.task)
-                                     : recorded_literature(p->papers, *p->log, brief.task);
-        return agents::run_task(brief, tools);
+        agents::TaskResources resources{p->chat(), zoo::library(), p->settings};
+        resources.literature = p->replay ? replayed_literature(*p->replay, brief.task)
+                                         : recorded_literature(p->papers, *p->log, brief.task);
+        return agents::run_task(brief, resources);
       },
       settings.tasks,
       [p](double seconds) {

@@ -152,13 +152,13 @@ int agents_bench_with(chat::Chat& chat, const agents::AgentSettings& settings, c
     return std::find(c.variants.begin(), c.variants.end(), v.name) == c.variants.end();
   });
   const auto briefs = agents::bench_briefs(c.designs, c.seed, settings);
-  agents::Tools tools{chat, zoo::library(), settings};
+  agents::TaskResources resources{chat, zoo::library(), settings};
   const auto papers = open_literature();
   if (!papers) return failed_in("gabbro agents bench: library", papers.error());
-  tools.literature = literature_of(*papers);
+  resources.literature = literature_of(*papers);
   std::size_t done = 0;
   const auto results =
-      agents::run_bench(variants, briefs, tools, stopped, [&](const agents::PipelineBenchResult& r) {
+      agents::run_bench(variants, briefs, resources, stopped, [&](const agents::PipelineBenchResult& r) {
         ++done;
         print(stderr, "{} of {}: {}, design {}: {}\n", done, variants.size() * briefs.size(),
               variants[static_cast<std::size_t>(r.variant)].name, r.brief + 1,

@@ -40,15 +40,19 @@ std::string comparison_text(const DesignDiff& c, const std::string& before, cons
       item = change.item;
       out += paint(Ink::kBold, item) + "\n";
     }
-    const int line = change.at_after.line > 0 ? change.at_after.line : change.at_before.line;
+    const bool in_after = change.at_after.line > 0;
+    const int line = in_after ? change.at_after.line : change.at_before.line;
     std::string place = change.place;
-    if (line > 0) place += fmt::format("{}(line {})", place.empty() ? "" : " ", line);
+    if (line > 0)
+      place += fmt::format("{}({}:{})", place.empty() ? "" : " ", in_after ? after : before, line);
     if (!place.empty()) out += paint(Ink::kCyan, "  " + place) + "\n";
     out += prefixed(change.before, '-', Ink::kRed) + prefixed(change.after, '+', Ink::kGreen);
   }
   if (!c.before || !c.after) {
-    out += fmt::format("{} is not valid: there are no facts to compare\n", !c.before ? before : after);
-    return out;
+    const std::string which = c.before  ? after + " is"
+                              : c.after ? before + " is"
+                                        : before + " and " + after + " are";
+    return out + which + " not valid: there are no facts to compare\n";
   }
   if (c.same_function()) return out + "same function: the canonical hashes are equal\n";
   for (const FactChange& fact : changed_facts(*c.before, *c.after, context))

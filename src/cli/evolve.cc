@@ -377,9 +377,14 @@ int run_plan(const EvolveCommand& o) {
                              "--plan counts the runs of a search by its preset, without --aa and --design",
                              "leave them out",
                              {}});
-  const auto settings = settings_of(o);
+  auto settings = settings_of(o);
   if (!settings && is(settings.error(), record::Cause::kUsage)) return failed("evolve", settings.error());
   if (!settings) return failed_in(o.preset, settings.error());
+  if (!o.corpus.empty()) {
+    const auto corpus = data::Corpus::open(o.corpus);
+    if (!corpus) return failed("evolve", corpus.error());
+    settings->vocab = corpus->manifest().vocab;
+  }
   const auto rungs = campaign::forecast(*settings, o.speed);
   if (!rungs) return failed("evolve", rungs.error());
   print("{}", campaign::forecast_text(*settings, o.speed, *rungs));

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agents/tools.h"
+#include "agents/task_resources.h"
 #include "chat/call_log.h"
 #include "chat/replay.h"
 #include "library/library.h"

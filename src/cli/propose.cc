@@ -125,12 +125,12 @@ int propose_with(chat::Chat& chat, const agents::AgentSettings& settings, std::i
                  const ProposeCommand& c) {
   const auto brief = brief_of(c, task);
   if (!brief) return failed_in("gabbro propose: parent", brief.error());
-  agents::Tools tools{chat, zoo::library(), settings};
+  agents::TaskResources resources{chat, zoo::library(), settings};
   const auto papers = open_literature();
   if (!papers) return failed_in("gabbro propose: library", papers.error());
-  tools.literature = literature_of(*papers);
-  if (!c.json) tools.watch = print_step;
-  const record::TaskReport r = agents::run_task(*brief, tools);
+  resources.literature = literature_of(*papers);
+  if (!c.json) resources.watch = print_step;
+  const record::TaskReport r = agents::run_task(*brief, resources);
   if (c.json)
     print("{}\n", to_json(r));
   else
@@ -153,11 +153,11 @@ int review_with(chat::Chat& chat, const agents::AgentSettings& settings, std::in
   if (!text) return failed_in("gabbro review: " + c.file, text.error());
   agents::AgentSettings review_settings = settings;
   review_settings.reviewers = std::max(1, review_settings.reviewers);
-  agents::Tools tools{chat, zoo::library(), review_settings};
+  agents::TaskResources resources{chat, zoo::library(), review_settings};
   const auto papers = open_literature();
   if (!papers) return failed_in("gabbro review: library", papers.error());
-  tools.literature = literature_of(*papers);
-  const record::TaskReport r = agents::review_program(*text, *brief, tools);
+  resources.literature = literature_of(*papers);
+  const record::TaskReport r = agents::review_program(*text, *brief, resources);
   if (c.json) {
     print("{}\n", to_json(r));
   } else {

@@ -287,7 +287,10 @@ int run_report(const RecordCommand& c) {
     std::error_code error;  // If the folder cannot be created, writing the file reports it.
     std::filesystem::create_directories(folder, error);
   }
-  if (const auto ok = replace_file(out, *html); !ok) return failed("report", ok.error());
+  if (auto ok = replace_file(out, *html); !ok) {
+    if (c.out.empty()) ok.error().hint = "write it elsewhere with --out FILE";
+    return failed("report", ok.error());
+  }
   print("{}\n", out);
   return kValid;
 }

@@ -40,8 +40,9 @@ std::vector<std::string> notices_of(const Findings& f, const std::string& separa
             ? ". Is the text in another encoding? Convert it, for example with `iconv -f LATIN1 -t UTF-8`"
             : ""));
   if (f.empty_rows > 0)
-    out.push_back(fmt::format("left out {} without text; the first is in {}",
-                              part_of(f.empty_rows, f.rows, "row"), f.empty_row));
+    out.push_back(
+        fmt::format("left out {} without text in the field that is read (--field); the first is in {}",
+                    part_of(f.empty_rows, f.rows, "row"), f.empty_row));
   if (f.nul > 0)
     out.push_back(fmt::format("left out {} with NUL characters, which {} no text; the first is in {}",
                               counted(f.nul, "document"), f.nul == 1 ? "is" : "are", f.nul_file));

@@ -9,11 +9,13 @@ extern "C" {
 
 struct GabbroParquet;  // a text column of a file, read from the first row on
 
-/// Opens a column. Returns null if `path` is not a Parquet file or has no text in `column`; then `*error`
-/// gives the reason and is valid until the next call.
+/// Opens a column, which gabbro_parquet_close frees. `path` and `column` end with a zero byte. Returns null
+/// if `path` is not a Parquet file or has no text in `column`; then `*error` gives the reason, a text that is
+/// valid until the next call of any of these functions in the same thread.
 GabbroParquet* gabbro_parquet_open(const char* path, const char* column, const char** error);
-/// Reads the next row. Returns 1 for a row, whose text is valid until the next call, or null if the row has
-/// none; 0 at the end; -1 for an error, with the reason in `*error`.
+/// Reads the next row. Returns 1 for a row: `*text` has `*size` bytes (without a zero byte behind them), is
+/// valid until the next call for this file, and is null if the row has none. Returns 0 at the end, and -1 for
+/// an error, with the reason in `*error` as above.
 int gabbro_parquet_next(GabbroParquet* file, const char** text, std::size_t* size, const char** error);
 /// Returns the share of the rows read so far, in [0, 1].
 double gabbro_parquet_share(const GabbroParquet* file);

@@ -10,13 +10,15 @@ namespace gabbro::edit {
 
 /// One change. `item` names the unit, design, function or interface ("unit GLA"). `place` is the position in
 /// it: the name that a statement assigns ("y"), "signature", or a path in the tree of a design
-/// ("stack.0.*.mixer"). `before` and `after` are texts; `before` is empty for an addition and `after` for a
-/// removal.
+/// ("stack.0.*.mixer"). `before` and `after` are texts, of the first and of the second program; `before` is
+/// empty for an addition and `after` for a removal.
 struct Change {
   std::string item;
   std::string place;
   std::string before, after;
-  Position at_before, at_after;  // positions in the texts of the two programs
+  // Positions in the texts of the two programs. Of an addition to a unit's statements, `at_before` is empty
+  // (line 0), and of a removal `at_after`.
+  Position at_before, at_after;
 };
 
 /// Returns the changes that lead from `a` to `b`, in the order of `b`. Items are matched by name (units that

@@ -21,6 +21,7 @@ Bigram::Bigram(std::int64_t vocab, double strength)
 void Bigram::add(const exec::TokenBatch& batch) {
   for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
     const std::int64_t a = batch.tokens[i], b = batch.targets[i];
+    if (b == exec::kNotScored) continue;
     ++pairs_[key(a, b)];
     ++first_[static_cast<std::size_t>(a)];
     ++second_[static_cast<std::size_t>(b)];

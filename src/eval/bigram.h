@@ -17,6 +17,8 @@ namespace gabbro::eval {
 class Bigram {
  public:
   explicit Bigram(std::int64_t vocab, double strength = 100);
+  /// Counts the pairs of a batch. A position without a target (kNotScored) is left out. Pairs across the
+  /// borders of documents count like others.
   void add(const exec::TokenBatch& batch);
   /// Returns the loss of `next` after `token`, in nats.
   [[nodiscard]] double loss(std::int64_t token, std::int64_t next) const;

@@ -56,9 +56,10 @@ inline std::optional<MatrixView> muon_view(const ir::Graph& graph, const ir::Par
 
 /// Returns the factor on the orthogonal matrix by which Muon updates a parameter.
 inline double muon_size(const MatrixView& view, const Update& update) {
-  // As large an update as AdamW's, whose elements have a root mean square of about 0.2, at the base fan-in
-  // (Liu et al. 2025, arXiv 2502.16982, section 2.2). The spectral norm grows as sqrt(rows / columns), so
-  // that one learning rate serves all widths (Yang et al. 2023, arXiv 2310.17813).
+  // At the base fan-in, a matrix with at least as many rows as columns gets an update whose elements have the
+  // root mean square of AdamW's, about 0.2 (Liu et al. 2025, arXiv 2502.16982, section 2.2). The spectral
+  // norm grows as sqrt(rows / columns), so that one learning rate serves all widths (Yang et al. 2023, arXiv
+  // 2310.17813).
   constexpr double kElementSize = 0.2;
   const double scale = kElementSize * std::sqrt(update.base_fan_in * static_cast<double>(view.rows) /
                                                 static_cast<double>(view.columns));

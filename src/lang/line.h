@@ -29,7 +29,8 @@ class Line {
     text_ += ", ";
     may_break(0);
   }
-  /// Adds a possible break after an operator of binding strength `level` or after a comma (0).
+  /// Adds a possible break after an operator of binding strength `level` (1 to 6, as in printer.cc) or after
+  /// a comma (0). Of the breaks at one depth of brackets, those with lower levels are taken first.
   void may_break(int level) {
     if (depth_ > 0) breaks_.push_back({text_.size(), depth_ * kLevels + level});
   }
@@ -60,8 +61,9 @@ class Line {
   }
 
  private:
-  static constexpr int kOpening = 7;  // above the binding strengths
-  static constexpr int kLevels = 8;   // so that nesting outweighs binding strength
+  static constexpr int kOpening =
+      7;  // the level of a break after an opening bracket, above those of operators
+  static constexpr int kLevels = 8;  // number of levels: a break at a lesser depth has always the lower cost
 
   struct Break {
     std::size_t at;

@@ -53,11 +53,11 @@ TEST(Forecast, CountsRunsWorkAndMemory) {
   EXPECT_EQ(high.final_runs, 3 * (3 + evolve::kMostAblations))
       << "the winner, a baseline, a control and ablations on three seeds";
   EXPECT_NEAR(high.mean_flops, sum / 2 * 2e6, 1);
-  EXPECT_LE(high.least_flops, high.mean_flops);
-  EXPECT_GE(high.most_flops, high.mean_flops);
+  EXPECT_LE(high.lowest_flops, high.mean_flops);
+  EXPECT_GE(high.highest_flops, high.mean_flops);
   EXPECT_NEAR(high.mean_seconds, high.mean_flops / (100e9 * 0.5 * 2), 1e-9);
   EXPECT_NEAR(low.mean_seconds, low.mean_flops / 1e9, 1e-9);
-  EXPECT_DOUBLE_EQ(high.least_bytes, 16.0 * 300'000 + 8.0 * 64 * 512);
+  EXPECT_DOUBLE_EQ(high.memory_floor, 16.0 * 300'000 + 8.0 * 64 * 512);
   const std::string text = forecast_text(s, speed, *rungs);
   EXPECT_NE(text.find("2 GPUs"), std::string::npos) << text;
   EXPECT_EQ(text.find('?'), std::string::npos) << text;

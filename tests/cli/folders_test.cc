@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 
+#include "campaign/record_builder.h"
 #include "folder.h"
 #include "run.h"
 
@@ -71,6 +73,28 @@ TEST_F(Folders, ACampaignForAMachineWithoutAGpuBeginsNothing) {
 TEST_F(Folders, ACorpusThatIsMissingIsReportedBeforeTheFolderIsMade) {
   expect_refused("evolve --preset laptop --dir " + dir + "/new --data " + dir + "/nothing", "nothing");
   EXPECT_FALSE(fs::exists(dir + "/new"));
+}
+
+TEST_F(Folders, APlanHasTheVocabularyOfItsCorpus) {
+  const Output out = gabbro("evolve --preset laptop --plan --data " + dir + "/corpus");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_NE(out.text.find("a vocabulary of 320 tokens"), std::string::npos) << out.text;
+  expect_refused("evolve --preset laptop --plan --data " + dir + "/nothing", "nothing");
+}
+
+// Folders that cannot be written: files stand in their places, since the tests may run as root.
+TEST_F(Folders, CampaignsThatCannotBeWrittenAreReadAndNotSteered) {
+  campaign::RecordBuilder m;
+  m.session(true);
+  m.run(m.baseline("llama"), 0, 7, 2.5, record::Purpose::kBaseline);
+  m.session(false);
+  const campaign::TemporaryFolder folder;
+  { const store::Store store = m.store(folder); }
+  fs::create_directories(folder.file("report.html"));
+  std::ofstream(folder.file("inbox")) << "";
+  expect_refused("report " + folder.file(""), "hint: write it elsewhere with --out FILE");
+  EXPECT_EQ(gabbro("report " + folder.file("") + " --out " + dir + "/report.html").code, 0);
+  expect_refused("steer " + folder.file("") + " --pause", "steer it from where that can be written");
 }
 
 TEST_F(Folders, SourcesThatCannotBeSplitOrReadTwiceSaySo) {

@@ -105,7 +105,9 @@ TEST_F(Data, RowsWithoutTextAreLeftOutAndCounted) {
   EXPECT_EQ(read_all({path}), (std::vector<std::string>{"one", "two"}));
   EXPECT_EQ(error.message, "");
   ASSERT_EQ(found_notices.size(), 1U);
-  EXPECT_EQ(found_notices[0], "left out 3 of 5 rows without text; the first is in " + path + ":1");
+  EXPECT_EQ(found_notices[0],
+            "left out 3 of 5 rows without text in the field that is read (--field); the first is in " + path +
+                ":1");
   // A number is an error wherever it stands, and so is a field that no row has had yet.
   for (const char* const row : {"{\"text\": \"one\"}\n{\"text\": 7}\n", "{\"text\": null}\n{\"id\": 1}\n"}) {
     error = {};

@@ -18,19 +18,19 @@ namespace gabbro::agents {
 /// The event that a step of a task reports.
 enum class StepKind : std::uint8_t {
   kReply,      // a model's reply
-  kPassed,     // a proposal that passed review, or a design that passed the observer
+  kPassed,     // a proposal that the reviewer accepts, or a design that the observer accepts
   kRefused,    // a reply, proposal, unit, instance or design that is not accepted
   kRepair,     // a unit of the finished design is to be rewritten
-  kValid,      // the checker accepts a unit
+  kValid,      // a unit that the checker accepts
   kKept,       // a promise that the design keeps
   kBroken,     // a promise that it does not keep
-  kShortened,  // the conversation was longer than the model's context
+  kShortened,  // messages were left out, since the conversation was longer than the model's context
   kNote,       // information, such as the outcome of the task
 };
 
 /// A step of a task, for display while it runs.
 struct Step {
-  std::string role;  // one of chat::roles(), or "checker" for our own checks
+  std::string role;  // one of chat::roles(), or "checker" for the checks of programs
   StepKind kind = StepKind::kNote;
   std::string text;
   chat::Reply reply;  // of kReply: the reply with its model and cost
@@ -42,9 +42,9 @@ struct Excerpt {
   std::string text;  // title, authors, year and what it says about the query
 };
 
-/// The resources of a task: the model, the library, the settings, and callbacks. They are not tools that a
-/// model calls. `chat` and `library` must outlive it.
-struct Tools {
+/// The resources of a task: the model, the library, the settings, and callbacks. `chat` and `library` must
+/// outlive it.
+struct TaskResources {
   chat::Chat& chat;
   const lang::Library& library;  // prelude and zoo (zoo::library())
   AgentSettings settings;
