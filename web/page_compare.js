@@ -16,7 +16,7 @@ export async function load(context, get) {
     get("/api/campaigns"),
     Promise.all(designs.map(async (name) => {
       const [key, id] = name.split(":");
-      return { name, key, ...(await get(`/api/c/${key}/design?id=${id}`)) };
+      return { ...(await get(`/api/c/${key}/design?id=${id}`)), address: name, key };
     })),
     Promise.all(campaigns.map((key) => get(`/api/c/${key}/overview`))),
     Promise.all(designs.slice(1).map((name) => get("/api/diff" + query({ a: designs[0], b: name })))),
@@ -65,7 +65,7 @@ function overlay(head, kind, names, empty) {
 function compareDesigns(context, data) {
   const d = data.designs, number = (x, text) => (x === null || x === undefined ? "–" : { value: x, text });
   const rungs = [...new Set(d.flatMap((x) => x.rungs.map((r) => r.name)))];
-  const heads = d.map((x) => [h("a", { href: `/c/${x.key}/design/${x.id}` }, x.label), h("span.soft", null, ` ${x.key} `), h("a.quiet", { href: without(context, "design", x.name), "aria-label": `remove ${x.label}` }, "×")]);
+  const heads = d.map((x) => [h("a", { href: `/c/${x.key}/design/${x.id}` }, x.label), h("span.soft", null, ` ${x.key} `), h("a.quiet", { href: without(context, "design", x.address), "aria-label": `remove ${x.label}` }, "×")]);
   return [h("h2", null, "Designs"), sideBySide(heads, [
     ["status", d.map((x) => x.status)], ["source", d.map((x) => x.source)], ["made by", d.map((x) => x.maker)], ["mixes tokens by", d.map((x) => x.species)],
     ...rungs.map((name) => [`bits per byte at ${name}`, d.map((x) => { const r = x.rungs.find((y) => y.name === name); return r ? number(r.bits, bits(r.bits)) : "–"; })]),
@@ -73,8 +73,8 @@ function compareDesigns(context, data) {
     ["state of decoding", d.map((x) => number(x.state, amount(x.state) + "B"))], ["generation", d.map((x) => String(x.generation))], ["runs", d.map((x) => count(x.runs.length))],
   ]),
   data.diffs.map((diff) => diff.count ? [h("h3", null, `From ${diff.before} to ${diff.after}`), changesTable(diff.changes, diff.count)] : null),
-  d.length > 1 ? d.slice(1).filter((x) => x.key === d[0].key).map((x) => figure(`/api/c/${x.key}/figure` + query({ name: "documents", design: x.id, against: d[0].id }), { id: `compare ${x.name} ${d[0].name}` })) : null,
-  overlay("Training losses", "design", d.map((x) => x.name), "These designs have no score at a common rung.")];
+  d.length > 1 ? d.slice(1).filter((x) => x.key === d[0].key).map((x) => figure(`/api/c/${x.key}/figure` + query({ name: "documents", design: x.id, against: d[0].id }), { id: `compare ${x.address} ${d[0].address}` })) : null,
+  overlay("Training losses", "design", d.map((x) => x.address), "These designs have no score at a common rung.")];
 }
 
 function compareCampaigns(context, data) {

@@ -42,7 +42,7 @@ try:
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
+    from selenium.webdriver.support.ui import Select, WebDriverWait
 except ImportError:
     skip("Selenium is not installed for this Python; ./dev setup --browser installs it for /usr/bin/python3")
 
@@ -200,27 +200,100 @@ class BrowserTest(unittest.TestCase):
         figure.find_element(By.CSS_SELECTOR, ".zoom").click()
         self.until(lambda: not figure.find_elements(By.CSS_SELECTOR, ".zoom"), "the zoom does not end")
 
+    def test_curves_can_be_hidden(self):
+        self.open("/c/whole")
+        figure = next(f for f in self.driver.find_elements(By.CSS_SELECTOR, "figure")
+                      if f.find_elements(By.CSS_SELECTOR, "svg[aria-label='Learning curves']"))
+        line = figure.find_element(By.CSS_SELECTOR, "polyline[data-name]")
+        name = line.get_attribute("data-name")
+        label = figure.find_element(By.CSS_SELECTOR, f"text[aria-label='show or hide {name}']")
+        is_off = lambda: "off" in (line.get_attribute("class") or "").split()
+        for key in (Keys.ENTER, Keys.ENTER):
+            before = is_off()
+            label.send_keys(key)
+            self.assertNotEqual(is_off(), before)
+        label.send_keys(Keys.ENTER)
+        figure.find_element(By.CSS_SELECTOR, ".drawing").send_keys(Keys.ARROW_RIGHT * 20)
+        shown = self.driver.find_element(By.CSS_SELECTOR, ".tip").text.splitlines()[1:]
+        self.assertTrue(shown)
+        self.assertFalse([row for row in shown if row.endswith("  " + name)], "a hidden curve shows its values")
+        label.send_keys(Keys.ENTER)
+        self.assertEqual(self.errors(), [])
+
+    def test_axes_are_chosen(self):
+        self.open("/c/whole/cost")
+        drawn = lambda: self.driver.find_element(By.CSS_SELECTOR, "figure svg").get_attribute("outerHTML")
+        before = drawn()
+        Select(self.driver.find_element(By.CSS_SELECTOR, "select[name=x]")).select_by_value("state")
+        self.until(lambda: "x=state" in self.driver.current_url and drawn() != before, "the axis does not change the figure")
+        self.open("/c/whole/cost?x=state&y=bits0")
+        chosen = [Select(self.driver.find_element(By.CSS_SELECTOR, f"select[name={axis}]")).first_selected_option.get_attribute("value")
+                  for axis in "xy"]
+        self.assertEqual(chosen, ["state", "bits0"])
+        self.assertEqual(self.errors(), [])
+
+    def test_designs_and_campaigns_are_compared(self):
+        self.open("/compare")
+        for design in ("#2", "5"):
+            Select(self.driver.find_element(By.CSS_SELECTOR, "select[name=campaign]")).select_by_value("whole")
+            self.driver.find_element(By.CSS_SELECTOR, "input[name=design]").send_keys(design, Keys.ENTER)
+            self.until(lambda d=design: f"design=whole%3A{d.strip('#')}" in self.driver.current_url, "no design is added")
+        self.open("/compare?design=whole:2&design=whole:5")
+        self.assertIn("bits per byte at", self.text())
+        self.assertEqual(len(self.driver.find_elements(By.CSS_SELECTOR, "table.side th[scope=col]")), 2)
+        losses = self.driver.find_element(By.XPATH, "//h3[text()='Training losses']/following-sibling::figure[1]")
+        self.assertEqual(len(losses.find_elements(By.CSS_SELECTOR, "polyline[data-name]")), 2)
+        self.driver.find_element(By.CSS_SELECTOR, "a.quiet[aria-label^='remove']").click()
+        self.until(lambda: "design=whole%3A2" not in self.driver.current_url, "the design stays")
+        self.open("/compare?campaign=whole&campaign=undecided")
+        self.assertIn("Best scores over time", self.text())
+        self.assertEqual(self.errors(), [])
+
+    def test_keys_lead_to_pages(self):
+        self.open("/c/whole")
+        body = self.driver.find_element(By.TAG_NAME, "body")
+        body.send_keys("gq")
+        self.until(lambda: self.driver.current_url.endswith("/c/whole/cost"), "g and q do not lead to quality and cost")
+        body.send_keys("gd")
+        self.until(lambda: self.driver.current_url.endswith("/c/whole/designs"), "g and d do not lead to the designs")
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "input[name=q]"), "there is no search")
+        self.driver.find_element(By.TAG_NAME, "body").send_keys("/")
+        self.assertEqual(self.driver.switch_to.active_element.get_attribute("name"), "q")
+
+    def test_designs_are_promoted_by_hand(self):
+        found = self.dashboard.get("/api/c/undecided/designs?limit=200")
+        pages = [self.dashboard.get(f"/api/c/undecided/design?id={row['id']}") for row in found["rows"]]
+        promotable = next(page for page in pages if page["may_be_promoted"])
+        self.open(f"/c/undecided/design/{promotable['id']}#token={self.dashboard.token}")
+        self.driver.find_element(By.CSS_SELECTOR, "input[aria-label='reason of the promotion']").send_keys("worth a look", Keys.ENTER)
+        self.until(lambda: "stored" in self.text(), "the promotion is not confirmed")
+        requests = [json.loads(f.read_text()) for f in (Path(self.folder) / "undecided" / "inbox").glob("*.json")]
+        self.assertIn(("promote", promotable["id"], "worth a look"),
+                      [(r["what"], r.get("design"), r.get("text")) for r in requests])
+
     def test_steering_needs_the_token(self):
         self.driver.execute_script("sessionStorage.clear()")
         self.open("/c/undecided")
         inbox = Path(self.folder) / "undecided" / "inbox"
+        requests = lambda: sorted(json.loads(f.read_text())["what"] for f in inbox.glob("*.json"))
+        before = requests()
         pause = lambda: self.driver.find_element(By.XPATH, "//button[text()='Pause']")
         pause().click()
         field = self.driver.find_element(By.CSS_SELECTOR, "input[name=token]")
         field.send_keys("0" * 32, Keys.ENTER)
         self.until(lambda: "not the token" in self.text(), "a wrong token is not refused")
-        self.assertFalse(inbox.exists())
+        self.assertEqual(requests(), before)
         field.clear()
         field.send_keys(self.dashboard.token, Keys.ENTER)
         self.until(lambda: "stored; `gabbro resume` applies it" in self.text(), "the request is not confirmed")
-        self.assertEqual([json.loads(f.read_text())["what"] for f in inbox.glob("*.json")], ["pause"])
+        self.assertEqual(requests(), sorted([*before, "pause"]))
         # An address with the token needs no typing, and the token leaves the address at once.
         self.driver.execute_script("sessionStorage.clear()")
         self.open(f"/c/undecided/design/6#token={self.dashboard.token}")
         self.assertNotIn("token", self.driver.current_url)
-        self.driver.find_element(By.CSS_SELECTOR, "input[name=reason]").send_keys("too slow", Keys.ENTER)
+        self.driver.find_element(By.CSS_SELECTOR, "input[aria-label='reason of the veto']").send_keys("too slow", Keys.ENTER)
         self.until(lambda: "stored" in self.text(), "the veto is not confirmed")
-        self.assertIn("veto", [json.loads(f.read_text())["what"] for f in inbox.glob("*.json")])
+        self.assertEqual(requests(), sorted([*before, "pause", "veto"]))
 
     def test_a_foreign_page_reads_and_changes_nothing(self):
         page = (f"<title>other</title><script>fetch('{self.dashboard.address}/api/campaigns').then(r => r.text())"
