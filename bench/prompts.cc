@@ -3,6 +3,7 @@
 
 #include "agents/long_conversation.h"
 #include "agents/prompts.h"
+#include "agents/usual_tasks.h"
 #include "zoo/embedded.h"
 #include "zoo/reference.h"
 
@@ -44,4 +45,9 @@ int main() {
              conversation.report.output_tokens);
   fmt::print("reference, same shape: {:.0f} input tokens at least; ours are {:.2f} of it\n", reference,
              static_cast<double>(conversation.report.input_tokens) / reference);
+  for (const record::Writing writing : {record::Writing::kUnits, record::Writing::kProgram}) {
+    const agents::testing::UsualTokens usual = agents::testing::usual_tokens(writing);
+    fmt::print("usual tasks, {}: {:.0f} tokens of input and {:.0f} of output for a design\n", writing,
+               usual.input, usual.output);
+  }
 }

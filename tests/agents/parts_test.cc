@@ -14,6 +14,7 @@
 #include "agents/roles.h"
 #include "agents/settings.h"
 #include "agents/similar.h"
+#include "agents/usual_tasks.h"
 #include "agents/weights.h"
 #include "campaign/agents_text.h"
 #include "lang/check.h"
@@ -245,6 +246,11 @@ TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {
   EXPECT_GT(conversation.report.output_tokens, 500);
   EXPECT_GT(conversation.cached_tokens, conversation.report.input_tokens / 2)
       << "what does not change comes first";
+}
+
+TEST(Prompts, UsualTasksTakeFewTokens) {
+  EXPECT_LE(usual_tokens(record::Writing::kUnits).all(), 12'000);
+  EXPECT_LE(usual_tokens(record::Writing::kProgram).all(), 6'000);
 }
 
 TEST(Replies, ObjectsAreFound) {

@@ -24,8 +24,7 @@ TEST(Bigram, LeavesOutPositionsWithoutATarget) {
   with.add({.sequences = 1, .length = 2, .tokens = {0, 3}, .targets = {1, exec::kNotScored}});
   without.add({.sequences = 1, .length = 1, .tokens = {0}, .targets = {1}});
   for (int token = 0; token < 4; ++token)
-    for (int next = 0; next < 4; ++next)
-      EXPECT_DOUBLE_EQ(with.loss(token, next), without.loss(token, next));
+    for (int next = 0; next < 4; ++next) EXPECT_DOUBLE_EQ(with.loss(token, next), without.loss(token, next));
 }
 
 }  // namespace
