@@ -7,6 +7,7 @@
 
 #include "agents/replies.h"
 #include "agents/similar.h"
+#include "lang/ascii_hint.h"
 #include "lang/gbnf.h"
 #include "lang/parser.h"
 #include "lang/printer.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t kLongestExample = 1200;      // bytes
 constexpr std::size_t kMaxExampleStatements = 14;  // in the body of the unit, without nested ones
+constexpr std::size_t kUnitsPerReply = 3;          // more could be cut
 constexpr std::size_t kLongestEcho = 6000;    // bytes of a refused unit that are sent back with its errors
 constexpr std::size_t kLongestMessage = 600;  // bytes
 constexpr std::size_t kMaxErrors = lang::ParseResult::kMaxErrors;  // all that the checker reports
@@ -64,6 +66,20 @@ struct CodingContext {
   const Base& base;
 };
 
+bool has_item(const Draft& draft, const std::string& name) {
+  return std::any_of(draft.items.begin(), draft.items.end(),
+                     [&](const lang::Item& item) { return lang::item_name(item) == name; });
+}
+
+// Returns the units that a reply may have: `unit`, and the next ones of the plan that the draft lacks.
+std::vector<const PlannedUnit*> wanted_units(const UnitPlan& plan, const PlannedUnit& unit,
+                                             const Draft& draft) {
+  std::vector<const PlannedUnit*> out;
+  for (const PlannedUnit* u = &unit; u <= &plan.units.back() && out.size() < kUnitsPerReply; ++u)
+    if (u == &unit || !has_item(draft, u->name)) out.push_back(u);
+  return out;
+}
+
 Question question(const CodingContext& context, const PlannedUnit& unit, const Draft& draft, int variant) {
   Question q{.role = "coder",
              .prompt = "coder.md",
@@ -77,8 +93,9 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
   q.values["parents"] = context.base.old_instance.empty() ? "" : context.interview.values["parents"];
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
-  q.values["unit"] =
-      fmt::format("unit {}\n{}", signature(unit), unit.task.empty() ? "" : quoted("plan", unit.task));
+  for (const PlannedUnit* u : wanted_units(context.plan, unit, draft))
+    q.values["units"] +=
+        fmt::format("unit {}\n{}", signature(*u), u->task.empty() ? "" : quoted("plan", u->task));
   q.grammar = lang::gbnf_unit(unit.name, unit.inputs, unit.results);
   return q;
 }
@@ -92,7 +109,8 @@ std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
 struct Tried {
   UnitCandidate candidate;
   chat::Reply reply;
-  int repair_requests = 0;  // number of times that this candidate went back to the coder
+  std::map<std::string, std::string> ahead{};  // texts of later units that the reply has, by name
+  int repair_requests = 0;                     // number of times that this candidate went back to the coder
 };
 
 bool better(const Tried& a, const Tried& b) { return a.candidate.sort_key() < b.candidate.sort_key(); }
@@ -108,27 +126,47 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
   std::vector<Tried> tried;
   std::set<std::string> texts;
   int variant = 0, repetitions = 0;
-  const auto ask = [&](std::vector<chat::Message> said) -> Result<bool> {
+  const auto judged = [&](const std::string& text) {
+    UnitCandidate c = judge(text, unit, context.proposal, context.base, draft.items,
+                            is_last(context.plan, unit), context.interview.resources().library);
+    repetitions += texts.insert(c.text).second ? 0 : 1;
+    ++stats.candidates;
+    stats.valid += c.valid() ? 1 : 0;
+    context.interview.report_step(
+        "checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
+        unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text, kMaxErrors)));
+    return c;
+  };
+  // `ahead`: texts of later units that the reply may replace.
+  const auto ask = [&](std::vector<chat::Message> said,
+                       std::map<std::string, std::string> ahead) -> Result<bool> {
     Question q = question(context, unit, draft, variant++);
     q.after = std::move(said);
     q.temperature =
         std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
     GABBRO_TRY(reply, context.interview.ask(q));
-    UnitCandidate c = judge(reply.text, unit, context.proposal, context.base, draft.items,
-                            is_last(context.plan, unit), context.interview.resources().library);
-    repetitions += texts.insert(c.text).second ? 0 : 1;
-    ++stats.candidates;
-    stats.valid += c.valid() ? 1 : 0;
+    const auto wanted = wanted_units(context.plan, unit, draft);
+    std::string own;
+    bool has_later = false;
+    for (const UnitText& part : divide_units(find_code(lang::with_ascii_signs(reply.text)))) {
+      const bool is_later = std::any_of(wanted.begin() + 1, wanted.end(),
+                                        [&](const PlannedUnit* u) { return u->name == part.unit; });
+      has_later = has_later || is_later;
+      if (is_later)
+        ahead[part.unit] = part.text;
+      else
+        own += part.text;
+    }
+    UnitCandidate c = judged(has_later ? own : reply.text);
     context.interview.report_usable("coder", reply, c.valid());
-    context.interview.report_step(
-        "checker", c.valid() ? StepKind::kValid : StepKind::kRefused,
-        unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text, kMaxErrors)));
-    tried.push_back({std::move(c), std::move(reply)});
+    tried.push_back({std::move(c), std::move(reply), std::move(ahead)});
     std::stable_sort(tried.begin(), tried.end(), better);
     return true;
   };
-  for (int i = 0; i < (s.checker ? s.candidates : 1); ++i)
-    if (auto ok = ask(after); !ok) return tl::unexpected(ok.error());
+  if (const auto written = draft.ahead.find(unit.name); after.empty() && written != draft.ahead.end())
+    tried.push_back({judged(written->second), {}, draft.ahead});
+  for (auto i = std::ssize(tried); i < (s.checker ? s.candidates : 1); ++i)
+    if (auto ok = ask(after, draft.ahead); !ok) return tl::unexpected(ok.error());
   for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
     // The search is best-first: the candidate with the fewest errors goes back to the coder. If the repair is
     // no better, the candidate is tried once more; after that others get their turn.
@@ -140,15 +178,17 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
     said.push_back({chat::MessageRole::kUser, complaint_of(best.candidate, best.reply)});
     ++stats.repairs;
     ++best.repair_requests;
-    if (auto ok = ask(std::move(said)); !ok) return tl::unexpected(ok.error());
+    if (auto ok = ask(std::move(said), best.ahead); !ok) return tl::unexpected(ok.error());
     if (!better(tried[0], best) && best.repair_requests < 2) tried.push_back(std::move(best));
     std::stable_sort(tried.begin(), tried.end(), better);
   }
   return tried;
 }
 
-Draft extended(const Draft& draft, const UnitCandidate& c) {
+Draft extended(const Draft& draft, const Tried& tried) {
+  const UnitCandidate& c = tried.candidate;
   Draft out = draft;
+  out.ahead = tried.ahead;
   out.items = with_items(std::move(out.items), c.items);
   out.errors.insert(out.errors.end(), c.errors.begin(), c.errors.end());
   out.sort_key[0] += static_cast<std::size_t>(c.broken_promises);
@@ -176,8 +216,7 @@ Result<std::vector<Draft>> write_units(Interview& interview, const Proposal& pro
       tried = search(context, unit, draft, {}, stats);
       if (!tried) break;
       for (const Tried& t : *tried)
-        if (t.candidate.valid() || !interview.settings().checker)
-          next.push_back(extended(draft, t.candidate));
+        if (t.candidate.valid() || !interview.settings().checker) next.push_back(extended(draft, t));
     }
     interview.report().units.push_back(stats);
     if (!tried) return tl::unexpected(tried.error());

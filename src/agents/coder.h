@@ -1,6 +1,7 @@
-// The coder: writes units one at a time, guided by the checker's messages, with a best-first search.
+// The coder: writes the units of a plan, guided by the checker's messages, with a best-first search.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,10 @@ struct UnitCandidate {
 
 /// The units of a plan written so far: one path of the beam search.
 struct Draft {
-  std::vector<lang::Item> items;            // the units and the functions that come with them
-  std::vector<Error> errors;                // errors of texts that were accepted without a checker
-  std::vector<std::size_t> sort_key{0, 0};  // broken promises, bytes of text; smallest first
+  std::vector<lang::Item> items;             // the units and the functions that come with them
+  std::vector<Error> errors;                 // errors of texts that were accepted without a checker
+  std::vector<std::size_t> sort_key{0, 0};   // broken promises, bytes of text; smallest first
+  std::map<std::string, std::string> ahead;  // texts of later units of the plan that a reply had, by name
 };
 
 /// Reads a reply for the planned unit and checks it together with what the unit can use. Signs that have one
@@ -44,7 +46,8 @@ UnitCandidate judge(const std::string& reply, const PlannedUnit& unit, const Pro
                     const lang::Library& library);
 
 /// Writes all units of the plan by a beam search over units. For each unit, every draft in the beam gets
-/// AgentSettings::candidates replies. While none of them passes the checker, the best one goes back with its
+/// AgentSettings::candidates replies; a reply may have the next units as well, which then need none of their
+/// own. While none of them passes the checker, the best one goes back with its
 /// errors, at most AgentSettings::repairs times. Without a checker (AgentSettings::checker), there is one
 /// reply, which is taken as it is. The best AgentSettings::beam drafts continue. Returns the drafts, best
 /// first, and fills TaskReport::units. Errors: those of chat; "unit" with the last errors.

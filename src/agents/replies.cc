@@ -134,6 +134,25 @@ std::string_view answer_of(std::string_view reply) {
 
 std::string find_code(std::string_view reply) { return with_plain_signs(raw_code(answer_of(reply))); }
 
+std::vector<UnitText> divide_units(std::string_view code) {
+  constexpr std::string_view kUnit = "unit ";
+  std::vector<UnitText> out;
+  std::string before;    // lines that belong to the next unit
+  bool in_unit = false;  // the last line was in the body of out.back()
+  for (const std::string_view line : lines_of(code)) {
+    if (line.starts_with(kUnit)) {
+      const std::string_view rest = line.substr(kUnit.size());
+      out.push_back({std::string(rest.substr(0, rest.find('('))), std::exchange(before, "")});
+      in_unit = true;
+    } else if (!line.empty() && line[0] != ' ' && line[0] != ')') {
+      in_unit = false;  // a function, a comment, or text
+    }
+    (in_unit ? out.back().text : before) += std::string(line) + "\n";
+  }
+  if (!out.empty()) out.back().text += before;
+  return out;
+}
+
 std::string find_expression(std::string_view reply) {
   const auto lines = lines_of(answer_of(reply));
   std::string block;

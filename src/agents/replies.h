@@ -31,6 +31,15 @@ Result<std::string> find_object(std::string_view reply, std::string_view schema)
 /// on that may be code; else the whole answer, so that the parser reports the error. O(bytes).
 std::string find_code(std::string_view reply);
 
+/// A unit in a text, with the comments and functions before it; the last one of a text also with what
+/// follows.
+struct UnitText {
+  std::string unit, text;
+};
+
+/// Divides a text of units at the lines at which they begin, so that an error in one is none of the others.
+std::vector<UnitText> divide_units(std::string_view code);
+
 /// Returns the expression in a reply: the lines of the first fenced block, or else the last line that parses
 /// as an expression, or else the first line.
 std::string find_expression(std::string_view reply);

@@ -812,6 +812,69 @@ TEST(Pipeline, ABriefMayAskForOneReply) {
   EXPECT_EQ(run(s, brief).outcome, record::TaskOutcome::kDesign);
 }
 
+// Two units of a plan, the second of which uses the first.
+const std::string kTwoUnitsPlan =
+    R"json({"units": [{"name": "Inner", "inputs": ["x"], "results": [], "uses": [], "does": "a gated map"},
+ {"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": ["Inner"], "does": "a leaky state of Inner(x)"}],
+ "instance": "LeakyMemory"})json";
+const std::string kInner =
+    "unit Inner(x: [t, D]) -> [t, D]:\n    return linear(half(x) * sigmoid(linear(x, D)), D)\n";
+const std::string kHalf = "fn half(x):\n    return 0.5 * x\n";
+std::string outer() {
+  std::string out = kUnit;
+  out.replace(out.find("v = linear(x, k)"), 16, "v = linear(Inner(x), k)");
+  return out;
+}
+
+TEST(Pipeline, AReplyMayHaveTheNextUnitsToo) {
+  Script s;
+  script_success(s);
+  s.lines["planner"] = {kTwoUnitsPlan};
+  s.lines["coder"] = {"```\n" + kHalf + "\n" + kInner + "\n# The outer one.\n" + outer() + "```\n"};
+  const auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
+  EXPECT_EQ(s.count("coder"), 1);
+  EXPECT_NE(s.last_said_to("coder", 0).find("unit Inner(x: [t, D]) -> [t, D]"), std::string::npos);
+  EXPECT_NE(s.last_said_to("coder", 0).find("unit LeakyMemory(x: [t, D]) -> [t, D]"), std::string::npos);
+  ASSERT_EQ(r.units.size(), 2U);
+  EXPECT_EQ(r.units[0].valid + r.units[1].valid, 2);
+  EXPECT_NE(r.program.find("Inner"), std::string::npos);
+}
+
+TEST(Pipeline, AWrongUnitOfSeveralIsRepairedAlone) {
+  std::string wrong = outer();
+  wrong.replace(wrong.find("a * S"), 5, "b * S");
+  Script s;
+  script_success(s);
+  s.lines["planner"] = {kTwoUnitsPlan};
+  s.lines["coder"] = {kHalf + kInner + wrong, outer()};
+  auto r = run(s, mutation());
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
+  EXPECT_EQ(s.count("coder"), 2);
+  EXPECT_NE(s.last_said_to("coder", 1).find("unknown name b"), std::string::npos);
+  EXPECT_EQ(r.units[0].repairs, 0);
+  EXPECT_EQ(r.units[1].repairs, 1);
+
+  // The first unit is wrong; the text of the second is kept while the first is repaired.
+  Script first;
+  script_success(first);
+  first.lines["planner"] = {kTwoUnitsPlan};
+  first.lines["coder"] = {kInner + outer(), kHalf + kInner};
+  r = run(first, mutation());
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
+  EXPECT_EQ(first.count("coder"), 2);
+  EXPECT_EQ(r.units[0].repairs, 1);
+
+  // A reply that is cut within the second unit.
+  Script cut;
+  script_success(cut);
+  cut.lines["planner"] = {kTwoUnitsPlan};
+  cut.lines["coder"] = {kHalf + kInner + outer().substr(0, 80), outer()};
+  r = run(cut, mutation());
+  ASSERT_EQ(r.outcome, record::TaskOutcome::kDesign) << word_of(r.cause) << ": " << r.detail;
+  EXPECT_EQ(cut.count("coder"), 2);
+}
+
 const std::string kProgram = kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";
 
 TEST(Pipeline, AWholeProgramIsRepairedByTheChecker) {

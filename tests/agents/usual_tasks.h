@@ -57,17 +57,15 @@ inline UsualTokens usual_tokens(record::Writing writing) {
   const auto cross = [&](int units) {
     Script s;
     script_success(s);
-    std::string plans, names, inner = "Identity";
-    s.lines["coder"].clear();
+    std::string plans, names, code, inner = "Identity";
     for (int i = 0; i < units; ++i) {
       const std::string name = "Part" + std::to_string(i);
       names += (i ? ", \"" : "\"") + name + "\"";
       plans += std::string(i ? ", " : "") + R"({"name": ")" + name +
                R"(", "inputs": ["x"], "results": [], "uses": [)" + (i ? "\"" + inner + "\"" : "") +
                R"json(], "does": "g a(x) + (1 - g) b(inner(x)) with g = sigmoid(W x)"})json";
-      s.lines["coder"].push_back(
-          "unit " + name + "(x: [t, D], a: Unit = Attention, b: Unit = GLA, inner: Unit = " + inner +
-          ") -> [t, D]:\n    g = sigmoid(linear(x, D))\n    return g * a(x) + (1 - g) * b(inner(x))\n");
+      code += "unit " + name + "(x: [t, D], a: Unit = Attention, b: Unit = GLA, inner: Unit = " + inner +
+              ") -> [t, D]:\n    g = sigmoid(linear(x, D))\n    return g * a(x) + (1 - g) * b(inner(x))\n";
       inner = name;
     }
     s.lines["proposer"] = {
@@ -76,6 +74,7 @@ inline UsualTokens usual_tokens(record::Writing writing) {
         "place": "stack.0.*.mixer", "from": "stack.0.*.mixer", "units": [)" +
         names + R"json(], "reach": "all", "state": "grows", "complexity": "O(T^2)", "gain": 0.01,
         "why": "both may learn the same"})json"};
+    s.lines["coder"] = {code};
     s.lines["planner"] = {"{\"units\": [" + plans + "], \"instance\": \"" + inner + "\"}"};
     if (writing == record::Writing::kProgram) s.lines["coder"] = {program};
     return sum_of(run(s, with_evidence(crossover()), settings));

@@ -26,7 +26,7 @@ std::string answer_to(const std::string& prompt) {
   if (prompt.starts_with("Propose one new design")) return kProposal;
   if (prompt.starts_with("You review a proposal")) return "\x1b[31m" + review_reply(4);
   if (prompt.starts_with("Turn the proposal into units")) return kPlan;
-  if (prompt.starts_with("You write one unit")) return "```\n" + kUnit + "```";
+  if (prompt.starts_with("You write units")) return "```\n" + kUnit + "```";
   if (prompt.starts_with("You compare a finished program")) return observation_reply(4);
   if (prompt.starts_with("Write a new design as a whole program"))
     return kUnit + "\ndesign Mine:\n    stack = [4 * Block(mixer=LeakyMemory), RMSNorm]\n";

@@ -82,7 +82,7 @@ chat::ScriptedResponse play_roles(const chat::ReceivedRequest& seen) {
   if (prompt.starts_with("Propose one new design")) answer = kProposal;
   if (prompt.starts_with("You review a proposal")) answer = review_reply(4);
   if (prompt.starts_with("Turn the proposal into units")) answer = kPlan;
-  if (prompt.starts_with("You write one unit")) answer = kUnit;
+  if (prompt.starts_with("You write units")) answer = kUnit;
   if (prompt.starts_with("You compare a finished program")) answer = agents::testing::observation_reply(4);
   if (prompt.starts_with("You search a library")) answer = R"({"queries": ["linear attention"]})";
   const nlohmann::json reply{
