@@ -25,7 +25,7 @@ std::size_t letters_and_digits(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return is_of_letter(c) || is_digit(c); }));
 }
 
-// Returns true for attributes of HTML whose values are no text: those of links may be longer than the text.
+// Returns true for attributes of HTML whose values are mostly no text: those of links may be longer than it.
 bool is_reference(std::string_view name) {
   constexpr std::array<std::string_view, 5> kNames{"href", "src", "srcset", "class", "style"};
   name.remove_prefix(name.rfind(':') + 1);  // npos + 1 is 0.
@@ -35,23 +35,41 @@ bool is_reference(std::string_view name) {
   });
 }
 
+// Returns true for four words or more, most of which are letters alone: no classes, styles or lists of
+// numbers and addresses.
+bool is_prose(std::string_view text) {
+  std::size_t words = 0, plain = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n", at), text.size());
+    std::string_view word = text.substr(at, end - at);
+    while (!word.empty() && (word.back() == ',' || word.back() == '.')) word.remove_suffix(1);
+    words += word.empty() ? 0 : 1;
+    plain += !word.empty() &&
+             std::all_of(word.begin(), word.end(), [](char c) { return is_of_letter(c) || c == '\''; });
+    at = end + 1;
+  }
+  return words >= 4 && 4 * plain >= 3 * words;
+}
+
 struct Value {
   std::string_view text;
   std::uint64_t letters = 0;  // hash of its letters; 0 if it has none
-  bool is_last = false;       // of its tag
+  bool is_prose = false;
+  bool is_last = false;  // of its tag
 };
 
 Value value_of(std::string_view text) {
   std::string letters;
   std::copy_if(text.begin(), text.end(), std::back_inserter(letters), is_of_letter);
-  return {text, letters.empty() ? 0 : hash64(letters)};
+  return {text, letters.empty() ? 0 : hash64(letters), is_prose(text)};
 }
 
 // Appends the values of attributes.
 void add_values(const std::vector<Attribute>& attributes, std::vector<Value>& values) {
   const std::size_t before = values.size();
   for (const Attribute& a : attributes)
-    if (!is_reference(a.name)) values.push_back(value_of(a.value));
+    if (const Value value = value_of(a.value); value.is_prose || !is_reference(a.name))
+      values.push_back(value);
   if (values.size() > before) values.back().is_last = true;
 }
 
@@ -66,14 +84,15 @@ void remove_labels(std::vector<Value>& values) {
 }  // namespace
 
 std::string with_attributes(const std::string& text) {
-  if (text.find("=\"") == std::string::npos && text.find("='") == std::string::npos) return "";
+  if (text.find('<') == std::string::npos || text.find('=') == std::string::npos) return "";
+  const ElementNames elements(text);
   std::string out;
   std::vector<Value> values;
   std::vector<Attribute> attributes;
   std::size_t from = 0;
   for (std::size_t at = text.find('<'); at != std::string::npos; at = text.find('<', at)) {
     attributes.clear();
-    const std::size_t bytes = read_tag(std::string_view(text).substr(at), kLongestTag, &attributes);
+    const std::size_t bytes = read_tag(std::string_view(text).substr(at), elements, kLongestTag, &attributes);
     if (bytes > 0) {
       add_values(attributes, values);
       out.append(text, from, at - from);
@@ -87,7 +106,12 @@ std::string with_attributes(const std::string& text) {
   remove_labels(values);
   std::size_t in_values = 0;
   for (const Value& v : values) in_values += letters_and_digits(v.text);
-  if (in_values <= letters_and_digits(out)) return "";
+  // Among other text, only sentences are.
+  if (in_values <= letters_and_digits(out)) {
+    std::erase_if(values, [](const Value& v) { return !v.is_prose || v.text.empty(); });
+    if (values.empty()) return "";
+    for (Value& v : values) v.is_last = true;
+  }
   out += '\n';
   for (const Value& v : values) {
     out += v.text;

@@ -5,9 +5,9 @@
 
 namespace gabbro::data {
 
-/// Returns a text whose tags mostly hold it in their attributes (OPML, ALTO, exports of databases) without
-/// its tags, followed by the values of their attributes, a line for each tag; "" if more letters and digits
-/// stand outside of tags. Left out are values that a format puts into every record, as labels are
+/// Returns a text without its tags, followed by the values of their attributes: of all, a line for each tag,
+/// if they hold most letters and digits (OPML, ALTO, exports of databases); otherwise of those that are
+/// sentences. "" if there are none. Left out are values that a format puts into every record, as labels are
 /// (fields.h), with their digits, and links, classes and styles of HTML. O(bytes).
 std::string with_attributes(const std::string& text);
 

@@ -150,7 +150,7 @@ ByPart<std::string> parts_of(const std::string& text) {
   Mended<Folding> mended(folding);
   Mended<Mended<Folding>> mended_twice(mended);
   folding.reserve(text.size());
-  const bool is_rtf = text.starts_with("{\\rtf");
+  const MarkupReader reader(text);
   std::size_t markup_end = 0;
   const auto fold = [&](char32_t c) {
     if (c < 0x80)
@@ -162,7 +162,7 @@ ByPart<std::string> parts_of(const std::string& text) {
     const auto offset = static_cast<std::size_t>(from - text.begin());
     if (offset < markup_end) return;
     if (may_be_markup(c)) {
-      const Markup markup = markup_at(std::string_view(text).substr(offset), is_rtf);
+      const Markup markup = reader.at(offset);
       if (markup.bytes > 0) {
         markup_end = offset + markup.bytes;
         fold(markup.character);

@@ -30,7 +30,24 @@ bool are_hex_digits(std::string_view text) {
                      [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
 }
 
-// Returns the letter that the name of an entity stands for, without its case. Accents do not count.
+// Names of entities that stand for no letter.
+constexpr std::array<std::string_view, 122> kSigns{
+    "amp",    "lt",     "gt",     "quot",   "apos",   "nbsp",   "ensp",   "emsp",   "thinsp", "zwj",
+    "zwnj",   "lrm",    "rlm",    "shy",    "ndash",  "mdash",  "lsquo",  "rsquo",  "sbquo",  "ldquo",
+    "rdquo",  "bdquo",  "laquo",  "raquo",  "lsaquo", "rsaquo", "hellip", "bull",   "middot", "iexcl",
+    "iquest", "sect",   "para",   "cent",   "pound",  "yen",    "euro",   "curren", "copy",   "reg",
+    "trade",  "deg",    "plusmn", "times",  "divide", "frasl",  "frac12", "frac14", "frac34", "sup1",
+    "sup2",   "sup3",   "ordf",   "ordm",   "micro",  "not",    "brvbar", "uml",    "acute",  "cedil",
+    "macr",   "tilde",  "circ",   "dagger", "permil", "prime",  "oline",  "larr",   "rarr",   "uarr",
+    "darr",   "harr",   "crarr",  "forall", "part",   "exist",  "empty",  "nabla",  "isin",   "notin",
+    "ni",     "prod",   "sum",    "minus",  "lowast", "radic",  "prop",   "infin",  "ang",    "and",
+    "or",     "cap",    "cup",    "int",    "there4", "sim",    "cong",   "asymp",  "ne",     "equiv",
+    "le",     "ge",     "sub",    "sup",    "nsub",   "sube",   "supe",   "oplus",  "otimes", "perp",
+    "sdot",   "lceil",  "rceil",  "lfloor", "rfloor", "loz",    "spades", "clubs",  "hearts", "diams",
+    "tab",    "newline"};
+
+// Returns the letter that the name of an entity stands for, without its case, a tab if it is a sign, and 0 if
+// there is no such entity. Accents do not count.
 char32_t named(std::string_view name) {
   using Names = std::pair<std::string_view, char32_t>;
   constexpr std::array<std::string_view, 14> kAccents{"acute", "grave", "circ",  "uml",  "tilde",
@@ -51,7 +68,10 @@ char32_t named(std::string_view name) {
   const auto is_same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
   for (const auto& [letter, character] : kLetters)
     if (std::equal(name.begin(), name.end(), letter.begin(), letter.end(), is_same)) return character;
-  return U'\t';
+  const bool is_sign = std::any_of(kSigns.begin(), kSigns.end(), [&](std::string_view sign) {
+    return std::equal(name.begin(), name.end(), sign.begin(), sign.end(), is_same);
+  });
+  return is_sign ? U'\t' : U'\0';
 }
 
 Markup entity_at(std::string_view text) {
@@ -69,9 +89,10 @@ Markup entity_at(std::string_view text) {
   if (end < 2 || end == text.size() || text[end] != ';') return {};
   const std::string_view name = text.substr(1, end - 1);
   const bool is_hex = name.starts_with("#x") || name.starts_with("#X");
-  return {end + 1, is_hex                  ? character_of(name.substr(2), 16)
-                   : name.starts_with("#") ? character_of(name.substr(1), 10)
-                                           : named(name)};
+  const char32_t character = is_hex                  ? character_of(name.substr(2), 16)
+                             : name.starts_with("#") ? character_of(name.substr(1), 10)
+                                                     : named(name);
+  return character == 0 ? Markup{} : Markup{end + 1, character};
 }
 
 // Returns the byte that an escape of URLs or quoted-printable (%C3, =C3) stands for; 0 if there is none from
@@ -133,20 +154,48 @@ std::size_t opening_bytes(std::string_view text) {
   return 0;
 }
 
-}  // namespace
+constexpr std::size_t kLongestCommand = 24;
 
-Markup markup_at(std::string_view text, bool is_rtf) {
-  constexpr std::size_t kLongestTag = 300, kLongestCommand = 24;
-  if (text.size() < 2) return {};
-  if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, kLongestTag, nullptr))};
-  if (text[0] == '&') return entity_at(text);
-  if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
-  if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf && text[1] == '\''))) return {};
-  if (!is_rtf || text[1] == '\'')
-    if (const Markup escape = escape_at(text); escape.bytes > 0 || text[1] == '\'') return escape;
+// Returns the end of a command that begins with the backslash of `text`.
+std::size_t end_of_command(std::string_view text) {
   std::size_t end = 1;
   while (end < std::min(text.size(), kLongestCommand) && is_letter(text[end])) ++end;
-  if (is_rtf) {
+  return end;
+}
+
+// Returns true if commands have more letters than the rest of the text.
+bool is_in_commands(std::string_view text) {
+  std::size_t in_commands = 0;
+  for (std::size_t at = text.find('\\'); at != std::string_view::npos;) {
+    const std::size_t end = end_of_command(text.substr(at));
+    in_commands += end - 1;
+    at = text.find('\\', at + end);
+  }
+  return in_commands > 0 &&
+         2 * in_commands > static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_letter));
+}
+
+}  // namespace
+
+MarkupReader::MarkupReader(std::string_view document)
+    : document_(document),
+      is_rtf_(document.starts_with("{\\rtf")),
+      keeps_commands_(!is_rtf_ && is_in_commands(document)),
+      elements_(document) {}
+
+Markup MarkupReader::at(std::size_t offset) const {
+  constexpr std::size_t kLongestTag = 300;
+  const std::string_view text = document_.substr(offset);
+  if (text.size() < 2) return {};
+  if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, elements_, kLongestTag, nullptr))};
+  if (text[0] == '&') return entity_at(text);
+  if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
+  if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf_ && text[1] == '\''))) return {};
+  if (!is_rtf_ || text[1] == '\'')
+    if (const Markup escape = escape_at(text); escape.bytes > 0 || text[1] == '\'') return escape;
+  if (keeps_commands_) return {};
+  std::size_t end = end_of_command(text);
+  if (is_rtf_) {
     const std::size_t number = end;
     if (end < text.size() && text[end] == '-') ++end;
     while (end < text.size() && is_digit(text[end])) ++end;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "data/tag.h"
+
 namespace gabbro::data {
 
 /// Returns true if markup may begin with `c`.
@@ -14,11 +16,23 @@ struct Markup {
   char32_t character = '\t';  // what it stands for; a tab if it is no letter or digit
 };
 
-/// Returns the markup with which `text` begins: a tag of HTML or XML (of comments, CDATA sections and
-/// declarations only what opens them, since they may hold text), an entity (&eacute;, &#233;, &amp;#233;), an
-/// escape of a string (\n, \xe9, \u00e9), a character of several bytes, or a letter of Latin-1, as %C3%A9,
-/// =C3=A9 or =E9 (those of ASCII might be text), or a command of TeX or RTF (\emph, \par; in RTF with its
-/// number, and \'e9).
-Markup markup_at(std::string_view text, bool is_rtf);
+/// Reads the markup of a document: tags of HTML and XML (of comments, CDATA sections and declarations only
+/// what opens them, since they may hold text), entities (&eacute;, &#233;, &amp;#233;), escapes of strings
+/// (\n, \xe9, \u00e9), characters of several bytes, or letters of Latin-1, as %C3%A9, =C3=A9 or =E9 (those of
+/// ASCII might be text), and commands of TeX or RTF (\emph, \par; in RTF with their numbers, and \'e9). What
+/// only looks like an entity or a tag is text (tag.h), and so are commands that hold most letters of a
+/// document.
+class MarkupReader {
+ public:
+  /// `document` must outlive it. O(bytes).
+  explicit MarkupReader(std::string_view document);
+  /// Returns the markup that begins at `offset`.
+  [[nodiscard]] Markup at(std::size_t offset) const;
+
+ private:
+  std::string_view document_;
+  bool is_rtf_, keeps_commands_;
+  ElementNames elements_;
+};
 
 }  // namespace gabbro::data

@@ -305,6 +305,72 @@ TEST(HeldOut, TextBetweenAngleBracketsIsRecognised) {
   }
 }
 
+// Returns a text with `count` words at a time as `form` sets them.
+std::string in_groups(const std::string& text, int count, const std::string& form) {
+  std::istringstream words(text);
+  std::string out, group, word;
+  for (int n = 1; words >> word; ++n) {
+    group += (group.empty() ? "" : " ") + word;
+    if (n % count == 0) out += fmt::format(fmt::runtime(form), std::exchange(group, ""));
+  }
+  return group.empty() ? out : out + fmt::format(fmt::runtime(form), group);
+}
+
+// A word is no name of an element, entity or command because of the signs around it.
+TEST(HeldOut, WordsSetAsMarkupAreRecognised) {
+  Random random(21);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  for (const char* form : {"<{}>", "<{}>\n", "&{};", "\\{} ", "\\{}\n", "\\{}", "</{}>", "<{}/>",
+                           "<x t=\\\"{}\\\"/>\n", "<w t={} n=1>\n", "<W POS=NN TEXT={}>\n", "<w t=\"{}\"/>"})
+    for (const int count : {1, 2, 3, 5, 8}) {
+      if (count > 1 &&
+          (std::string(form).find("={}") != std::string::npos || form[0] == '&' || form[0] == '\\'))
+        continue;
+      SCOPED_TRACE(fmt::format("{} {}", form, count));
+      const auto hidden = [&](const std::string& whole) { return in_groups(whole, count, form); };
+      EXPECT_EQ(overlap_of({text}, hidden(text)), Overlap::kInside);
+      EXPECT_EQ(overlap_of({text}, hidden(other)), Overlap::kNone);
+    }
+}
+
+// Sentences in attributes are text, beside any other text and whatever the attribute's name is.
+TEST(HeldOut, SentencesInAttributesAreRecognisedBesideOtherText) {
+  Random random(22);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  for (const char* form :
+       {"<seg id=\"0\" src=\"{}\"/>\n", "<seg src='{}' ref=\"x\"/>\n", "<s style=\"{}\"/>\n",
+        "<a href=\"{}\">b</a>\n", "<string name=\"s0\" original=\"{}\">\n",
+        "<figure><img alt=\"{}\"><figcaption>\n", "<p class=\"{}\">\n"})
+    for (const int most : {0, 1, 3}) {
+      SCOPED_TRACE(fmt::format("{} {}", form, most));
+      const auto hidden = [&](const std::string& whole) {
+        return in_groups(whole, 12,
+                         std::string(form) + (most > 0 ? random_text(random, 12 * most) + "\n" : ""));
+      };
+      EXPECT_EQ(overlap_of({text}, hidden(text)), Overlap::kInside);
+      EXPECT_EQ(overlap_of({text}, hidden(other)), Overlap::kNone);
+    }
+}
+
+// Classes, styles and links that documents have in common are no text.
+TEST(HeldOut, PagesOfOneSiteAreDifferentTexts) {
+  Random random(23);
+  const auto page = [&] {
+    std::string out =
+        "<html><head><link rel=\"stylesheet\" href=\"/static/site.css\"><script src=\"/a.js\" "
+        "defer></script>\n";
+    for (int i = 0; i < 40; ++i)
+      out += fmt::format(
+          "<div class=\"post wide left column-{0}\" style=\"color: red; margin: 0 auto; padding: 2px\">"
+          "<a href=\"https://example.org/posts/of/year/{0}\" title=\"go to the post number "
+          "{0}\"><p>{1}</p></a></div>\n",
+          i, random_text(random, 12));
+    return out;
+  };
+  const std::string held = page();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(overlap_of({held}, page()), Overlap::kNone) << i;
+}
+
 // A window is kept for 64 documents: those after them are recognised by the rest of their text.
 TEST(HeldOut, DocumentsThatShareTextWithManyAreRecognised) {
   Random random(9);
