@@ -232,13 +232,18 @@ Bounds bounds_of(const Writer& w, const Tensor& x, int depth = 0) {
   }
   if (m->op == "**" && m->in[0].is_number && m->in[0].number > 0) {
     const double base = m->in[0].number, a = std::pow(base, in(1).low), b = std::pow(base, in(1).high);
-    return {std::min(a, b), std::max(a, b), true};
+    const bool above = std::min(a, b) == 0 || (base > 1 ? in(1).above : base < 1 && in(1).below);
+    return {std::min(a, b), std::max(a, b), above};
   }
   if (m->op == "**" && m->in[1].is_number && in(0).low >= 0) {
     const Bounds base = in(0);
     const double power = m->in[1].number;
     if (power > 0) return {std::pow(base.low, power), std::pow(base.high, power), base.above, base.below};
   }
+  if (m->op == "**" && m->in[1].is_number && std::fmod(m->in[1].number, 2) == 0 && m->in[1].number > 0)
+    return {.low = 0};
+  if ((m->op == "sum" || m->op == "mean" || m->op == "max") && in(0).low >= 0) return {.low = 0};
+  if (m->op == "*" && m->in[0].text == m->in[1].text) return {.low = 0};
   if (m->op == "*") {
     const Bounds a = in(0), b = in(1);
     const auto of = [](double p, double q) { return p == 0 || q == 0 ? 0.0 : p * q; };
@@ -252,6 +257,12 @@ Bounds bounds_of(const Writer& w, const Tensor& x, int depth = 0) {
 }
 
 }  // namespace
+
+bool is_away_from_zero(const Writer& w, const Tensor& x) {
+  const Bounds bounds = bounds_of(w, x);
+  return bounds.low > 0 || bounds.high < 0 || (bounds.low == 0 && bounds.above) ||
+         (bounds.high == 0 && bounds.below);
+}
 
 Tensor product_of(Writer& w, const std::vector<Term>& factors) {
   std::optional<Tensor> out;

@@ -1,8 +1,8 @@
-// The recurrence of one state of a scan, found in how the state after a step was made.
+// The recurrence of one state of a scan, derived from the operations that compute the state after a step.
 //
-// The known forms are those of ir/affine_match.h, and a maximum: S' is a sum of a multiple of S, of products
-// that do not depend on S, and of p (f . S + r); or S' = max(S + a, b). A step may consist of several steps
-// of the first form, one after the other.
+// The known forms: S' is a sum of a multiple of S, of products that do not depend on S, and of at most one
+// p (f . S + rest); or S' = max(S + a, b). A step may consist of several steps of the first form, one after
+// the other, as several terms p (f . S + rest) in ir/affine_match.h are.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace gabbro::pytorch {
 
-/// A summand, with its sign.
+/// A value with a sign: a factor of a product, or a summand.
 struct Term {
   Tensor value;
   bool negative = false;
@@ -41,7 +41,7 @@ struct StateForm {
   // S' = max(S + added, bound), with `added` from the only step; without steps, it is 0.
   bool is_maximum = false;
   Tensor bound;
-  std::vector<int> contracted;  // the axes of all contractions of the state
+  std::vector<int> contracted;  // the axes (Writer::axes_) that every contraction sums over; empty: none is
 };
 
 /// Returns true if a value depends on the state.
@@ -52,12 +52,16 @@ using DependsOnState = std::function<bool(const Tensor&)>;
 std::optional<StateForm> state_form(Writer& w, const Tensor& next, const std::string& symbol,
                                     const DependsOnState& depends);
 
+/// Returns true if the operations that made a value show that it is not 0.
+bool is_away_from_zero(const Writer& w, const Tensor& x);
+
 /// Returns the product of the factors; 1 if there are none.
 Tensor product_of(Writer& w, const std::vector<Term>& factors);
 
-/// Returns the logarithm of a product. Returns nothing if the product is not positive by the way its factors
-/// were made, or if all are 1. `is_named` returns true for the text of a value that is computed in any case:
-/// its logarithm is then taken of the value, not derived from its parts.
+/// Returns the logarithm of a product. Returns nothing if its operations do not show that it is positive, or
+/// if all factors are 1. Factors whose logarithm has no form of its own are clamped to at least 1e-30.
+/// `is_named` returns true for the text of a value that is computed in any case: its logarithm is then taken
+/// of the value, not derived from its parts.
 std::optional<Tensor> log_of(Writer& w, const std::vector<Term>& factors,
                              const std::function<bool(const std::string&)>& is_named);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "export/affine.h"
 #include "export/writer.h"
 
 namespace gabbro::pytorch {
@@ -117,12 +118,16 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
   if (failed()) return {};
   const bool left = a.kind == Value::Kind::kTensor, right = b.kind == Value::Kind::kTensor;
   if (!left && !right) return value_of(combine(op, as_number(a), as_number(b)));
+  // The sign of a zero is not promised, so that it must not decide the sign of an infinity.
+  const auto with_positive_zeros = [&](const Tensor& x) {
+    return x.is_number || is_away_from_zero(*this, x) ? x : binary("+", x, tensor(value_of(literal(0))));
+  };
   if (op == "**") {
     const Tensor base = seen_only(numeric(tensor(a)), 1), power = seen_only(numeric(tensor(b)), 0);
     if (!right) {
       const double n = as_number(b).value;
       if (n == 0.5) return value_of(with_made(apply("torch.sqrt", base), "sqrt", {base}));
-      if (n <= 0 || n >= 1) return value_of(binary(op, base, power));
+      if (n <= 0 || n >= 1) return value_of(binary(op, n < 0 ? with_positive_zeros(base) : base, power));
       return value_of(
           with_made(pointwise({base, power}, kAtom,
                               [](const auto& t) { return fmt::format("root({}, {})", t[0], t[1]); },
@@ -139,7 +144,8 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     const Tensor x = held("x", tensor(a)), y = held("y", tensor(b));
     return value_of(binary("-", x, binary("*", y, quotient(x, y))));
   }
-  if (op == "/") return value_of(binary(op, tensor(a), seen_only(numeric(tensor(b)), 1)));
+  if (op == "/")
+    return value_of(binary(op, tensor(a), with_positive_zeros(seen_only(numeric(tensor(b)), 1))));
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
   return value_of(compares ? compared(op, tensor(a), tensor(b)) : binary(op, tensor(a), tensor(b)));
 }

@@ -537,7 +537,7 @@ constexpr Helper kHelpers[] = {
     """x // y. A device may divide by a number, but not by a tensor, as a product with its reciprocal."""
     if not torch.is_tensor(y):
         y = torch.tensor(y, dtype=x.dtype, device=x.device)
-    return torch.floor(x / y)
+    return torch.floor(x / (y + 0.0))
 )"},
     {"joined", R"(def joined(x, y, dim):
     """x and y, one behind the other along `dim`. What is the same in all rows is repeated."""
@@ -556,7 +556,7 @@ constexpr Helper kHelpers[] = {
     """x ** y, computed in float64, so that whole powers stay whole."""
     like = x if torch.is_tensor(x) else y
     x, y = (torch.as_tensor(v, dtype=torch.float64, device=like.device) for v in (x, y))
-    return (x**y).to(like.dtype)
+    return ((x + 0.0) ** y).to(like.dtype)
 )"},
     {"top_k", R"(def top_k(x, k, dim):
     """1 at the k largest elements, the first of equal ones, and 0 elsewhere. NaN counts as the smallest."""

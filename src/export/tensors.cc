@@ -244,7 +244,7 @@ Tensor Writer::compared(std::string_view op, Tensor a, Tensor b) {
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
   const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
   // In the language, 0 times a value is 0, and so is 0 divided by one, whatever the value is.
-  const auto is_zero = [](const Tensor& x) { return x.is_number && x.text == "0"; };
+  const auto is_zero = [](const Tensor& x) { return x.is_number && x.number == 0; };
   if ((op == "*" && (is_zero(a) || is_zero(b))) || (op == "/" && is_zero(a)))
     return apply("torch.zeros_like", is_zero(a) ? b : a);
   // A tensor of bools times a Python number would have the type of that number. The factors of a product over
@@ -288,6 +288,7 @@ Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
 
 Tensor Writer::quotient(const Tensor& left, const Tensor& right) {
   const Tensor x = numeric(left), y = numeric(right);
+  if (x.is_number && x.number == 0) return apply("torch.zeros_like", y);
   if (y.is_number && ir::is_power_of_two(y.number)) return apply("torch.floor", binary("/", x, y));
   return with_made(
       pointwise({x, y}, kAtom, [](const auto& t) { return fmt::format("quotient({}, {})", t[0], t[1]); },

@@ -303,6 +303,26 @@ TEST(ExportAgrees, OnComparisonsOfNaN) {
   compare_units("nan", units);
 }
 
+// The sign of a zero decides nothing: 1 divided by it is plus infinity. 0 times anything is 0, however it is
+// written.
+TEST(ExportAgrees, OnSignsOfZeros) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  std::vector<std::string> units;
+  const std::string zeros = "    pz = position() // 100000\n    z = where(position() % 2 == 0, pz, -pz)\n";
+  for (const char* zero : {"maximum(z, 0)", "minimum(z, 0)", "max(past(z), over=s)",
+                           "sum(past(z, 3), over=s)", "z + 0", "abs(z)", "relu(z)", "z", "-z"})
+    for (const char* inverse :
+         {"1 / zero", "zero ** -1", "zero ** -3", "zero ** (0 - position())", "(1 + x * x) // zero"})
+      units.push_back(zeros +
+                      fmt::format("    zero = {}\n    m = {}\n    return where(m < 0, x, linear(x, D))\n",
+                                  zero, inverse));
+  for (const char* value : {"gain * bad", "bad * gain", "gain / bad", "(2 - 2) * bad", "(D - D) * bad",
+                            "-0 * bad", "0 // bad", "gain // bad"})
+    units.push_back(fmt::format(
+        "    gain = 1 - 1\n    bad = log(position())\n    return linear(x, D) + {} + gain\n", value));
+  compare_units("zeros", units);
+}
+
 // A step may give a state its axes in another order than declared. Axes of one size show it as another
 // function, others as an error.
 TEST(ExportAgrees, OnStatesInAnotherOrder) {

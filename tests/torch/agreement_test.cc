@@ -288,6 +288,38 @@ TEST(TorchAgrees, OnProductsThatDecide) {
   }
 }
 
+// No engine promises the sign of a zero that a maximum or a sum gives, so it decides nothing.
+TEST(TorchAgrees, OnSignsOfZeros) {
+  const std::string zeros =
+      "    pz = position() // 100000\n    sign = where(position() % 2 == 0, pz, -pz)\n"
+      "    z = where(x == 123.456, x, sign)\n    other = where(x > 0, z, -z)\n";
+  for (const char* zero :
+       {"max(past(z), over=s)", "max(past(z, 3), over=s)", "max(z, over=D)", "maximum(z, other)",
+        "maximum(z, 0)", "minimum(z, 0)", "minimum(other, z)", "relu(z)", "abs(z)", "z + 0 * other",
+        "sum(past(z, 3), over=s)", "sum(z, over=D)", "z * other", "z - other", "-z", "shift(z, 1)",
+        "floor(z)", "where(other < 0, z, other)"})
+    for (const char* inverse : {"1 / zero", "x / zero", "zero ** -1", "zero ** -3", "zero ** -0.5",
+                                "zero ** -x", "x // zero", "1 / (1 / (1 / zero))", "exp(1 / zero)"}) {
+      const std::string body = zeros + "    zero = " + zero + "\n    m = " + inverse + "\n";
+      for (const char* result :
+           {"    return where(m < 0, x, linear(x, D)) + 0 * other\n",
+            "    scan S: [D] = 0:\n        S = where(m < S, 0.5 * S + x, x)\n    return S + "
+            "0 * other + 0 * linear(x, D)\n"}) {
+        SCOPED_TRACE(body + result);
+        const lang::Elaboration e = made_of(body + result);
+        ASSERT_TRUE(e.ok()) << e.errors[0].message;
+        for (const std::int64_t length : {7, 70}) {
+          const Sequences s = random_sequences(e, 2, length, 1);
+          EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, e.graph, e.outputs, s, 1e-8, 0), "")
+              << "as written";
+          const ir::Graph lowered = rewritten(e.graph);
+          EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, lowered, lowered.bodies[0].outputs, s, 1e-8, 0),
+                    "");
+        }
+      }
+    }
+}
+
 // Recurrences that are lowered lie between a step and what decides it, with more of them than scans.
 TEST(TorchAgrees, OnStepsAboveRecurrences) {
   for (const char* rest :

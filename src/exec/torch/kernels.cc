@@ -55,6 +55,9 @@ std::int64_t extent(const Call& c, AxisId axis) {
 
 // ---- pointwise
 
+// The sign of a zero is not promised by sums and maxima, so that it must not decide the sign of an infinity.
+at::Tensor with_positive_zeros(const at::Tensor& x) { return x + 0; }
+
 // The same with the first operand overwritten; only where it has the extents of the result.
 at::Tensor pointwise_here(const Call& c, at::Tensor a) {
   switch (c.node.op) {
@@ -63,13 +66,13 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
     case Op::kMul:
       return a.mul_(operand(c, 1));
     case Op::kDiv:
-      return a.div_(operand(c, 1));
+      return a.div_(with_positive_zeros(operand(c, 1)));
     case Op::kRecip:
-      return a.reciprocal_();
+      return a.add_(0).reciprocal_();
     case Op::kSqrt:
       return a.sqrt_();
     case Op::kPow:
-      return a.pow_(c.node.value);
+      return a.add_(0).pow_(c.node.value);
     case Op::kExp:
       return a.exp_();
     case Op::kLog:
@@ -123,15 +126,17 @@ at::Tensor pointwise(Call& c) {
     case Op::kWhere:
       return at::where(a.ne(0), b(), operand(c, 2));
     case Op::kDiv:
-      return a / b();
+      return a / with_positive_zeros(b());
     case Op::kRecip:
-      return a.reciprocal();
+      return with_positive_zeros(a).reciprocal_();
     case Op::kSqrt:
       return a.sqrt();
     case Op::kPow:
-      return c.node.value == 2 ? a * a : c.node.value == -0.5 ? a.rsqrt() : a.pow(c.node.value);
+      if (c.node.value == 2) return a * a;
+      return c.node.value == -0.5 ? with_positive_zeros(a).rsqrt_()
+                                  : with_positive_zeros(a).pow_(c.node.value);
     case Op::kPower:  // in float64, so that whole powers stay whole
-      return a.to(at::kDouble).pow(b().to(at::kDouble)).to(c.options.dtype());
+      return with_positive_zeros(a.to(at::kDouble)).pow(b().to(at::kDouble)).to(c.options.dtype());
     case Op::kExp:
       return a.exp();
     case Op::kLog:

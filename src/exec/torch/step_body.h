@@ -13,6 +13,8 @@ namespace {
 
 using Code = Instruction::Code;
 
+// Adding 0 makes zeros positive where their sign would decide that of an infinity: sums and maxima do not
+// promise it.
 template <Code code, class T>
 inline T apply(T a, T b, double value) {
   if constexpr (code == Code::kFill) return static_cast<T>(value);
@@ -20,15 +22,15 @@ inline T apply(T a, T b, double value) {
   if constexpr (code == Code::kAdd) return a + b;
   if constexpr (code == Code::kSubtract) return a - b;
   if constexpr (code == Code::kMultiply) return a * b;
-  if constexpr (code == Code::kDivide) return a / b;
+  if constexpr (code == Code::kDivide) return a / (b + T(0));
   if constexpr (code == Code::kPower)  // in float64, so that whole powers stay whole
-    return static_cast<T>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+    return static_cast<T>(std::pow(static_cast<double>(a) + 0.0, static_cast<double>(b)));
   if constexpr (code == Code::kMax) return std::isnan(a) || a > b ? a : b;
   if constexpr (code == Code::kLess) return a < b ? T(1) : T(0);
-  if constexpr (code == Code::kRecip) return T(1) / a;
+  if constexpr (code == Code::kRecip) return T(1) / (a + T(0));
   if constexpr (code == Code::kSqrt) return std::sqrt(a);
   if constexpr (code == Code::kSquare) return a * a;
-  if constexpr (code == Code::kPow) return std::pow(a, static_cast<T>(value));
+  if constexpr (code == Code::kPow) return std::pow(a + T(0), static_cast<T>(value));
   if constexpr (code == Code::kExp) return exponential(a);
   if constexpr (code == Code::kLog) return logarithm(a);
   if constexpr (code == Code::kSin) return std::sin(a);
