@@ -35,6 +35,7 @@ std::string_view build_id_in(std::string_view notes) {
   return {};
 }
 
+// Returns the build id of a loaded object, or its name and size if it has none.
 std::string identity_of(const dl_phdr_info& object) {
   for (int i = 0; i < object.dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object.dlpi_phdr[i];
@@ -43,21 +44,25 @@ std::string identity_of(const dl_phdr_info& object) {
     if (const std::string_view id = build_id_in({start, segment.p_memsz}); !id.empty())
       return std::string(id);
   }
-  // The program itself has no name here, and the kernel's own library no file.
+  // The program itself has no name here. A file that was removed meanwhile counts as empty.
   const fs::path path = object.dlpi_name[0] != '\0' ? object.dlpi_name : "/proc/self/exe";
   std::error_code error;
   const auto size = fs::file_size(path, error);
   return fmt::format("{} {}", path.filename().string(), error ? 0 : size);
 }
 
-std::string instructions() {
-  std::string out;
+// Returns the widest vector instructions of the processor, or "baseline"; and its vendor, since libraries
+// choose kernels by it.
+std::string processor() {
+  std::string out = "baseline";
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) out = "avx2";
   if (__builtin_cpu_supports("avx512f")) out = "avx512f";
   if (__builtin_cpu_supports("avx512bf16")) out = "avx512bf16";
+  if (__builtin_cpu_is("intel")) out += " intel";
+  if (__builtin_cpu_is("amd")) out += " amd";
 #endif
-  return out.empty() ? "plain" : out;
+  return out;
 }
 
 }  // namespace
@@ -75,7 +80,7 @@ const std::string& build_id() {
         &objects);
     std::string all;
     for (const std::string& object : objects) all += object + '\0';
-    return fmt::format("{:016x} {}", hash64(all), instructions());
+    return fmt::format("{:016x} {}", hash64(all), processor());
   }();
   return id;
 }

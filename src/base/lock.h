@@ -1,4 +1,5 @@
-// A lock between processes that is released when its process ends, however it ends.
+// A lock between processes that is released when its process ends, however it ends (flock). Children that are
+// forked without exec keep it.
 #pragma once
 
 #include <string>
@@ -14,10 +15,11 @@ class Lock {
  public:
   /// Takes the lock, without waiting for it. Errors: "locked" (another process holds it), "io" with the
   /// system's message (no such folder, a file system without locks).
-  static Result<Lock> take(const std::string& folder);
-  /// Returns true if a process holds the lock of a folder. Unlike `take`, it never keeps another process from
-  /// taking the lock. It reads the kernel's list of locks, and returns false where there is none.
-  static bool is_held(const std::string& folder);
+  [[nodiscard]] static Result<Lock> take(const std::string& folder);
+  /// Returns true if the kernel's list of locks has one of the folder. Unlike `take`, it never keeps another
+  /// process from taking the lock. False does not prove that the folder is free: there may be no list, and it
+  /// lacks processes of other containers.
+  [[nodiscard]] static bool is_held(const std::string& folder);
   Lock(Lock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
   Lock& operator=(Lock&&) = delete;
   ~Lock();

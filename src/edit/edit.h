@@ -111,9 +111,6 @@ const Expr* find(const lang::Unit& unit, const ExprSpot& spot);
 /// Replaces the statement by one or several others.
 Result<Program> replace_statement(const Program& program, const Against& against, const Spot& spot,
                                   const std::vector<Stmt>& replacement);
-/// Inserts `added` before the statement.
-Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
-                                 const std::vector<Stmt>& added);
 /// Removes an assignment or a scan. Each read of its values is replaced by the entry of `stand_in` for that
 /// name (in the order of the assigned names).
 Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,

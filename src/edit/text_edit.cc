@@ -135,15 +135,6 @@ Result<Program> replace_statement(const Program& program, const Against& against
   });
 }
 
-Result<Program> insert_statement(const Program& program, const Against& against, const Spot& spot,
-                                 const std::vector<Stmt>& added) {
-  return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {
-    std::vector<Stmt>& block = *block_of(unit, spot);
-    block.insert(block.begin() + spot.path.back(), added.begin(), added.end());
-    return true;
-  });
-}
-
 Result<Program> delete_statement(const Program& program, const Against& against, const Spot& spot,
                                  const std::vector<Expr>& stand_in) {
   return edited(program, against, spot, [&](Unit& unit) -> Result<bool> {

@@ -19,13 +19,14 @@ std::optional<RunRequest> next_replicate_run(const Population& population, std::
 
 /// Result of an A/A test.
 struct ReplicateReport {
-  int copies = 0, seeds = 0;  // numbers of copies, and of seeds that all of them have finished
+  int copies = 0, seeds = 0;  // numbers of copies, and of seeds on which all of them have a score
   int pairs = 0;              // pairs of copies; 0 while `seeds` is 0
   int significant = 0;        // pairs that differ significantly, by the interval of the final comparison
   // Mean share of pairs that differ significantly when each seed's runs are randomly permuted among the
   // copies, over many permutations.
   double false_positive_rate = 0;
-  double p_value = 0;      // share of permutations with at least as many significant pairs as observed
+  // Share of permutations, the runs as they are among them, with at least as many significant pairs.
+  double p_value = 0;
   double seed_stddev = 0;  // standard deviation of bits per byte between copies on the same data
 };
 /// Computes the report of an A/A test, by a permutation test. `significant / pairs` is a single, noisy sample

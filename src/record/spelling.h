@@ -77,7 +77,6 @@ enum class Origin : std::uint8_t {
   kUser,         // a user's design
   kAblation,     // a winner without one of its parts
   kAaReplicate,  // a copy in an A/A test
-  kByHand,       // asked for by the user; it decides nothing
 };
 template <>
 struct Spelling<Origin> {

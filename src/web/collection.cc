@@ -31,11 +31,14 @@ std::vector<std::string> campaigns_below(const std::string& folder, int depth) {
       continue;
     }
     if (left == 0) continue;
-    for (const fs::directory_entry& entry :
-         fs::directory_iterator(path, fs::directory_options::skip_permission_denied, error))
-      if (entry.is_directory(error) && !entry.is_symlink(error) &&
-          !entry.path().filename().string().starts_with('.'))
-        open.emplace_back(entry.path().string(), left - 1);
+    // A folder that cannot be read to its end keeps what was read.
+    for (fs::directory_iterator entry(path, fs::directory_options::skip_permission_denied, error), end;
+         !error && entry != end; entry.increment(error)) {
+      std::error_code unknown;
+      if (entry->is_directory(unknown) && !entry->is_symlink(unknown) &&
+          !entry->path().filename().string().starts_with('.'))
+        open.emplace_back(entry->path().string(), left - 1);
+    }
   }
   std::sort(out.begin(), out.end());
   return out;

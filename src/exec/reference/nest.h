@@ -1,5 +1,5 @@
-// Loop nests over named axes. This is the only place that knows the memory layout of values and which pairs
-// (t, s) exist.
+// Loop nests over named axes. Kernels need not know the memory layout of values, nor which pairs (t, s)
+// exist; `lag` and `shift` (kernels.cc) are the exceptions.
 //
 // A kernel specifies the axes that it loops over (a Space) and the layout of each operand (a Layout). The
 // Nest then visits the space in runs of constant stride. A value with a past axis has two position axes: t is
@@ -103,7 +103,7 @@ class Layout {
 struct Space {
   const ir::Graph& graph;
   Frame frame;
-  std::int32_t window = 0;
+  std::int32_t window = 0;  // t sees the positions s with 0 <= t - s < window
   InlineVec<ir::AxisId, 2 * ir::kMaxRank> axes{};
 
   Space& add(const ir::AxisList& more) {
@@ -111,7 +111,9 @@ struct Space {
       if (!axes.contains(axis)) axes.push_back(axis);
     return *this;
   }
+  /// Removes `axis`, which must be there.
   Space& remove(ir::AxisId axis) {
+    GABBRO_CHECK(axes.contains(axis));
     axes.erase(axes.find(axis));
     return *this;
   }
@@ -132,12 +134,13 @@ class Nest {
     // The axis with the largest strides becomes the outermost loop. The sort is stable, so axes with equal
     // strides keep their order.
     std::stable_sort(loops_.begin(), loops_.end(),
-                     [](const Loop& a, const Loop& b) { return a.spread() > b.spread(); });
+                     [](const Loop& a, const Loop& b) { return a.total_stride() > b.total_stride(); });
     coalesce();
     if (loops_.empty()) loops_.push_back({1, {}, false});
   }
 
-  /// Calls f(offsets, count, steps) for runs that together visit every index exactly once.
+  /// Calls f(offsets, count, strides) for runs that together visit every index exactly once: the elements of
+  /// operand k are those at offsets[k] + i * strides[k] for 0 <= i < count.
   template <class F>
   void for_each_run(F&& f) const {
     if (!ragged_) return walk(loops_, base_, f);
@@ -147,8 +150,8 @@ class Nest {
       for (Loop& loop : loops)
         if (loop.is_past) loop.count = past.end - past.begin;
       Offsets at = base_;
-      advance(at, t_step_, t - frame_.t_begin);
-      advance(at, s_step_, past.begin - frame_.s_begin);
+      advance(at, t_strides_, t - frame_.t_begin);
+      advance(at, s_strides_, past.begin - frame_.s_begin);
       walk(loops, at, f);
     }
   }
@@ -156,27 +159,27 @@ class Nest {
  private:
   struct Loop {
     std::int64_t count = 0;
-    Offsets step{};
+    Offsets strides{};
     bool is_past = false;  // The number of iterations depends on t.
 
-    [[nodiscard]] std::int64_t spread() const {
+    [[nodiscard]] std::int64_t total_stride() const {
       std::int64_t sum = 0;
-      for (std::int64_t s : step) sum += std::abs(s);
+      for (std::int64_t s : strides) sum += std::abs(s);
       return sum;
     }
   };
   using Loops = InlineVec<Loop, 2 * ir::kMaxRank>;
 
-  static void advance(Offsets& at, const Offsets& step, std::int64_t times) {
-    for (int k = 0; k < N; ++k) at[k] += step[k] * times;
+  static void advance(Offsets& at, const Offsets& strides, std::int64_t times) {
+    for (int k = 0; k < N; ++k) at[k] += strides[k] * times;
   }
 
   void add_loop(ir::AxisId axis, std::int64_t count, const std::array<Layout, N>& operands) {
     Loop loop{count, {}, axis == ir::kPast};
-    for (int k = 0; k < N; ++k) loop.step[k] = operands[k].stride(axis);
-    if (loop.is_past) s_step_ = loop.step;
+    for (int k = 0; k < N; ++k) loop.strides[k] = operands[k].stride(axis);
+    if (loop.is_past) s_strides_ = loop.strides;
     if (ragged_ && axis == ir::kTime)
-      t_step_ = loop.step;
+      t_strides_ = loop.strides;
     else if (count != 1 || loop.is_past)
       loops_.push_back(loop);
   }
@@ -186,7 +189,7 @@ class Nest {
     for (int i = 0; i + 1 < loops_.size();) {
       const Loop &outer = loops_[i], &inner = loops_[i + 1];
       bool joined = !outer.is_past && !inner.is_past;
-      for (int k = 0; k < N; ++k) joined = joined && outer.step[k] == inner.step[k] * inner.count;
+      for (int k = 0; k < N; ++k) joined = joined && outer.strides[k] == inner.strides[k] * inner.count;
       if (!joined) {
         ++i;
         continue;
@@ -199,16 +202,16 @@ class Nest {
   template <class F>
   static void walk(const Loops& loops, Offsets at, F& f) {
     for (const Loop& loop : loops)
-      if (loop.count == 0) return;
+      if (loop.count <= 0) return;
     const Loop& inner = loops[loops.size() - 1];
     std::array<std::int64_t, 2 * ir::kMaxRank> index{};
     for (;;) {
-      f(at, inner.count, inner.step);
+      f(at, inner.count, inner.strides);
       int d = loops.size() - 2;
       for (; d >= 0; --d) {
-        advance(at, loops[d].step, 1);
+        advance(at, loops[d].strides, 1);
         if (++index[d] < loops[d].count) break;
-        advance(at, loops[d].step, -loops[d].count);
+        advance(at, loops[d].strides, -loops[d].count);
         index[d] = 0;
       }
       if (d < 0) return;
@@ -219,7 +222,7 @@ class Nest {
   std::int32_t window_;
   bool ragged_ = false;  // true if the space has a past axis, whose extent depends on t
   Loops loops_;
-  Offsets base_{}, t_step_{}, s_step_{};
+  Offsets base_{}, t_strides_{}, s_strides_{};
 };
 
 }  // namespace gabbro::exec
