@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "campaign/format.h"
 #include "campaign/state.h"
 #include "evolve/ablate.h"
 #include "evolve/comparison.h"
@@ -171,24 +172,24 @@ int Campaign::State::highest_affordable_rung(const RemainingBudget& left) const 
 std::string Campaign::State::why_too_short(const RemainingBudget& left) const {
   if (plan.aa_test) return "";
   const int seeds = evolve::kLeastSeeds, r = std::max(0, evolve::leader(population).rung);
-  const std::string needs =
-      fmt::format("too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs", seeds,
-                  compared_designs());
   const evolve::RateRuns rates = learning_rate_runs(r, seeds);
+  const std::string needs = fmt::format(
+      "too short to decide: a verdict needs at least {} fresh seeds of {:.0f} designs{}", seeds,
+      compared_designs(),
+      rates.least > 0 ? fmt::format(" and {} runs for learning rates", rates.least) : std::string());
   const double share = comparison_share(), runs = seeds * compared_designs();
   // The searches for learning rates end early or late: `needed` runs may suffice, `enough` runs always do.
   const double needed = runs + rates.least, enough = runs + rates.most;
   if (share <= 0) return needs + ", and `search_share` of the preset leaves nothing of the budget for it";
   if (std::isfinite(left.total_trials) && share * left.total_trials < needed)
-    return fmt::format("{}, but {:.0f} runs allow {:.0f}; use --trials {:.0f} or more", needs,
-                       left.total_trials, std::floor(share * left.total_trials / compared_designs()),
-                       std::ceil(enough / share));
+    return fmt::format("{}, but of {:.0f} runs {:.0f} are left for it; use --trials {:.0f} or more", needs,
+                       left.total_trials, std::floor(share * left.total_trials), std::ceil(enough / share));
   const double seconds = expected_seconds(r) / slots;
   if (std::isfinite(left.total_seconds) && share * left.total_seconds < needed * seconds)
-    return fmt::format("{}, but {:.3g} minutes allow {:.0f} at {}; use --minutes {:.0f} or more", needs,
+    return fmt::format("{}, but {:.3g} minutes leave time for {} at {}; use --minutes {:.0f} or more", needs,
                        left.total_seconds / 60,
-                       std::floor(share * left.total_seconds / (compared_designs() * seconds)), rung(r).name,
-                       std::ceil(enough * seconds / share / 60));
+                       count_of(static_cast<std::int64_t>(share * left.total_seconds / seconds), "run"),
+                       rung(r).name, std::ceil(enough * seconds / share / 60));
   return "";
 }
 

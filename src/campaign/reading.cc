@@ -337,11 +337,13 @@ std::string sentence_of(const CampaignReading& r, const CampaignVerdict& v) {
   if (v.duels.empty() || v.duels.front().difference.count == 0)
     return fmt::format(
         "{} leads at {}; no baseline has a run with the same seed there, so nothing is decided.", who, where);
+  const evolve::Individual& known = p.individual(v.duels.front().baseline);
   return fmt::format(
-      "{} is the best design of the search at {}: {:+.4f} bits per byte against the best baseline, {}, on "
-      "the seeds that chose it. The comparison on fresh seeds has not started, so nothing is decided.",
+      "{} is the best design of the search at {}: {:+.4f} bits per byte against the best {}, {}, on the "
+      "seeds "
+      "that chose it. The comparison on fresh seeds has not started, so nothing is decided.",
       who, where, v.duels.front().difference.mean,
-      one_line(p.individual(v.duels.front().baseline).created.name, 40));
+      evolve::is_control(known) ? "known design, the control" : "baseline", one_line(known.created.name, 40));
 }
 
 // Returns CampaignVerdict::sensitivity.

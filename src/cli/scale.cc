@@ -169,14 +169,15 @@ class Study {
 
   [[nodiscard]] Result<bool> no_score(std::size_t d) const {
     std::size_t count = 0;
-    const ScaleRun* last = nullptr;
+    const ScaleRun* first = nullptr;
     for (const ScaleRun& r : scale_study.searches)
-      if (r.design == static_cast<std::int64_t>(d)) ++count, last = &r;
-    return fail("score",
-                fmt::format("{} at {} has no score at any of the {} learning rates tried; the last run: {}{}",
-                            designs_[d].name, c_.sizes[0], count, last->status,
-                            last->cause.empty() ? "" : ", " + last->cause),
-                "leave the design out, or start a new study with another --lr and --out");
+      if (r.design == static_cast<std::int64_t>(d) && count++ == 0) first = &r;
+    return fail(
+        "score",
+        fmt::format("{} at {} has no score at any of the {} learning rates tried; the run at {:g}: {}{}",
+                    designs_[d].name, c_.sizes[0], count, first->rate, first->status,
+                    first->cause.empty() ? "" : ", " + first->cause),
+        "leave the design out, or start a new study with another --lr and --out");
   }
 
   // `d`: index of a design; `s`: index of a size.

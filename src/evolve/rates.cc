@@ -194,9 +194,11 @@ std::optional<double> next_rate(const std::map<double, double>& scores, double m
     if (!scores.contains(rate)) return rate;
   const auto best = lowest_of(scores);
   if (static_cast<int>(scores.size()) >= most) return std::nullopt;
-  // Without any score, the rates were too large.
-  if (!std::isfinite(best->second) || best == scores.begin()) return scores.begin()->first / 2;
-  if (best == std::prev(scores.end())) return best->first * 2;
+  // Without any score, the rates were too large or too small: the search goes on below and above in turn.
+  const bool goes_down = std::isfinite(best->second) ? best == scores.begin() : scores.size() % 2 == 1;
+  const bool goes_up = std::isfinite(best->second) ? best == std::prev(scores.end()) : !goes_down;
+  if (goes_down) return scores.begin()->first / 2;
+  if (goes_up) return scores.rbegin()->first * 2;
   return std::nullopt;
 }
 

@@ -1543,17 +1543,21 @@ TEST(Campaign, WarnsFromTheStartOfABudgetThatCannotDecide) {
   // Three designs on three seeds, with 0.4 of the budget, take 22.5 runs.
   const std::string needs = "too short to decide: a verdict needs at least 3 fresh seeds of 3 designs, but ";
   EXPECT_EQ(warnings(small_plan(), {.trials = 22}, 0),
-            (std::set<std::string>{needs + "22 runs allow 2; use --trials 23 or more"}));
+            (std::set<std::string>{needs + "of 22 runs 8 are left for it; use --trials 23 or more"}));
   EXPECT_EQ(warnings(small_plan(), {.trials = 23}, 0), (std::set<std::string>{""}));
   // Searches for rates take four runs of the leader, and four to eight of each design that it is compared
   // with: 9 + 4 + 2 * 8 of 0.4 of the budget are enough.
   CampaignPlan tuned = small_plan();
   tuned.settings.tune_rates = true;
   for (const std::string& warning : warnings(tuned, {.trials = 35}, 0))
-    EXPECT_TRUE(warning.starts_with(needs + "35 runs allow 4; use --trials ")) << warning;
+    EXPECT_EQ(
+        warning.find("3 fresh seeds of 3 designs and 12 runs for learning rates, but of 35 runs 14 are left "
+                     "for it; use --trials "),
+        std::string("too short to decide: a verdict needs at least ").size())
+        << warning;
   EXPECT_EQ(warnings(tuned, {.trials = 73}, 0), (std::set<std::string>{""}));
   const auto minutes = warnings(small_plan(), {.minutes = 0.1}, 100'000);
-  EXPECT_TRUE(minutes.contains(needs + "0.1 minutes allow 0 at low; use --minutes 1 or more"))
+  EXPECT_TRUE(minutes.contains(needs + "0.1 minutes leave time for 2 runs at low; use --minutes 1 or more"))
       << (minutes.empty() ? "" : *minutes.rbegin());
   CampaignPlan few = small_plan();
   few.settings.strategies.clear();

@@ -78,8 +78,8 @@ TEST(Rates, ADivergingRateDoesNotCountAgainstTheDesign) {
   EXPECT_EQ(c.population.rate_of(c.population.individual(d), 0), 0.125);
   // A design without a score at any rate counts as one run without a score, not as five.
   const auto e = c.design("baseline", "[Block, RMSNorm]");
-  EXPECT_EQ(search(c, e, 0, [](double) { return 0.0; }), (std::vector<double>{1, 0.5, 2, 0.25, 0.125}))
-      << "without a score, smaller rates are tried";
+  EXPECT_EQ(search(c, e, 0, [](double) { return 0.0; }), (std::vector<double>{1, 0.5, 2, 0.25, 4}))
+      << "without a score, smaller and larger rates are tried";
   EXPECT_EQ(c.population.standing(c.population.individual(e), 0).unscored, 1);
 }
 
