@@ -251,7 +251,8 @@ TEST(Screener, ReportsEveryWayToDie) {
            {"kill -SEGV $$", "no program can be screened: was terminated by signal 11", "screener"},
            {handles_small + "kill -SEGV $$", "was terminated by signal 11", "screen died"},
            {"kill -XCPU $$", "ran out of processor time", "screen died"},
-           {"read x; while true; do :; done", "more than the limit", "screen died"},
+           // On a busy machine it is not known whose fault that is.
+           {"read x; while true; do :; done", "more than the limit", ""},
            {"trap '' TERM; sleep 600", "more than the limit", "screener"},
            {handles_small + "trap '' TERM; sleep 600", "more than the limit", "screen died"},
            {handles_small + "echo nonsense; cat", "cannot be read", "screen died"},
@@ -267,7 +268,9 @@ TEST(Screener, ReportsEveryWayToDie) {
         screener_process(script_options(folder, text, says == "more than the limit" ? 0.2 : 20))
             ->screen(any, none);
     ASSERT_FALSE(created);
-    EXPECT_EQ(created.error().code, code) << text;
+    if (!code.empty()) {
+      EXPECT_EQ(created.error().code, code) << text;
+    }
     EXPECT_NE(created.error().message.find(says), std::string::npos) << created.error().message;
   }
   const auto garbage = screener_process(script_options(folder, "echo nonsense; cat", 20))->screen(any, none);
