@@ -25,9 +25,16 @@ std::size_t letters_and_digits(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return is_of_letter(c) || is_digit(c); }));
 }
 
+// Returns true for attributes whose values are names, often of words.
+bool is_class(std::string_view name) {
+  constexpr std::string_view kClass = "class";
+  return name.size() >= kClass.size() && std::equal(kClass.begin(), kClass.end(), name.begin(),
+                                                    [](char a, char b) { return a == (b | 0x20); });
+}
+
 // Returns true for attributes of HTML whose values are mostly no text: those of links may be longer than it.
 bool is_reference(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kNames{"href", "src", "srcset", "class", "style"};
+  constexpr std::array<std::string_view, 4> kNames{"href", "src", "srcset", "style"};
   name.remove_prefix(name.rfind(':') + 1);  // npos + 1 is 0.
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view other) {
     return std::equal(name.begin(), name.end(), other.begin(), other.end(),
@@ -68,7 +75,7 @@ Value value_of(std::string_view text) {
 void add_values(const std::vector<Attribute>& attributes, std::vector<Value>& values) {
   const std::size_t before = values.size();
   for (const Attribute& a : attributes)
-    if (const Value value = value_of(a.value); value.is_prose || !is_reference(a.name))
+    if (const Value value = value_of(a.value); !is_class(a.name) && (value.is_prose || !is_reference(a.name)))
       values.push_back(value);
   if (values.size() > before) values.back().is_last = true;
 }

@@ -6,8 +6,10 @@
 #include <array>
 #include <charconv>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
+#include "base/hash.h"
 #include "data/ascii.h"
 #include "data/tag.h"
 
@@ -74,25 +76,32 @@ char32_t named(std::string_view name) {
   return is_sign ? U'\t' : U'\0';
 }
 
+constexpr std::size_t kLongestEntity = 24;
+
+// Returns the name of the entity with which `text` begins; "" if there is none.
+std::string_view name_of_entity(std::string_view text) {
+  text = text.substr(0, kLongestEntity);
+  std::size_t end = 1;
+  while (end < text.size() && (is_letter(text[end]) || is_digit(text[end]) || text[end] == '#')) ++end;
+  return end < 2 || end == text.size() || text[end] != ';' ? std::string_view() : text.substr(1, end - 1);
+}
+
+// The character is 0 if no entity has this name.
 Markup entity_at(std::string_view text) {
-  constexpr std::size_t kLongest = 12;
   constexpr std::string_view kAmpersand = "amp;";
   // An escaped entity begins with that of '&'.
   if (text.substr(1).starts_with(kAmpersand) && text.size() > kAmpersand.size() + 1) {
-    const Markup inner = entity_at(text.substr(kAmpersand.size(), kLongest));
+    const Markup inner = entity_at(text.substr(kAmpersand.size(), kLongestEntity));
     constexpr std::size_t kShortest = 4;  // &lt;
     if (inner.bytes >= kShortest) return {kAmpersand.size() + inner.bytes, inner.character};
   }
-  text = text.substr(0, kLongest);
-  std::size_t end = 1;
-  while (end < text.size() && (is_letter(text[end]) || is_digit(text[end]) || text[end] == '#')) ++end;
-  if (end < 2 || end == text.size() || text[end] != ';') return {};
-  const std::string_view name = text.substr(1, end - 1);
+  const std::string_view name = name_of_entity(text);
+  if (name.empty()) return {};
   const bool is_hex = name.starts_with("#x") || name.starts_with("#X");
   const char32_t character = is_hex                  ? character_of(name.substr(2), 16)
                              : name.starts_with("#") ? character_of(name.substr(1), 10)
                                                      : named(name);
-  return character == 0 ? Markup{} : Markup{end + 1, character};
+  return {name.size() + 2, character};
 }
 
 // Returns the byte that an escape of URLs or quoted-printable (%C3, =C3) stands for; 0 if there is none from
@@ -163,16 +172,53 @@ std::size_t end_of_command(std::string_view text) {
   return end;
 }
 
-// Returns true if commands have more letters than the rest of the text.
-bool is_in_commands(std::string_view text) {
-  std::size_t in_commands = 0;
-  for (std::size_t at = text.find('\\'); at != std::string_view::npos;) {
-    const std::size_t end = end_of_command(text.substr(at));
-    in_commands += end - 1;
-    at = text.find('\\', at + end);
+// Counts the names of commands or entities, to tell those of a format from the words of a text.
+class NameCounts {
+ public:
+  void add(std::string_view name) {
+    letters_ += name.size();
+    auto& [letters, count] = names_[hash64(name)];
+    letters += name.size(), ++count;
   }
-  return in_commands > 0 &&
-         2 * in_commands > static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_letter));
+  // Returns true if the names hold most of `all` letters, and are as varied as words are: a tenth of their
+  // letters is in names that occur once or twice.
+  [[nodiscard]] bool are_words(std::size_t all) const {
+    constexpr std::size_t kRare = 2, kVaried = 10;
+    std::size_t rare = 0;
+    for (const auto& [name, total] : names_) rare += total.second <= kRare ? total.first : 0;
+    return letters_ > 0 && 2 * letters_ > all && kVaried * rare >= letters_;
+  }
+
+ private:
+  std::size_t letters_ = 0;
+  std::unordered_map<std::uint64_t, std::pair<std::size_t, std::size_t>> names_;  // letters, and occurrences
+};
+
+std::size_t letters_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_letter));
+}
+
+// Returns true for \n, \r and \t, which may be escapes before a word.
+bool may_be_escape(std::string_view text) { return text[1] == 'n' || text[1] == 'r' || text[1] == 't'; }
+
+bool are_commands_words(std::string_view text) {
+  NameCounts names;
+  for (std::size_t at = text.find('\\'); at != std::string_view::npos && at + 1 < text.size();) {
+    const std::string_view command = text.substr(at);
+    const std::size_t escape = escape_at(command).bytes, end = std::max(end_of_command(command), escape);
+    if (escape == 0 && end > 1 && !may_be_escape(command)) names.add(command.substr(1, end - 1));
+    at = text.find('\\', at + std::max<std::size_t>(end, 2));
+  }
+  return names.are_words(letters_of(text));
+}
+
+bool are_entities_words(std::string_view text) {
+  NameCounts names;
+  for (std::size_t at = text.find('&'); at != std::string_view::npos; at = text.find('&', at + 1))
+    if (const std::string_view name = name_of_entity(text.substr(at));
+        !name.empty() && name[0] != '#' && named(name) == 0)
+      names.add(name);
+  return names.are_words(letters_of(text));
 }
 
 }  // namespace
@@ -180,7 +226,8 @@ bool is_in_commands(std::string_view text) {
 MarkupReader::MarkupReader(std::string_view document)
     : document_(document),
       is_rtf_(document.starts_with("{\\rtf")),
-      keeps_commands_(!is_rtf_ && is_in_commands(document)),
+      keeps_commands_(!is_rtf_ && are_commands_words(document)),
+      keeps_entities_(are_entities_words(document)),
       elements_(document) {}
 
 Markup MarkupReader::at(std::size_t offset) const {
@@ -188,7 +235,11 @@ Markup MarkupReader::at(std::size_t offset) const {
   const std::string_view text = document_.substr(offset);
   if (text.size() < 2) return {};
   if (text[0] == '<') return {std::max(opening_bytes(text), read_tag(text, elements_, kLongestTag, nullptr))};
-  if (text[0] == '&') return entity_at(text);
+  if (text[0] == '&') {
+    const Markup entity = entity_at(text);
+    if (entity.character != 0) return entity;
+    return keeps_entities_ ? Markup{} : Markup{entity.bytes};
+  }
   if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
   if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf_ && text[1] == '\''))) return {};
   if (!is_rtf_ || text[1] == '\'')
@@ -205,8 +256,7 @@ Markup MarkupReader::at(std::size_t offset) const {
     return {end};
   }
   const bool has_argument = end < text.size() && text[end] == '{';
-  const bool may_be_escape = text[1] == 'n' || text[1] == 'r' || text[1] == 't';
-  return {may_be_escape && !has_argument ? 2 : end};
+  return {may_be_escape(text) && !has_argument ? 2 : end};
 }
 
 }  // namespace gabbro::data

@@ -20,8 +20,8 @@ struct Markup {
 /// what opens them, since they may hold text), entities (&eacute;, &#233;, &amp;#233;), escapes of strings
 /// (\n, \xe9, \u00e9), characters of several bytes, or letters of Latin-1, as %C3%A9, =C3=A9 or =E9 (those of
 /// ASCII might be text), and commands of TeX or RTF (\emph, \par; in RTF with their numbers, and \'e9). What
-/// only looks like an entity or a tag is text (tag.h), and so are commands that hold most letters of a
-/// document.
+/// only looks like a tag is text (tag.h), and so are commands, or entities without a meaning, that hold most
+/// letters of a document and are as varied as words.
 class MarkupReader {
  public:
   /// `document` must outlive it. O(bytes).
@@ -31,7 +31,8 @@ class MarkupReader {
 
  private:
   std::string_view document_;
-  bool is_rtf_, keeps_commands_;
+  bool is_rtf_;
+  bool keeps_commands_, keeps_entities_;  // they are the words of the text
   ElementNames elements_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "data/ascii.h"
@@ -56,8 +57,9 @@ bool needs_no_value(std::string_view name) {
 }  // namespace
 
 ElementNames::ElementNames(std::string_view document) {
-  if (document.find("</") == std::string_view::npos) return;
-  std::unordered_set<std::uint64_t> opened;
+  constexpr std::size_t kOften = 16, kOneIn = 50;
+  std::unordered_map<std::uint64_t, std::size_t> opened;
+  std::size_t tags = 0;
   for (const bool closing : {false, true})
     for (std::size_t at = document.find('<'); at != std::string_view::npos; at = document.find('<', at + 1)) {
       const bool closes = document.substr(at + 1, 1) == "/";
@@ -65,18 +67,21 @@ ElementNames::ElementNames(std::string_view document) {
       if (closes != closing || from >= document.size() || !is_letter(document[from])) continue;
       const std::string_view name = document.substr(from, document.find_first_of(kNameEnd, from) - from);
       if (!closing)
-        opened.insert(hash64(name));
+        ++tags, ++opened[hash64(name)];
       else if (opened.contains(hash64(name)))
-        both_.insert(hash64(name));
+        of_document_.insert(hash64(name));
     }
+  for (const auto& [name, count] : opened)
+    if (count >= kOften && kOneIn * count >= tags) of_document_.insert(name);
 }
 
 bool ElementNames::contains(std::string_view name) const {
-  return both_.contains(hash64(name)) || is_one_of(kElements, name);
+  return of_document_.contains(hash64(name)) || is_one_of(kElements, name);
 }
 
 std::size_t read_tag(std::string_view text, const ElementNames& names, std::size_t max_bytes,
                      std::vector<Attribute>* attributes) {
+  constexpr int kMostWithoutValue = 4;
   constexpr std::string_view kEnd = " \t\r\n<>", kAttributeEnd = " \t\r\n=<>/";
   if (text.size() < 2) return 0;
   const bool is_end = text[1] == '/';
@@ -84,18 +89,20 @@ std::size_t read_tag(std::string_view text, const ElementNames& names, std::size
   text = text.substr(0, max_bytes);
   const std::size_t from = is_end ? 2 : 1,
                     name_end = std::min(text.find_first_of(kNameEnd, from), text.size());
+  const auto is_element = [&] { return names.contains(text.substr(from, name_end - from)); };
   std::size_t at = text.find_first_of(kEnd, 1), last_value = 0;
-  for (;;) {
+  for (int without_value = 0;;) {
     at = text.find_first_not_of(" \t\r\n/", at);
     if (at == std::string_view::npos || text[at] == '<') break;
-    if (text[at] == '>')
-      return last_value > 0 || names.contains(text.substr(from, name_end - from)) ? at + 1 : 0;
+    if (text[at] == '>') return last_value > 0 || is_element() ? at + 1 : 0;
     if (is_end) break;
     const std::size_t name = at, end = text.find_first_of(kAttributeEnd, at);
     const std::size_t sign = text.find_first_not_of(kSpace, end);
     if (sign == std::string_view::npos) break;
     if (text[sign] != '=') {
-      if (!needs_no_value(text.substr(name, end - name))) break;
+      if (!needs_no_value(text.substr(name, end - name)) &&
+          (++without_value > kMostWithoutValue || !is_element()))
+        break;
       at = end;
       continue;
     }

@@ -260,8 +260,9 @@ Bounds bounds_of(const Writer& w, const Tensor& x, int depth = 0) {
 
 bool is_away_from_zero(const Writer& w, const Tensor& x) {
   const Bounds bounds = bounds_of(w, x);
-  return bounds.low > 0 || bounds.high < 0 || (bounds.low == 0 && bounds.above) ||
-         (bounds.high == 0 && bounds.below);
+  // What is negative may underflow to -0.
+  constexpr double kFar = -1e-30;
+  return bounds.low > 0 || (bounds.low == 0 && bounds.above) || bounds.high < kFar;
 }
 
 Tensor product_of(Writer& w, const std::vector<Term>& factors) {

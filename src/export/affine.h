@@ -52,7 +52,8 @@ using DependsOnState = std::function<bool(const Tensor&)>;
 std::optional<StateForm> state_form(Writer& w, const Tensor& next, const std::string& symbol,
                                     const DependsOnState& depends);
 
-/// Returns true if the operations that made a value show that it is not 0.
+/// Returns true if the operations that made a value show that it is not 0, or that it is 0 only where a
+/// positive number underflows.
 bool is_away_from_zero(const Writer& w, const Tensor& x);
 
 /// Returns the product of the factors; 1 if there are none.

