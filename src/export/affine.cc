@@ -260,7 +260,7 @@ Bounds bounds_of(const Writer& w, const Tensor& x, int depth = 0) {
 
 bool is_away_from_zero(const Writer& w, const Tensor& x) {
   const Bounds bounds = bounds_of(w, x);
-  // What is negative may underflow to -0.
+  // A negative value may underflow to -0.
   constexpr double kFar = -1e-30;
   return bounds.low > 0 || (bounds.low == 0 && bounds.above) || bounds.high < kFar;
 }

@@ -333,7 +333,7 @@ TEST(HeldOut, WordsSetAsMarkupAreRecognised) {
     }
 }
 
-// What a format puts between words is none of their text, however much it is.
+// A format's signs between words are none of their text, however many there are.
 TEST(HeldOut, TextWithMarkupBetweenItsWordsIsRecognised) {
   Random random(24);
   const std::string text = random_text(random, 400), other = random_text(random, 400);
