@@ -68,7 +68,10 @@ struct Value {
 Value value_of(std::string_view text) {
   std::string letters;
   std::copy_if(text.begin(), text.end(), std::back_inserter(letters), is_of_letter);
-  return {text, letters.empty() ? 0 : hash64(letters), is_prose(text)};
+  // A number with a unit is no label, though many values have the unit.
+  const std::size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  const bool is_number = sign < text.size() && is_digit(text[sign]);
+  return {text, letters.empty() || is_number ? 0 : hash64(letters), is_prose(text)};
 }
 
 // Appends the values of attributes.

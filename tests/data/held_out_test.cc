@@ -371,6 +371,23 @@ TEST(HeldOut, SentencesInAttributesAreRecognisedBesideOtherText) {
     }
 }
 
+// Numbers with units in attributes are the content of a table.
+TEST(HeldOut, ReadingsWithUnitsAreDifferentTexts) {
+  Random random(25);
+  const auto readings = [&](const char* form) {
+    std::string out = "<log>The readings of the four stations along the river, as they were taken at noon.\n";
+    for (int i = 0; i < 60; ++i)
+      out += fmt::format(fmt::runtime(form), random.uniform(1, 100), random.below(100'000));
+    return out + "</log>\n";
+  };
+  for (const char* form :
+       {"<o value=\"{:.4f} mV\" level=\"{}mV\"/>\n", "<part number=\"{1}X\" price=\"{0:.2f} EUR\"/>\n"}) {
+    const std::string held = readings(form);
+    EXPECT_EQ(overlap_of({held}, readings(form)), Overlap::kNone) << form;
+    EXPECT_EQ(overlap_of({held}, "<x>Before.</x>\n" + held), Overlap::kInside) << form;
+  }
+}
+
 // Classes, styles and links that documents have in common are no text.
 TEST(HeldOut, PagesOfOneSiteAreDifferentTexts) {
   Random random(23);
