@@ -146,8 +146,7 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
   }
   if (op == "/")
     return value_of(binary(op, tensor(a), with_positive_zeros(seen_only(numeric(tensor(b)), 1))));
-  const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
-  return value_of(compares ? compared(op, tensor(a), tensor(b)) : binary(op, tensor(a), tensor(b)));
+  return value_of(is_comparison(op) ? compared(op, tensor(a), tensor(b)) : binary(op, tensor(a), tensor(b)));
 }
 
 Number Writer::eval_number(const Expr& expr) { return as_number(eval(expr)); }

@@ -242,7 +242,7 @@ Tensor Writer::compared(std::string_view op, Tensor a, Tensor b) {
 }
 
 Tensor Writer::binary(std::string_view op, Tensor a, Tensor b) {
-  const bool compares = op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+  const bool compares = is_comparison(op);
   // In the language, 0 times a value is 0, and so is 0 divided by one, whatever the value is.
   const auto is_zero = [](const Tensor& x) { return x.is_number && x.number == 0; };
   if ((op == "*" && (is_zero(a) || is_zero(b))) || (op == "/" && is_zero(a)))

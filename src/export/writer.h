@@ -79,6 +79,11 @@ inline bool is_stateful(const Tensor& x) { return made_of(x) && made_of(x)->stat
 /// Returns `x` with a record of how it was made.
 Tensor with_made(Tensor x, std::string op, std::vector<Tensor> in, std::vector<int> over = {});
 
+/// Returns true for an operator that compares.
+inline bool is_comparison(std::string_view op) {
+  return op == "<" || op == ">" || op == "<=" || op == ">=" || op == "==";
+}
+
 struct Instance;
 using InstancePtr = std::shared_ptr<const Instance>;
 

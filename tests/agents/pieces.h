@@ -22,6 +22,14 @@ inline const std::string kProposal = R"json({"title": "Leaky memory in place of 
  "place": "stack.0.*.mixer", "from": "", "units": ["LeakyMemory", "OutputGate"],
  "reach": "all", "state": "bounded", "complexity": "O(T)", "gain": 0.02, "why": "the state may be too small"})json";
 
+/// Returns the proposal with a single new unit.
+inline std::string without_gate() {
+  std::string proposal = kProposal;
+  constexpr std::string_view kGate = ", \"OutputGate\"";
+  proposal.erase(proposal.find(kGate), kGate.size());
+  return proposal;
+}
+
 inline const std::string kPlan =
     R"json({"units": [{"name": "LeakyMemory", "inputs": ["x"], "results": [], "uses": [],
  "does": "S = a S + (1 - a) v with a = sigmoid(linear(x)); y = S * sigmoid(linear(x)), projected to D"}],

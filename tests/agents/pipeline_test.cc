@@ -89,14 +89,6 @@ TEST(Pipeline, CrossoverWithoutNewUnitsNeedsNoCoder) {
   EXPECT_NE(r.program.find("mixer=GLA"), std::string::npos);
 }
 
-// The proposal with a single new unit.
-std::string without_gate() {
-  std::string proposal = kProposal;
-  constexpr std::string_view kGate = ", \"OutputGate\"";
-  proposal.erase(proposal.find(kGate), kGate.size());
-  return proposal;
-}
-
 TEST(Pipeline, WithoutAPlannerTheProposerMayRenameItsUnits) {
   Script s;
   script_success(s);

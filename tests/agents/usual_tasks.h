@@ -45,9 +45,7 @@ inline UsualTokens usual_tokens(record::Writing writing) {
   const auto mutate = [&](bool repaired) {
     Script s;
     script_success(s);
-    std::string proposal = kProposal;
-    proposal.erase(proposal.find(", \"OutputGate\""), std::string(", \"OutputGate\"").size());
-    s.lines["proposer"] = {proposal};
+    s.lines["proposer"] = {without_gate()};
     const std::string code = writing == record::Writing::kUnits ? kUnit : program;
     s.lines["coder"] = {code};
     if (repaired) s.lines["coder"].emplace_front(broken(code));

@@ -57,6 +57,21 @@ class Faults : public ::testing::Test {
     return out;
   }
 
+  // Returns a result with the anchors of a model that is compared on `sample`.
+  static record::TrialResult anchored_on(const exec::TokenBatch& sample, const ir::Graph& graph,
+                                         exec::Model& model, const record::TrialSpec& spec) {
+    record::TrialResult out;
+    out.anchors = trial::anchors({.spec = spec,
+                                  .result = {},
+                                  .graph = graph,
+                                  .outputs = graph.bodies[0].outputs,
+                                  .model = model,
+                                  .vocab = 320,
+                                  .sample = sample,
+                                  .other = sample});
+    return out;
+  }
+
   static record::TrialResult run(Lies lies) { return trial::run(spec(), {}, lying_after_the_probe(lies)); }
 
   static fs::path root;
@@ -493,15 +508,7 @@ TEST_F(Faults, AnotherFunctionInFloat32LateInAText) {
         sample.tokens.push_back(t * 7 % 320), sample.targets.push_back(t * 11 % 320);
       record::TrialSpec s = spec();
       s.dtype = dtype;
-      record::TrialResult anchored;
-      anchored.anchors = trial::anchors({.spec = s,
-                                         .result = {},
-                                         .graph = graph,
-                                         .outputs = graph.bodies[0].outputs,
-                                         .model = *model,
-                                         .vocab = 320,
-                                         .sample = sample,
-                                         .other = sample});
+      const record::TrialResult anchored = anchored_on(sample, graph, *model, s);
       EXPECT_EQ(contains(failed(anchored), "backend = reference"), condition.starts_with("exp"))
           << condition << " " << failed(anchored) << "\n"
           << anchored.anchors.at(6).detail;
@@ -530,15 +537,7 @@ TEST_F(Faults, AnotherFunctionByARewriteLateInAText) {
     exec::TokenBatch sample{.sequences = 1, .length = kLength};
     for (std::int64_t t = 0; t < kLength; ++t)
       sample.tokens.push_back(t * t % 311), sample.targets.push_back((t + 1) * (t + 1) % 311);
-    record::TrialResult anchored;
-    anchored.anchors = trial::anchors({.spec = spec(),
-                                       .result = {},
-                                       .graph = graph,
-                                       .outputs = graph.bodies[0].outputs,
-                                       .model = *model,
-                                       .vocab = 320,
-                                       .sample = sample,
-                                       .other = sample});
+    const record::TrialResult anchored = anchored_on(sample, graph, *model, spec());
     EXPECT_EQ(contains(failed(anchored), "backend = reference"), large != "0")
         << anchored.anchors.at(6).detail;
   }

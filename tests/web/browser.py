@@ -256,7 +256,7 @@ class BrowserTest(unittest.TestCase):
         self.until(lambda: self.driver.current_url.endswith("/c/whole/cost"), "g and q do not lead to quality and cost")
         body.send_keys("gd")
         self.until(lambda: self.driver.current_url.endswith("/c/whole/designs"), "g and d do not lead to the designs")
-        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "input[name=q]"), "there is no search")
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "input[name=q]"), "the page has no field to search in")
         self.driver.find_element(By.TAG_NAME, "body").send_keys("/")
         self.assertEqual(self.driver.switch_to.active_element.get_attribute("name"), "q")
 

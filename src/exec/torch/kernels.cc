@@ -72,7 +72,7 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
     case Op::kSqrt:
       return a.sqrt_();
     case Op::kPow:
-      return a.add_(0).pow_(c.node.value);
+      return (c.node.value < 0 ? a.add_(0) : a).pow_(c.node.value);
     case Op::kExp:
       return a.exp_();
     case Op::kLog:
@@ -133,8 +133,8 @@ at::Tensor pointwise(Call& c) {
       return a.sqrt();
     case Op::kPow:
       if (c.node.value == 2) return a * a;
-      return c.node.value == -0.5 ? with_positive_zeros(a).rsqrt_()
-                                  : with_positive_zeros(a).pow_(c.node.value);
+      if (c.node.value == -0.5) return with_positive_zeros(a).rsqrt_();
+      return c.node.value < 0 ? with_positive_zeros(a).pow_(c.node.value) : a.pow(c.node.value);
     case Op::kPower:  // in float64, so that whole powers stay whole
       return with_positive_zeros(a.to(at::kDouble)).pow(b().to(at::kDouble)).to(c.options.dtype());
     case Op::kExp:
