@@ -122,6 +122,14 @@ std::string builds_text(const CampaignReading& r, const CampaignVerdict& v) {
       names);
 }
 
+// Returns the share of held-out documents that the tokenizer changes, of the corpus on which runs were
+// scored.
+double changed_share(const Population& p) {
+  double out = 0;
+  for (const evolve::Trial& t : p.trials()) out = std::max(out, t.changed_share);
+  return out;
+}
+
 std::vector<Duel> duels_of_comparison(const evolve::ComparisonOutcome& outcome) {
   std::vector<Duel> out;
   for (const evolve::ComparisonRow& row : outcome.rows)
@@ -504,6 +512,8 @@ CampaignVerdict verdict(const CampaignReading& r) {
   }
   out.sentence = sentence_of(r, out);
   if (const std::string builds = builds_text(r, out); !builds.empty()) out.sentence += " " + builds;
+  if (const std::string changed = record::changed_text_note(changed_share(r.population)); !changed.empty())
+    out.sentence += " " + changed;
   if (const std::string known = known_seeds_text(r); !known.empty()) out.sentence += " " + known;
   out.sensitivity = sensitivity_of(r, out);
   return out;

@@ -119,6 +119,7 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
 
 std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   std::vector<std::string> out;
+  if (study.changed_share > 0) out.push_back(record::changed_text_note(study.changed_share));
   if (fit.freedom == 0)
     out.emplace_back(
         "With one seed each, it is not known how far other seeds would move the numbers; use --seeds 3.");

@@ -173,6 +173,7 @@ nlohmann::ordered_json json_of(const Run& run, const Run& first) {
                              {"params", r.params},
                              {"tokens", r.tokens},
                              {"bits_per_byte", r.bits_per_byte}};
+  if (r.changed_share > 0) out["changed_share"] = r.changed_share;
   if (&run == &first) return out;
   const evolve::Interval d = difference(r, first.result);
   out["difference"] = d.mean;
@@ -224,6 +225,8 @@ int run_compare(const CompareCommand& c) {
         "params", "tokens", "bits/byte",
         campaign::count_of(static_cast<std::int64_t>(first.result.documents.size()), "document"));
   for (const Run& run : runs) print("{}\n", row(run, first));
+  if (const std::string note = record::changed_text_note(first.result.changed_share); !note.empty())
+    print("{}\n", note);
   print(
       "Each row is a single run: the intervals do not include the variation between seeds. To compare on "
       "fresh seeds, use `gabbro evolve --strategies none --design FILE`.\n");

@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "record/trial.h"
 
 namespace gabbro::cli {
 
@@ -68,6 +69,10 @@ void print_manifest(const std::string& folder, const data::Manifest& m) {
           s.documents, human(static_cast<double>(s.bytes)), human(static_cast<double>(s.tokens)),
           static_cast<double>(s.bytes) / static_cast<double>(s.tokens), s.shards.size(),
           s.shards.size() == 1 ? "" : "s");
+  for (const data::SplitInfo& s : m.splits)
+    if (s.changed_documents > 0)
+      print("  {} documents of {} are not reproduced by the tokenizer; their bytes are those that it keeps\n",
+            s.changed_documents, s.name);
 }
 
 }  // namespace
@@ -102,7 +107,7 @@ int run_data_info(const DataOptions& o) {
   return kValid;
 }
 
-void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
+void warn_of_corpus(const data::Manifest& corpus, std::int64_t tokens) {
   constexpr double kMaxReadings = 2;
   constexpr std::uint64_t kMinBytes = 100'000, kMinDocuments = 8;
   for (const data::SplitInfo& split : corpus.splits) {
@@ -115,6 +120,8 @@ void warn_of_size(const data::Manifest& corpus, std::int64_t tokens) {
       print(stderr, "only {} in {} documents are held out: on so little text, scores differ by chance\n",
             human(static_cast<double>(split.bytes)) + "B", split.documents);
   }
+  if (const std::string note = record::changed_text_note(corpus.changed_share()); !note.empty())
+    print(stderr, "{}\n", note);
 }
 
 }  // namespace gabbro::cli

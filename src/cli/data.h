@@ -21,8 +21,8 @@ struct DataOptions {
 int run_data_build(const DataOptions& o);
 int run_data_info(const DataOptions& o);
 
-/// Warns on standard error if training on `tokens` tokens reads the corpus more than twice, or if it has too
-/// little held-out text to distinguish designs.
-void warn_of_size(const data::Manifest& corpus, std::int64_t tokens);
+/// Warns on standard error if training on `tokens` tokens reads the corpus more than twice, if it has too
+/// little held-out text to distinguish designs, or if its tokenizer does not reproduce all of that text.
+void warn_of_corpus(const data::Manifest& corpus, std::int64_t tokens);
 
 }  // namespace gabbro::cli

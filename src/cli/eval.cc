@@ -13,6 +13,7 @@
 #include "cli/scratch.h"
 #include "cli/terminal.h"
 #include "record/job.h"
+#include "record/trial.h"
 
 namespace gabbro::cli {
 
@@ -32,6 +33,7 @@ void print_result(const record::EvalResult& r, const std::string& folder) {
     print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
           r.valid_documents,
           r.document_tokens > 0 ? fmt::format(", their first {} tokens", r.document_tokens) : std::string());
+    if (r.changed_share > 0) print("  {}\n", record::changed_text_note(r.changed_share));
   }
   for (const record::TaskScore& task : r.tasks) print("{}", task_text(task));
   if (r.status != record::Status::kDone) print("  {}{}{}\n", r.status, r.cause.empty() ? "" : ": ", r.cause);

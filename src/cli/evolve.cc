@@ -446,7 +446,7 @@ int run_evolve(const EvolveCommand& o) {
   if (!corpus) return failed("evolve", corpus.error());
   std::int64_t max_tokens = 0;
   for (const evolve::Rung& r : settings->rungs) max_tokens = std::max(max_tokens, r.tokens);
-  warn_of_size(corpus->manifest(), max_tokens);
+  warn_of_corpus(corpus->manifest(), max_tokens);
   plan.settings.vocab = corpus->manifest().vocab;
   plan.corpus_hash = data::hash_of(corpus->manifest());
   plan.secret = o.secret.empty() ? draw_secret() : o.secret;

@@ -86,6 +86,7 @@ std::string score_text(const record::TrialResult& r) {
       "{:.4f} bits per byte on held-out text, {} over {} documents ({} bytes). A bigram model has "
       "{:.4f}.\n\n",
       r.bits_per_byte, interval, r.valid_documents, r.valid_bytes, r.bigram_bits_per_byte);
+  if (r.changed_share > 0) out += record::changed_text_note(r.changed_share) + "\n\n";
   for (const record::ContextGain& g : r.context)
     out += fmt::format(
         "Context beyond the last {} tokens is worth {:.4f} bits per byte (standard error {:.4f}).\n",

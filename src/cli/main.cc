@@ -160,6 +160,8 @@ class Program {
     build->add_option("--vocab", data_.build.vocab, "vocabulary size, in tokens (default 4096)")
         ->check(CLI::Range(260, 1 << 20));
     build->add_option("--tokenizer", data_.build.tokenizer, "tokenizer.model to use (default: train one)");
+    build->add_flag("--allow-changed-text", data_.build.allow_changed_text,
+                    "build the corpus even if the tokenizer does not reproduce the text; its scores say so");
     build->add_option("--valid", data_.build.valid_share, "share of the documents to hold out (default 0.01)")
         ->check(CLI::Range(1e-6, 0.5));
     build

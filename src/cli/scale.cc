@@ -354,6 +354,7 @@ int run_scale(const ScaleCommand& command) {
   if (!lock) return failed("scale", lock.error());
   Study study(c, std::move(*designs), *sizes, corpus->manifest().vocab);
   study.scale_study.corpus_hash = data::hash_of(corpus->manifest());
+  study.scale_study.changed_share = corpus->manifest().changed_share();
   // Runs of an earlier call count only if they used the same texts.
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
     const auto before = record::parse_scale(*text);

@@ -47,6 +47,7 @@ void print_result(const record::TrialResult& r, const std::string& folder, std::
     print("  {:<20}{:.4f} {} over {} documents{}\n", "bits per byte", r.bits_per_byte, interval,
           r.valid_documents,
           document_tokens > 0 ? fmt::format(", their first {} tokens", document_tokens) : std::string());
+    if (r.changed_share > 0) print("  {}\n", record::changed_text_note(r.changed_share));
     print("  {:<20}{:.4f}\n", "bigram model", r.bigram_bits_per_byte);
     print("  {:<20}{:.4f} nats per token, perplexity {:.4g}\n", "held-out loss", r.valid_loss,
           std::exp(r.valid_loss));
@@ -145,7 +146,7 @@ int run_train(const TrainCommand& c) {
   std::error_code error;
   const auto corpus = data::Corpus::open(spec.corpus);
   if (!corpus) return failed("train", corpus.error());
-  warn_of_size(corpus->manifest(), spec.tokens);
+  warn_of_corpus(corpus->manifest(), spec.tokens);
   spec.corpus = fs::absolute(spec.corpus, error);
   if (const auto ok = make_absolute(spec.tasks); !ok) return failed("train", ok.error());
   spec.corpus_hash = data::hash_of(corpus->manifest());

@@ -159,6 +159,7 @@ Result<bool> write_splits(const Sources& sources, const Sources& held_out, const
   if (trained + held == 0) return no_text();
   if (trained == 0 || held == 0) return one_sided(counts, by_name, trained, held);
   if (!options.tokenizer.empty()) ticker.tell(vocabulary_notice(train.info(), valid.info()));
+  ticker.tell(changed_notice(train.info(), valid.info()));
   return true;
 }
 

@@ -19,8 +19,10 @@ struct BuildOptions {
   std::vector<std::string> valid_sources;
   double valid_share = 0.01;  // share of held-out documents, chosen by the hash of their text
   SourceOptions source;
-  int vocab = 4096;                       // tokens of the vocabulary to train
-  std::string tokenizer;                  // path of a tokenizer.model to use instead of training one
+  int vocab = 4096;       // tokens of the vocabulary to train
+  std::string tokenizer;  // path of a tokenizer.model to use instead of training one
+  // Also build if that tokenizer does not reproduce the text; the manifest counts such documents.
+  bool allow_changed_text = false;
   std::uint64_t sample_bytes = 16 << 20;  // bytes of training text from which the vocabulary is trained
   std::uint64_t shard_tokens = 1 << 27;   // tokens at which a shard ends, with its last document
   int threads = 2;                        // threads that encode

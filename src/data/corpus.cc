@@ -101,6 +101,7 @@ Split::~Split() = default;
 
 std::uint64_t Split::tokens() const { return state_->info.tokens; }
 std::uint64_t Split::bytes() const { return state_->info.bytes; }
+double Split::changed_share() const { return state_->info.changed_share(); }
 std::size_t Split::documents() const {
   return state_->restricted ? state_->restricted->size() : state_->ends().size();
 }
@@ -154,6 +155,16 @@ void Split::append(const Document& document, std::vector<std::int64_t>& tokens) 
   read(document.begin, {tokens.data() + before, tokens.size() - before});
 }
 
+double SplitInfo::changed_share() const {
+  return documents == 0 ? 0 : static_cast<double>(changed_documents) / static_cast<double>(documents);
+}
+
+double Manifest::changed_share() const {
+  const auto valid =
+      std::find_if(splits.begin(), splits.end(), [](const SplitInfo& s) { return s.name == "valid"; });
+  return valid == splits.end() ? 0 : valid->changed_share();
+}
+
 std::string to_json(const Manifest& m) {
   nlohmann::ordered_json out{{"version", Manifest::kVersion},
                              {"vocab", m.vocab},
@@ -165,6 +176,7 @@ std::string to_json(const Manifest& m) {
                                  {"bytes", s.bytes},
                                  {"documents_hash", s.documents_hash},
                                  {"shards", nlohmann::json::array()}};
+    if (s.changed_documents > 0) split["changed_documents"] = s.changed_documents;
     for (const ShardInfo& shard : s.shards)
       split["shards"].push_back({{"file", shard.file}, {"tokens", shard.tokens}, {"hash", shard.hash}});
     out["splits"][s.name] = split;
@@ -204,7 +216,8 @@ Result<Manifest> parse_manifest(const std::string& text, const std::string& path
                   .tokens = split.at("tokens"),
                   .bytes = split.at("bytes"),
                   .shards = {},
-                  .documents_hash = split.at("documents_hash")};
+                  .documents_hash = split.at("documents_hash"),
+                  .changed_documents = split.value("changed_documents", std::uint64_t{0})};
       for (const auto& shard : split.at("shards"))
         s.shards.push_back({shard.at("file"), shard.at("tokens"), shard.at("hash")});
       m.splits.push_back(std::move(s));

@@ -31,6 +31,8 @@ class Split {
   [[nodiscard]] std::uint64_t tokens() const;
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] std::size_t documents() const;
+  /// Returns the share of the split's documents of which the tokenizer keeps another text.
+  [[nodiscard]] double changed_share() const;
   /// Returns the number of documents to read if at most `limit` are wanted; 0 means all.
   [[nodiscard]] std::size_t documents_up_to(std::uint64_t limit) const;
   [[nodiscard]] Document document(std::size_t index) const;
@@ -68,6 +70,9 @@ struct SplitInfo {
   std::uint64_t documents = 0, tokens = 0, bytes = 0;
   std::vector<ShardInfo> shards;
   std::string documents_hash;  // hash of NAME.documents, as those of shards
+  // Documents of which the tokenizer keeps another text; their bytes are those of the text that it keeps.
+  std::uint64_t changed_documents = 0;
+  [[nodiscard]] double changed_share() const;  // of the documents
 };
 
 /// The largest vocabulary size whose token ids have 16 bits; ids of larger ones have 32.
@@ -80,6 +85,8 @@ struct Manifest {
   std::string tokenizer_hash;        // hash of tokenizer.model, as those of shards
   std::vector<std::string> sources;  // the files from which the corpus was built
   std::vector<SplitInfo> splits;
+  /// Returns the share of the held-out documents of which the tokenizer keeps another text.
+  [[nodiscard]] double changed_share() const;
 };
 
 std::string to_json(const Manifest& manifest);

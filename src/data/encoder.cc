@@ -3,34 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "base/text.h"
+#include "data/notices.h"
 
 namespace gabbro::data {
 
 namespace {
 
 constexpr std::size_t kBatchBytes = 8 << 20;  // text of a batch
-
-// U+2581: SentencePiece encodes a space as this, and cannot distinguish it from one in the text.
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
-
-// Replaces space marks by spaces, as decoding does.
-std::string with_spaces(std::string text) {
-  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != std::string::npos;)
-    text.replace(at, kSpaceMark.size(), " ");
-  return text;
-}
-
-// Returns the bytes of a text in which a space mark counts as the space that it becomes.
-std::size_t bytes_of(std::string_view text) {
-  std::size_t out = text.size();
-  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != text.npos; at += kSpaceMark.size())
-    out -= kSpaceMark.size() - 1;
-  return out;
-}
 
 // Returns the beginning of a text for an error message.
 std::string beginning(const std::string& text) {
@@ -46,6 +28,7 @@ Result<Findings> Encoder::run(const Sources& sources, const std::string& stage,
                               const std::function<SplitWriter*(const std::string&)>& choose) {
   BuildProgress state{.stage = stage};
   const auto documents = open_documents(sources, options_.source);
+  std::uint64_t lost = 0;  // documents of which the tokenizer keeps nothing
   for (bool more = true; more;) {
     std::vector<std::string> texts;
     std::size_t bytes = 0;
@@ -58,17 +41,23 @@ Result<Findings> Encoder::run(const Sources& sources, const std::string& stage,
       texts.push_back(std::move(text));
     }
     const std::vector<std::vector<int>> tokens = encode(texts);
-    if (const auto ok = check_lossless(texts, tokens); !ok) return tl::unexpected(ok.error());
+    GABBRO_TRY(changed, changed_by_tokenizer(texts, tokens));
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (SplitWriter* writer = choose(texts[i]))
-        if (auto ok = writer->add(tokens[i], bytes_of(texts[i])); !ok) return tl::unexpected(ok.error());
       state.tokens += tokens[i].size();
+      SplitWriter* writer = choose(texts[i]);
+      if (!writer) continue;
+      const std::size_t kept =
+          changed[i] ? tokenizer_.decoded_bytes(tokens[i]) : Tokenizer::reproduced_bytes(texts[i]);
+      lost += kept == 0;
+      if (kept == 0) continue;
+      if (auto ok = writer->add(tokens[i], kept, changed[i]); !ok) return tl::unexpected(ok.error());
     }
     state.documents += texts.size();
     state.bytes += bytes;
     state.share = share_of(*documents, sources);
     if (!ticker_.tick(state, /*force=*/!more)) return stopped();
   }
+  ticker_.tell(lost_notice(lost));
   return documents->findings();
 }
 
@@ -100,24 +89,24 @@ std::vector<std::vector<int>> Encoder::encode(const std::vector<std::string>& te
   return out;
 }
 
-// Checks that documents survive encoding and decoding. A score counts the bytes of the original text, so text
-// that a vocabulary from elsewhere drops would cost no bits. Errors: "tokenizer".
-Result<bool> Encoder::check_lossless(const std::vector<std::string>& texts,
-                                     const std::vector<std::vector<int>>& tokens) const {
-  if (options_.tokenizer.empty()) return true;
-  std::atomic<std::size_t> lossy{0}, first{texts.size()};  // lossy documents, and the index of the first
-  parallel(texts.size(), [&](std::size_t i) {
-    if (with_spaces(tokenizer_.decode(tokens[i])) == with_spaces(texts[i])) return;
-    ++lossy;
-    for (std::size_t before = first; i < before && !first.compare_exchange_weak(before, i);) {
-    }
-  });
-  if (lossy == 0) return true;
-  return fail("tokenizer",
-              fmt::format("{} of {} documents are not reproduced exactly by the tokenizer {}; one begins: {}",
-                          lossy.load(), texts.size(), options_.tokenizer, beginning(texts[first])),
-              "use a tokenizer with byte fallback and without normalisation, or leave --tokenizer out to "
-              "train one; otherwise scores would leave out what was lost");
+// Says of each document whether decoding its tokens gives another text. Errors: "tokenizer", if there is such
+// a document and the options do not allow it.
+Result<std::vector<bool>> Encoder::changed_by_tokenizer(const std::vector<std::string>& texts,
+                                                        const std::vector<std::vector<int>>& tokens) const {
+  if (options_.tokenizer.empty()) return std::vector<bool>(texts.size(), false);
+  std::vector<char> changed(texts.size());  // Threads cannot write neighbours of a vector<bool>.
+  parallel(texts.size(), [&](std::size_t i) { changed[i] = !tokenizer_.reproduces(texts[i], tokens[i]); });
+  const auto first = std::find(changed.begin(), changed.end(), true);
+  if (first != changed.end() && !options_.allow_changed_text)
+    return fail(
+        "tokenizer",
+        fmt::format("{} of {} documents are not reproduced exactly by the tokenizer {}; one begins: {}",
+                    std::count(changed.begin(), changed.end(), true), texts.size(), options_.tokenizer,
+                    beginning(texts[static_cast<std::size_t>(first - changed.begin())])),
+        "use a tokenizer with byte fallback and without normalisation, or leave --tokenizer out to "
+        "train one; with --allow-changed-text the corpus is built, and its scores count the text that "
+        "the tokenizer keeps, and say so");
+  return std::vector<bool>(changed.begin(), changed.end());
 }
 
 // Calls `work` for each index below `count`, on all threads.

@@ -1,6 +1,7 @@
 #include "data/heads.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gabbro::data {
 
@@ -36,7 +37,7 @@ std::vector<Document> heads(const Split& split, const Tokenizer& tokenizer, std:
       for (std::size_t missing = missing_bytes(ids, tokenizer); missing > 0; --missing)
         ids.push_back(static_cast<int>(wide[ids.size()]));
       document.end = document.begin + ids.size();
-      document.bytes = tokenizer.decode(ids).size();
+      document.bytes = tokenizer.decoded_bytes(std::move(ids));
     }
     out.push_back(document);
   }

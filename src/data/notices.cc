@@ -135,6 +135,21 @@ std::string vocabulary_notice(const SplitInfo& train, const SplitInfo& valid) {
       bytes_a_token(valid), bytes_a_token(train));
 }
 
+std::string lost_notice(std::uint64_t documents) {
+  if (documents == 0) return "";
+  return fmt::format("left out {} of which the tokenizer keeps nothing", counted(documents, "document"));
+}
+
+std::string changed_notice(const SplitInfo& train, const SplitInfo& valid) {
+  if (train.changed_documents + valid.changed_documents == 0) return "";
+  return fmt::format(
+      "the tokenizer does not reproduce {} ({}) and {} ({}): scores count the bytes of the text that it "
+      "keeps, "
+      "and say so",
+      part_of(train.changed_documents, train.documents, "training document"), percent(train.changed_share()),
+      part_of(valid.changed_documents, valid.documents, "held-out document"), percent(valid.changed_share()));
+}
+
 tl::unexpected<Error> one_sided(const Division::Counts& c, bool by_name, std::uint64_t train,
                                 std::uint64_t valid) {
   if (train == 0 && by_name)

@@ -29,6 +29,12 @@ tl::unexpected<Error> mostly_boilerplate(double share);
 /// Returns a notice if a vocabulary from elsewhere fits the held-out text suspiciously well, or else "".
 std::string vocabulary_notice(const SplitInfo& train, const SplitInfo& valid);
 
+/// Returns a notice about documents of which the tokenizer keeps nothing; "" if there are none.
+std::string lost_notice(std::uint64_t documents);
+
+/// Returns a notice about documents of which the tokenizer keeps another text; "" if there are none.
+std::string changed_notice(const SplitInfo& train, const SplitInfo& valid);
+
 /// Returns the error of a build that has no training or no held-out documents. `train` and `valid` are their
 /// numbers.
 tl::unexpected<Error> one_sided(const Division::Counts& counts, bool by_name, std::uint64_t train,

@@ -9,7 +9,7 @@ SplitWriter::SplitWriter(std::string folder, std::string name, bool wide, std::u
   info_.name = std::move(name);
 }
 
-Result<bool> SplitWriter::add(const std::vector<int>& tokens, std::uint64_t bytes) {
+Result<bool> SplitWriter::add(const std::vector<int>& tokens, std::uint64_t bytes, bool changed) {
   if (info_.documents == 0) {
     GABBRO_TRY(file, OutputFile::create(folder_ + "/" + info_.name + ".documents"));
     borders_ = std::move(file);
@@ -22,6 +22,7 @@ Result<bool> SplitWriter::add(const std::vector<int>& tokens, std::uint64_t byte
   info_.tokens += tokens.size();
   info_.bytes += bytes;
   ++info_.documents;
+  info_.changed_documents += changed;
   const std::uint64_t border[2] = {info_.tokens, bytes};
   return borders_.write(border, sizeof border);
 }

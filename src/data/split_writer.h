@@ -16,8 +16,9 @@ class SplitWriter {
   /// `wide`: tokens take 4 bytes instead of 2. A shard ends with the document that brings it to
   /// `shard_tokens`.
   SplitWriter(std::string folder, std::string name, bool wide, std::uint64_t shard_tokens);
-  /// Adds a document: its tokens, including the end token, and the number of bytes of its text.
-  Result<bool> add(const std::vector<int>& tokens, std::uint64_t bytes);
+  /// Adds a document: its tokens, including the end token, and the number of bytes of its text. `changed`:
+  /// the tokens decode to another text.
+  Result<bool> add(const std::vector<int>& tokens, std::uint64_t bytes, bool changed = false);
   /// Closes all files and returns what was written, with hashes.
   Result<SplitInfo> close();
   [[nodiscard]] const SplitInfo& info() const { return info_; }

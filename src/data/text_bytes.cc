@@ -13,7 +13,7 @@ Result<bool> check_bytes(const Split& split, const Tokenizer& tokenizer, std::ui
     const Document document = split.document(d);
     std::vector<std::int64_t> tokens;
     split.append(document, tokens);
-    const std::size_t bytes = tokenizer.decode({tokens.begin(), tokens.end()}).size();
+    const std::size_t bytes = tokenizer.decoded_bytes({tokens.begin(), tokens.end()});
     if (bytes != document.bytes)
       return fail("corpus",
                   fmt::format("document {} is recorded with {} bytes of text, but its tokens decode to {}",

@@ -12,6 +12,20 @@
 
 namespace gabbro::data {
 
+namespace {
+
+// U+2581: SentencePiece encodes a space as this, and cannot distinguish it from one in the text.
+constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
+
+// Replaces space marks by spaces, as decoding does.
+std::string with_spaces(std::string text) {
+  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != std::string::npos;)
+    text.replace(at, kSpaceMark.size(), " ");
+  return text;
+}
+
+}  // namespace
+
 struct Tokenizer::Model {
   sentencepiece::SentencePieceProcessor processor;
   std::vector<int> line_end;  // the tokens of a line end
@@ -191,6 +205,23 @@ std::string Tokenizer::decode(const std::vector<int>& ids) const {
   const auto status = model_->processor.Decode(ids, &out);
   GABBRO_CHECK(status.ok());
   return out;
+}
+
+std::size_t Tokenizer::decoded_bytes(std::vector<int> ids) const {
+  std::erase(ids, model_->processor.unk_id());
+  return decode(ids).size();
+}
+
+std::size_t Tokenizer::reproduced_bytes(std::string_view text) {
+  std::size_t out = text.size();
+  for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != text.npos; at += kSpaceMark.size())
+    out -= kSpaceMark.size() - 1;
+  return out;
+}
+
+bool Tokenizer::reproduces(const std::string& text, const std::vector<int>& ids) const {
+  return std::find(ids.begin(), ids.end(), model_->processor.unk_id()) == ids.end() &&
+         with_spaces(decode(ids)) == with_spaces(text);
 }
 
 }  // namespace gabbro::data

@@ -14,7 +14,8 @@
 namespace gabbro::data {
 
 /// A SentencePiece model (Kudo and Richardson 2018, arXiv 1808.06226). Models made by `train` are lossless,
-/// decode(encode(x)) == x, except that U+2581 becomes a space. Encoding may be called from several threads.
+/// decode(encode(x)) == x, except that U+2581 becomes a space. Others may
+/// lose text (`reproduces`). Encoding may be called from several threads.
 class Tokenizer {
  public:
   /// Loads a `tokenizer.model`. Errors: "tokenizer" (not a SentencePiece model, or one without an end token),
@@ -45,6 +46,12 @@ class Tokenizer {
   /// Appends the tokens of a part. `first`: it is the first part of its text.
   void encode_part(std::string_view part, bool first, std::vector<int>& out) const;
   [[nodiscard]] std::string decode(const std::vector<int>& ids) const;
+  /// Returns the number of bytes of the decoded text, in which unknown tokens count nothing.
+  [[nodiscard]] std::size_t decoded_bytes(std::vector<int> ids) const;
+  /// Returns the bytes of a text that the tokens reproduce. O(bytes).
+  [[nodiscard]] static std::size_t reproduced_bytes(std::string_view text);
+  /// Returns true if the tokens decode to this text, without unknown tokens.
+  [[nodiscard]] bool reproduces(const std::string& text, const std::vector<int>& ids) const;
   /// Returns the byte of a token of the byte fallback, or nullopt for other tokens.
   [[nodiscard]] std::optional<unsigned char> byte_of(int id) const;
   /// Returns the content of its `tokenizer.model`.

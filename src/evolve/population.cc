@@ -215,6 +215,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.build = result.build;
   trial.valid_documents = result.valid_documents;
   trial.valid_bytes = result.valid_bytes;
+  trial.changed_share = result.changed_share;
   trial.unread_tokens = result.unread_tokens;
   trial.nats_per_bit = record::nats_per_bit(result);
   trial.unread_bits = record::unread_bits(result);

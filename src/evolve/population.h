@@ -38,6 +38,7 @@ struct Trial {
   std::int64_t width = 0;     // as trained; 0: not known
   std::string weights_hash, text_hash, held_out_hash;
   std::string build;                                   // record::TrialResult::build
+  double changed_share = 0;                            // as in record::TrialResult
   std::uint64_t valid_documents = 0, valid_bytes = 0;  // numbers of held-out documents and bytes scored
   std::int64_t unread_tokens = 0;                      // number of tokens behind `unread_bits`
   // Nats per token divided by bits per byte of its held-out score; the same for all runs on one text; 0: not

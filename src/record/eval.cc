@@ -51,6 +51,7 @@ void fields(Io& io, R& r) {
   io.list("tasks", r.tasks);
   io("seconds", r.seconds);
   io.optional("engine", r.engine);
+  io.optional("changed_share", r.changed_share);
 }
 
 namespace {

@@ -72,6 +72,7 @@ struct EvalResult {
   double bits_per_byte = 0, bits_low = 0, bits_high = 0, bits_error = 0;
   double valid_loss = 0;  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
+  double changed_share = 0;           // changed_text_note
   std::uint64_t document_tokens = 0;  // maximum number of tokens read of each document; 0: all
   std::string held_out_hash;          // as in TrialResult
   std::vector<TaskScore> tasks;

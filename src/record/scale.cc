@@ -39,6 +39,7 @@ void fields(Io& io, S& s) {
   io("sizes", s.sizes);
   io("tokens", s.tokens);
   io.optional("corpus_hash", s.corpus_hash);
+  io.optional("changed_share", s.changed_share);
   io.list("searches", s.searches);
   io.list("runs", s.runs);
 }

@@ -40,6 +40,7 @@ struct ScaleStudy {
   std::vector<std::string> designs, sizes;  // names; amounts as given
   std::string tokens;                       // tokens of a run, as text
   std::string corpus_hash;                  // hash of the texts of all runs
+  double changed_share = 0;                 // record::changed_text_note
   std::vector<ScaleRun> searches;           // runs that selected the learning rates; they judge nothing
   std::vector<ScaleRun> runs;
 };

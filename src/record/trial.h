@@ -138,6 +138,7 @@ struct TrialResult {
   double valid_loss = 0;  // nats per token
   std::uint64_t valid_documents = 0, valid_bytes = 0;
   std::vector<DocumentScore> documents;  // their mean weighted by bytes is bits_per_byte
+  double changed_share = 0;              // changed_text_note
   double bigram_bits_per_byte = 0;       // of the bigram model on the same documents
   /// Mean loss on `unread_tokens` tokens of training text that the run has not read, in nats per token. A
   /// lead on the held-out text alone may come from a program that contains this text; no program contains a
@@ -172,6 +173,9 @@ struct TrialResult {
   std::vector<ValidPoint> valid_curve;  // TrialSpec::valid_points; its last point is bits_per_byte
 };
 
+/// Returns the sentence that goes with scores on a corpus whose tokenizer does not reproduce this share of
+/// the held-out documents; "" if it reproduces all.
+std::string changed_text_note(double changed_share);
 /// Returns the loss on unread text in bits per byte, as if it had as many tokens per byte as the held-out
 /// text; 0 if it is not known.
 double unread_bits(const TrialResult& result);

@@ -71,7 +71,7 @@ Result<bool> score_held_out(const EvalSpec& spec, const RunFolder& run, exec::Mo
   if (!std::isfinite(bits.value) || bits.documents == 0)
     return fail("eval", fmt::format("{} bits per byte over {} documents: these weights cannot be scored",
                                     bits.value, bits.documents));
-  set_bits(result, bits);
+  set_bits(result, bits, split);
   return true;
 }
 

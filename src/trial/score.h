@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "data/corpus.h"
 #include "data/tokenizer.h"
 #include "eval/benchmark.h"
 #include "eval/bits.h"
@@ -28,7 +29,8 @@ Result<Tasks> read_tasks(const std::vector<std::string>& sources, std::uint64_t 
 
 /// Copies the score on held-out text into the fields that results of training and of scoring share.
 template <class R>
-void set_bits(R& result, const eval::BitsPerByte& bits) {
+void set_bits(R& result, const eval::BitsPerByte& bits, const data::Split& held_out) {
+  result.changed_share = held_out.changed_share();
   result.bits_per_byte = bits.value;
   result.bits_low = bits.low;
   result.bits_high = bits.high;

@@ -367,7 +367,7 @@ Result<TrialResult> run_checked(const TrialSpec& spec, const OnProgress& on_prog
     result.status = record::Status::kStopped;
     return result;
   }
-  set_bits(result, bits);
+  set_bits(result, bits, held_out);
   if (spec.valid_points > 0) result.valid_curve.push_back({result.tokens, result.bits_per_byte});
   result.documents = scores_of(bits);
   for (const eval::ContextGain& g : eval::context_gains(*model, held_out, tokenizer.end(), rows, spec.length,

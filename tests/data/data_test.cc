@@ -509,6 +509,44 @@ TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
   }
 }
 
+// If asked for, the corpus counts the text that the vocabulary keeps, and says what it changes.
+TEST_F(Data, AVocabularyThatLosesTextCountsWhatItKeeps) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += fmt::format("kato {}\n<|endoftext|>\n", i);
+  const std::string plain = write("plain.txt", text), lost = write("lost.txt", text + "漢\n<|endoftext|>\n");
+  const std::string held = write("held.txt",
+                                 "mire  漢字 MIRE\n<|endoftext|>\nmire mire\n<|endoftext|>\n漢字漢字\n"
+                                 "<|endoftext|>\n");
+  BuildOptions o = options_for(root, lost);
+  o.valid_sources = {held};
+  o.tokenizer = foreign_tokenizer(root, {{"byte_fallback", "false"},
+                                         {"normalization_rule_name", "nmt_nfkc_cf"},
+                                         {"add_dummy_prefix", "false"},
+                                         {"remove_extra_whitespaces", "true"}});
+  EXPECT_FALSE(build_corpus(o, {}).has_value());
+  o.allow_changed_text = true;
+  std::vector<std::string> notices;
+  const auto built = build_corpus(o, [&](const BuildProgress& p) {
+    if (!p.notice.empty()) notices.push_back(p.notice);
+    return true;
+  });
+  ASSERT_TRUE(built.has_value()) << built.error().message;
+  const auto corpus = Corpus::open(o.out);
+  ASSERT_TRUE(corpus.has_value());
+  EXPECT_TRUE(corpus->verify().has_value());
+  const auto split = corpus->split("valid");
+  ASSERT_TRUE(split.has_value());
+  ASSERT_EQ(split->documents(), 2U);  // Nothing is left of the third.
+  const std::string first = "mire  mire", second = "mire mire";
+  EXPECT_EQ(split->document(0).bytes, first.size());
+  EXPECT_EQ(split->document(1).bytes, second.size());
+  EXPECT_GT(corpus->manifest().changed_share(), 0);
+  EXPECT_EQ(split->changed_share(), corpus->manifest().changed_share());
+  const std::string all = fmt::format("{}", fmt::join(notices, "\n"));
+  EXPECT_NE(all.find("left out 1 document of which the tokenizer keeps nothing"), std::string::npos) << all;
+  EXPECT_NE(all.find("the tokenizer does not reproduce"), std::string::npos) << all;
+}
+
 TEST_F(Data, CorporaHoldTheirDocuments) {
   const std::string source = write("a.txt", random_file(60, 2));
   const auto manifest = build_corpus(options_for(root, source), {});
