@@ -486,6 +486,37 @@ Campaign::State::EndedRun Campaign::State::read_end(const jobs::JobEnd& ended,
   return out;
 }
 
+// Ends the open runs of designs that were vetoed, whether they are in progress or still to be continued.
+Result<bool> Campaign::State::end_vetoed_runs(jobs::Executor& executor) {
+  std::vector<std::int64_t> vetoed;
+  for (const evolve::Trial& t : population.trials())
+    if (!t.ended && population.individual(t.begun.design).vetoed) vetoed.push_back(t.begun.id);
+  for (const std::int64_t id : vetoed) {
+    executor.discard(id);
+    running.erase(id);
+    std::erase_if(restarts, [&](const record::TrialBegun& begun) { return begun.id == id; });
+    std::erase_if(runs_to_check, [&](const EndedRun& run) { return run.event.id == id; });
+    if (machine_check) {
+      std::erase_if(machine_check->runs, [&](const EndedRun& run) { return run.event.id == id; });
+      if (machine_check->runs.empty()) {
+        executor.discard(kMachineCheck);
+        machine_check.reset();
+      }
+    }
+    record::TrialResult result;
+    result.status = record::Status::kStopped;
+    result.cause = "its design was vetoed";
+    result.design = population.individual(population.trial(id).begun.design).created.name;
+    if (const auto ok = record_end({.id = id,
+                                    .end = record::RunEnd::kResult,
+                                    .seconds = run_seconds[id],
+                                    .result = to_json(result)});
+        !ok)
+      return ok;
+  }
+  return true;
+}
+
 // Returns the error that ends the session when the cluster ends a job again and again. Nothing is recorded.
 Result<bool> Campaign::State::fail_for_cluster(const std::string& job, int ends,
                                                const std::string& cause) const {

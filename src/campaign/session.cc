@@ -78,6 +78,7 @@ class Campaign::Session {
   void handle_external_events() {
     const bool may_ask = s_.agents && phase_ == Phase::kSearch;
     is_ok(s_.handle_external_events(may_ask ? s_.trainable_designs(left()) : 0));
+    if (!first_error_) is_ok(s_.end_vetoed_runs(executor_));
   }
 
   // Returns true if no design that agents may still deliver can get a run in this session. After a

@@ -91,6 +91,7 @@ struct Campaign::State {
 
   // tasks.cc: agents and steering.
   Result<bool> handle_external_events(std::int64_t trainable);
+  Result<bool> end_vetoed_runs(jobs::Executor& executor);
   Result<bool> begin_tasks(std::int64_t trainable);
   [[nodiscard]] double mean_task_seconds() const;
   Result<bool> begin_task(const record::TaskBegun& begun);

@@ -402,7 +402,10 @@ std::vector<FailedRun> failed_runs(const Population& p, std::int64_t design, int
   const Basis basis(p, c);
   for (const std::int64_t id : p.individual(design).trials) {
     const Trial& t = p.trial(id);
-    if (t.begun.rung != rung || !t.ended || t.status == record::Status::kDone) continue;
+    // A run that a veto has stopped has not failed.
+    if (t.begun.rung != rung || !t.ended || t.status == record::Status::kDone ||
+        t.status == record::Status::kStopped)
+      continue;
     if (is_verdict_run(t) ? c && has_seed(*c, t.begun.seed) : basis.holds(t))
       out.push_back({design, t.begun.seed, t.status, t.cause});
   }

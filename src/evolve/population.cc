@@ -221,7 +221,8 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.unread_bits = record::unread_bits(result);
   trial.documents = std::move(result.documents);
   leave_out_seen_documents(trial);
-  if (trial.status != record::Status::kDone && trial.status != record::Status::kHurdle)
+  const bool failed = trial.status == record::Status::kFailed || trial.status == record::Status::kRefused;
+  if (failed)
     failures_.runs[trial.status].add(trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);

@@ -99,7 +99,7 @@ class Executor {
   /// so there are none.
   [[nodiscard]] virtual std::vector<AttachedJob> attached() const { return {}; }
   /// Ends the job `id` if it is there, and reports nothing about it.
-  virtual void discard(std::int64_t /*id*/) {}
+  virtual void discard(std::int64_t id) = 0;
   /// Describes the jobs of a cluster: how many run, wait, and for what. Returns "" for local workers.
   [[nodiscard]] virtual std::string status() const { return ""; }
   /// Returns the free bytes of the disk on which jobs write into `folder`; nullopt if unknown.

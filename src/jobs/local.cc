@@ -91,6 +91,7 @@ class Worker {
     close(process_.out);
   }
 
+  [[nodiscard]] std::int64_t id() const { return job_.id; }
   [[nodiscard]] int output() const { return process_.out; }
   /// Returns true until the worker has closed its output.
   [[nodiscard]] bool is_open() const { return is_open_; }
@@ -320,6 +321,9 @@ class LocalExecutor : public Executor {
     return events;
   }
 
+  void discard(std::int64_t id) override {
+    std::erase_if(workers_, [&](const auto& worker) { return worker->id() == id; });
+  }
   void stop() override {
     for (const auto& worker : workers_) worker->ask_to_stop();
   }

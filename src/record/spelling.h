@@ -61,7 +61,7 @@ enum class Status : std::uint8_t {
   kDone,     // with a result, all of whose checks hold
   kRefused,  // a check does not hold
   kHurdle,   // a training loss was above a hurdle
-  kStopped,  // from outside; it can be resumed
+  kStopped,  // from outside; it can be resumed, unless a veto of its design is the reason
 };
 template <>
 struct Spelling<Status> {

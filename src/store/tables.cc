@@ -53,7 +53,7 @@ DROP TABLE IF EXISTS task;
 CREATE TABLE task (id INTEGER PRIMARY KEY, begun INTEGER, ended INTEGER DEFAULT 0, time_begun REAL, time_ended REAL DEFAULT 0,
   design INTEGER DEFAULT 0, refused TEXT DEFAULT '');
 DROP TABLE IF EXISTS steering;
-CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER) WITHOUT ROWID;
+CREATE TABLE steering (key TEXT PRIMARY KEY, event INTEGER, vetoed INTEGER) WITHOUT ROWID;
 DROP TABLE IF EXISTS comparison;
 CREATE TABLE comparison (id INTEGER PRIMARY KEY, event INTEGER);
 DROP TABLE IF EXISTS profile;
@@ -93,6 +93,10 @@ Result<bool> check_design(Connection& db, const char* what, std::int64_t design)
 // Checks that a parent is recorded; 0 means no parent.
 Result<bool> check_parent(Connection& db, std::int64_t design) {
   return design == 0 ? true : check_design(db, "child of", design);
+}
+
+bool is_vetoed(Connection& db, std::int64_t design) {
+  return db.rows("SELECT 1 FROM steering WHERE vetoed = ?", design).next();
 }
 
 // Checks that an id is the next one; ids count from 1 without gaps. `last_id` is SQL that returns the last
@@ -218,9 +222,8 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
   const auto result = parse_result(e.result);
   if (!result) return does_not_follow(fmt::format("run {}: {}", e.id, result.error().message));
   const TrialResult& r = *result;
-  const bool done = r.status == record::Status::kDone;
-  if (!done && r.status != record::Status::kRefused && r.status != record::Status::kFailed &&
-      r.status != record::Status::kHurdle)
+  const bool done = r.status == record::Status::kDone, stopped = r.status == record::Status::kStopped;
+  if (stopped && !is_vetoed(c.db, design))
     return does_not_follow(fmt::format("run {}: status '{}' is not a final status", e.id, r.status));
   if (auto ok = c.db.run(
           "UPDATE trial SET ended = ?, status = ?, \"end\" = ?, cause = ?, time_ended = ?, seconds = ?, "
@@ -238,7 +241,7 @@ Result<bool> apply(const EventContext& c, const TrialEnded& e) {
           text_of(r.status), e.seconds, static_cast<double>(r.tokens), rung);
       !ok)
     return ok;
-  if (done && by_hand) return true;  // it decides nothing
+  if (stopped || (done && by_hand)) return true;  // it decides nothing
   if (done) return add_score(c.db, design, rung, r.bits_per_byte);
   return c.db.run(
       "INSERT INTO failure VALUES (?, ?, 1) ON CONFLICT (status, cause) DO UPDATE SET count = count + 1",
@@ -280,7 +283,8 @@ Result<bool> apply(const EventContext& c, const Steered& e) {
         !ok)
       return ok;
   GABBRO_TRY(is_first,
-             c.db.run("INSERT INTO steering VALUES (?, ?) ON CONFLICT DO NOTHING", e.key, c.event_id));
+             c.db.run("INSERT INTO steering VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.key, c.event_id,
+                      e.what == record::Steering::kVeto ? e.design : 0));
   if (!is_first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
   return true;
 }

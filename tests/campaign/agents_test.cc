@@ -457,6 +457,66 @@ TEST(Steering, AVetoExcludesADesignFromTheSearch) {
   EXPECT_TRUE(inbox(folder / "run").empty());
 }
 
+TEST(Steering, AVetoStopsRunsInProgress) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  FakeExecutor executor(3);
+  std::int64_t vetoed = 0, run = 0;
+  const auto end = c->run({.trials = 30}, executor, kNeverStop, [&](const Snapshot& s) {
+    if (vetoed > 0) return;
+    for (const Running& r : s.running) {
+      const evolve::Trial& t = s.population.trial(r.trial);
+      if (!evolve::is_candidate(s.population.individual(t.begun.design))) continue;
+      vetoed = t.begun.design, run = r.trial;
+      EXPECT_TRUE(deliver(folder / "run", {.key = "1-v", .what = record::Steering::kVeto, .design = vetoed}));
+      return;
+    }
+  });
+  ASSERT_TRUE(end) << end.error().message;
+  ASSERT_GT(vetoed, 0);
+  EXPECT_EQ(executor.discarded, 1U);
+  const evolve::Trial& stopped = c->population().trial(run);
+  EXPECT_TRUE(stopped.ended);
+  EXPECT_EQ(stopped.status, record::Status::kStopped);
+  EXPECT_EQ(stopped.cause, "its design was vetoed");
+  EXPECT_FALSE(c->population().failures().runs.contains(record::Status::kStopped));
+  // A reader of the record sees the same.
+  const auto store = store::Store::read(CampaignPaths{folder / "run"}.store());
+  ASSERT_TRUE(store) << store.error().message;
+  const auto read = read_record(*store);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->population.trial(run).status, record::Status::kStopped);
+}
+
+// A run that an earlier process has begun ends with the veto, too.
+TEST(Steering, AVetoEndsRunsThatWouldGoOn) {
+  SKIP_UNDER_SANITIZERS();
+  const Folder folder;
+  auto c = Campaign::create({folder / "run"}, small_plan(), quick_screener);
+  ASSERT_TRUE(c) << c.error().message;
+  FakeExecutor executor(2);
+  std::int64_t open = 0;
+  const auto stop = [&] { return open > 0 ? 2 : 0; };
+  ASSERT_TRUE(c->run({.trials = 30}, executor, stop, [&](const Snapshot& s) {
+    for (const Running& r : s.running)
+      if (evolve::is_candidate(s.population.individual(s.population.trial(r.trial).begun.design)))
+        open = r.trial;
+  }));
+  ASSERT_GT(open, 0);
+  if (c->population().trial(open).ended) GTEST_SKIP() << "the run ended before the session was stopped";
+  const std::int64_t design = c->population().trial(open).begun.design;
+  ASSERT_TRUE(deliver(folder / "run", {.key = "1-v", .what = record::Steering::kVeto, .design = design}));
+  const int before = executor.started;
+  const auto end = c->run({.trials = 1}, executor, kNeverStop, kNoView);
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_TRUE(c->population().trial(open).ended);
+  EXPECT_EQ(c->population().trial(open).status, record::Status::kStopped);
+  EXPECT_EQ(c->population().individual(design).trials.size(), 1U);
+  EXPECT_LE(executor.started, before + 2);
+}
+
 TEST(Steering, APromotionByHandIsTrainedAndDecidesNothing) {
   SKIP_UNDER_SANITIZERS();
   const Folder folder;

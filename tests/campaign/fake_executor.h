@@ -68,6 +68,8 @@ class FakeExecutor : public jobs::Executor {
 
   /// Number of free bytes of the disk; without a value, it has room for everything.
   std::optional<std::uint64_t> free;
+  /// Number of jobs that were discarded.
+  std::size_t discarded = 0;
 
   std::optional<std::uint64_t> free_bytes(const std::string&) const override { return free; }
   int slots() const override { return slots_; }
@@ -76,6 +78,9 @@ class FakeExecutor : public jobs::Executor {
     queue_.push_back(job);
     ++started;
     return true;
+  }
+  void discard(std::int64_t id) override {
+    discarded += std::erase_if(queue_, [&](const jobs::Job& job) { return job.id == id; });
   }
   jobs::JobEvents wait(double) override {
     if (queue_.empty()) return {};
