@@ -1,6 +1,7 @@
 #include "cli/cluster.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,11 +22,8 @@ namespace {
 
 std::string settings_file(const std::string& dir) { return dir + "/slurm.toml"; }
 
-bool uses_cluster(const ExecutorChoice& choice, const std::string& dir) {
-  std::error_code error;
-  return choice.name.empty() ? !choice.settings.empty() || fs::exists(settings_file(dir), error)
-                             : choice.name == "slurm";
-}
+// Exists if the last session of a campaign with settings of a cluster ran on this machine.
+std::string local_mark(const std::string& dir) { return dir + "/local"; }
 
 Result<jobs::SlurmSettings> read_settings(const std::string& file) {
   GABBRO_TRY(text, read_file(file, kMostText));
@@ -43,21 +41,46 @@ Result<std::unique_ptr<jobs::Executor>> open_slurm(const ExecutorChoice& choice,
       {.dir = dir, .settings = std::move(settings), .program = {}, .hidden = choice.hidden});
 }
 
+// Checks that settings of rungs are for rungs that the campaign has.
+Result<bool> check_rungs(const std::string& file, const std::vector<std::string>& rungs) {
+  GABBRO_TRY(settings, read_settings(file));
+  for (const auto& [name, request] : settings.rungs)
+    if (std::find(rungs.begin(), rungs.end(), name) == rungs.end())
+      return fail("jobs", fmt::format("{}: the campaign has no rung '{}'", file, name),
+                  fmt::format("its rungs are {}", fmt::join(rungs, ", ")));
+  return true;
+}
+
 }  // namespace
 
-Result<bool> install_executor(const ExecutorChoice& choice, const std::string& dir) {
-  if (!uses_cluster(choice, dir)) {
-    if (choice.settings.empty()) return true;
-    return fail("usage", "--slurm has settings of a cluster, but --executor is local",
-                "leave one of them out");
-  }
+bool uses_cluster(const ExecutorChoice& choice, const std::string& dir) {
+  if (!choice.name.empty()) return choice.name == "slurm";
+  std::error_code error;
+  return !choice.settings.empty() ||
+         (fs::exists(settings_file(dir), error) && !fs::exists(local_mark(dir), error));
+}
+
+Result<bool> install_executor(const ExecutorChoice& choice, const std::string& dir,
+                              const std::vector<std::string>& rungs) {
   const std::string file = settings_file(dir);
   std::error_code error;
-  if (choice.settings.empty()) return fs::exists(file, error) ? true : replace_file(file, "[slurm]\n");
-  if (const auto settings = read_settings(choice.settings); !settings)
-    return tl::unexpected(settings.error());
-  GABBRO_TRY(text, read_file(choice.settings, kMostText));
-  return replace_file(file, text);
+  if (!uses_cluster(choice, dir)) {
+    if (!choice.settings.empty())
+      return fail("usage", "--slurm has settings of a cluster, but --executor is local",
+                  "leave one of them out");
+    return fs::exists(file, error) ? replace_file(local_mark(dir), "") : true;
+  }
+  if (!choice.settings.empty()) {
+    if (const auto ok = check_rungs(choice.settings, rungs); !ok) return ok;
+    GABBRO_TRY(text, read_file(choice.settings, kMostText));
+    if (const auto ok = replace_file(file, text); !ok) return ok;
+  } else if (!fs::exists(file, error)) {
+    if (const auto ok = replace_file(file, "[slurm]\n"); !ok) return ok;
+  } else if (const auto ok = check_rungs(file, rungs); !ok) {
+    return ok;
+  }
+  fs::remove(local_mark(dir), error);
+  return true;
 }
 
 Result<std::unique_ptr<jobs::Executor>> open_executor(const ExecutorChoice& choice, const std::string& dir) {

@@ -11,7 +11,8 @@
 namespace gabbro::cli {
 
 struct ExecutorChoice {
-  std::string name;      // "local" or "slurm"; empty: as the campaign's last session
+  std::string
+      name;  // "local" or "slurm"; empty: "slurm" with `settings`, else as the campaign's last session
   std::string settings;  // file with the table [slurm], copied into the campaign; empty: the campaign's own
   int workers = 0;       // maximum number of jobs at a time; 0: the executor's default
   int threads = 1;       // threads of a run
@@ -19,9 +20,13 @@ struct ExecutorChoice {
   std::vector<std::string> hidden = {};
 };
 
-/// Checks and copies the settings into the campaign's folder `dir`, which must exist. A campaign with
-/// settings continues on its cluster. Errors: "jobs" for invalid settings, "io".
-Result<bool> install_executor(const ExecutorChoice& choice, const std::string& dir);
+/// Returns true if the choice is a cluster for the campaign in `dir`, which need not exist.
+bool uses_cluster(const ExecutorChoice& choice, const std::string& dir);
+
+/// Checks and copies the settings into the campaign's folder `dir`, which must exist, and keeps the choice
+/// for later sessions. Settings are for these rungs. Errors: "usage", "jobs" for invalid settings, "io".
+Result<bool> install_executor(const ExecutorChoice& choice, const std::string& dir,
+                              const std::vector<std::string>& rungs);
 
 /// Opens the executor of the campaign in `dir`. On the way from a cluster to this machine, jobs that are
 /// still there are cancelled, so that no run is trained twice. Errors: those of the executors.

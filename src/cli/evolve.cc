@@ -162,6 +162,12 @@ void print_sandbox(bool has_jobs_elsewhere) {
 }
 
 // Runs the campaign until its budget is spent or it is stopped, and prints what it found.
+std::vector<std::string> rung_names(const evolve::SearchSettings& settings) {
+  std::vector<std::string> out;
+  for (const evolve::Rung& rung : settings.rungs) out.push_back(rung.name);
+  return out;
+}
+
 int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
   if (o.minutes == 0 && o.trials == 0 && !c.plan().settings.strategies.empty() && !c.plan().aa_test)
     print(stderr,
@@ -181,7 +187,8 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
                         .workers = is_as_begun ? c.plan().workers : o.workers,
                         .threads = c.plan().threads};
   if (agent_setup) choice.hidden = agent_setup->hidden();
-  if (const auto ok = install_executor(choice, o.dir); !ok) return failed("evolve", ok.error());
+  if (const auto ok = install_executor(choice, o.dir, rung_names(c.plan().settings)); !ok)
+    return failed("evolve", ok.error());
   auto executor = open_executor(choice, o.dir);
   if (!executor) return failed("evolve", executor.error());
   print_sandbox((*executor)->sandbox().empty());
@@ -423,7 +430,7 @@ int run_evolve(const EvolveCommand& o) {
                               .workers = std::max(o.workers, 0),
                               .aa_test = o.aa_test,
                               .user_programs = *given};
-  if (o.executor != "slurm")
+  if (!uses_cluster({.name = o.executor, .settings = o.slurm}, o.dir))
     for (const evolve::Rung& rung : settings->rungs)
       if (auto ok = check_gpu(rung.device); !ok) {
         ok.error().message = fmt::format("{}: rung {}: {}", o.preset, rung.name, ok.error().message);
@@ -433,7 +440,9 @@ int run_evolve(const EvolveCommand& o) {
     if (const auto corpus = data::Corpus::open(plan.corpus); !corpus) return failed("evolve", corpus.error());
   fs::create_directories(o.dir, error);
   // Wrong settings are reported before a corpus is built.
-  if (const auto ok = install_executor({.name = o.executor, .settings = o.slurm}, o.dir); !ok)
+  if (const auto ok =
+          install_executor({.name = o.executor, .settings = o.slurm}, o.dir, rung_names(*settings));
+      !ok)
     return failed("evolve", ok.error());
   if (!o.agents.empty())
     if (const auto ok = AgentSetup::install(o.agents, o.dir); !ok) return failed_in(o.agents, ok.error());

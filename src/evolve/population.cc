@@ -222,8 +222,7 @@ Result<bool> Population::add(const record::TrialEnded& ended) {
   trial.documents = std::move(result.documents);
   leave_out_seen_documents(trial);
   const bool failed = trial.status == record::Status::kFailed || trial.status == record::Status::kRefused;
-  if (failed)
-    failures_.runs[trial.status].add(trial.cause);
+  if (failed) failures_.runs[trial.status].add(trial.cause);
   const double tokens =
       static_cast<double>(settings_.rungs.at(static_cast<std::size_t>(trial.begun.rung)).tokens);
   trial.at_hurdles = losses_at_hurdles(result, trial.begun.rung);

@@ -67,7 +67,7 @@ struct TaskRow {
 /// then cannot be read (a failing disk, changes by hand), any query throws Damaged.
 class Store {
  public:
-  static constexpr int kSchema = 8;
+  static constexpr int kSchema = 9;
 
   /// Opens `path` for writing, and creates it if it does not exist. The caller holds the lock of the folder.
   /// Errors: "store" if it is not the file of a campaign, has another schema (both numbers are given), or if

@@ -282,9 +282,8 @@ Result<bool> apply(const EventContext& c, const Steered& e) {
             check_design(c.db, e.what == record::Steering::kVeto ? "veto of" : "promotion of", e.design);
         !ok)
       return ok;
-  GABBRO_TRY(is_first,
-             c.db.run("INSERT INTO steering VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.key, c.event_id,
-                      e.what == record::Steering::kVeto ? e.design : 0));
+  GABBRO_TRY(is_first, c.db.run("INSERT INTO steering VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e.key,
+                                c.event_id, e.what == record::Steering::kVeto ? e.design : 0));
   if (!is_first) return does_not_follow(fmt::format("request {} is already recorded", e.key));
   return true;
 }
