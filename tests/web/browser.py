@@ -154,14 +154,34 @@ class BrowserTest(unittest.TestCase):
         self.until(lambda: "formula" in self.text(), "facts with formulas are missing")
 
     def test_hostile_texts_are_text(self):
-        for page in ["", "/designs", "/design/2", "/design/3", "/agents", "/tree", "/strategies", "/cost"]:
+        for page in ["", "/designs", "/design/2", "/design/3", "/agents", "/tree", "/strategies", "/cost", "/literature",
+                     "/compare?design=hostile:1&design=hostile:2", "/compare?campaign=hostile&campaign=whole"]:
             with self.subTest(page=page):
-                self.open("/c/hostile" + page)
+                self.open(page if page.startswith("/compare") else "/c/hostile" + page)
                 self.assertNotEqual(self.driver.title, "owned")
                 self.assertEqual(self.driver.find_elements(By.CSS_SELECTOR, "main img, main script, main iframe"), [])
         self.open("/c/hostile/design/2")
         self.assertIn("<script>", self.text())
         self.assertIn("\\u202e", self.text())
+        self.driver.find_element(By.XPATH, "//summary[text()='Conversation of the agents']").click()
+        self.until(lambda: "to proposer" in self.text(), "the conversation is not shown")
+        self.assertIn("<script>", self.driver.find_element(By.CSS_SELECTOR, "pre.conversation").text)
+        self.assertEqual(self.driver.find_elements(By.CSS_SELECTOR, "main img, main script"), [])
+        self.assertNotEqual(self.driver.title, "owned")
+        self.assertEqual(self.errors(), [])
+
+    def test_literature_and_cost_of_agents_are_shown(self):
+        self.open("/c/hostile/literature")
+        self.assertIn("Gated linear attention", self.text())
+        self.assertIn("gated memory", self.text())
+        self.assertNotIn("a proposal of several sentences", self.text())
+        self.assertIn("nearest to each of 1 proposal.", self.text())
+        self.driver.find_element(By.XPATH, "//summary[text()='Gated linear attention']").click()
+        self.assertIn("Its state decays by gates.", self.text())
+        self.open("/c/hostile/agents")
+        rows = [row.text for row in self.driver.find_elements(By.CSS_SELECTOR, "tbody tr")]
+        self.assertIn("proposer 1 0 4k 3k 500 0.0700", rows)
+        self.assertIn("small-model 2 0 4k 0 150 0.0070", rows)
         self.assertEqual(self.errors(), [])
 
     def test_back_and_deep_links(self):

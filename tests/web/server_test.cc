@@ -200,12 +200,15 @@ TEST(Server, RefusesForeignHostsAndOrigins) {
 TEST(Server, ShowsHostileTextsAsText) {
   const TemporaryFolder folder;
   write_record(hostile_campaign(), folder.file("hostile"));
+  write_hostile_calls(folder.file("hostile"));
   const Dashboard d(folder.file(""));
   const json overview = d.get("/api/c/hostile/overview");
   EXPECT_NE(overview["ladder"][0]["name"].get<std::string>().find("<script>"), std::string::npos);
-  for (const char* path : {"/api/campaigns", "/api/c/hostile/overview", "/api/c/hostile/designs",
-                           "/api/c/hostile/design?id=2", "/api/c/hostile/units?id=2", "/api/c/hostile/agents",
-                           "/api/c/hostile/tree", "/api/c/hostile/strategies"}) {
+  for (const char* path :
+       {"/api/campaigns", "/api/c/hostile/overview", "/api/c/hostile/designs", "/api/c/hostile/design?id=2",
+        "/api/c/hostile/units?id=2", "/api/c/hostile/agents", "/api/c/hostile/tree",
+        "/api/c/hostile/strategies", "/api/c/hostile/literature", "/api/c/hostile/conversation?id=2",
+        "/api/diff?a=hostile:1&b=hostile:2", "/api/curves?design=hostile:1&design=hostile:2"}) {
     const auto answer = d.client().Get(path);
     EXPECT_EQ(answer->status, 200) << path << answer->body;
     EXPECT_EQ(answer->get_header_value("Content-Type"), "application/json") << path;
@@ -218,6 +221,48 @@ TEST(Server, ShowsHostileTextsAsText) {
     EXPECT_EQ(svg.find("<script"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<img"), std::string::npos) << name;
   }
+}
+
+TEST(Server, ShowsWhatAgentsReadSaidAndCost) {
+  const TemporaryFolder folder;
+  write_record(hostile_campaign(), folder.file("c"));
+  write_hostile_calls(folder.file("c"));
+  const Dashboard d(folder.file(""));
+  const json literature = d.get("/api/c/c/literature");
+  ASSERT_EQ(literature["papers"].size(), 2U);
+  const json& paper = literature["papers"][0];
+  EXPECT_EQ(paper["id"], "gla");
+  EXPECT_EQ(paper["title"], "Gated linear attention");
+  EXPECT_EQ(paper["authors"], "Yang et al. (2023)");
+  EXPECT_EQ(paper["excerpt"], "Its state decays by gates.");
+  EXPECT_EQ(paper["uses"], 2);
+  EXPECT_EQ(paper["designs"], json::array({2}));
+  // The search for papers near a proposal is no query.
+  ASSERT_EQ(literature["queries"].size(), 1U);
+  EXPECT_TRUE(literature["queries"][0]["query"].get<std::string>().starts_with("gated memory"));
+  EXPECT_EQ(literature["queries"][0]["found"], 2);
+  EXPECT_EQ(literature["nearest"], 1);
+
+  const std::string talk = d.get("/api/c/c/conversation?id=2")["text"];
+  EXPECT_NE(talk.find("---- to proposer (user)"), std::string::npos) << talk;
+  EXPECT_NE(talk.find("large-model as proposer: 4000 + 500 tokens"), std::string::npos) << talk;
+
+  const json agents = d.get("/api/c/c/agents");
+  const auto row = [](const json& rows, const std::string& name) {
+    for (const json& r : rows)
+      if (r["name"] == name) return r;
+    return json();
+  };
+  EXPECT_EQ(row(agents["by_role"], "proposer"), json({{"name", "proposer"},
+                                                      {"calls", 1},
+                                                      {"failed", 0},
+                                                      {"input", 4000},
+                                                      {"cached", 3000},
+                                                      {"output", 500},
+                                                      {"cost", 0.07}}));
+  EXPECT_EQ(row(agents["by_model"], "small-model")["calls"], 2);
+  EXPECT_EQ(row(agents["by_model"], "small-model")["cost"], 0.007);
+  EXPECT_EQ(agents["tasks"][0]["design"], 2);
 }
 
 TEST(Server, FiltersSortsAndPagesDesigns) {
