@@ -56,6 +56,7 @@ function ladderTable(context, rows) {
     { title: "failed", number: true, cell: (r) => count(r.failed) },
     { title: "best", number: true, cell: (r) => (r.best_design ? designLink(context, r.best_design, bits(r.best)) : "–") },
     { title: "best baseline", number: true, cell: (r) => (r.baseline ? [designLink(context, r.baseline, bits(r.baseline_bits)), h("span.soft", null, " " + r.baseline_name)] : "–") },
+    { title: "baselines and controls", cell: (r) => r.known },
   ], rows, {});
 }
 

@@ -45,14 +45,22 @@ struct CampaignReading {
 /// trials).
 Result<CampaignReading> read_record(const store::Store& store);
 
+/// Numbers of baselines and controls at one rung by their state; each counts once. One with a run in progress
+/// is running, whatever its other runs are.
+struct KnownAtRung {
+  std::int64_t running = 0, done = 0, failed = 0;
+};
 /// Numbers of candidates at one rung by their state; each counts once.
 struct Funnel {
   std::int64_t entered = 0, running = 0, done = 0, stopped = 0, failed = 0;
   double best = 0;               // bits per byte; 0: none is done
   std::int64_t best_design = 0;  // 0: none is done
+  KnownAtRung known;
 };
 /// Returns a funnel for each rung. O(trials).
 std::vector<Funnel> funnel(const evolve::Population& population);
+/// Formats the numbers that are not 0, such as "1 running, 4 done"; "-" if all are 0.
+std::string known_text(const KnownAtRung& known);
 
 /// The designs, refused draws, cost and best results of one strategy.
 struct StrategyRow {

@@ -102,15 +102,18 @@ std::string status_json(const CampaignReading& r, const store::Store& store) {
   for (std::size_t k = 0; k < all.size(); ++k) {
     const auto rung = static_cast<int>(k);
     const std::int64_t baseline = p.best_baseline(rung);
-    out["rungs"].push_back({{"name", r.rung(rung).name},
-                            {"designs", all[k].entered},
-                            {"running", all[k].running},
-                            {"done", all[k].done},
-                            {"stopped", all[k].stopped},
-                            {"failed", all[k].failed},
-                            {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
-                            {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
-                            {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
+    out["rungs"].push_back(
+        {{"name", r.rung(rung).name},
+         {"designs", all[k].entered},
+         {"running", all[k].running},
+         {"done", all[k].done},
+         {"stopped", all[k].stopped},
+         {"failed", all[k].failed},
+         {"known",
+          {{"running", all[k].known.running}, {"done", all[k].known.done}, {"failed", all[k].known.failed}}},
+         {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
+         {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
+         {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
   }
   out["strategies"] = json::array();
   for (const StrategyRow& a : strategies(r, store)) {

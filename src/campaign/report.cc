@@ -67,7 +67,7 @@ void ladder(Content& c) {
   if (f.svg.empty()) c.remark("No design of the search has entered a rung yet.");
   c.figure(f);
   Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted share", ">designs", ">done", ">stopped",
-           ">failed", ">best", ">best baseline"});
+           ">failed", ">best", ">best baseline", "baselines and controls"});
   for (std::size_t k = 0; k < c.funnel.size(); ++k) {
     const int rung = static_cast<int>(k);
     const evolve::Rung& r = c.reading.rung(rung);
@@ -77,7 +77,7 @@ void ladder(Content& c) {
            k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.promote_fraction) : "",
            std::to_string(n.entered), std::to_string(n.done), std::to_string(n.stopped),
            std::to_string(n.failed), bits_text(n.best),
-           bits_at(c.population(), c.population().best_baseline(rung), rung)});
+           bits_at(c.population(), c.population().best_baseline(rung), rung), known_text(n.known)});
   }
   c.out += t.str();
 }

@@ -33,17 +33,18 @@ std::string phase_text(const Snapshot& s) {
 }
 
 void add_funnel(const Population& p, std::vector<std::string>& out) {
-  const auto row = [](auto rung, auto designs, auto running, auto done, auto stopped, auto failed,
-                      auto best) {
-    return fmt::format("{:<10}{:>8}{:>9}{:>7}{:>9}{:>9}  {}", rung, designs, running, done, stopped, failed,
-                       best);
+  const auto row = [](auto rung, auto designs, auto running, auto done, auto stopped, auto failed, auto best,
+                      const std::string& known) {
+    return fmt::format("{:<10}{:>8}{:>9}{:>7}{:>9}{:>9}  {:<8}{}", rung, designs, running, done, stopped,
+                       failed, best, known);
   };
-  out.push_back(row("rung", "designs", "running", "done", "stopped", "failed", "best"));
+  out.push_back(
+      row("rung", "designs", "running", "done", "stopped", "failed", "best", "baselines and controls"));
   const std::vector<Funnel> rows = funnel(p);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const Funnel& f = rows[r];
     out.push_back(row(p.settings().rungs[r].name, f.entered, f.running, f.done, f.stopped, f.failed,
-                      f.best > 0 ? fmt::format("{:.4f}", f.best) : ""));
+                      f.best > 0 ? fmt::format("{:.4f}", f.best) : "", known_text(f.known)));
   }
 }
 
@@ -127,10 +128,14 @@ std::string log_line(const Snapshot& s) {
   const Population& p = s.population;
   std::string out = fmt::format("{:>8}  {}:", duration(s.seconds), phase_text(s));
   const std::vector<Funnel> rows = funnel(p);
-  for (std::size_t r = 0; r < rows.size(); ++r)
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::string& rung = p.settings().rungs[r].name;
     if (rows[r].entered > 0)
       out += fmt::format(" {} of {} judged at {},", rows[r].done + rows[r].stopped + rows[r].failed,
-                         rows[r].entered, p.settings().rungs[r].name);
+                         rows[r].entered, rung);
+    if (rows[r].known.running > 0)
+      out += fmt::format(" baselines and controls at {}: {},", rung, known_text(rows[r].known));
+  }
   out.pop_back();
   if (const evolve::Leader leader = evolve::leader(p); leader.rung >= 0) {
     const double bits = p.standing(p.individual(leader.design), leader.rung).bits;

@@ -99,6 +99,7 @@ json ladder(const CampaignView& view) {
          {"done", all[k].done},
          {"stopped", all[k].stopped},
          {"failed", all[k].failed},
+         {"known", campaign::known_text(all[k].known)},
          {"best", all[k].best_design > 0 ? number(all[k].best) : json()},
          {"best_design", all[k].best_design},
          {"baseline", baseline},

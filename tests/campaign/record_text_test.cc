@@ -6,6 +6,7 @@
 
 #include "campaign/record_builder.h"
 #include "campaign/report.h"
+#include "campaign/view.h"
 
 namespace gabbro::campaign {
 namespace {
@@ -39,6 +40,31 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const TemporaryFolder other;
   expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
+}
+
+// A campaign begins with its baselines, which are no candidates.
+TEST_F(RecordText, BaselinesInProgressAreCounted) {
+  RecordBuilder m;
+  m.session(true);
+  const std::int64_t llama = m.baseline("llama"), gpt2 = m.baseline("gpt2");
+  m.run(gpt2, 0, 7, 2.6, record::Purpose::kBaseline);
+  m.begin(llama, 0, 7, record::Purpose::kBaseline);
+  m.crash(m.baseline("retnet"), 0, 7, "signal 11");
+  const TemporaryFolder other;
+  const store::Store written = m.store(other);
+  expect_says(status_text(written), {"1 running, 1 done, 1 failed"});
+  const auto j = nlohmann::json::parse(*status_json(written));
+  EXPECT_EQ(j["rungs"][0]["known"], nlohmann::json({{"running", 1}, {"done", 1}, {"failed", 1}}));
+  EXPECT_EQ(j["rungs"][0]["designs"], 0);
+  EXPECT_EQ(j["rungs"][1]["known"]["running"], 0);
+  const evolve::Population population = m.population();
+  const Snapshot snapshot{.population = population, .phase = evolve::Phase::kSearch};
+  std::string view;
+  for (const std::string& line : view_lines(snapshot)) view += line + "\n";
+  EXPECT_NE(view.find("1 running, 1 done, 1 failed"), std::string::npos) << view;
+  EXPECT_NE(log_line(snapshot).find("search: baselines and controls at 150k: 1 running, 1 done, 1 failed"),
+            std::string::npos)
+      << log_line(snapshot);
 }
 
 TEST_F(RecordText, StatusAsJson) {
