@@ -20,6 +20,10 @@ inline constexpr const char* kFigureStyle = R"css(
     --c0: #6fb1f5; --c1: #4fd1bd; --c2: #bd9af0; --c3: #e3b955; --c4: #ee93c0; --c5: #a8cc6b; --c6: #9db1ca; --c7: #d19f7d;
   }
 }
+/* Boxes that scroll sideways have a shadow at an edge beyond which there is more; the page's colour covers it at the end. */
+.wide, .drawing { overflow-x: auto; background:
+  linear-gradient(to right, var(--page) 12px, transparent) left / 36px 100% no-repeat local, linear-gradient(to left, var(--page) 12px, transparent) right / 36px 100% no-repeat local,
+  linear-gradient(to right, var(--tertiary), transparent) left / 7px 100% no-repeat scroll, linear-gradient(to left, var(--tertiary), transparent) right / 7px 100% no-repeat scroll; }
 svg { display: block; width: 100%; height: auto; font: 12px "Inter", system-ui, "Segoe UI", Arial, sans-serif; font-variant-numeric: tabular-nums; }
 svg text { fill: var(--secondary); paint-order: stroke; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; } svg .tick { fill: var(--tertiary); } svg .label { fill: var(--ink); }
 svg .strong { fill: var(--ink); font-weight: 600; font-size: 13px; } svg .axis-title { fill: var(--secondary); font-size: 12px; }
@@ -65,10 +69,9 @@ dl.facts dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric
 dl.facts dd small { font-size: 13px; font-weight: 400; color: var(--secondary); }
 figure { margin: 16px 0 0; break-inside: avoid; }
 figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56em; }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 12px 0; font-size: 14px; line-height: 1.4; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--secondary); font-weight: 500; font-size: 12.5px; border-bottom: 1.5px solid var(--tertiary); padding: 5px 12px 5px 0; vertical-align: bottom; }
-td { border-bottom: 1px solid var(--border); padding: 5px 12px 5px 0; vertical-align: top; overflow-wrap: anywhere; }
+td { border-bottom: 1px solid var(--border); padding: 5px 12px 5px 0; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; } tr.own td { font-weight: 600; }
 code, pre { font: 13px/1.55 "JetBrains Mono", ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 pre { background: var(--panel); border-radius: 8px; padding: 14px 0; overflow-x: auto; margin: 12px 0; }
@@ -80,8 +83,8 @@ ol.lineage li.own::before { background: var(--accent); } ol.lineage li:last-chil
 ol.lineage .n { font-variant-numeric: tabular-nums; } .worse { color: var(--bad); } .better { color: var(--good); }
 details { margin: 14px 0; } summary { cursor: pointer; color: var(--secondary); }
 footer { color: var(--tertiary); font-size: 13px; padding-top: 40px; padding-bottom: 60px; }
-@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure { overflow-x: auto; } svg { min-width: 640px; } }
-@media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--border); } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
+@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure svg { min-width: 640px; } td:not(.n) { min-width: 7em; } }
+@media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--border); } .wide { overflow: visible; background: none; } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
 )css";
 
 }  // namespace gabbro::campaign

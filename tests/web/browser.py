@@ -269,6 +269,17 @@ class BrowserTest(unittest.TestCase):
         self.assertIn("Best scores over time", self.text())
         self.assertEqual(self.errors(), [])
 
+    def test_a_comparison_says_what_it_leaves_out(self):
+        self.open("/compare?design=whole:2&design=whole:99&design=whole:5&campaign=nowhere&campaign=whole")
+        self.assertIn("The design whole:99 is left out: unknown design 99.", self.text())
+        self.assertIn("The campaign nowhere is left out: no campaign has this address.", self.text())
+        self.assertEqual(len(self.driver.find_elements(By.CSS_SELECTOR, "table.side th[scope=col]")), 3)
+        self.errors()  # the browser reports the missing addresses
+        self.open("/compare?" + "&".join(f"design=whole:{k}" for k in range(1, 9)))
+        self.assertIn("At most 6 designs are compared; the last 2 of the 8 in the address are left out.", self.text())
+        self.assertEqual(len(self.driver.find_elements(By.CSS_SELECTOR, "table.side th[scope=col]")), 6)
+        self.assertEqual(self.errors(), [])
+
     def test_keys_lead_to_pages(self):
         self.open("/c/whole")
         body = self.driver.find_element(By.TAG_NAME, "body")
@@ -379,6 +390,39 @@ class BrowserTest(unittest.TestCase):
         self.open("/c/whole")
         printed = self.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
         self.assertGreater(len(printed), 20_000)
+
+    def test_the_report_on_a_phone(self):
+        report = Path(self.folder) / "report.html"
+        subprocess.run([ARGUMENTS.build / "gabbro", "report", Path(self.folder) / "whole", "--out", report], check=True,
+                       stdout=subprocess.DEVNULL)
+        driver = browser(390, 844)
+        try:
+            driver.get(report.as_uri())
+            self.assertLessEqual(driver.execute_script("return document.documentElement.scrollWidth"), 390)
+            broken = driver.execute_script("""
+                const out = [];
+                for (const cell of document.querySelectorAll("td, th")) {
+                  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+                  for (let node; (node = walker.nextNode());)
+                    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+                      const range = document.createRange();
+                      range.setStart(node, word.index), range.setEnd(node, word.index + word[0].length);
+                      if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) out.push(word[0]);
+                    }
+                }
+                return out;""")
+            self.assertEqual(broken, [], "words are broken")
+            # A figure is as wide as its texts need, and scrolls in a box of its own, beside which its caption stays.
+            sizes = driver.execute_script(
+                "return [...document.querySelectorAll('figure')].map(f => [f.querySelector('svg').clientWidth,"
+                " f.querySelector('.wide').scrollWidth, f.querySelector('figcaption').getBoundingClientRect().right])")
+            self.assertTrue(sizes)
+            for svg, scrolled, caption in sizes:
+                self.assertGreaterEqual(svg, 640)
+                self.assertGreaterEqual(scrolled, svg)
+                self.assertLessEqual(caption, 390)
+        finally:
+            driver.quit()
 
     def test_large_campaigns_are_fast(self):
         # The least of three, since other programs may take the processors meanwhile.
