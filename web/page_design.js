@@ -75,6 +75,7 @@ export function draw(d, context) {
   return h("section.design", null,
     h("div.headline", null, h("h1", null, d.label), h("span", { class: "status " + d.status }, d.status), d.leader ? h("span.state.leader", null, "leader") : null,
       h("a.button", { href: `/compare?design=${context.key}:${d.id}` + (d.parent ? `&design=${context.key}:${d.parent}` : "") }, d.parent ? "Compare with parent" : "Compare")),
+    d.title !== d.name ? h("p", null, d.title) : null,
     h("p.soft", null, `${d.name}, ${d.maker}`, d.origin === "search" ? ` by ${d.source}` : "", `, created ${time(d.time)}`,
       d.parent ? ["; parent ", link(d.parent, d.parent_label)] : null, d.second_parent ? [" with ", link(d.second_parent, d.second_label)] : null,
       "; ", h("a", { href: `${context.base}/tree?root=${d.id}` }, "descendants"), d.description ? `; ${d.description}` : ""),

@@ -45,12 +45,12 @@ json session(const CampaignReading& r) {
 
 }  // namespace
 
-Result<std::string> status_json(const store::Store& store) {
+Result<std::string> status_json(const store::Store& store, const std::string& cluster) {
   GABBRO_TRY(r, read_record(store));
-  return status_json(r, store);
+  return status_json(r, store, cluster);
 }
 
-std::string status_json(const CampaignReading& r, const store::Store& store) {
+std::string status_json(const CampaignReading& r, const store::Store& store, const std::string& cluster) {
   const evolve::Population& p = r.population;
   const CampaignVerdict v = verdict(r);
   json out{{"preset", r.plan.settings.preset},
@@ -63,7 +63,8 @@ std::string status_json(const CampaignReading& r, const store::Store& store) {
            {"seconds", r.seconds},
            {"worker_seconds", r.worker_seconds},
            {"tokens", r.tokens},
-           {"session", session(r)}};
+           {"session", session(r)},
+           {"cluster", cluster.empty() ? json() : json(cluster)}};
   json duels = json::array();
   for (const Duel& d : v.duels) {
     json one = interval(d.difference);

@@ -93,7 +93,24 @@ std::string run_line(const Population& p, const Running& r) {
                      p.settings().rungs[static_cast<std::size_t>(t.begun.rung)].name, state);
 }
 
+std::string workers_text(const Snapshot& s) {
+  return fmt::format("{} ({} idle)", count_of(s.workers, "worker"), std::max(0, s.workers - s.busy));
+}
+
 }  // namespace
+
+std::string left_text(const Snapshot& s) {
+  std::string out = s.seconds_left >= 0 ? duration(s.seconds_left) + " left" : "";
+  if (s.trials_limit == 0) return out.empty() ? "no limit set" : out;
+  const auto begun = static_cast<std::int64_t>(s.population.trials().size());
+  const std::int64_t left =
+      std::max<std::int64_t>(0, s.trials_limit - begun) + static_cast<std::int64_t>(s.running.size());
+  out += fmt::format("{}{} of {} left", out.empty() ? "" : ", ", left, count_of(s.trials_limit, "run"));
+  if (s.ended_in_session > 0 && left > 0 && s.seconds_left < 0)
+    out += ", about " +
+           duration(s.seconds * static_cast<double>(left) / static_cast<double>(s.ended_in_session));
+  return out;
+}
 
 std::vector<std::string> view_lines(const Snapshot& s) {
   const Population& p = s.population;
@@ -105,7 +122,8 @@ std::vector<std::string> view_lines(const Snapshot& s) {
     title +=
         fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.ended_in_session) / s.seconds);
   title += "; " + duration(s.seconds);
-  if (s.seconds_left >= 0) title += fmt::format(", {} left", duration(s.seconds_left));
+  title += ", " + left_text(s);
+  if (s.workers > 0) title += ", " + workers_text(s);
   out.push_back(title);
   if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
@@ -146,7 +164,7 @@ std::string log_line(const Snapshot& s) {
   }
   if (!s.agents.empty()) out += "; agents: " + one_line(s.agents, 180);
   if (!s.cluster.empty()) out += "; " + one_line(s.cluster, 180);
-  if (s.seconds_left >= 0) out += fmt::format("; {} left", duration(s.seconds_left));
+  out += "; " + left_text(s);
   return out;
 }
 

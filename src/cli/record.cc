@@ -128,7 +128,7 @@ Result<std::string> show_design(const std::string& text) {
 int run_status(const RecordCommand& c) {
   return print_record("status", c, TargetKind::kCampaign,
                       [&](const store::Store& s, const Target& t) -> Result<std::string> {
-                        if (c.json) return campaign::status_json(s);
+                        if (c.json) return campaign::status_json(s, jobs::slurm_status(t.dir));
                         GABBRO_TRY(text, campaign::status_text(s));
                         return text + jobs::slurm_status(t.dir);
                       });

@@ -11,6 +11,7 @@
 #include "campaign/format.h"
 #include "campaign/record_text.h"
 #include "evolve/comparison.h"
+#include "jobs/slurm.h"
 #include "web/shown.h"
 
 namespace gabbro::web {
@@ -252,13 +253,19 @@ Result<std::string> live_json(const CampaignView& view, bool is_running,
                               const std::optional<campaign::LiveState>& live) {
   const CampaignReading& r = view.reading;
   const Population& p = r.population;
-  json out{{"state", word_of_state(r, is_running)}, {"live", live.has_value()}, {"runs", json::array()}};
+  json out{{"state", word_of_state(r, is_running)},
+           {"live", live.has_value()},
+           {"runs", json::array()},
+           {"cluster", shown(jobs::slurm_status(view.dir))}};
   if (live) {
     out["searches"] = live->searches;
     out["seconds"] = number(live->seconds);
     out["seconds_left"] = live->seconds_left >= 0 ? number(live->seconds_left) : json();
     out["agents"] = shown(live->agents);
     out["warning"] = shown(live->warning);
+    out["left"] = shown(live->left);
+    out["workers"] = live->workers > 0 ? json(live->workers) : json();
+    out["idle"] = std::max(0, live->workers - live->busy);
     out["profiling"] = json::array();
     for (const campaign::Profiling& q : live->profiling)
       if (q.design >= 1 && q.design <= static_cast<std::int64_t>(p.individuals().size()))

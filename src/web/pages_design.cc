@@ -35,6 +35,7 @@ std::string text_of(const json& value) {
 json entry_json(const CampaignReading& r, const DesignEntry& e) {
   return {{"id", e.id},
           {"label", shown(e.label)},
+          {"title", shown(e.name)},
           {"parent", e.parent},
           {"origin", record::word_of(e.origin)},
           {"source", shown(e.source)},
@@ -174,9 +175,13 @@ json children_json(const CampaignView& view, std::int64_t design) {
 
 json parts_json(const CampaignView& view, std::int64_t design) {
   json out = json::array();
-  if (view.verdict.leader.design != design) return out;
-  for (const campaign::AblatedPart& part :
-       campaign::ablated_parts(view.reading.population, view.verdict.leader))
+  const Population& p = view.reading.population;
+  // The latest comparison counts: an earlier one was at a lower rung.
+  const record::ComparisonBegun* last = nullptr;
+  for (const record::ComparisonBegun& c : p.comparisons())
+    if (c.design == design) last = &c;
+  if (!last) return out;
+  for (const campaign::AblatedPart& part : campaign::ablated_parts(p, {.rung = last->rung, .design = design}))
     out.push_back({{"id", part.design},
                    {"what", shown_line(part.what, 160)},
                    {"loss", part.loss.count > 0 ? campaign::interval_text(part.loss) : "-"},

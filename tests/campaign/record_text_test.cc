@@ -42,6 +42,26 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
 }
 
+TEST_F(RecordText, SaysWhatIsLeftOfASession) {
+  const evolve::Population population = made.population();  // of 40 runs
+  Snapshot s{.population = population, .phase = evolve::Phase::kSearch};
+  s.seconds = 1000, s.seconds_left = -1, s.ended_in_session = 10;
+  EXPECT_EQ(left_text(s), "no limit set");
+  s.trials_limit = 45, s.running.resize(1);
+  EXPECT_EQ(left_text(s), "6 of 45 runs left, about 10 min");
+  s.seconds_left = 720;
+  EXPECT_EQ(left_text(s), "12 min left, 6 of 45 runs left");
+  s.trials_limit = 0;
+  EXPECT_EQ(left_text(s), "12 min left");
+  s.running.clear(), s.workers = 4, s.busy = 3;
+  EXPECT_NE(view_lines(s)[0].find("12 min left, 4 workers (1 idle)"), std::string::npos) << view_lines(s)[0];
+}
+
+TEST_F(RecordText, StatusAsJsonHasTheJobsOfACluster) {
+  EXPECT_TRUE(nlohmann::json::parse(*status_json(store))["cluster"].is_null());
+  EXPECT_EQ(nlohmann::json::parse(*status_json(store, "1 job running"))["cluster"], "1 job running");
+}
+
 // A campaign begins with its baselines, which are no candidates.
 TEST_F(RecordText, BaselinesInProgressAreCounted) {
   RecordBuilder m;

@@ -24,6 +24,16 @@ inline void write_record(const campaign::RecordBuilder& builder, const std::stri
   GABBRO_CHECK(ok.has_value());
 }
 
+/// Returns a campaign whose first leader lost its comparison, and whose second has not begun one.
+inline campaign::RecordBuilder campaign_with_two_leaders() {
+  campaign::RecordBuilder m = campaign::whole_campaign(0.0);
+  m.session(true);
+  const std::int64_t next = m.design("random", {}, 5);
+  for (const int rung : {0, 1, 2}) m.run(next, rung, 7, 1.5);
+  m.run(next, 2, 8, 1.5, record::Purpose::kReplicate);
+  return m;
+}
+
 /// Returns a campaign in which names, reasons, causes and the reports of agents are hostile.
 inline campaign::RecordBuilder hostile_campaign() {
   campaign::RecordBuilder m;

@@ -223,6 +223,67 @@ TEST(Server, ShowsHostileTextsAsText) {
   }
 }
 
+TEST(Server, TheTableNamesDesignsByWhatIsSearched) {
+  const TemporaryFolder folder;
+  write_record(hostile_campaign(), folder.file("c"));
+  write_record(campaign::whole_campaign(), folder.file("whole"));
+  const Dashboard d(folder.file(""));
+  const json found = d.get("/api/c/c/designs?q=onerror&sort=name");
+  ASSERT_EQ(found["matches"], 1);
+  EXPECT_NE(found["rows"][0]["title"].get<std::string>().find("onerror"), std::string::npos);
+  std::string last;
+  const json by_name = d.get("/api/c/whole/designs?sort=name");
+  EXPECT_EQ(by_name["rows"].size(), 9U);
+  for (const json& row : by_name["rows"]) {
+    EXPECT_LE(last, row["title"].get<std::string>());
+    last = row["title"];
+  }
+  EXPECT_EQ(d.get("/api/c/whole/designs?origin=baseline&q=llama")["rows"][0]["title"], "llama");
+  std::vector<std::string> statuses;
+  const json by_status = d.get("/api/c/whole/designs?sort=status&order=down");
+  for (const json& row : by_status["rows"]) statuses.push_back(row["status"]);
+  ASSERT_EQ(statuses.size(), 9U);
+  EXPECT_EQ(statuses[0], "failed");
+  EXPECT_EQ(statuses[1], "stopped");
+  EXPECT_EQ(statuses[2], "done");
+}
+
+TEST(Server, AnEarlierLeaderKeepsItsAblations) {
+  const TemporaryFolder folder;
+  write_record(campaign_with_two_leaders(), folder.file("c"));
+  const Dashboard d(folder.file(""));
+  EXPECT_EQ(d.get("/api/c/c/overview")["leader"], 10);
+  ASSERT_EQ(d.get("/api/c/c/design?id=5")["parts"].size(), 1U);
+  EXPECT_EQ(d.get("/api/c/c/design?id=5")["parts"][0]["word"], "helps");
+  EXPECT_TRUE(d.get("/api/c/c/design?id=10")["parts"].empty());
+}
+
+TEST(Server, BestScoresOverTimeIncludeThoseOfBaselines) {
+  const TemporaryFolder folder;
+  campaign::RecordBuilder m;
+  m.session(true);
+  m.run(m.baseline("llama"), 0, 7, 2.5, record::Purpose::kBaseline);
+  write_record(m, folder.file("begun"));
+  write_record(campaign::whole_campaign(), folder.file("whole"));
+  const Dashboard d(folder.file(""));
+  const auto svg = [&](const char* campaign) -> std::string {
+    return d.get(std::string("/api/c/") + campaign + "/figure?name=progress&rung=0")["svg"];
+  };
+  const std::string whole = svg("whole"), begun = svg("begun");
+  for (const char* name : {"llama 2.5000", "gpt2 2.7000", "retnet 2.5500", "#5 2.4000"})
+    EXPECT_NE(whole.find(std::string("data-name=\"") + name), std::string::npos) << name << whole;
+  // A baseline is shown before the search begins, and one point makes no empty axis.
+  EXPECT_NE(begun.find("data-name=\"llama 2.5000"), std::string::npos) << begun;
+  for (const std::string& each : {whole, begun}) {
+    const std::size_t at = each.find("data-x=\"");
+    ASSERT_NE(at, std::string::npos);
+    double low = -1, high = -1;
+    ASSERT_EQ(std::sscanf(each.c_str() + at, "data-x=\"%lf %lf", &low, &high), 2);
+    EXPECT_EQ(low, 0);
+    EXPECT_GE(high, 1);
+  }
+}
+
 TEST(Server, ShowsWhatAgentsReadSaidAndCost) {
   const TemporaryFolder folder;
   write_record(hostile_campaign(), folder.file("c"));
@@ -366,6 +427,7 @@ TEST(Server, ShowsRunsInProgress) {
   campaign::LiveFile file(folder.file("live"));
   campaign::Snapshot snapshot{.population = population, .phase = evolve::Phase::kSearch};
   snapshot.seconds_left = 90;
+  snapshot.workers = 3, snapshot.busy = 1;
   for (int k = 1; k <= 5; ++k) {
     snapshot.running = {
         {trial, {.stage = "training", .step = k, .steps = 10, .tokens = 10'000 * k, .loss = 5.0 / k}}};
@@ -378,12 +440,30 @@ TEST(Server, ShowsRunsInProgress) {
   for (int k = 0; k < 100 && live["state"] != "running"; ++k) live = d.get("/api/c/live/live");
   EXPECT_EQ(live["state"], "running");
   EXPECT_EQ(live["seconds_left"], 90);
+  EXPECT_EQ(live["left"], "90 s left");
+  EXPECT_EQ(live["workers"], 3);
+  EXPECT_EQ(live["idle"], 2);
   ASSERT_EQ(live["runs"].size(), 1U);
   EXPECT_EQ(live["runs"][0]["label"], "llama");
   EXPECT_EQ(live["runs"][0]["step"], 5);
   EXPECT_EQ(live["runs"][0]["points"], 5);
   EXPECT_EQ(d.get("/api/c/live/run?id=1")["svg"].get<std::string>().substr(0, 4), "<svg");
   EXPECT_EQ(d.get("/api/c/live/run?id=99")["svg"], "");
+}
+
+TEST(Server, ShowsTheJobsOfACluster) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  write_record(campaign::whole_campaign(), folder.file("local"));
+  std::filesystem::create_directories(folder.file("c/slurm"));
+  ASSERT_TRUE(replace_file(folder.file("c/slurm/status"),
+                           "1000\ncluster: 1 job running, 1 pending\n  run 7 job 12 PENDING: Priority\n")
+                  .has_value());
+  const Dashboard d(folder.file(""));
+  const std::string cluster = d.get("/api/c/c/live")["cluster"];
+  EXPECT_TRUE(cluster.starts_with("cluster: 1 job running, 1 pending, ")) << cluster;
+  EXPECT_NE(cluster.find("run 7 job 12 PENDING: Priority"), std::string::npos) << cluster;
+  EXPECT_EQ(d.get("/api/c/local/live")["cluster"], "");
 }
 
 TEST(Server, SteersWithTheTokenAlone) {
