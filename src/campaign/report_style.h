@@ -9,13 +9,13 @@ namespace gabbro::campaign {
 inline constexpr const char* kFigureStyle = R"css(
 :root {
   color-scheme: light dark;
-  --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #8b95a1; --border: #dfe3e6; --panel: #f3f4f2;
+  --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #646e79; --border: #dfe3e6; --panel: #f3f4f2;
   --accent: #c2410c; --good: #15803d; --bad: #b91c1c; --base: #1f2937; --mark: #fff1d6;
   --c0: #2563a8; --c1: #0f8a7a; --c2: #8a5cc2; --c3: #b0851f; --c4: #c05a8e; --c5: #5f7f2a; --c6: #50627a; --c7: #8c5a3c;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --page: #14171b; --ink: #e8e6e1; --secondary: #a9b1ba; --tertiary: #78828d; --border: #2d333a; --panel: #1c2026;
+    --page: #14171b; --ink: #e8e6e1; --secondary: #a9b1ba; --tertiary: #8b95a1; --border: #2d333a; --panel: #1c2026;
     --accent: #ff8a4c; --good: #4ade80; --bad: #f87171; --base: #e5e7eb; --mark: #41331a;
     --c0: #6fb1f5; --c1: #4fd1bd; --c2: #bd9af0; --c3: #e3b955; --c4: #ee93c0; --c5: #a8cc6b; --c6: #9db1ca; --c7: #d19f7d;
   }

@@ -228,7 +228,7 @@ class BrowserTest(unittest.TestCase):
         name = line.get_attribute("data-name")
         label = figure.find_element(By.CSS_SELECTOR, f"text[aria-label='show or hide {name}']")
         is_off = lambda: "off" in (line.get_attribute("class") or "").split()
-        for key in (Keys.ENTER, Keys.ENTER):
+        for key in (Keys.ENTER, Keys.ENTER, " ", " "):
             before = is_off()
             label.send_keys(key)
             self.assertNotEqual(is_off(), before)
@@ -285,11 +285,55 @@ class BrowserTest(unittest.TestCase):
         body = self.driver.find_element(By.TAG_NAME, "body")
         body.send_keys("gq")
         self.until(lambda: self.driver.current_url.endswith("/c/whole/cost"), "g and q do not lead to quality and cost")
+        body.send_keys("gn")
+        self.until(lambda: self.driver.current_url.endswith("/c/whole/agents"), "g and n do not lead to the agents")
         body.send_keys("gd")
         self.until(lambda: self.driver.current_url.endswith("/c/whole/designs"), "g and d do not lead to the designs")
         self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "input[name=q]"), "the page has no field to search in")
         self.driver.find_element(By.TAG_NAME, "body").send_keys("/")
         self.assertEqual(self.driver.switch_to.active_element.get_attribute("name"), "q")
+
+    def test_marks_and_the_family_tree_work_from_the_keyboard(self):
+        self.open("/c/whole/cost")
+        mark = self.driver.find_element(By.CSS_SELECTOR, "figure svg [data-design='5']")
+        self.driver.execute_script("arguments[0].focus()", mark)
+        self.assertEqual(self.driver.switch_to.active_element, mark)
+        self.assertIn("#5", self.driver.find_element(By.CSS_SELECTOR, ".tip").text)
+        mark.send_keys(Keys.ENTER)
+        self.until(lambda: self.driver.current_url.endswith("/c/whole/design/5"), "Enter on a mark opens no design")
+        self.open("/c/whole/tree")
+        canvas = self.driver.find_element(By.ID, "tree")
+        canvas.send_keys(Keys.ARROW_RIGHT)
+        self.assertIn("#5", canvas.get_attribute("aria-label"))
+        canvas.send_keys(Keys.ARROW_LEFT)
+        self.assertIn("#4", canvas.get_attribute("aria-label"))
+        canvas.send_keys(Keys.ENTER)
+        self.until(lambda: self.driver.current_url.endswith("/c/whole/design/4"), "Enter in the tree opens no design")
+        self.assertEqual(self.errors(), [])
+
+    def test_colours_of_texts_have_contrast(self):
+        for dark in (False, True):
+            driver = browser(dark=dark)
+            try:
+                self.open("/", driver)
+                low = driver.execute_script("""
+                    const probe = document.body.appendChild(document.createElement("i")), style = probe.style;
+                    const light = (name) => {
+                      style.color = `var(${name})`;
+                      const [r, g, b] = getComputedStyle(probe).color.match(/[0-9.]+/g).map((x) => x / 255)
+                        .map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+                      return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+                    };
+                    const out = [];
+                    for (const text of ["--ink", "--secondary", "--tertiary", "--good", "--bad", "--accent", "--c0"])
+                      for (const ground of ["--page", "--panel"]) {
+                        const [a, b] = [light(text), light(ground)], ratio = Math.max(a, b) / Math.min(a, b);
+                        if (ratio < 4.5) out.push(`${text} on ${ground}: ${ratio.toFixed(2)}`);
+                      }
+                    return out;""")
+                self.assertEqual(low, [], "dark" if dark else "light")
+            finally:
+                driver.quit()
 
     def test_designs_are_promoted_by_hand(self):
         found = self.dashboard.get("/api/c/undecided/designs?limit=200")
