@@ -489,6 +489,13 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
   return out + (is_at_edge ? ", at the edge of the search" : "");
 }
 
+Measured measured(const store::Store& store, const Population& p, std::int64_t design, int rung) {
+  const std::int64_t trial = scored_trial(p, design, rung);
+  if (trial == 0) return {};
+  const auto result = store.result(trial);
+  return result ? Measured{result->params, result->tokens_per_second} : Measured{};
+}
+
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {
   const std::int64_t trial = scored_trial(p, design, rung);
   if (trial == 0) return "";

@@ -163,6 +163,14 @@ std::string profile_text(const record::CapabilityResult& profile);
 /// selected one: "0.0015 2.61, 0.003 2.60 (best); 6 runs around the best on 2 further seeds; compared at
 /// 0.0025"; "" if fewer than two were tried.
 std::string rates_text(const CampaignReading& reading, std::int64_t design, int rung);
+/// The size and the training speed of a design at a rung, from the run that scored_trial returns; 0 if there
+/// is none, or if they are not known.
+struct Measured {
+  std::int64_t params = 0;
+  double tokens_per_second = 0;
+};
+Measured measured(const store::Store& store, const evolve::Population& population, std::int64_t design,
+                  int rung);
 /// Formats the gain of context beyond the last 8 tokens at a rung, from the run that scored_trial returns:
 /// "+0.0123"; "" if it is not known.
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,

@@ -1,5 +1,5 @@
-// The style sheets of the report and of its figures. Colours are variables, so that figures and text switch
-// together between light, dark and print.
+// The style sheets of the report and of its figures, and the report's script. Colours are variables, so that
+// figures and text switch together between light, dark and print.
 #pragma once
 
 namespace gabbro::campaign {
@@ -72,6 +72,7 @@ figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56
 table { border-collapse: collapse; width: 100%; margin: 12px 0; font-size: 14px; line-height: 1.4; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--secondary); font-weight: 500; font-size: 12.5px; border-bottom: 1.5px solid var(--tertiary); padding: 5px 12px 5px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--border); padding: 5px 12px 5px 0; vertical-align: top; }
+th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; text-align: inherit; cursor: pointer; } th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
 td.n, th.n { text-align: right; white-space: nowrap; } tr.own td { font-weight: 600; }
 code, pre { font: 13px/1.55 "JetBrains Mono", ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 pre { background: var(--panel); border-radius: 8px; padding: 14px 0; overflow-x: auto; margin: 12px 0; }
@@ -86,5 +87,42 @@ footer { color: var(--tertiary); font-size: 13px; padding-top: 40px; padding-bot
 @media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure svg { min-width: 640px; } td:not(.n) { min-width: 7em; } }
 @media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--border); } .wide { overflow: visible; background: none; } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
 )css";
+
+/// The report's script. It sorts tables, and has no characters that XML escapes.
+inline constexpr const char* kReportScript = R"js(
+// Tables sort by a click on a title; a second click reverses the order. Cells without a number come last.
+const units = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15 };
+const numberIn = (text) => {
+  const found = /^([+-]?[0-9.]+) ?([kMGTP]?)/.exec(text);
+  return found ? Number(found[1]) * (units[found[2]] || 1) : null;
+};
+const order = (a, b, numeric) => {
+  if (!numeric) return a.localeCompare(b, "en", { numeric: true });
+  const [x, y] = [numberIn(a), numberIn(b)];
+  return x === null || y === null ? (x === null) - (y === null) : x - y;
+};
+for (const table of document.querySelectorAll("table")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button"), numeric = head.classList.contains("n");
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const descending = head.getAttribute("aria-sort") === "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      const text = (row) => row.cells[column].textContent.trim();
+      const isMissing = (row) => (numeric ? numberIn(text(row)) === null : false);
+      const rows = [...table.tBodies[0].rows].sort((a, b) => order(text(a), text(b), numeric));
+      const found = rows.filter((row) => !isMissing(row));
+      table.tBodies[0].append(...(descending ? found.reverse() : found), ...rows.filter(isMissing));
+    });
+  });
+}
+)js";
+
+/// The hash by which the report's policy allows this script alone: after a change of the script, its SHA-256
+/// in base64, which a browser's console names.
+inline constexpr const char* kReportScriptHash = "sha256-ximKAb9vqvb5kHDzc5ydVhRojU6c4FWK0qlpMQCf0Uw=";
 
 }  // namespace gabbro::campaign

@@ -10,6 +10,7 @@
 #include "campaign/figures.h"
 #include "campaign/format.h"
 #include "campaign/record_text.h"
+#include "campaign/remarks.h"
 #include "evolve/comparison.h"
 #include "jobs/slurm.h"
 #include "web/shown.h"
@@ -47,11 +48,14 @@ json word_of_verdict(const CampaignReading& r, const campaign::CampaignVerdict& 
 
 json standing_row(const CampaignView& view, const campaign::Ranked& k, int rung) {
   const Individual& i = view.reading.population.individual(k.design);
+  const campaign::Measured m = campaign::measured(view.store, view.reading.population, k.design, rung);
   return {{"id", k.design},
           {"label", shown(campaign::label_of(i))},
           {"species", shown_line(i.created.species, 60)},
           {"bits", number(k.bits)},
           {"seeds", k.seeds},
+          {"params", m.params},
+          {"speed", m.tokens_per_second > 0 ? number(m.tokens_per_second) : json()},
           {"context", campaign::context_text(view.store, view.reading.population, k.design, rung)},
           {"train", number(i.created.train_flops)},
           {"decode", number(i.created.decode_flops)},
@@ -226,8 +230,15 @@ Result<std::string> overview_json(const CampaignView& view) {
   out["aa_test"] = r.plan.aa_test;
   out["sensitivity"] = shown(view.verdict.sensitivity);
   out["has_comparison"] = view.verdict.has_comparison;
-  out["comparison_reason"] =
-      view.verdict.has_comparison ? json(shown_line(view.verdict.outcome.begun->reason, 300)) : json();
+  out["comparison_reason"] = view.verdict.has_comparison
+                                 ? json(shown(campaign::started_text(view.verdict.outcome.begun->reason)))
+                                 : json();
+  out["remarks"] = {{"ladder", campaign::kNoEntry},
+                    {"no_standings", campaign::kNoScore},
+                    {"standings", campaign::kStandingsRemark},
+                    {"duels", campaign::kNoDuel},
+                    {"refusals", campaign::kNoRefusal},
+                    {"failures", campaign::kNoFailure}};
   out["earlier"] = json::array();
   for (const campaign::EarlierComparison& e : view.verdict.earlier) out["earlier"].push_back(shown(e.text));
   out["session"] = shown(campaign::session_text(r));

@@ -10,6 +10,7 @@
 #include "campaign/agents.h"
 #include "campaign/agents_text.h"
 #include "campaign/literature.h"
+#include "campaign/remarks.h"
 #include "chat/call_log.h"
 #include "evolve/adaptive.h"
 #include "evolve/outcome.h"
@@ -131,7 +132,10 @@ Result<std::string> strategies_json(const CampaignView& view) {
     for (const auto& [op, c] : credits.operators) add(std::string(record::word_of(op)), c);
     for (const auto& [mode, c] : credits.modes) add(fmt::format("{} by agents", mode), c);
   }
-  return text_of({{"rungs", rungs}, {"strategies", rows}, {"operators", operators}});
+  return text_of({{"rungs", rungs},
+                  {"strategies", rows},
+                  {"operators", operators},
+                  {"remark", campaign::kOperatorsRemark}});
 }
 
 std::string steering_list(const CampaignReading& r) {

@@ -456,6 +456,12 @@ class BrowserTest(unittest.TestCase):
                 }
                 return out;""")
             self.assertEqual(broken, [], "words are broken")
+            table = "document.querySelectorAll('h2 ~ .wide table')[1]"
+            column = lambda: driver.execute_script(f"return [...{table}.tBodies[0].rows].map(r => r.cells[2].textContent)")
+            for reverse in (False, True):
+                driver.execute_script(f"{table}.tHead.rows[0].cells[2].firstChild.click()")
+                self.assertEqual(column(), sorted(column(), key=float, reverse=reverse))
+            self.assertEqual([e for e in driver.get_log("browser") if e["level"] == "SEVERE"], [])
             # A figure is as wide as its texts need, and scrolls in a box of its own, beside which its caption stays.
             sizes = driver.execute_script(
                 "return [...document.querySelectorAll('figure')].map(f => [f.querySelector('svg').clientWidth,"

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "campaign/agents.h"
 #include "campaign/live.h"
+#include "campaign/remarks.h"
 #include "web/assets.h"
 #include "web/records.h"
 
@@ -113,6 +114,31 @@ TEST(Server, ListsCampaignsAndShowsTheirPages) {
   EXPECT_EQ(d.get("/api/curves?design=nowhere:1", 404)["error"], "no campaign has this address");
   EXPECT_EQ(d.get("/api/c/a-whole/agents")["count"], 0);
   EXPECT_TRUE(d.get("/api/c/a-whole/literature")["papers"].empty());
+}
+
+// Texts of both the report and the pages are written once, in C++.
+TEST(Server, SendsTheTextsOfTheReport) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  const Dashboard d(folder.file(""));
+  const json overview = d.get("/api/c/c/overview");
+  const json design = d.get("/api/c/c/design?id=5");
+  const std::string html = d.client().Get("/api/c/c/report.html")->body;
+  const std::vector<std::string> in_report = {
+      overview["remarks"]["standings"], overview["comparison_reason"],
+      design["lineage"]["remark"],      design["promotions"][0],
+      design["changes_remark"],         d.get("/api/c/c/strategies")["remark"]};
+  for (const std::string& text : in_report) EXPECT_NE(html.find(text), std::string::npos) << text;
+  std::vector<std::string> all = {
+      campaign::kNoEntry,   campaign::kNoScore,         campaign::kNoDuel,        campaign::kNoRefusal,
+      campaign::kNoFailure, campaign::kStandingsRemark, campaign::kLineageRemark, campaign::kOperatorsRemark,
+      "When it started",    "Marked lines are"};
+  for (const Asset& asset : assets())
+    for (const std::string& text : all)
+      EXPECT_EQ(asset.text.find(text), std::string_view::npos) << asset.name << ": " << text;
+  EXPECT_EQ(overview["standings"]["rows"][0]["params"], 150'000);
+  EXPECT_NE(html.find(">parameters</th>"), std::string::npos);
+  EXPECT_NE(html.find(">tokens/s</th>"), std::string::npos);
 }
 
 // Whoever knows the secret of a campaign can compute the seeds, and so the texts, that judge.
