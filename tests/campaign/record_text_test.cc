@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "campaign/record_builder.h"
+#include "campaign/record_csv.h"
 #include "campaign/report.h"
 #include "campaign/view.h"
 
@@ -40,6 +41,30 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const TemporaryFolder other;
   expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
+}
+
+TEST_F(RecordText, DesignsAndRunsAsCsv) {
+  const std::string designs = *designs_csv(store), runs = *runs_csv(store);
+  EXPECT_EQ(std::count(designs.begin(), designs.end(), '\n'), 10) << "titles and 9 designs";
+  EXPECT_EQ(std::count(runs.begin(), runs.end(), '\n'), 41) << "titles and 40 runs";
+  EXPECT_TRUE(designs.starts_with("id,name,origin,strategy,made_by,parent,")) << designs;
+  expect_says(designs,
+              {",hash,bits_150k,seeds_150k,bits_300k,seeds_300k,bits_600k,seeds_600k\n",
+               "\n5,Made,search,adaptive,set_hyper,4,,,attention,1005000,450000,4096,0,h5,2.4,1,2.2,1,"});
+  expect_says(runs, {"\n1,1,llama,150k,7,baseline,0.003,done,2.5,2.49,2.51,", ",loss 5.1 above 4.0\n",
+                     ",failed,,,,,,,,3,"});
+}
+
+TEST_F(RecordText, CsvHoldsForeignTextsInTheirCells) {
+  RecordBuilder m;
+  m.session(true);
+  const std::int64_t id = m.design("random", {}, 0, "design Made:\n    stack = [Block(mixer=Attention)]\n",
+                                   "=HYPERLINK(\"x\",1)\nnext");
+  m.crash(id, 0, 7, "a, \"b\"\nc");
+  const TemporaryFolder other;
+  const store::Store written = m.store(other);
+  expect_says(*designs_csv(written), {"\n1,\"'=HYPERLINK(\"\"x\"\",1) next\",search,random,"});
+  expect_says(*runs_csv(written), {",\"a, \"\"b\"\" c\"\n"});
 }
 
 TEST_F(RecordText, SaysWhatIsLeftOfASession) {
