@@ -475,33 +475,57 @@ class BrowserTest(unittest.TestCase):
             driver.quit()
 
     def test_large_campaigns_are_fast(self):
+        # Notes when a page first shows its data, which may be long after its first paint.
+        observer = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+            new MutationObserver((_, self) => {
+              const main = document.querySelector("main");
+              if (!main || !main.querySelector("h1") || main.querySelector(".waiting, .problem")) return;
+              window.shown = performance.now();
+              self.disconnect();
+            }).observe(document, { childList: true, subtree: true });"""})["identifier"]
+        # The first search for a unit waits until the units of all programs are indexed.
+        self.until(lambda: (d := self.dashboard.get("/api/c/large/designs?limit=1"))["with_units"] == d["all"], "units are not indexed", 120)
+        pages = ["/c/large" + page for page in
+                 [*PAGES, "/designs?q=crossover%20adaptive", "/designs?q=%2399", "/designs?unit=Block", "/designs?sort=name", "/designs?offset=900"]]
+        pages += ["/", "/compare?design=large:2&design=large:9&design=large:30&campaign=large&campaign=whole"]
         # The least of three, since other programs may take the processors meanwhile.
-        paints, addresses = {}, set()
+        paints, shown, addresses = {}, {}, set()
         for _ in range(3):
-            for page in PAGES:
-                self.open("/c/large" + page)
-                paint, requested = self.driver.execute_script(
+            for page in pages:
+                self.open(page)
+                paint, data, requested = self.driver.execute_script(
                     "const paint = performance.getEntriesByName('first-contentful-paint')[0];"
-                    "return [paint ? paint.startTime : 0, performance.getEntriesByType('resource').map(r => r.name)]")
+                    "return [paint ? paint.startTime : 0, window.shown, performance.getEntriesByType('resource').map(r => r.name)]")
                 paints[page] = min(paint, paints.get(page, paint))
-                addresses.update(name for name in requested if "/api/c/" in name)
+                shown[page] = min(data, shown.get(page, data))
+                addresses.update(name for name in requested if "/api/" in name and not name.endswith(("/api/events", "/api/token")))
+        self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": observer})
         self.driver.get("about:blank")
         answers = {}
         for address in sorted(addresses):
             for repeat in range(3):
                 separator = "&" if "?" in address else "?"
-                started = time.perf_counter()
                 # A new address each time, so that no answer is remembered.
-                with urllib.request.urlopen(f"{address}{separator}repeat={repeat}") as answer:
-                    answer.read()
-                seconds = time.perf_counter() - started
+                seconds = self.seconds_of(f"{address}{separator}repeat={repeat}")
                 answers[address] = min(seconds, answers.get(address, seconds))
-        print(f"slowest of {len(answers)} answers: {1000 * max(answers.values()):.0f} ms; "
-              f"slowest first paint: {max(paints.values()):.0f} ms")
-        slow = {p: ms for p, ms in paints.items() if ms > 1000} | {a: s for a, s in answers.items() if s > 0.2}
+        report = min(self.seconds_of(self.dashboard.address + "/api/c/large/report.html") for _ in range(3))
+        slowest = max(answers, key=answers.get)
+        print(f"slowest of {len(answers)} answers: {1000 * answers[slowest]:.0f} ms ({slowest.split('/', 3)[3]}); "
+              f"slowest first paint: {max(paints.values()):.0f} ms; "
+              f"slowest data: {max(shown.values()):.0f} ms ({max(shown, key=shown.get)}); report: {1000 * report:.0f} ms")
+        slow = ({p: ms for p, ms in paints.items() if ms > 1000} | {p: ms for p, ms in shown.items() if ms > 1000} |
+                {a: s for a, s in answers.items() if s > 0.2})
         print(f"largest memory of the server with {ARGUMENTS.designs} designs: {self.dashboard.memory():.0f} MB")
         self.assertEqual(slow, {})
+        # It is made anew from the whole record at each request, and saved, not shown.
+        self.assertLess(report, 10)
         self.assertLess(self.dashboard.memory(), 1500)
+
+    def seconds_of(self, address):
+        started = time.perf_counter()
+        with urllib.request.urlopen(address) as answer:
+            answer.read()
+        return time.perf_counter() - started
 
     def test_a_campaign_that_trains_is_followed(self):
         if not (ARGUMENTS.build / "gabbro-worker").exists():
