@@ -71,7 +71,7 @@ function(gabbro_add_test folder)
     find_program(GABBRO_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
     if(GABBRO_SYSTEM_PYTHON)
       add_test(NAME web_browser_slow COMMAND ${GABBRO_SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/tests/web/browser.py
-        ${CMAKE_BINARY_DIR} --designs 20000)
+        ${CMAKE_BINARY_DIR})
       set_tests_properties(web_browser_slow PROPERTIES LABELS "slow;web" TIMEOUT 1200 SKIP_RETURN_CODE 77)
     endif()
   endif()

@@ -162,7 +162,7 @@ document.addEventListener("keydown", (event) => {
     if (field) event.preventDefault(), field.focus();
     else if (base) event.preventDefault(), go(base + "/designs");
   } else if (prefix) {
-    const to = { a: "/", o: base, d: base + "/designs", t: base + "/tree", q: base + "/cost", s: base + "/strategies", l: base + "/literature" }[event.key];
+    const to = { a: "/", o: base, d: base + "/designs", t: base + "/tree", q: base + "/cost", s: base + "/strategies", n: base + "/agents", l: base + "/literature" }[event.key];
     if (to !== undefined && (base || to === "/")) go(to || "/");
     prefix = false;
   } else prefix = event.key === "g";

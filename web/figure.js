@@ -73,7 +73,9 @@ function zoomButton(box, id) {
 function openDesigns(picture, open) {
   for (const mark of picture.querySelectorAll("[data-design]")) {
     mark.classList.add("link");
+    mark.setAttribute("tabindex", "0"), mark.setAttribute("role", "link");
     mark.addEventListener("click", (event) => open(mark.dataset.design, event));
+    mark.addEventListener("keydown", (event) => event.key === "Enter" && open(mark.dataset.design, event));
   }
 }
 
@@ -100,6 +102,12 @@ function hoverTexts(picture) {
     mark.setAttribute("aria-label", text);
     mark.addEventListener("pointermove", (event) => showTip(text, event.clientX, event.clientY));
     mark.addEventListener("pointerleave", hideTip);
+    if (!mark.dataset.design) continue;
+    mark.addEventListener("focus", () => {
+      const area = mark.getBoundingClientRect();
+      showTip(text, area.right, area.bottom);
+    });
+    mark.addEventListener("blur", hideTip);
   }
 }
 
@@ -190,7 +198,9 @@ function followPointer(box, picture, id) {
       toggle();
     };
     label.addEventListener("click", change);
-    label.addEventListener("keydown", (event) => event.key === "Enter" && change());
+    label.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") event.preventDefault(), change();
+    });
   }
 }
 

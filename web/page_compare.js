@@ -1,6 +1,6 @@
 // Two or more designs or campaigns side by side.
 
-import { query } from "/assets/api.js";
+import { ApiError, query } from "/assets/api.js";
 import { h } from "/assets/dom.js";
 import { figure } from "/assets/figure.js";
 import { amount, bits, count, duration } from "/assets/format.js";
@@ -10,18 +10,33 @@ const most = 6;
 export const title = () => "compare";
 
 export async function load(context, get) {
-  const designs = context.params.getAll("design").filter((d) => /^[A-Za-z0-9._-]+:[0-9]+$/.test(d)).slice(0, most);
-  const campaigns = context.params.getAll("campaign").filter((c) => /^[A-Za-z0-9._-]+$/.test(c)).slice(0, most);
-  const [all, found, overviews, diffs] = await Promise.all([
+  const unknown = []; // {kind, name, why}
+  // Loads what has each of the names; those that the server does not know are left out, and said.
+  const loadAll = async (kind, pattern, one) => {
+    const names = [...new Set(context.params.getAll(kind))], found = [];
+    const tried = await Promise.all(names.slice(0, most).map(async (name) => {
+      if (!pattern.test(name)) return [name, null, "not a name"];
+      try {
+        return [name, await one(name), ""];
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 404) throw error;
+        return [name, null, error.message];
+      }
+    }));
+    for (const [name, data, why] of tried) data ? found.push(data) : unknown.push({ kind, name, why });
+    return { found, more: Math.max(0, names.length - most) };
+  };
+  const [all, designs, campaigns] = await Promise.all([
     get("/api/campaigns"),
-    Promise.all(designs.map(async (name) => {
+    loadAll("design", /^[A-Za-z0-9._-]+:[0-9]+$/, async (name) => {
       const [key, id] = name.split(":");
       return { ...(await get(`/api/c/${key}/design?id=${id}`)), address: name, key };
-    })),
-    Promise.all(campaigns.map((key) => get(`/api/c/${key}/overview`))),
-    Promise.all(designs.slice(1).map((name) => get("/api/diff" + query({ a: designs[0], b: name })))),
+    }),
+    loadAll("campaign", /^[A-Za-z0-9._-]+$/, (key) => get(`/api/c/${key}/overview`)),
   ]);
-  return { all: all.campaigns, designs: found, overviews, diffs };
+  const [first, ...others] = designs.found.map((d) => d.address);
+  const diffs = await Promise.all(others.map((name) => get("/api/diff" + query({ a: first, b: name }))));
+  return { all: all.campaigns, designs: designs.found, overviews: campaigns.found, diffs, unknown, more: { designs: designs.more, campaigns: campaigns.more } };
 }
 
 function without(context, name, value) {
@@ -89,8 +104,13 @@ function compareCampaigns(context, data) {
   overlay("Best scores over time", "campaign", o.map((x) => x.key), "No rung at which a candidate of each has a score.")];
 }
 
+// Says what the address names but the page does not show.
+const leftOut = (context, data) => [
+  data.unknown.map(({ kind, name, why }) => h("p.warning", null, `The ${kind} ${name} is left out: ${why}. `, h("a", { href: without(context, kind, name) }, "Remove it"))),
+  Object.entries(data.more).map(([kind, more]) => more ? h("p.warning", null, `At most ${most} ${kind} are compared; the last ${more} of the ${most + more} in the address ${more === 1 ? "is" : "are"} left out.`) : null)];
+
 export function draw(data, context) {
-  return h("section", null, h("div.headline", null, h("h1", null, "Compare")), addForm(context, data.all),
+  return h("section", null, h("div.headline", null, h("h1", null, "Compare")), addForm(context, data.all), leftOut(context, data),
     data.designs.length ? compareDesigns(context, data) : null, data.overviews.length ? compareCampaigns(context, data) : null,
     !data.designs.length && !data.overviews.length ? h("p.soft", null, "Add designs or campaigns. Rows of the table of designs can be picked, too.") : null);
 }

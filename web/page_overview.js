@@ -32,6 +32,7 @@ function now(context, live) {
   const runs = live.runs;
   return h("section", { key: "now" }, h("h2", null, "Now"),
     live.warning ? h("p.warning", null, live.warning) : null,
+    live.cluster ? h("pre.text.cluster", null, live.cluster) : null,
     live.agents ? h("p.soft", null, "Agents: " + live.agents) : null,
     runs.length ? null : h("p.soft", null, live.state === "paused" ? "Paused; no run is in progress." : "No run is in progress."),
     h("div.runs", null, runs.map((run) => h("article.run", { key: "run " + run.id },
@@ -56,21 +57,25 @@ function ladderTable(context, rows) {
     { title: "failed", number: true, cell: (r) => count(r.failed) },
     { title: "best", number: true, cell: (r) => (r.best_design ? designLink(context, r.best_design, bits(r.best)) : "–") },
     { title: "best baseline", number: true, cell: (r) => (r.baseline ? [designLink(context, r.baseline, bits(r.baseline_bits)), h("span.soft", null, " " + r.baseline_name)] : "–") },
+    { title: "baselines and controls", cell: (r) => r.known },
   ], rows, {});
 }
 
-function standingsTable(context, data) {
+function standingsTable(context, data, remarks) {
   return [table([
     { title: "design", cell: (r) => designLink(context, r.id, r.label), value: (r) => r.label },
     { title: "mixes tokens by", cell: (r) => r.species, value: (r) => r.species },
     { title: "bits per byte", number: true, cell: (r) => bits(r.bits), value: (r) => r.bits },
     { title: "seeds", number: true, cell: (r) => r.seeds, value: (r) => r.seeds },
     { title: "gain of context", number: true, hint: "bits per byte that the text before the last 8 tokens is worth", cell: (r) => r.context || "–", value: (r) => (r.context ? Number(r.context) : null) },
+    { title: "parameters", number: true, cell: (r) => amount(r.params), value: (r) => r.params },
+    { title: "tokens/s", number: true, hint: "of training, in the run that is shown", cell: (r) => amount(r.speed), value: (r) => r.speed },
     { title: "train FLOPs", number: true, hint: "per token, at the first rung", cell: (r) => amount(r.train), value: (r) => r.train },
     { title: "decode FLOPs", number: true, hint: "per token, at the first rung", cell: (r) => amount(r.decode), value: (r) => r.decode },
     { title: "state", number: true, cell: (r) => amount(r.state) + "B", value: (r) => r.state },
     { title: "source", cell: (r) => r.source, value: (r) => r.source },
-  ], data.rows, { id: "standings" + context.key, redraw: context.redraw, key: (r) => "design " + r.id, rowClass: (r) => (r.leader ? "own" : r.known ? "known" : null), empty: "No run has ended with a score yet." }),
+  ], data.rows, { id: "standings" + context.key, redraw: context.redraw, key: (r) => "design " + r.id, rowClass: (r) => (r.leader ? "own" : r.known ? "known" : null), empty: remarks.no_standings }),
+  data.rows.length ? h("p.soft", null, remarks.standings) : null,
   data.unscored.length ? h("p.soft", null, "Without a score there: ", data.unscored.map((u, k) => [k ? "; " : "", designLink(context, u.id, u.label), " (", u.why, ")"])) : null];
 }
 
@@ -91,11 +96,11 @@ export function draw({ overview: o, live }, context) {
     o.sensitivity ? h("p.soft", null, o.sensitivity) : null,
     h("dl.facts", null,
       fact("designs", count(o.designs), plural(o.runs, "run")),
-      fact("worked", duration(o.seconds), live.live && live.seconds_left !== null ? `${duration(live.seconds_left)} left` : null),
+      fact("worked", duration(o.seconds), live.live ? live.left || (live.seconds_left !== null ? `${duration(live.seconds_left)} left` : null) : null),
       fact("phase", phaseOf(live)),
       fact("runs per hour", hours ? amount(hours.runs_per_hour) : "–", "last 15 minutes"),
       fact("tokens per second", hours ? amount(hours.tokens_per_second) : "–"),
-      fact("workers", rest ? "–" : count(live.runs.length), rest ? null : "busy"),
+      fact("workers", rest ? "–" : count(live.workers ?? live.runs.length), rest ? null : live.workers ? `${count(live.idle)} idle` : "busy"),
       fact("trained on", amount(o.tokens), "tokens"),
       fact("last event", ago(o.last))),
     rest ? h("p.soft", null, "Session: " + o.session) : null,
@@ -104,30 +109,30 @@ export function draw({ overview: o, live }, context) {
       h("h2", null, "Best so far"),
       h("div.row.choices", null, h("span.soft", null, "at"), rungs.map(([k, name]) =>
         h("button", { type: "button", class: "choice", "aria-pressed": String(String(k) === rung), onclick: () => context.set({ rung: k }, { replace: true }) }, name))),
-      draws(context, "progress", { rung }, { empty: "No candidate has a score at this rung yet." }),
+      draws(context, "progress", { rung }, { empty: "No design has a score at this rung yet." }),
       h("h2", null, "The ladder"),
-      draws(context, "ladder", null, { empty: "No design of the search has entered a rung yet." }),
+      draws(context, "ladder", null, { empty: o.remarks.ladder }),
       ladderTable(context, o.ladder)],
     h("h2", null, `${o.aa_test ? "Copies" : "Best designs"} at ${o.standings.rung}`),
-    standingsTable(context, o.standings),
+    standingsTable(context, o.standings, o.remarks),
     draws(context, "learning", null, {}),
     o.aa_test ? null : [
       h("h2", null, "The leader against the baselines"),
-      draws(context, "forest", null, { empty: "No design has a run with the same seed as a baseline yet." }),
+      draws(context, "forest", null, { empty: o.remarks.duels }),
       o.duels.length ? table([
         { title: "against", cell: (d) => designLink(context, d.id, d.name) }, { title: "difference", number: true, cell: (d) => d.difference },
         { title: "seeds", number: true, cell: (d) => d.seeds }, { title: "outcome", cell: (d) => d.word },
       ], o.duels, { class: "compact" }) : null,
       o.earlier.map((text) => h("p", null, text)),
-      o.comparison_reason ? h("p.soft", null, `When it started: ${o.comparison_reason}.`) : null,
+      o.comparison_reason ? h("p.soft", null, o.comparison_reason) : null,
       draws(context, "parts", null, {}), o.advice ? h("p.soft", null, o.advice) : null,
       o.rates.length ? h("details", null, h("summary", null, "Learning rates"), table([
         { title: "design", cell: (r) => designLink(context, r.id, r.label) }, { title: "rates tried, with their bits per byte", cell: (r) => r.text }], o.rates, {})) : null],
     draws(context, "profiles", null, {}),
     h("h2", null, "Refusals and failures"),
     h("div.columns", null,
-      h("div", null, h("h3", null, "Refused before training"), causes(o.refusals, "strategy", "No draw was refused.")),
-      h("div", null, h("h3", null, "Runs without a score"), causes(o.failures, "end", "Every run that ended has a score."))),
+      h("div", null, h("h3", null, "Refused before training"), causes(o.refusals, "strategy", o.remarks.refusals)),
+      h("div", null, h("h3", null, "Runs without a score"), causes(o.failures, "end", o.remarks.failures))),
     controls(context, { ...o, at_rest: rest }),
     o.steering.length ? h("details", null, h("summary", null, `Steering so far (${o.steering.length})`), table([
       { title: "time", cell: (s) => time(s.time) }, { title: "what", cell: (s) => s.what },

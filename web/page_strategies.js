@@ -29,5 +29,5 @@ export function draw(data, context) {
       { title: "better than their parent", number: true, cell: (o) => count(o.better), value: (o) => o.better },
       { title: "share", number: true, value: share, cell: (o) => [h("meter", { min: "0", max: "1", value: String(share(o) || 0), "aria-label": "share" }), " ", percent(share(o))] },
     ], data.operators, { id: "operators" + context.key, redraw: context.redraw, key: (o) => o.strategy + o.operator, empty: "No offspring has an outcome yet." }),
-    h("p.soft", null, "Offspring with an outcome at the first rung, and those that scored better there than their parent on the same data."));
+    h("p.soft", null, data.remark));
 }

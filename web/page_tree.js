@@ -1,5 +1,6 @@
 // The family tree, on a canvas: time goes right, one step for each generation. It zooms with the wheel or +
-// and -, moves by dragging or the arrow keys, and opens a design by a click.
+// and -, moves by dragging, and opens a design by a click. The arrow keys go from design to design, and Enter
+// opens the one that is marked.
 
 import { query } from "/assets/api.js";
 import { h } from "/assets/dom.js";
@@ -14,6 +15,7 @@ const stepX = 120, stepY = 15;
 
 let nodes = [], byId = new Map(), size = { width: 0, height: 0 };
 let view = { x: 0, y: 0, scale: 1 }, fitted = "", signature = "", hovered = null;
+let focused = 0; // id of the design that the arrow keys reached
 
 // Places designs: leaves one below the other, a parent in the middle of its children.
 function place(data) {
@@ -129,12 +131,13 @@ function paint(data, context) {
     if (node.row[ORIGIN] === "baseline" || node.row[ORIGIN] === "control") g.rect(x - radius, y - radius, 2 * radius, 2 * radius);
     else g.arc(x, y, radius, 0, 2 * Math.PI);
     g.fill();
-    if (node === hovered || node.row[ID] === data.leader || node.row[STATUS] === "vetoed") {
+    const isFocused = node.row[ID] === focused;
+    if (isFocused || node === hovered || node.row[ID] === data.leader || node.row[STATUS] === "vetoed") {
       g.strokeStyle = node.row[STATUS] === "vetoed" ? variable("--bad") : variable("--accent");
-      g.lineWidth = 2;
+      g.lineWidth = isFocused ? 3.5 : 2;
       g.stroke();
     }
-    if (!texts && node !== hovered) continue;
+    if (!texts && node !== hovered && !isFocused) continue;
     // A label that would reach the next generation is drawn only where no child follows.
     const room = node.children.length ? (stepX * view.scale - 26) / 6.2 : 40;
     const label = node.row[LABEL];
@@ -153,6 +156,28 @@ function fit() {
 function zoom(factor, x, y) {
   const scale = Math.max(0.01, Math.min(6, view.scale * factor));
   view = { x: view.x + (x - 24) / view.scale - (x - 24) / scale, y: view.y + (y - 20) / view.scale - (y - 20) / scale, scale };
+}
+
+// Returns the design that an arrow key leads to: the parent, the best child, or the next one above or below in
+// the same generation. The first key leads to the leader.
+function neighbour(key, leader) {
+  const now = byId.get(focused);
+  if (!now) return byId.get(leader) || nodes[0];
+  if (key === "ArrowLeft") return byId.get(now.row[PARENT]) || now;
+  if (key === "ArrowRight") return now.children[0] || now;
+  const sign = key === "ArrowUp" ? -1 : 1;
+  let found = now;
+  for (const node of nodes)
+    if (node.x === now.x && sign * (node.y - now.y) > 0 && (found === now || sign * (found.y - node.y) > 0)) found = node;
+  return found;
+}
+
+// Moves the view so that a design is in it.
+function reveal(node, canvas) {
+  const [x, y] = [(node.x - view.x) * view.scale + 24, (node.y - view.y) * view.scale + 20];
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (x < 20 || x > width - 120) view.x = node.x - (width / 2 - 24) / view.scale;
+  if (y < 20 || y > height - 20) view.y = node.y - (height / 2 - 20) / view.scale;
 }
 
 function nodeAt(canvas, event) {
@@ -213,7 +238,14 @@ function listen(canvas, context, repaint) {
   canvas.addEventListener("pointerleave", () => ((hovered = null), hideTip(), repaint()));
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [-60, 0], ArrowRight: [60, 0], ArrowUp: [0, -60], ArrowDown: [0, 60] }[event.key];
-    if (move) (view.x += move[0] / view.scale), (view.y += move[1] / view.scale);
+    if (event.key === "Enter" && byId.has(focused)) return context().go(`${context().base}/design/${focused}`);
+    if (move && !event.shiftKey) {
+      const node = neighbour(event.key, listen.data().leader);
+      if (!node) return;
+      focused = node.row[ID];
+      canvas.setAttribute("aria-label", `family tree; marked: ${node.row[LABEL]}, ${node.row[BITS] === null ? node.row[STATUS] : bits(node.row[BITS]) + " at the first rung"}`);
+      reveal(node, canvas);
+    } else if (move) (view.x += move[0] / view.scale), (view.y += move[1] / view.scale);
     else if (event.key === "+" || event.key === "=") zoom(1.25, canvas.clientWidth / 2, canvas.clientHeight / 2);
     else if (event.key === "-") zoom(0.8, canvas.clientWidth / 2, canvas.clientHeight / 2);
     else if (event.key === "0") fit();
@@ -244,6 +276,7 @@ export function drawn(data, context) {
 
 export function leave() {
   fitted = signature = "";
+  focused = 0;
 }
 
 export function draw(data, context) {
@@ -264,5 +297,5 @@ export function draw(data, context) {
       data.rows.length < data.all && limit < 5000 ? h("button.small", { type: "button", onclick: () => context.set({ limit: 5000 }, { replace: true }) }, "More") : null),
     h("div.legend", null, colours(data, colour).legend.map(([name, c]) => h("span", null, h("i", { style: { background: c } }), name)), h("span.soft", null, "squares: baselines; line: the leader's lineage")),
     h("canvas", { id: "tree", key: "tree " + context.key, "data-keep": true, tabindex: "0", role: "img", "aria-label": "family tree; the table of designs lists the same designs" }),
-    h("p.soft", null, "Wheel or + and −: zoom. Drag or arrow keys: move. Click: open the design. The ", h("a", { href: context.base + "/designs" }, "table of designs"), " has the same designs as text."));
+    h("p.soft", null, "Wheel or + and −: zoom. Drag: move. Click: open the design. Arrow keys and Enter do the same from design to design. The ", h("a", { href: context.base + "/designs" }, "table of designs"), " has the same designs as text."));
 }

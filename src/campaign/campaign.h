@@ -91,6 +91,8 @@ struct Snapshot {
   double seconds = 0;                 // elapsed in this session
   double seconds_left = 0;            // until the time budget is spent; negative: there is none
   std::int64_t ended_in_session = 0;  // number of runs that ended in this session
+  std::int64_t trials_limit = 0;      // of runs in the whole campaign (Budget::trials); 0: none
+  int workers = 0, busy = 0;          // jobs that can run at the same time, and those that do
   std::string agents;                 // what the agents do, or that the campaign is paused; may be empty
   std::string cluster;                // what its jobs do (jobs::Executor::status); empty: no cluster
   std::string warning;                // why this session cannot reach a verdict; empty if none is known

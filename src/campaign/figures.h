@@ -31,8 +31,8 @@ struct CurveAxes {
   double from = 0, to = 0;
   double width = 900, height = 424;  // in pixels
   bool steps = false;                // values hold until the next point
-  // Values that are drawn as dashed horizontal lines, with names.
-  std::vector<std::pair<std::string, double>> levels{};
+  // Without a zoom, the horizontal axis begins at 0 and is at least 1 long, even for one point.
+  bool from_zero = false;
 };
 /// Draws curves with their names beside their ends. `svg` is empty if no curve has two points in the range.
 Figure curves_figure(std::vector<Curve> curves, const CurveAxes& axes);
@@ -49,7 +49,7 @@ Figure design_figure(const CampaignReading& reading, const store::Store& store, 
 /// wherever it fell.
 std::vector<std::pair<double, double>> best_so_far(const CampaignReading& reading, int rung);
 /// Draws the best score of a candidate so far at a rung against the time that passed since the campaign
-/// began, beside the scores of the known designs.
+/// began, beside those of the known designs.
 Figure progress_figure(const CampaignReading& reading, int rung, double from = 0, double to = 0);
 /// Draws the difference of two designs on each held-out document, sorted, on one seed that both have at the
 /// rung.

@@ -67,13 +67,14 @@ Figure curves_figure(std::vector<Curve> all, const CurveAxes& axes) {
       if (!is_zoomed || (x >= axes.from && x <= axes.to)) up.add(y);
     }
   }
-  for (const auto& [name, value] : axes.levels)
-    if (!is_zoomed) up.add(value);
   if (!(up.low <= up.high)) return {};
   const double bottom = axes.height - 44, right = axes.width - room_for_labels(axes.width);
   // The range must not be empty, even for a single point.
-  const double first = is_zoomed ? axes.from : across.low,
-               last = is_zoomed ? axes.to : std::max(across.high, first + 1e-3 * std::abs(first) + 1e-9);
+  const double first = is_zoomed        ? axes.from
+                       : axes.from_zero ? std::min(0.0, across.low)
+                                        : across.low,
+               least = axes.from_zero ? 1 : 1e-3 * std::abs(first) + 1e-9,
+               last = is_zoomed ? axes.to : std::max(across.high, first + least);
   const Scale x{.low = first, .high = last, .from = kLeft, .to = right, .log = axes.log_x && first > 0},
       y = scale_of(up.low, up.high, bottom, kTop);
   Picture out(axes.width, axes.height, axes.title);
@@ -85,17 +86,9 @@ Figure curves_figure(std::vector<Curve> all, const CurveAxes& axes) {
     return (a.style == "winner") < (b.style == "winner");
   });
   std::vector<double> wanted;
-  for (const auto& [name, value] : axes.levels) wanted.push_back(y.at(value) + 4);
   for (const Curve& c : all) wanted.push_back(y.at(c.points.empty() ? up.low : c.points.back().second) + 4);
   const std::vector<double> places = spread_labels(wanted, 15, kTop + 6, bottom);
   std::size_t place = 0;
-  for (const auto& [name, value] : axes.levels) {
-    if (y.at(value) >= kTop && y.at(value) <= bottom) {
-      out.line(kLeft, y.at(value), right, y.at(value), "threshold");
-      out.text(right + 20, places[place], name, "label");
-    }
-    ++place;
-  }
   for (const Curve& c : all) {
     std::vector<std::pair<double, double>> line;
     for (const auto& [across_at, up_at] : c.points)
@@ -220,14 +213,18 @@ struct Best {
   std::int64_t design = 0;
 };
 
-std::vector<Best> bests(const CampaignReading& r, int rung) {
+// Returns the runs at a rung that became the best so far: of all candidates, or of a known design.
+std::vector<Best> bests(const CampaignReading& r, int rung, std::int64_t known = 0) {
   const Population& p = r.population;
   std::vector<Best> order;
+  const auto belongs = [&](const evolve::Trial& t) {
+    return known == 0 ? evolve::is_candidate(p.individual(t.begun.design))
+                      : t.begun.design == known && p.counts(t);
+  };
   for (const evolve::Trial& t : p.trials()) {
     const RunTimes& times = r.times.at(static_cast<std::size_t>(t.begun.id - 1));
     if (t.begun.rung == rung && t.ended && t.status == record::Status::kDone && times.ended > 0 &&
-        std::isfinite(t.bits) && evolve::guides_search(t) &&
-        evolve::is_candidate(p.individual(t.begun.design)))
+        std::isfinite(t.bits) && evolve::guides_search(t) && belongs(t))
       order.push_back({std::max(0.0, times.ended - r.begun), t.bits, t.begun.design});
   }
   std::stable_sort(order.begin(), order.end(),
@@ -251,31 +248,39 @@ Figure progress_figure(const CampaignReading& r, int rung, double from, double t
   constexpr double kHour = 3600, kMinute = 60, kMostMinutes = 3 * kHour;
   const bool in_hours = r.last - r.begun > kMostMinutes;
   const double unit = in_hours ? kHour : kMinute;
-  const std::vector<Best> found = bests(r, rung);
-  if (found.empty()) return {};
-  Curve best{.label = "", .style = "winner", .points = {}};
-  for (const Best& b : found) best.points.emplace_back(b.seconds / unit, b.bits);
-  const std::int64_t holder = found.back().design;
-  best.points.emplace_back(std::max((r.last - r.begun) / unit, best.points.back().first + 0.01),
-                           best.points.back().second);
-  best.label = fmt::format("#{} {:.4f}", holder, best.points.back().second);
-  CurveAxes axes{.title = "Best score over time",
-                 .x_title = in_hours ? "hours since the campaign began" : "minutes since the campaign began",
-                 .y_title = "bits per byte",
-                 .log_x = false,
-                 .from = from,
-                 .to = to,
-                 .height = 340,
-                 .steps = true};
-  for (const Ranked& k : ranking(p, rung))
-    if (evolve::is_known(p.individual(k.design)))
-      axes.levels.emplace_back(
-          fmt::format("{} {:.4f}", one_line(p.individual(k.design).created.name, 18), k.bits), k.bits);
-  Figure out = curves_figure({best}, axes);
+  std::vector<Curve> curves;
+  const auto add = [&](const std::vector<Best>& found, std::string name, std::string style) {
+    if (found.empty()) return;
+    Curve& c = curves.emplace_back(Curve{
+        .label = fmt::format("{} {:.4f}", name, found.back().bits), .style = std::move(style), .points = {}});
+    for (const Best& b : found) c.points.emplace_back(b.seconds / unit, b.bits);
+    // The last value holds until now.
+    c.points.emplace_back(std::max((r.last - r.begun) / unit, c.points.back().first + 0.01),
+                          c.points.back().second);
+  };
+  if (const std::vector<Best> found = bests(r, rung); !found.empty())
+    add(found, fmt::format("#{}", found.back().design), "winner");
+  std::vector<Ranked> known = ranking(p, rung);
+  std::erase_if(known, [&](const Ranked& k) { return !evolve::is_known(p.individual(k.design)); });
+  if (known.size() > kLineStyles) known.resize(kLineStyles);
+  for (std::size_t k = 0; k < known.size(); ++k)
+    add(bests(r, rung, known[k].design), one_line(p.individual(known[k].design).created.name, 18),
+        fmt::format("line{}", k));
+  const CurveAxes axes{
+      .title = "Best score over time",
+      .x_title = in_hours ? "hours since the campaign began" : "minutes since the campaign began",
+      .y_title = "bits per byte",
+      .log_x = false,
+      .from = from,
+      .to = to,
+      .height = 340,
+      .steps = true,
+      .from_zero = true};
+  Figure out = curves_figure(std::move(curves), axes);
   if (!out.svg.empty())
     out.caption = fmt::format(
-        "The best single run of the search at {} so far. Dashed lines are the baselines and controls, as "
-        "trained there. Lower is better.",
+        "The best single run of the search at {} so far, beside those of the best baselines and controls "
+        "from the time at which they were trained there. Lower is better.",
         r.rung(rung).name);
   return out;
 }

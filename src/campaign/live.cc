@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "campaign/view.h"
 
 namespace gabbro::campaign {
 
@@ -88,6 +89,9 @@ void LiveFile::operator()(const Snapshot& s) {
            {"ended_in_session", s.ended_in_session},
            {"agents", s.agents},
            {"warning", s.warning},
+           {"left", left_text(s)},
+           {"workers", s.workers},
+           {"busy", s.busy},
            {"runs", json::array()},
            {"profiling", json::array()}};
   for (const Running& run : s.running) {
@@ -123,6 +127,7 @@ std::optional<LiveState> read_live(const std::string& dir) {
     out.seconds = j.at("seconds").get<double>(), out.seconds_left = j.at("seconds_left").get<double>();
     out.ended_in_session = j.at("ended_in_session").get<std::int64_t>();
     out.agents = j.at("agents").get<std::string>(), out.warning = j.at("warning").get<std::string>();
+    out.left = j.value("left", ""), out.workers = j.value("workers", 0), out.busy = j.value("busy", 0);
     for (const json& run : j.at("runs")) {
       LiveRun& r = out.runs.emplace_back();
       r.trial = run.at("trial").get<std::int64_t>();

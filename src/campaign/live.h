@@ -29,6 +29,8 @@ struct LiveState {
   double seconds_left = -1;  // negative: there is no time budget
   std::int64_t ended_in_session = 0;
   std::string agents, warning;  // of Snapshot
+  std::string left;             // left_text; "" in files of older versions
+  int workers = 0, busy = 0;    // of Snapshot; 0 workers in files of older versions
   std::vector<LiveRun> runs;
   std::vector<Profiling> profiling;
 };

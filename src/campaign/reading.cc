@@ -22,9 +22,36 @@ using evolve::Population;
 using evolve::Standing;
 using evolve::Trial;
 
+namespace {
+
+// Counts a baseline or control at the rungs at which it has runs.
+void count_known(const Population& p, const Individual& i, std::vector<Funnel>& rungs) {
+  for (std::size_t r = 0; r < rungs.size(); ++r) {
+    const int rung = static_cast<int>(r);
+    bool entered = false, open = false;
+    for (const std::int64_t id : i.trials)
+      if (const Trial& t = p.trial(id); t.begun.rung == rung && !evolve::is_by_hand(t))
+        entered = true, open = open || !t.ended;
+    if (!entered) continue;
+    KnownAtRung& known = rungs[r].known;
+    ++(open ? known.running : p.standing(i, rung).done > 0 ? known.done : known.failed);
+  }
+}
+
+}  // namespace
+
+std::string known_text(const KnownAtRung& known) {
+  std::string out;
+  for (const auto& [count, word] :
+       {std::pair{known.running, "running"}, {known.done, "done"}, {known.failed, "failed"}})
+    if (count > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count, word);
+  return out.empty() ? "-" : out;
+}
+
 std::vector<Funnel> funnel(const Population& p) {
   std::vector<Funnel> out(p.settings().rungs.size());
   for (const Individual& i : p.individuals()) {
+    if (evolve::is_known(i)) count_known(p, i, out);
     if (!evolve::is_candidate(i)) continue;
     for (std::size_t r = 0; r < out.size(); ++r) {
       const int rung = static_cast<int>(r);
@@ -460,6 +487,13 @@ std::string rates_text(const CampaignReading& r, std::int64_t design, int rung) 
   if (const evolve::Leader leader = evolve::leader(r.population); leader.rung == rung)
     out += fmt::format("; compared at {:.2g}", evolve::compared_rate(r.population, leader, design) * rate);
   return out + (is_at_edge ? ", at the edge of the search" : "");
+}
+
+Measured measured(const store::Store& store, const Population& p, std::int64_t design, int rung) {
+  const std::int64_t trial = scored_trial(p, design, rung);
+  if (trial == 0) return {};
+  const auto result = store.result(trial);
+  return result ? Measured{result->params, result->tokens_per_second} : Measured{};
 }
 
 std::string context_text(const store::Store& store, const Population& p, std::int64_t design, int rung) {

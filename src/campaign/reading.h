@@ -45,14 +45,22 @@ struct CampaignReading {
 /// trials).
 Result<CampaignReading> read_record(const store::Store& store);
 
+/// Numbers of baselines and controls at one rung by their state; each counts once. One with a run in progress
+/// is running, whatever its other runs are.
+struct KnownAtRung {
+  std::int64_t running = 0, done = 0, failed = 0;
+};
 /// Numbers of candidates at one rung by their state; each counts once.
 struct Funnel {
   std::int64_t entered = 0, running = 0, done = 0, stopped = 0, failed = 0;
   double best = 0;               // bits per byte; 0: none is done
   std::int64_t best_design = 0;  // 0: none is done
+  KnownAtRung known;
 };
 /// Returns a funnel for each rung. O(trials).
 std::vector<Funnel> funnel(const evolve::Population& population);
+/// Formats the numbers that are not 0, such as "1 running, 4 done"; "-" if all are 0.
+std::string known_text(const KnownAtRung& known);
 
 /// The designs, refused draws, cost and best results of one strategy.
 struct StrategyRow {
@@ -155,6 +163,14 @@ std::string profile_text(const record::CapabilityResult& profile);
 /// selected one: "0.0015 2.61, 0.003 2.60 (best); 6 runs around the best on 2 further seeds; compared at
 /// 0.0025"; "" if fewer than two were tried.
 std::string rates_text(const CampaignReading& reading, std::int64_t design, int rung);
+/// The size and the training speed of a design at a rung, from the run that scored_trial returns; 0 if there
+/// is none, or if they are not known.
+struct Measured {
+  std::int64_t params = 0;
+  double tokens_per_second = 0;
+};
+Measured measured(const store::Store& store, const evolve::Population& population, std::int64_t design,
+                  int rung);
 /// Formats the gain of context beyond the last 8 tokens at a rung, from the run that scored_trial returns:
 /// "+0.0123"; "" if it is not known.
 std::string context_text(const store::Store& store, const evolve::Population& population, std::int64_t design,

@@ -45,12 +45,12 @@ json session(const CampaignReading& r) {
 
 }  // namespace
 
-Result<std::string> status_json(const store::Store& store) {
+Result<std::string> status_json(const store::Store& store, const std::string& cluster) {
   GABBRO_TRY(r, read_record(store));
-  return status_json(r, store);
+  return status_json(r, store, cluster);
 }
 
-std::string status_json(const CampaignReading& r, const store::Store& store) {
+std::string status_json(const CampaignReading& r, const store::Store& store, const std::string& cluster) {
   const evolve::Population& p = r.population;
   const CampaignVerdict v = verdict(r);
   json out{{"preset", r.plan.settings.preset},
@@ -63,7 +63,8 @@ std::string status_json(const CampaignReading& r, const store::Store& store) {
            {"seconds", r.seconds},
            {"worker_seconds", r.worker_seconds},
            {"tokens", r.tokens},
-           {"session", session(r)}};
+           {"session", session(r)},
+           {"cluster", cluster.empty() ? json() : json(cluster)}};
   json duels = json::array();
   for (const Duel& d : v.duels) {
     json one = interval(d.difference);
@@ -102,15 +103,18 @@ std::string status_json(const CampaignReading& r, const store::Store& store) {
   for (std::size_t k = 0; k < all.size(); ++k) {
     const auto rung = static_cast<int>(k);
     const std::int64_t baseline = p.best_baseline(rung);
-    out["rungs"].push_back({{"name", r.rung(rung).name},
-                            {"designs", all[k].entered},
-                            {"running", all[k].running},
-                            {"done", all[k].done},
-                            {"stopped", all[k].stopped},
-                            {"failed", all[k].failed},
-                            {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
-                            {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
-                            {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
+    out["rungs"].push_back(
+        {{"name", r.rung(rung).name},
+         {"designs", all[k].entered},
+         {"running", all[k].running},
+         {"done", all[k].done},
+         {"stopped", all[k].stopped},
+         {"failed", all[k].failed},
+         {"known",
+          {{"running", all[k].known.running}, {"done", all[k].known.done}, {"failed", all[k].known.failed}}},
+         {"best", all[k].best_design == 0 ? json() : json(all[k].best)},
+         {"best_design", all[k].best_design == 0 ? json() : json(all[k].best_design)},
+         {"best_baseline", baseline == 0 ? json() : scored(p, baseline, rung)}});
   }
   out["strategies"] = json::array();
   for (const StrategyRow& a : strategies(r, store)) {

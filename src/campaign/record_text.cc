@@ -74,14 +74,15 @@ void add_session(Lines& out, const CampaignReading& r) {
 }
 
 void add_funnel(Lines& out, const CampaignReading& r) {
-  out.add("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", "rung", "designs", "open", "done", "stopped", "failed",
-          "best");
+  out.add("\n{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {:<16}{}", "rung", "designs", "running", "done", "stopped",
+          "failed", "best", "baselines and controls");
   const std::vector<Funnel> rungs = funnel(r.population);
   for (std::size_t k = 0; k < rungs.size(); ++k) {
     const Funnel& f = rungs[k];
     const int rung = static_cast<int>(k);
-    out.add("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {}", one_line(r.rung(rung).name, 11), f.entered, f.running,
-            f.done, f.stopped, f.failed, best_text(r.population, f.best_design, rung));
+    out.add("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}  {:<16}{}", one_line(r.rung(rung).name, 11), f.entered,
+            f.running, f.done, f.stopped, f.failed, best_text(r.population, f.best_design, rung),
+            known_text(f.known));
   }
 }
 

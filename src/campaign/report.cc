@@ -7,6 +7,7 @@
 
 #include "campaign/agents_text.h"
 #include "campaign/preset.h"
+#include "campaign/remarks.h"
 #include "campaign/report_page.h"
 #include "campaign/report_style.h"
 #include "campaign/scale_page.h"
@@ -64,10 +65,10 @@ void ladder(Content& c) {
   if (c.reading.plan.aa_test) return;
   c.heading("The ladder");
   const Figure f = funnel_figure(c.reading, c.funnel);
-  if (f.svg.empty()) c.remark("No design of the search has entered a rung yet.");
+  if (f.svg.empty()) c.remark(kNoEntry);
   c.figure(f);
   Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted share", ">designs", ">done", ">stopped",
-           ">failed", ">best", ">best baseline"});
+           ">failed", ">best", ">best baseline", "baselines and controls"});
   for (std::size_t k = 0; k < c.funnel.size(); ++k) {
     const int rung = static_cast<int>(k);
     const evolve::Rung& r = c.reading.rung(rung);
@@ -77,7 +78,7 @@ void ladder(Content& c) {
            k + 1 < c.funnel.size() ? fmt::format("{:.0f} %", 100 * r.promote_fraction) : "",
            std::to_string(n.entered), std::to_string(n.done), std::to_string(n.stopped),
            std::to_string(n.failed), bits_text(n.best),
-           bits_at(c.population(), c.population().best_baseline(rung), rung)});
+           bits_at(c.population(), c.population().best_baseline(rung), rung), known_text(n.known)});
   }
   c.out += t.str();
 }
@@ -89,19 +90,21 @@ void standings(Content& c) {
   c.heading(fmt::format("{} at {}", c.reading.plan.aa_test ? "Copies" : "Best designs",
                         one_line(c.reading.rung(rung).name, 30)));
   if (all.empty()) {
-    c.remark("No run has ended with a score yet.");
+    c.remark(kNoScore);
     return;
   }
-  Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">train FLOPs",
-           ">decode FLOPs", ">state", "strategy"});
+  Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">parameters",
+           ">tokens/s", ">train FLOPs", ">decode FLOPs", ">state", "strategy"});
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
   std::string resized;
   for (const Ranked& k : all) {
     const Individual& i = p.individual(k.design);
     if (!evolve::is_known(i) && shown++ >= kShown) continue;
+    const Measured m = measured(c.store, p, k.design, rung);
     t.row({label_of(i), one_line(i.created.species, 40), bits_text(k.bits), std::to_string(k.seeds),
-           context_text(c.store, p, k.design, rung), amount(i.created.train_flops),
+           context_text(c.store, p, k.design, rung), amount(static_cast<double>(m.params)),
+           m.tokens_per_second > 0 ? amount(m.tokens_per_second) : "-", amount(i.created.train_flops),
            amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
            one_line(evolve::source_of(i.created), 20)},
           k.design == c.verdict.leader.design);
@@ -110,15 +113,13 @@ void standings(Content& c) {
   }
   for (const Unscored& u : unscored(p, rung)) {
     const Individual& i = p.individual(u.design);
-    t.row({label_of(i), one_line(i.created.species, 40), "-", one_line(u.why, 120), "",
+    t.row({label_of(i), one_line(i.created.species, 40), "-", one_line(u.why, 120), "", "", "",
            amount(i.created.train_flops), amount(i.created.decode_flops), amount(i.created.state_bytes) + "B",
            one_line(evolve::source_of(i.created), 20)});
   }
   c.out += t.str();
   c.remark(fmt::format(
-      "Means over the seeds of the search. Gain of context: how many bits per byte the text before the last "
-      "8 tokens is worth; near 0, the design predicts from those 8 alone. Costs are per token, at the size "
-      "and context of the first rung. {}",
+      "{} {}", kStandingsRemark,
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
   if (!resized.empty())
     c.remark(fmt::format("Hyperparameters changed to reach the rung's number of parameters: {}.", resized));
@@ -137,7 +138,7 @@ void cost(Content& c) {
 void comparison(Content& c) {
   if (c.reading.plan.aa_test) return;
   c.heading("The leader against the baselines");
-  if (c.verdict.duels.empty()) c.remark("No design has a run with the same seed as a baseline yet.");
+  if (c.verdict.duels.empty()) c.remark(kNoDuel);
   c.figure(forest_figure(c.reading, c.verdict));
   if (!c.verdict.sensitivity.empty()) c.paragraph(c.verdict.sensitivity);
   for (const EarlierComparison& e : c.verdict.earlier) c.paragraph(e.text);
@@ -153,8 +154,7 @@ void comparison(Content& c) {
     c.remark(fmt::format("At {}, by factors of two, on a seed that no verdict uses.",
                          one_line(c.reading.rung(rung).name, 30)));
   }
-  if (c.verdict.has_comparison)
-    c.remark("When it started: " + one_line(c.verdict.outcome.begun->reason, 300) + ".");
+  if (c.verdict.has_comparison) c.remark(started_text(c.verdict.outcome.begun->reason));
 }
 
 void strategies(Content& c) {
@@ -194,9 +194,7 @@ void strategies(Content& c) {
   if (credits.empty()) return;
   c.add("<h3>Operators</h3>\n");
   c.out += credits.str();
-  c.remark(
-      "Offspring with an outcome at the first rung, and those that scored better there than their parent on "
-      "the same data.");
+  c.remark(kOperatorsRemark);
 }
 
 void capabilities(Content& c) {
@@ -236,8 +234,8 @@ void refusals_and_failures(Content& c) {
     c.out += t.str();
     if (all.size() > kShown) c.remark(fmt::format("The first {} of {} causes.", kShown, all.size()));
   };
-  counts("Refused before training", "No draw was refused.", c.store.refusals(), "strategy");
-  counts("Runs without a score", "Every run that ended has a score.", c.store.failures(), "end");
+  counts("Refused before training", kNoRefusal, c.store.refusals(), "strategy");
+  counts("Runs without a score", kNoFailure, c.store.failures(), "end");
 }
 
 void method(Content& c) {
@@ -307,15 +305,19 @@ Result<std::string> report_html(const store::Store& store, const std::string& di
       "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta "
       "charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, "
-      "initial-scale=1\"/>\n<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n",
+      "initial-scale=1\"/>\n<title>{}</title>\n<style>{}{}</style>\n<meta "
+      "http-equiv=\"Content-Security-Policy\" "
+      "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src '{}'\"/>\n</head>\n<body>\n",
       escape(fmt::format("gabbro: {} on {}", one_line(c.reading.plan.settings.preset, 30),
                          one_line(last_part(c.reading.plan.corpus), 40))),
-      kFigureStyle, kReportStyle);
+      kFigureStyle, kReportStyle, kReportScriptHash);
   for (const auto section : {head, comparison, ladder, standings, cost, capabilities, winner_section, scale,
                              family_section, strategies, agents_section, refusals_and_failures, method})
     section(c);
-  c.add("</main>\n<footer>Made by gabbro {} from the record of the campaign.</footer>\n</body>\n</html>\n",
-        escape(one_line(campaign.version, 30)));
+  c.add(
+      "</main>\n<footer>Made by gabbro {} from the record of the "
+      "campaign.</footer>\n<script>{}</script>\n</body>\n</html>\n",
+      escape(one_line(campaign.version, 30)), kReportScript);
   return std::move(c.out);
 }
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "campaign/design_view.h"
+#include "campaign/remarks.h"
 #include "campaign/report_page.h"
 #include "lang/parser.h"
 
@@ -48,7 +49,7 @@ void program(Content& c, const store::DesignRow& design) {
     c.add("<span{}>{}</span>", line.is_new ? " class=\"new\"" : "", escape(line.text));
   c.add("</code></pre>\n");
   if (view.changes.empty()) return;
-  c.remark(fmt::format("Marked lines are not in its parent, {}:", view.parent));
+  c.remark(changes_text(view.parent));
   Table t({"where", "before", "now"});
   constexpr std::size_t kShown = 20, kText = 160;
   for (std::size_t k = 0; k < std::min(kShown, view.changes.size()); ++k) {
@@ -76,8 +77,7 @@ void winner_section(Content& c) {
       one_line(b.species, 80), amount(b.train_flops), amount(b.decode_flops), amount(b.state_bytes)));
   for (const record::Promoted& p : c.store.promotions_of(leader.design))
     if (p.rung >= 0 && p.rung < static_cast<int>(c.reading.plan.settings.rungs.size()))
-      c.remark(fmt::format("It entered {}: {}.", one_line(c.reading.rung(p.rung).name, 30),
-                           one_line(p.reason, 200)));
+      c.remark(entered_text(c.reading.rung(p.rung).name, p.reason));
   program(c, *design);
   const std::vector<AblatedPart> all = ablated_parts(c.population(), leader);
   const Figure f = parts_figure(all);
@@ -138,7 +138,7 @@ void family_section(Content& c) {
                        20))));
   }
   c.add("</ol>\n");
-  c.remark("From the leader up to its root, with bits per byte at the first rung.");
+  c.remark(kLineageRemark);
 }
 
 }  // namespace gabbro::campaign

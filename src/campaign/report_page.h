@@ -50,7 +50,9 @@ struct Content {
   void remark(std::string_view text) { add("<p class=\"soft\">{}</p>\n", prose(text)); }
   /// Adds a figure, unless it is empty.
   void figure(const Figure& f) {
-    if (!f.svg.empty()) add("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", f.svg, prose(f.caption));
+    if (!f.svg.empty())
+      add("<figure>\n<div class=\"wide\">{}</div><figcaption>{}</figcaption>\n</figure>\n", f.svg,
+          prose(f.caption));
   }
 };
 

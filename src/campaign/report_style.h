@@ -1,5 +1,5 @@
-// The style sheets of the report and of its figures. Colours are variables, so that figures and text switch
-// together between light, dark and print.
+// The style sheets of the report and of its figures, and the report's script. Colours are variables, so that
+// figures and text switch together between light, dark and print.
 #pragma once
 
 namespace gabbro::campaign {
@@ -9,17 +9,21 @@ namespace gabbro::campaign {
 inline constexpr const char* kFigureStyle = R"css(
 :root {
   color-scheme: light dark;
-  --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #8b95a1; --border: #dfe3e6; --panel: #f3f4f2;
+  --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #646e79; --border: #dfe3e6; --panel: #f3f4f2;
   --accent: #c2410c; --good: #15803d; --bad: #b91c1c; --base: #1f2937; --mark: #fff1d6;
   --c0: #2563a8; --c1: #0f8a7a; --c2: #8a5cc2; --c3: #b0851f; --c4: #c05a8e; --c5: #5f7f2a; --c6: #50627a; --c7: #8c5a3c;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --page: #14171b; --ink: #e8e6e1; --secondary: #a9b1ba; --tertiary: #78828d; --border: #2d333a; --panel: #1c2026;
+    --page: #14171b; --ink: #e8e6e1; --secondary: #a9b1ba; --tertiary: #8b95a1; --border: #2d333a; --panel: #1c2026;
     --accent: #ff8a4c; --good: #4ade80; --bad: #f87171; --base: #e5e7eb; --mark: #41331a;
     --c0: #6fb1f5; --c1: #4fd1bd; --c2: #bd9af0; --c3: #e3b955; --c4: #ee93c0; --c5: #a8cc6b; --c6: #9db1ca; --c7: #d19f7d;
   }
 }
+/* Boxes that scroll sideways have a shadow at an edge beyond which there is more; the page's colour covers it at the end. */
+.wide, .drawing { overflow-x: auto; background:
+  linear-gradient(to right, var(--page) 12px, transparent) left / 36px 100% no-repeat local, linear-gradient(to left, var(--page) 12px, transparent) right / 36px 100% no-repeat local,
+  linear-gradient(to right, var(--tertiary), transparent) left / 7px 100% no-repeat scroll, linear-gradient(to left, var(--tertiary), transparent) right / 7px 100% no-repeat scroll; }
 svg { display: block; width: 100%; height: auto; font: 12px "Inter", system-ui, "Segoe UI", Arial, sans-serif; font-variant-numeric: tabular-nums; }
 svg text { fill: var(--secondary); paint-order: stroke; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; } svg .tick { fill: var(--tertiary); } svg .label { fill: var(--ink); }
 svg .strong { fill: var(--ink); font-weight: 600; font-size: 13px; } svg .axis-title { fill: var(--secondary); font-size: 12px; }
@@ -65,10 +69,10 @@ dl.facts dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric
 dl.facts dd small { font-size: 13px; font-weight: 400; color: var(--secondary); }
 figure { margin: 16px 0 0; break-inside: avoid; }
 figcaption { font-size: 13.5px; line-height: 1.5; margin-top: 6px; max-width: 56em; }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 12px 0; font-size: 14px; line-height: 1.4; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--secondary); font-weight: 500; font-size: 12.5px; border-bottom: 1.5px solid var(--tertiary); padding: 5px 12px 5px 0; vertical-align: bottom; }
-td { border-bottom: 1px solid var(--border); padding: 5px 12px 5px 0; vertical-align: top; overflow-wrap: anywhere; }
+td { border-bottom: 1px solid var(--border); padding: 5px 12px 5px 0; vertical-align: top; }
+th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; text-align: inherit; cursor: pointer; } th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
 td.n, th.n { text-align: right; white-space: nowrap; } tr.own td { font-weight: 600; }
 code, pre { font: 13px/1.55 "JetBrains Mono", ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 pre { background: var(--panel); border-radius: 8px; padding: 14px 0; overflow-x: auto; margin: 12px 0; }
@@ -80,8 +84,45 @@ ol.lineage li.own::before { background: var(--accent); } ol.lineage li:last-chil
 ol.lineage .n { font-variant-numeric: tabular-nums; } .worse { color: var(--bad); } .better { color: var(--good); }
 details { margin: 14px 0; } summary { cursor: pointer; color: var(--secondary); }
 footer { color: var(--tertiary); font-size: 13px; padding-top: 40px; padding-bottom: 60px; }
-@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure { overflow-x: auto; } svg { min-width: 640px; } }
-@media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--border); } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
+@media (max-width: 640px) { header, main, footer { padding-left: 16px; padding-right: 16px; } h1 { font-size: 29px; } dl.facts { grid-template-columns: repeat(2, 1fr); } .verdict { font-size: 18px; } figure svg { min-width: 640px; } td:not(.n) { min-width: 7em; } }
+@media print { body { font-size: 11pt; background: none; } header { padding-top: 0; } h2 { break-after: avoid; margin-top: 26px; } pre { white-space: pre-wrap; border: 1px solid var(--border); } .wide { overflow: visible; background: none; } tr { break-inside: avoid; } * { print-color-adjust: exact; } }
 )css";
+
+/// The report's script. It sorts tables, and has no characters that XML escapes.
+inline constexpr const char* kReportScript = R"js(
+// Tables sort by a click on a title; a second click reverses the order. Cells without a number come last.
+const units = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15 };
+const numberIn = (text) => {
+  const found = /^([+-]?[0-9.]+) ?([kMGTP]?)/.exec(text);
+  return found ? Number(found[1]) * (units[found[2]] || 1) : null;
+};
+const order = (a, b, numeric) => {
+  if (!numeric) return a.localeCompare(b, "en", { numeric: true });
+  const [x, y] = [numberIn(a), numberIn(b)];
+  return x === null || y === null ? (x === null) - (y === null) : x - y;
+};
+for (const table of document.querySelectorAll("table")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button"), numeric = head.classList.contains("n");
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const descending = head.getAttribute("aria-sort") === "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      const text = (row) => row.cells[column].textContent.trim();
+      const isMissing = (row) => (numeric ? numberIn(text(row)) === null : false);
+      const rows = [...table.tBodies[0].rows].sort((a, b) => order(text(a), text(b), numeric));
+      const found = rows.filter((row) => !isMissing(row));
+      table.tBodies[0].append(...(descending ? found.reverse() : found), ...rows.filter(isMissing));
+    });
+  });
+}
+)js";
+
+/// The hash by which the report's policy allows this script alone: after a change of the script, its SHA-256
+/// in base64, which a browser's console names.
+inline constexpr const char* kReportScriptHash = "sha256-ximKAb9vqvb5kHDzc5ydVhRojU6c4FWK0qlpMQCf0Uw=";
 
 }  // namespace gabbro::campaign

@@ -240,6 +240,9 @@ class Campaign::Session {
                       .seconds = seconds(),
                       .seconds_left = -1,  // no time budget
                       .ended_in_session = ended_in_session_,
+                      .trials_limit = budget_.trials,
+                      .workers = executor_.slots(),
+                      .busy = executor_.running(),
                       .agents = {},
                       .cluster = executor_.status(),
                       .warning = {}};

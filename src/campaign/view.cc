@@ -33,17 +33,18 @@ std::string phase_text(const Snapshot& s) {
 }
 
 void add_funnel(const Population& p, std::vector<std::string>& out) {
-  const auto row = [](auto rung, auto designs, auto running, auto done, auto stopped, auto failed,
-                      auto best) {
-    return fmt::format("{:<10}{:>8}{:>9}{:>7}{:>9}{:>9}  {}", rung, designs, running, done, stopped, failed,
-                       best);
+  const auto row = [](auto rung, auto designs, auto running, auto done, auto stopped, auto failed, auto best,
+                      const std::string& known) {
+    return fmt::format("{:<10}{:>8}{:>9}{:>7}{:>9}{:>9}  {:<8}{}", rung, designs, running, done, stopped,
+                       failed, best, known);
   };
-  out.push_back(row("rung", "designs", "running", "done", "stopped", "failed", "best"));
+  out.push_back(
+      row("rung", "designs", "running", "done", "stopped", "failed", "best", "baselines and controls"));
   const std::vector<Funnel> rows = funnel(p);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const Funnel& f = rows[r];
     out.push_back(row(p.settings().rungs[r].name, f.entered, f.running, f.done, f.stopped, f.failed,
-                      f.best > 0 ? fmt::format("{:.4f}", f.best) : ""));
+                      f.best > 0 ? fmt::format("{:.4f}", f.best) : "", known_text(f.known)));
   }
 }
 
@@ -92,7 +93,24 @@ std::string run_line(const Population& p, const Running& r) {
                      p.settings().rungs[static_cast<std::size_t>(t.begun.rung)].name, state);
 }
 
+std::string workers_text(const Snapshot& s) {
+  return fmt::format("{} ({} idle)", count_of(s.workers, "worker"), std::max(0, s.workers - s.busy));
+}
+
 }  // namespace
+
+std::string left_text(const Snapshot& s) {
+  std::string out = s.seconds_left >= 0 ? duration(s.seconds_left) + " left" : "";
+  if (s.trials_limit == 0) return out.empty() ? "no limit set" : out;
+  const auto begun = static_cast<std::int64_t>(s.population.trials().size());
+  const std::int64_t left =
+      std::max<std::int64_t>(0, s.trials_limit - begun) + static_cast<std::int64_t>(s.running.size());
+  out += fmt::format("{}{} of {} left", out.empty() ? "" : ", ", left, count_of(s.trials_limit, "run"));
+  if (s.ended_in_session > 0 && left > 0 && s.seconds_left < 0)
+    out += ", about " +
+           duration(s.seconds * static_cast<double>(left) / static_cast<double>(s.ended_in_session));
+  return out;
+}
 
 std::vector<std::string> view_lines(const Snapshot& s) {
   const Population& p = s.population;
@@ -104,7 +122,8 @@ std::vector<std::string> view_lines(const Snapshot& s) {
     title +=
         fmt::format(", {:.0f} runs per hour", 3600 * static_cast<double>(s.ended_in_session) / s.seconds);
   title += "; " + duration(s.seconds);
-  if (s.seconds_left >= 0) title += fmt::format(", {} left", duration(s.seconds_left));
+  title += ", " + left_text(s);
+  if (s.workers > 0) title += ", " + workers_text(s);
   out.push_back(title);
   if (!s.warning.empty()) out.push_back(s.warning);
   add_funnel(p, out);
@@ -127,10 +146,14 @@ std::string log_line(const Snapshot& s) {
   const Population& p = s.population;
   std::string out = fmt::format("{:>8}  {}:", duration(s.seconds), phase_text(s));
   const std::vector<Funnel> rows = funnel(p);
-  for (std::size_t r = 0; r < rows.size(); ++r)
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::string& rung = p.settings().rungs[r].name;
     if (rows[r].entered > 0)
       out += fmt::format(" {} of {} judged at {},", rows[r].done + rows[r].stopped + rows[r].failed,
-                         rows[r].entered, p.settings().rungs[r].name);
+                         rows[r].entered, rung);
+    if (rows[r].known.running > 0)
+      out += fmt::format(" baselines and controls at {}: {},", rung, known_text(rows[r].known));
+  }
   out.pop_back();
   if (const evolve::Leader leader = evolve::leader(p); leader.rung >= 0) {
     const double bits = p.standing(p.individual(leader.design), leader.rung).bits;
@@ -141,7 +164,7 @@ std::string log_line(const Snapshot& s) {
   }
   if (!s.agents.empty()) out += "; agents: " + one_line(s.agents, 180);
   if (!s.cluster.empty()) out += "; " + one_line(s.cluster, 180);
-  if (s.seconds_left >= 0) out += fmt::format("; {} left", duration(s.seconds_left));
+  out += "; " + left_text(s);
   return out;
 }
 

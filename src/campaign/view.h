@@ -13,6 +13,10 @@ namespace gabbro::campaign {
 /// known ones, runs in progress, and the latest failures.
 std::vector<std::string> view_lines(const Snapshot& snapshot);
 
+/// Says what is left of the session: "12 min left", "23 of 120 runs left, about 14 min" at the speed of the
+/// session so far, both, or "no limit set".
+std::string left_text(const Snapshot& snapshot);
+
 /// Returns one line for a log: phase, designs judged by rung, the best design and baseline, agents, time
 /// left.
 std::string log_line(const Snapshot& snapshot);

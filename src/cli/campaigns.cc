@@ -128,7 +128,10 @@ void add_campaign_commands(CLI::App& app, std::vector<std::string>& names, std::
   };
   const char* folder = "campaign folder";
   add_record_command("status", "Show the progress of a campaign, also while it runs", folder, run_status);
-  sub->add_flag("--json", record->json, "print one JSON object");
+  auto* const as_json = sub->add_flag("--json", record->json, "print one JSON object");
+  sub->add_option("--csv", record->csv, "print all designs, or all runs, as CSV: designs or runs")
+      ->check(CLI::IsMember({"designs", "runs"}))
+      ->excludes(as_json);
   add_record_command("top", "Show the best designs of a campaign and the baselines", folder, run_top);
   sub->add_option("-n,--count", record->count, "number of designs (default 10)")
       ->check(CLI::Range(1, 1'000'000));

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "campaign/campaign.h"
 #include "campaign/reading.h"
+#include "campaign/record_csv.h"
 #include "campaign/record_text.h"
 #include "campaign/report.h"
 #include "chat/call_log.h"
@@ -128,7 +129,9 @@ Result<std::string> show_design(const std::string& text) {
 int run_status(const RecordCommand& c) {
   return print_record("status", c, TargetKind::kCampaign,
                       [&](const store::Store& s, const Target& t) -> Result<std::string> {
-                        if (c.json) return campaign::status_json(s);
+                        if (c.csv == "designs") return campaign::designs_csv(s);
+                        if (c.csv == "runs") return campaign::runs_csv(s);
+                        if (c.json) return campaign::status_json(s, jobs::slurm_status(t.dir));
                         GABBRO_TRY(text, campaign::status_text(s));
                         return text + jobs::slurm_status(t.dir);
                       });

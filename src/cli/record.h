@@ -14,6 +14,7 @@ struct RecordCommand {
   std::string out;          // export: folder to create; report: file to write; empty: their defaults
   std::int64_t count = 10;  // top: number of designs
   bool json = false;
+  std::string csv;    // status: "designs" or "runs" as CSV; empty: the status
   bool talk = false;  // show: the conversation that led to the design
 };
 

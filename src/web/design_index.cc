@@ -86,6 +86,11 @@ void DesignIndex::fill(const campaign::CampaignReading& reading, DesignEntry& e)
   e.species = campaign::one_line(c.species, 80);
   e.source = campaign::one_line(evolve::source_of(c), 40);
   e.maker = campaign::one_line(evolve::maker_of(c), 80);
+  e.name = campaign::one_line(c.name, 80);
+  if (c.task > 0 && c.task <= static_cast<std::int64_t>(p.tasks().size()))
+    if (const std::string& title = p.tasks()[static_cast<std::size_t>(c.task - 1)].report.title;
+        !title.empty())
+      e.name = campaign::one_line(title, 120);
   e.origin = c.origin;
   e.train = c.train_flops, e.decode = c.decode_flops, e.state = c.state_bytes;
   e.entered = -1;
@@ -99,8 +104,8 @@ void DesignIndex::fill(const campaign::CampaignReading& reading, DesignEntry& e)
       if (rung == 0) e.first = s.bits;
     }
   e.status = status_of(p, i, e.entered);
-  e.folded = folded(e.label + "\n" + campaign::one_line(c.name, 80) + "\n" + e.species + "\n" + e.source +
-                    "\n" + e.maker);
+  e.folded = folded(e.label + "\n" + e.name + "\n" + campaign::one_line(c.name, 80) + "\n" + e.species +
+                    "\n" + e.source + "\n" + e.maker);
 }
 
 void DesignIndex::update(const campaign::CampaignReading& reading, const std::set<std::int64_t>& touched) {
@@ -153,6 +158,7 @@ std::function<double(const DesignEntry&)> value_of(const std::string& sort) {
   if (sort == "train") return [](const DesignEntry& e) { return e.train; };
   if (sort == "decode") return [](const DesignEntry& e) { return e.decode; };
   if (sort == "state") return [](const DesignEntry& e) { return e.state; };
+  if (sort == "status") return [](const DesignEntry& e) { return static_cast<double>(e.status); };
   if (sort == "generation") return [](const DesignEntry& e) { return static_cast<double>(e.generation); };
   if (sort == "rung")
     return [](const DesignEntry& e) { return e.rung < 0 ? kNone : static_cast<double>(e.rung); };
@@ -188,7 +194,8 @@ DesignPage DesignIndex::find(const DesignQuery& q) const {
         return false;
     return true;
   };
-  const bool by_label = q.sort == "label";
+  const bool by_text = q.sort == "label" || q.sort == "name";
+  const auto text = q.sort == "name" ? &DesignEntry::name : &DesignEntry::label;
   const auto value = value_of(q.sort);
   struct Key {
     double value;
@@ -196,13 +203,13 @@ DesignPage DesignIndex::find(const DesignQuery& q) const {
   };
   std::vector<Key> found;
   for (std::size_t k = 0; k < entries_.size(); ++k)
-    if (matches(entries_[k])) found.push_back({by_label ? 0 : value(entries_[k]), k});
+    if (matches(entries_[k])) found.push_back({by_text ? 0 : value(entries_[k]), k});
   // Scores at different rungs are not comparable, so a higher rung comes first.
   const bool by_rung = q.sort == "bits";
   const auto comes_before = [&](const Key& a, const Key& b) {
     const DesignEntry &x = entries_[a.row], &y = entries_[b.row];
-    if (by_label) {
-      const int order = x.label.compare(y.label);
+    if (by_text) {
+      const int order = (x.*text).compare(y.*text);
       if (order != 0) return q.descending ? order > 0 : order < 0;
       return x.id < y.id;
     }

@@ -19,6 +19,7 @@ enum class DesignStatus : std::uint8_t { kWaiting, kRunning, kDone, kStopped, kF
 struct DesignEntry {
   std::int64_t id = 0, parent = 0;
   std::string label, species, source, maker;  // label_of, source_of and maker_of
+  std::string name;                           // title of the agents' proposal, or the name in its program
   record::Origin origin = record::Origin::kSearch;
   DesignStatus status = DesignStatus::kWaiting;
   int entered = -1;  // highest rung with a run; -1: none
@@ -27,7 +28,7 @@ struct DesignEntry {
   double first = 0;  // at the first rung; 0: no score
   double train = 0, decode = 0, state = 0;
   int generation = 0;                // number of ancestors along first parents
-  std::string folded;                // label, name, species, source and maker in lower case
+  std::string folded;                // label, names, species, source and maker in lower case
   std::vector<std::uint32_t> units;  // numbers of the names of units in its program, sorted
 };
 
@@ -37,7 +38,7 @@ struct DesignQuery {
   std::string unit;                             // name of a unit
   std::string origin, source, status, species;  // "": any
   int rung = -1;                                // designs that entered it; -1: any
-  std::string sort = "bits";  // bits, id, first, train, decode, state, generation, rung, label
+  std::string sort = "bits";  // bits, id, first, train, decode, state, generation, rung, status, label, name
   bool descending = false;
   std::size_t offset = 0, limit = 100;
 };

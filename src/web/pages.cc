@@ -10,7 +10,9 @@
 #include "campaign/figures.h"
 #include "campaign/format.h"
 #include "campaign/record_text.h"
+#include "campaign/remarks.h"
 #include "evolve/comparison.h"
+#include "jobs/slurm.h"
 #include "web/shown.h"
 
 namespace gabbro::web {
@@ -46,11 +48,14 @@ json word_of_verdict(const CampaignReading& r, const campaign::CampaignVerdict& 
 
 json standing_row(const CampaignView& view, const campaign::Ranked& k, int rung) {
   const Individual& i = view.reading.population.individual(k.design);
+  const campaign::Measured m = campaign::measured(view.store, view.reading.population, k.design, rung);
   return {{"id", k.design},
           {"label", shown(campaign::label_of(i))},
           {"species", shown_line(i.created.species, 60)},
           {"bits", number(k.bits)},
           {"seeds", k.seeds},
+          {"params", m.params},
+          {"speed", m.tokens_per_second > 0 ? number(m.tokens_per_second) : json()},
           {"context", campaign::context_text(view.store, view.reading.population, k.design, rung)},
           {"train", number(i.created.train_flops)},
           {"decode", number(i.created.decode_flops)},
@@ -99,6 +104,7 @@ json ladder(const CampaignView& view) {
          {"done", all[k].done},
          {"stopped", all[k].stopped},
          {"failed", all[k].failed},
+         {"known", campaign::known_text(all[k].known)},
          {"best", all[k].best_design > 0 ? number(all[k].best) : json()},
          {"best_design", all[k].best_design},
          {"baseline", baseline},
@@ -224,8 +230,15 @@ Result<std::string> overview_json(const CampaignView& view) {
   out["aa_test"] = r.plan.aa_test;
   out["sensitivity"] = shown(view.verdict.sensitivity);
   out["has_comparison"] = view.verdict.has_comparison;
-  out["comparison_reason"] =
-      view.verdict.has_comparison ? json(shown_line(view.verdict.outcome.begun->reason, 300)) : json();
+  out["comparison_reason"] = view.verdict.has_comparison
+                                 ? json(shown(campaign::started_text(view.verdict.outcome.begun->reason)))
+                                 : json();
+  out["remarks"] = {{"ladder", campaign::kNoEntry},
+                    {"no_standings", campaign::kNoScore},
+                    {"standings", campaign::kStandingsRemark},
+                    {"duels", campaign::kNoDuel},
+                    {"refusals", campaign::kNoRefusal},
+                    {"failures", campaign::kNoFailure}};
   out["earlier"] = json::array();
   for (const campaign::EarlierComparison& e : view.verdict.earlier) out["earlier"].push_back(shown(e.text));
   out["session"] = shown(campaign::session_text(r));
@@ -251,13 +264,19 @@ Result<std::string> live_json(const CampaignView& view, bool is_running,
                               const std::optional<campaign::LiveState>& live) {
   const CampaignReading& r = view.reading;
   const Population& p = r.population;
-  json out{{"state", word_of_state(r, is_running)}, {"live", live.has_value()}, {"runs", json::array()}};
+  json out{{"state", word_of_state(r, is_running)},
+           {"live", live.has_value()},
+           {"runs", json::array()},
+           {"cluster", shown(jobs::slurm_status(view.dir))}};
   if (live) {
     out["searches"] = live->searches;
     out["seconds"] = number(live->seconds);
     out["seconds_left"] = live->seconds_left >= 0 ? number(live->seconds_left) : json();
     out["agents"] = shown(live->agents);
     out["warning"] = shown(live->warning);
+    out["left"] = shown(live->left);
+    out["workers"] = live->workers > 0 ? json(live->workers) : json();
+    out["idle"] = std::max(0, live->workers - live->busy);
     out["profiling"] = json::array();
     for (const campaign::Profiling& q : live->profiling)
       if (q.design >= 1 && q.design <= static_cast<std::int64_t>(p.individuals().size()))

@@ -7,6 +7,7 @@
 
 #include "campaign/agents_text.h"
 #include "campaign/design_view.h"
+#include "campaign/remarks.h"
 #include "chat/call_log.h"
 #include "chat/transcript.h"
 #include "evolve/depth.h"
@@ -35,6 +36,7 @@ std::string text_of(const json& value) {
 json entry_json(const CampaignReading& r, const DesignEntry& e) {
   return {{"id", e.id},
           {"label", shown(e.label)},
+          {"title", shown(e.name)},
           {"parent", e.parent},
           {"origin", record::word_of(e.origin)},
           {"source", shown(e.source)},
@@ -156,7 +158,9 @@ json lineage_json(const CampaignView& view, std::int64_t design) {
                     {"species", shown_line(i.created.species, 60)},
                     {"maker", shown_line(evolve::maker_of(i.created), 60)}});
   }
-  return {{"rows", rows}, {"more", line.size() - std::min(kShown, line.size())}};
+  return {{"rows", rows},
+          {"more", line.size() - std::min(kShown, line.size())},
+          {"remark", campaign::kLineageRemark}};
 }
 
 json children_json(const CampaignView& view, std::int64_t design) {
@@ -174,9 +178,13 @@ json children_json(const CampaignView& view, std::int64_t design) {
 
 json parts_json(const CampaignView& view, std::int64_t design) {
   json out = json::array();
-  if (view.verdict.leader.design != design) return out;
-  for (const campaign::AblatedPart& part :
-       campaign::ablated_parts(view.reading.population, view.verdict.leader))
+  const Population& p = view.reading.population;
+  // The latest comparison counts: an earlier one was at a lower rung.
+  const record::ComparisonBegun* last = nullptr;
+  for (const record::ComparisonBegun& c : p.comparisons())
+    if (c.design == design) last = &c;
+  if (!last) return out;
+  for (const campaign::AblatedPart& part : campaign::ablated_parts(p, {.rung = last->rung, .design = design}))
     out.push_back({{"id", part.design},
                    {"what", shown_line(part.what, 160)},
                    {"loss", part.loss.count > 0 ? campaign::interval_text(part.loss) : "-"},
@@ -235,6 +243,7 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   out["program"] = coloured(program.lines, c.program);
   out["changes"] = changes_json(program.changes);
   out["changes_count"] = program.changes.size();
+  out["changes_remark"] = shown(campaign::changes_text(program.parent));
   out["runs"] = runs_json(view, design);
   out["rungs"] = rungs_of(r, i);
   out["lineage"] = lineage_json(view, design);
@@ -251,8 +260,7 @@ Result<std::string> design_json(const CampaignView& view, std::int64_t design) {
   out["promotions"] = json::array();
   for (const record::Promoted& promoted : view.store.promotions_of(design))
     if (promoted.rung >= 0 && promoted.rung < static_cast<int>(r.plan.settings.rungs.size()))
-      out["promotions"].push_back(
-          {{"rung", shown(r.rung(promoted.rung).name)}, {"reason", shown_line(promoted.reason, 200)}});
+      out["promotions"].push_back(shown(campaign::entered_text(r.rung(promoted.rung).name, promoted.reason)));
   const std::string name = fmt::format("{}#{}", view.dir, design);
   out["commands"] = {
       {{"what", "program, result and weights"}, {"text", fmt::format("gabbro export '{}'", name)}},

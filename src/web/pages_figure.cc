@@ -142,7 +142,7 @@ std::string common_curves_json(const std::vector<std::vector<RungCurve>>& all, b
     axes.title = "Best scores over time";
     axes.x_title = fmt::format("{} since the campaign began", unit == kHour ? "hours" : "minutes");
     axes.y_title = "bits per byte";
-    axes.log_x = false, axes.steps = true;
+    axes.log_x = false, axes.steps = true, axes.from_zero = true;
   }
   campaign::Figure out = campaign::curves_figure(std::move(drawn), axes);
   if (out.svg.empty()) return figure_text(out);

@@ -5,9 +5,12 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "campaign/agents.h"
 #include "campaign/agents_text.h"
+#include "campaign/literature.h"
+#include "campaign/remarks.h"
 #include "chat/call_log.h"
 #include "evolve/adaptive.h"
 #include "evolve/outcome.h"
@@ -129,7 +132,10 @@ Result<std::string> strategies_json(const CampaignView& view) {
     for (const auto& [op, c] : credits.operators) add(std::string(record::word_of(op)), c);
     for (const auto& [mode, c] : credits.modes) add(fmt::format("{} by agents", mode), c);
   }
-  return text_of({{"rungs", rungs}, {"strategies", rows}, {"operators", operators}});
+  return text_of({{"rungs", rungs},
+                  {"strategies", rows},
+                  {"operators", operators},
+                  {"remark", campaign::kOperatorsRemark}});
 }
 
 std::string steering_list(const CampaignReading& r) {
@@ -238,56 +244,63 @@ Result<std::string> agents_json(const CampaignView& view, std::size_t offset, st
   return text_of(out);
 }
 
+namespace {
+
+// A paper that agents were given. Papers without an id are distinguished by their titles.
+struct UsedPaper {
+  std::string id, title, authors, excerpt;
+  std::int64_t uses = 0;
+  std::set<std::int64_t> designs;  // of the tasks that were given it
+};
+
+void add_paper(std::map<std::string, UsedPaper>& papers, const agents::Excerpt& e, std::int64_t design) {
+  UsedPaper& paper = papers[e.id.empty() ? "title " + e.title : "id " + e.id];
+  if (paper.uses++ == 0) {
+    // A text begins with a line of its title and one of its authors.
+    std::string_view rest = e.text;
+    if (rest.starts_with(e.title)) rest.remove_prefix(std::min(e.title.size() + 1, rest.size()));
+    const std::size_t line = std::min(rest.find('\n'), rest.size());
+    paper.id = e.id, paper.title = e.title;
+    paper.authors = rest.substr(0, line);
+    paper.excerpt = rest.substr(std::min(line + 1, rest.size()));
+  }
+  if (design > 0) paper.designs.insert(design);
+}
+
+}  // namespace
+
 Result<std::string> literature_json(const CampaignView& view) {
   constexpr std::size_t kMostTasks = 100, kText = 4000;
   const Population& p = view.reading.population;
   json papers = json::array(), queries = json::array();
-  const auto log = chat::CallLog::read(view.dir + "/calls.db");
-  if (!log) return text_of({{"queries", queries}, {"papers", papers}, {"tasks", p.tasks().size()}});
-  struct Paper {
-    std::string excerpt;
-    std::int64_t uses = 0;
-    std::set<std::int64_t> designs;
-  };
-  std::map<std::string, Paper> found;  // by the first lines of an excerpt: title and authors
+  std::map<std::string, UsedPaper> found;
+  std::int64_t nearest = 0;  // automatic searches, for the papers nearest to a proposal
   std::size_t tasks = 0;
-  for (auto t = p.tasks().rbegin(); t != p.tasks().rend() && tasks < kMostTasks; ++t, ++tasks) {
-    for (const chat::Exchange& e : (*log)->exchanges(t->begun.id)) {
-      if (e.call.role != "library") continue;
-      const json excerpts = json::parse(e.reply, nullptr, /*allow_exceptions=*/false);
-      std::size_t count = 0;
-      if (excerpts.is_array())
-        for (const json& excerpt : excerpts) {
-          if (!excerpt.is_string()) continue;
-          const auto text = excerpt.get<std::string>();
-          const std::size_t title = std::min(text.find('\n'), text.size());
-          const std::size_t head = std::min(text.find('\n', std::min(title + 1, text.size())), text.size());
-          Paper& paper = found[text.substr(0, head)];
-          ++count, ++paper.uses;
-          if (paper.excerpt.empty() && head < text.size()) paper.excerpt = text.substr(head + 1, kText);
-          if (t->design > 0) paper.designs.insert(t->design);
-        }
-      queries.push_back(
-          {{"task", t->begun.id},
-           {"design", t->design},
-           {"query", e.request.messages.empty() ? "" : shown_line(e.request.messages.back().text, 300)},
-           {"found", count}});
+  const auto log = chat::CallLog::read(view.dir + "/calls.db");
+  for (auto t = p.tasks().rbegin(); log && t != p.tasks().rend() && tasks < kMostTasks; ++t, ++tasks)
+    for (const campaign::LiteratureSearch& search :
+         campaign::literature_searches((*log)->exchanges(t->begun.id))) {
+      for (const agents::Excerpt& e : search.found) add_paper(found, e, t->design);
+      if (search.query.empty())
+        ++nearest;
+      else
+        queries.push_back({{"task", t->begun.id},
+                           {"design", t->design},
+                           {"query", shown_line(search.query, 300)},
+                           {"found", search.found.size()}});
     }
-  }
-  for (const auto& [head, paper] : found) {
-    const std::size_t line = std::min(head.find('\n'), head.size());
-    json designs = json::array();
-    for (const std::int64_t id : paper.designs) designs.push_back(id);
-    papers.push_back({{"title", shown_line(head.substr(0, line), 300)},
-                      {"authors", shown_line(head.substr(std::min(line + 1, head.size())), 300)},
-                      {"excerpt", shown(paper.excerpt)},
+  for (const auto& [key, paper] : found)
+    papers.push_back({{"id", shown_line(paper.id, 80)},
+                      {"title", shown_line(paper.title, 300)},
+                      {"authors", shown_line(paper.authors, 300)},
+                      {"excerpt", shown(paper.excerpt.substr(0, kText))},
                       {"uses", paper.uses},
-                      {"designs", designs}});
-  }
+                      {"designs", paper.designs}});
   std::stable_sort(papers.begin(), papers.end(), [](const json& a, const json& b) {
     return a["uses"].get<std::int64_t>() > b["uses"].get<std::int64_t>();
   });
-  return text_of({{"queries", queries}, {"papers", papers}, {"tasks", p.tasks().size()}});
+  return text_of(
+      {{"queries", queries}, {"nearest", nearest}, {"papers", papers}, {"tasks", p.tasks().size()}});
 }
 
 }  // namespace gabbro::web

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "campaign/record_builder.h"
+#include "campaign/record_csv.h"
 #include "campaign/report.h"
+#include "campaign/view.h"
 
 namespace gabbro::campaign {
 namespace {
@@ -39,6 +41,75 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const TemporaryFolder other;
   expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
+}
+
+TEST_F(RecordText, DesignsAndRunsAsCsv) {
+  const std::string designs = *designs_csv(store), runs = *runs_csv(store);
+  EXPECT_EQ(std::count(designs.begin(), designs.end(), '\n'), 10) << "titles and 9 designs";
+  EXPECT_EQ(std::count(runs.begin(), runs.end(), '\n'), 41) << "titles and 40 runs";
+  EXPECT_TRUE(designs.starts_with("id,name,origin,strategy,made_by,parent,")) << designs;
+  expect_says(designs,
+              {",hash,bits_150k,seeds_150k,bits_300k,seeds_300k,bits_600k,seeds_600k\n",
+               "\n5,Made,search,adaptive,set_hyper,4,,,attention,1005000,450000,4096,0,h5,2.4,1,2.2,1,"});
+  expect_says(runs, {"\n1,1,llama,150k,7,baseline,0.003,done,2.5,2.49,2.51,", ",loss 5.1 above 4.0\n",
+                     ",failed,,,,,,,,3,"});
+}
+
+TEST_F(RecordText, CsvHoldsForeignTextsInTheirCells) {
+  RecordBuilder m;
+  m.session(true);
+  const std::int64_t id = m.design("random", {}, 0, "design Made:\n    stack = [Block(mixer=Attention)]\n",
+                                   "=HYPERLINK(\"x\",1)\nnext");
+  m.crash(id, 0, 7, "a, \"b\"\nc");
+  const TemporaryFolder other;
+  const store::Store written = m.store(other);
+  expect_says(*designs_csv(written), {"\n1,\"'=HYPERLINK(\"\"x\"\",1) next\",search,random,"});
+  expect_says(*runs_csv(written), {",\"a, \"\"b\"\" c\"\n"});
+}
+
+TEST_F(RecordText, SaysWhatIsLeftOfASession) {
+  const evolve::Population population = made.population();  // of 40 runs
+  Snapshot s{.population = population, .phase = evolve::Phase::kSearch};
+  s.seconds = 1000, s.seconds_left = -1, s.ended_in_session = 10;
+  EXPECT_EQ(left_text(s), "no limit set");
+  s.trials_limit = 45, s.running.resize(1);
+  EXPECT_EQ(left_text(s), "6 of 45 runs left, about 10 min");
+  s.seconds_left = 720;
+  EXPECT_EQ(left_text(s), "12 min left, 6 of 45 runs left");
+  s.trials_limit = 0;
+  EXPECT_EQ(left_text(s), "12 min left");
+  s.running.clear(), s.workers = 4, s.busy = 3;
+  EXPECT_NE(view_lines(s)[0].find("12 min left, 4 workers (1 idle)"), std::string::npos) << view_lines(s)[0];
+}
+
+TEST_F(RecordText, StatusAsJsonHasTheJobsOfACluster) {
+  EXPECT_TRUE(nlohmann::json::parse(*status_json(store))["cluster"].is_null());
+  EXPECT_EQ(nlohmann::json::parse(*status_json(store, "1 job running"))["cluster"], "1 job running");
+}
+
+// A campaign begins with its baselines, which are no candidates.
+TEST_F(RecordText, BaselinesInProgressAreCounted) {
+  RecordBuilder m;
+  m.session(true);
+  const std::int64_t llama = m.baseline("llama"), gpt2 = m.baseline("gpt2");
+  m.run(gpt2, 0, 7, 2.6, record::Purpose::kBaseline);
+  m.begin(llama, 0, 7, record::Purpose::kBaseline);
+  m.crash(m.baseline("retnet"), 0, 7, "signal 11");
+  const TemporaryFolder other;
+  const store::Store written = m.store(other);
+  expect_says(status_text(written), {"1 running, 1 done, 1 failed"});
+  const auto j = nlohmann::json::parse(*status_json(written));
+  EXPECT_EQ(j["rungs"][0]["known"], nlohmann::json({{"running", 1}, {"done", 1}, {"failed", 1}}));
+  EXPECT_EQ(j["rungs"][0]["designs"], 0);
+  EXPECT_EQ(j["rungs"][1]["known"]["running"], 0);
+  const evolve::Population population = m.population();
+  const Snapshot snapshot{.population = population, .phase = evolve::Phase::kSearch};
+  std::string view;
+  for (const std::string& line : view_lines(snapshot)) view += line + "\n";
+  EXPECT_NE(view.find("1 running, 1 done, 1 failed"), std::string::npos) << view;
+  EXPECT_NE(log_line(snapshot).find("search: baselines and controls at 150k: 1 running, 1 done, 1 failed"),
+            std::string::npos)
+      << log_line(snapshot);
 }
 
 TEST_F(RecordText, StatusAsJson) {

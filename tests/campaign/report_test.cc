@@ -14,6 +14,7 @@
 #include "campaign/reading.h"
 #include "campaign/record_builder.h"
 #include "campaign/record_text.h"
+#include "campaign/report_style.h"
 
 namespace gabbro::campaign {
 
@@ -34,9 +35,17 @@ std::string report_of(const RecordBuilder& made, const std::string& dir = "RUN")
   EXPECT_TRUE(html.has_value()) << (html ? "" : html.error().message);
   if (!html) return "";
   EXPECT_TRUE(well_formed(*html));
-  // The page fetches nothing and runs no scripts.
+  // The page fetches nothing, and its policy allows no script but its own.
+  std::string rest = *html;
+  const std::string own = std::string("<script>") + kReportScript + "</script>";
+  const std::size_t script = rest.find(own);
+  EXPECT_NE(script, std::string::npos);
+  if (script != std::string::npos) rest.erase(script, own.size());
+  EXPECT_NE(rest.find(fmt::format("default-src 'none'; style-src 'unsafe-inline'; script-src '{}'",
+                                  kReportScriptHash)),
+            std::string::npos);
   for (const char* foreign : {"<script", " src=", " href=", "url(", "@import", "javascript:"})
-    EXPECT_EQ(html->find(foreign), std::string::npos) << foreign;
+    EXPECT_EQ(rest.find(foreign), std::string::npos) << foreign;
   EXPECT_LT(html->size(), 200'000U) << "a page of a small campaign fits into a message";
   return *html;
 }

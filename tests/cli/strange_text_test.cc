@@ -138,7 +138,8 @@ TEST_F(StrangeText, FoldersMayHaveNamesWithHashes) {
       { const store::Store store = m.store(folder); }
       fs::copy_file(folder.file("campaign.db"), run + "/campaign.db");
     }
-    for (const char* command : {"status", "top", "tree", "report"})
+    for (const char* command :
+         {"status", "status --csv designs", "status --csv runs", "top", "tree", "report"})
       gabbro(fmt::format("{} '{}'", command, run));
     for (const char* command : {"show", "check", "hash", "fmt"})
       gabbro(fmt::format("{} '{}#1'", command, run));

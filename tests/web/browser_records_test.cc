@@ -15,6 +15,7 @@ TEST(BrowserRecords, WriteSlow) {
   write_record(campaign::whole_campaign(), root + "/whole");
   write_record(campaign::whole_campaign(0.0), root + "/undecided");
   write_record(hostile_campaign(), root + "/hostile");
+  write_hostile_calls(root + "/hostile");
   const char* designs = std::getenv("GABBRO_WEB_DESIGNS");
   write_large_record(root + "/large", designs ? std::atoll(designs) : 100'000);
 }

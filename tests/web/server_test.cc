@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "campaign/agents.h"
 #include "campaign/live.h"
+#include "campaign/remarks.h"
 #include "web/assets.h"
 #include "web/records.h"
 
@@ -115,6 +116,31 @@ TEST(Server, ListsCampaignsAndShowsTheirPages) {
   EXPECT_TRUE(d.get("/api/c/a-whole/literature")["papers"].empty());
 }
 
+// Texts of both the report and the pages are written once, in C++.
+TEST(Server, SendsTheTextsOfTheReport) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  const Dashboard d(folder.file(""));
+  const json overview = d.get("/api/c/c/overview");
+  const json design = d.get("/api/c/c/design?id=5");
+  const std::string html = d.client().Get("/api/c/c/report.html")->body;
+  const std::vector<std::string> in_report = {
+      overview["remarks"]["standings"], overview["comparison_reason"],
+      design["lineage"]["remark"],      design["promotions"][0],
+      design["changes_remark"],         d.get("/api/c/c/strategies")["remark"]};
+  for (const std::string& text : in_report) EXPECT_NE(html.find(text), std::string::npos) << text;
+  std::vector<std::string> all = {
+      campaign::kNoEntry,   campaign::kNoScore,         campaign::kNoDuel,        campaign::kNoRefusal,
+      campaign::kNoFailure, campaign::kStandingsRemark, campaign::kLineageRemark, campaign::kOperatorsRemark,
+      "When it started",    "Marked lines are"};
+  for (const Asset& asset : assets())
+    for (const std::string& text : all)
+      EXPECT_EQ(asset.text.find(text), std::string_view::npos) << asset.name << ": " << text;
+  EXPECT_EQ(overview["standings"]["rows"][0]["params"], 150'000);
+  EXPECT_NE(html.find(">parameters</th>"), std::string::npos);
+  EXPECT_NE(html.find(">tokens/s</th>"), std::string::npos);
+}
+
 // Whoever knows the secret of a campaign can compute the seeds, and so the texts, that judge.
 TEST(Server, NoPageShowsTheSecret) {
   const TemporaryFolder folder;
@@ -200,12 +226,15 @@ TEST(Server, RefusesForeignHostsAndOrigins) {
 TEST(Server, ShowsHostileTextsAsText) {
   const TemporaryFolder folder;
   write_record(hostile_campaign(), folder.file("hostile"));
+  write_hostile_calls(folder.file("hostile"));
   const Dashboard d(folder.file(""));
   const json overview = d.get("/api/c/hostile/overview");
   EXPECT_NE(overview["ladder"][0]["name"].get<std::string>().find("<script>"), std::string::npos);
-  for (const char* path : {"/api/campaigns", "/api/c/hostile/overview", "/api/c/hostile/designs",
-                           "/api/c/hostile/design?id=2", "/api/c/hostile/units?id=2", "/api/c/hostile/agents",
-                           "/api/c/hostile/tree", "/api/c/hostile/strategies"}) {
+  for (const char* path :
+       {"/api/campaigns", "/api/c/hostile/overview", "/api/c/hostile/designs", "/api/c/hostile/design?id=2",
+        "/api/c/hostile/units?id=2", "/api/c/hostile/agents", "/api/c/hostile/tree",
+        "/api/c/hostile/strategies", "/api/c/hostile/literature", "/api/c/hostile/conversation?id=2",
+        "/api/diff?a=hostile:1&b=hostile:2", "/api/curves?design=hostile:1&design=hostile:2"}) {
     const auto answer = d.client().Get(path);
     EXPECT_EQ(answer->status, 200) << path << answer->body;
     EXPECT_EQ(answer->get_header_value("Content-Type"), "application/json") << path;
@@ -218,6 +247,109 @@ TEST(Server, ShowsHostileTextsAsText) {
     EXPECT_EQ(svg.find("<script"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<img"), std::string::npos) << name;
   }
+}
+
+TEST(Server, TheTableNamesDesignsByWhatIsSearched) {
+  const TemporaryFolder folder;
+  write_record(hostile_campaign(), folder.file("c"));
+  write_record(campaign::whole_campaign(), folder.file("whole"));
+  const Dashboard d(folder.file(""));
+  const json found = d.get("/api/c/c/designs?q=onerror&sort=name");
+  ASSERT_EQ(found["matches"], 1);
+  EXPECT_NE(found["rows"][0]["title"].get<std::string>().find("onerror"), std::string::npos);
+  std::string last;
+  const json by_name = d.get("/api/c/whole/designs?sort=name");
+  EXPECT_EQ(by_name["rows"].size(), 9U);
+  for (const json& row : by_name["rows"]) {
+    EXPECT_LE(last, row["title"].get<std::string>());
+    last = row["title"];
+  }
+  EXPECT_EQ(d.get("/api/c/whole/designs?origin=baseline&q=llama")["rows"][0]["title"], "llama");
+  std::vector<std::string> statuses;
+  const json by_status = d.get("/api/c/whole/designs?sort=status&order=down");
+  for (const json& row : by_status["rows"]) statuses.push_back(row["status"]);
+  ASSERT_EQ(statuses.size(), 9U);
+  EXPECT_EQ(statuses[0], "failed");
+  EXPECT_EQ(statuses[1], "stopped");
+  EXPECT_EQ(statuses[2], "done");
+}
+
+TEST(Server, AnEarlierLeaderKeepsItsAblations) {
+  const TemporaryFolder folder;
+  write_record(campaign_with_two_leaders(), folder.file("c"));
+  const Dashboard d(folder.file(""));
+  EXPECT_EQ(d.get("/api/c/c/overview")["leader"], 10);
+  ASSERT_EQ(d.get("/api/c/c/design?id=5")["parts"].size(), 1U);
+  EXPECT_EQ(d.get("/api/c/c/design?id=5")["parts"][0]["word"], "helps");
+  EXPECT_TRUE(d.get("/api/c/c/design?id=10")["parts"].empty());
+}
+
+TEST(Server, BestScoresOverTimeIncludeThoseOfBaselines) {
+  const TemporaryFolder folder;
+  campaign::RecordBuilder m;
+  m.session(true);
+  m.run(m.baseline("llama"), 0, 7, 2.5, record::Purpose::kBaseline);
+  write_record(m, folder.file("begun"));
+  write_record(campaign::whole_campaign(), folder.file("whole"));
+  const Dashboard d(folder.file(""));
+  const auto svg = [&](const char* campaign) -> std::string {
+    return d.get(std::string("/api/c/") + campaign + "/figure?name=progress&rung=0")["svg"];
+  };
+  const std::string whole = svg("whole"), begun = svg("begun");
+  for (const char* name : {"llama 2.5000", "gpt2 2.7000", "retnet 2.5500", "#5 2.4000"})
+    EXPECT_NE(whole.find(std::string("data-name=\"") + name), std::string::npos) << name << whole;
+  // A baseline is shown before the search begins, and one point makes no empty axis.
+  EXPECT_NE(begun.find("data-name=\"llama 2.5000"), std::string::npos) << begun;
+  for (const std::string& each : {whole, begun}) {
+    const std::size_t at = each.find("data-x=\"");
+    ASSERT_NE(at, std::string::npos);
+    double low = -1, high = -1;
+    ASSERT_EQ(std::sscanf(each.c_str() + at, "data-x=\"%lf %lf", &low, &high), 2);
+    EXPECT_EQ(low, 0);
+    EXPECT_GE(high, 1);
+  }
+}
+
+TEST(Server, ShowsWhatAgentsReadSaidAndCost) {
+  const TemporaryFolder folder;
+  write_record(hostile_campaign(), folder.file("c"));
+  write_hostile_calls(folder.file("c"));
+  const Dashboard d(folder.file(""));
+  const json literature = d.get("/api/c/c/literature");
+  ASSERT_EQ(literature["papers"].size(), 2U);
+  const json& paper = literature["papers"][0];
+  EXPECT_EQ(paper["id"], "gla");
+  EXPECT_EQ(paper["title"], "Gated linear attention");
+  EXPECT_EQ(paper["authors"], "Yang et al. (2023)");
+  EXPECT_EQ(paper["excerpt"], "Its state decays by gates.");
+  EXPECT_EQ(paper["uses"], 2);
+  EXPECT_EQ(paper["designs"], json::array({2}));
+  // The search for papers near a proposal is no query.
+  ASSERT_EQ(literature["queries"].size(), 1U);
+  EXPECT_TRUE(literature["queries"][0]["query"].get<std::string>().starts_with("gated memory"));
+  EXPECT_EQ(literature["queries"][0]["found"], 2);
+  EXPECT_EQ(literature["nearest"], 1);
+
+  const std::string talk = d.get("/api/c/c/conversation?id=2")["text"];
+  EXPECT_NE(talk.find("---- to proposer (user)"), std::string::npos) << talk;
+  EXPECT_NE(talk.find("large-model as proposer: 4000 + 500 tokens"), std::string::npos) << talk;
+
+  const json agents = d.get("/api/c/c/agents");
+  const auto row = [](const json& rows, const std::string& name) {
+    for (const json& r : rows)
+      if (r["name"] == name) return r;
+    return json();
+  };
+  EXPECT_EQ(row(agents["by_role"], "proposer"), json({{"name", "proposer"},
+                                                      {"calls", 1},
+                                                      {"failed", 0},
+                                                      {"input", 4000},
+                                                      {"cached", 3000},
+                                                      {"output", 500},
+                                                      {"cost", 0.07}}));
+  EXPECT_EQ(row(agents["by_model"], "small-model")["calls"], 2);
+  EXPECT_EQ(row(agents["by_model"], "small-model")["cost"], 0.007);
+  EXPECT_EQ(agents["tasks"][0]["design"], 2);
 }
 
 TEST(Server, FiltersSortsAndPagesDesigns) {
@@ -321,6 +453,7 @@ TEST(Server, ShowsRunsInProgress) {
   campaign::LiveFile file(folder.file("live"));
   campaign::Snapshot snapshot{.population = population, .phase = evolve::Phase::kSearch};
   snapshot.seconds_left = 90;
+  snapshot.workers = 3, snapshot.busy = 1;
   for (int k = 1; k <= 5; ++k) {
     snapshot.running = {
         {trial, {.stage = "training", .step = k, .steps = 10, .tokens = 10'000 * k, .loss = 5.0 / k}}};
@@ -333,12 +466,30 @@ TEST(Server, ShowsRunsInProgress) {
   for (int k = 0; k < 100 && live["state"] != "running"; ++k) live = d.get("/api/c/live/live");
   EXPECT_EQ(live["state"], "running");
   EXPECT_EQ(live["seconds_left"], 90);
+  EXPECT_EQ(live["left"], "90 s left");
+  EXPECT_EQ(live["workers"], 3);
+  EXPECT_EQ(live["idle"], 2);
   ASSERT_EQ(live["runs"].size(), 1U);
   EXPECT_EQ(live["runs"][0]["label"], "llama");
   EXPECT_EQ(live["runs"][0]["step"], 5);
   EXPECT_EQ(live["runs"][0]["points"], 5);
   EXPECT_EQ(d.get("/api/c/live/run?id=1")["svg"].get<std::string>().substr(0, 4), "<svg");
   EXPECT_EQ(d.get("/api/c/live/run?id=99")["svg"], "");
+}
+
+TEST(Server, ShowsTheJobsOfACluster) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  write_record(campaign::whole_campaign(), folder.file("local"));
+  std::filesystem::create_directories(folder.file("c/slurm"));
+  ASSERT_TRUE(replace_file(folder.file("c/slurm/status"),
+                           "1000\ncluster: 1 job running, 1 pending\n  run 7 job 12 PENDING: Priority\n")
+                  .has_value());
+  const Dashboard d(folder.file(""));
+  const std::string cluster = d.get("/api/c/c/live")["cluster"];
+  EXPECT_TRUE(cluster.starts_with("cluster: 1 job running, 1 pending, ")) << cluster;
+  EXPECT_NE(cluster.find("run 7 job 12 PENDING: Priority"), std::string::npos) << cluster;
+  EXPECT_EQ(d.get("/api/c/local/live")["cluster"], "");
 }
 
 TEST(Server, SteersWithTheTokenAlone) {
