@@ -58,5 +58,106 @@ TEST(Lessons, TheTaskIsStated) {
   EXPECT_EQ(lines[1].find("best baseline"), std::string::npos) << lines[1];
 }
 
+// Joins lines, for tests of what they say.
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += line + "\n";
+  return out;
+}
+
+constexpr const char* kGqa = "[2 * Block(mixer=GQA, mlp=SwiGLU), RMSNorm]";
+constexpr const char* kGla = "[2 * Block(mixer=GLA, mlp=SwiGLU), RMSNorm]";
+
+TEST(Lessons, TheBestDesignsComeFirst) {
+  SmallCampaign c;
+  const auto run = [&](const char* source, double bits) {
+    const std::int64_t id = c.design(source, kGqa);
+    c.run(id, 0, 1, bits);
+    return id;
+  };
+  const std::int64_t baseline = run("baseline", 2.8), third = run("adaptive", 2.9), best = run("agents", 2.7),
+                     vetoed = run("agents", 2.5);
+  run("control", 2.6), run("adaptive", 3.0), run("ablation", 2.4);
+  c.design("agents", kGqa);  // without a run
+  const std::int64_t lost = c.design("agents", kGqa);
+  c.run(lost, 0, 1, 2.3, record::Purpose::kRung, record::Status::kRefused);
+  ASSERT_TRUE(
+      c.population.apply(record::Steered{.key = "1", .what = record::Steering::kVeto, .design = vetoed}));
+  std::vector<std::int64_t> ids;
+  for (const evolve::Individual* i : best_designs(c.population, 3)) ids.push_back(i->created.id);
+  EXPECT_EQ(ids, (std::vector<std::int64_t>{best, baseline, third}));
+}
+
+TEST(Lessons, EvidenceIsScoresCurveCostsAndAblations) {
+  SmallCampaign c;
+  const std::int64_t baseline = c.design("baseline", kGqa), design = c.design("agents", kGla);
+  for (const std::uint64_t seed : {1, 2}) c.run(baseline, 0, seed, 3.0), c.run(design, 0, seed, 2.9);
+  c.run(design, 1, 1, 2.5);
+  c.run(design, 0, 3, 9, record::Purpose::kRung, record::Status::kHurdle);
+  const std::string text = joined(evidence_lines(c.population, get(c, design)));
+  for (const char* part :
+       {"low parameters, 1k tokens: 2.9000 bits per byte on 2 seeds, -0.1000 against the best baseline, M1",
+        "stopped early, its loss was among the worst",
+        "high parameters, 2k tokens: 2.5000 bits per byte on 1",
+        "training loss at every eighth of the first run: 5", "costs: 2k FLOPs a token in training",
+        "it mixes by attention"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  EXPECT_EQ(text.find("2.5000 bits per byte on 1 seed,"), std::string::npos) << "no baseline has run there";
+  record::DesignCreated ablation;
+  ablation.id = 3;
+  ablation.program = "design A:\n    stack = " + std::string(kGqa) + "\n";
+  ablation.origin = record::Origin::kAblation;
+  ablation.parent = design;
+  ablation.provenance.description = "without GLA";
+  ASSERT_TRUE(c.population.apply(ablation));
+  for (const std::uint64_t seed : {1001, 1002}) {
+    c.run(design, 1, seed, 2.5, record::Purpose::kFinal);
+    c.run(ablation.id, 1, seed, 2.6 + 0.01 * static_cast<double>(seed % 2), record::Purpose::kAblation);
+  }
+  const std::string after = joined(evidence_lines(c.population, get(c, design)));
+  EXPECT_NE(after.find("without GLA: +0.1050 ["), std::string::npos) << after;
+}
+
+// Reviewers hear how their forecasts came out, so that they can calibrate.
+TEST(Lessons, ForecastsAreShownBesideTheirOutcomes) {
+  SmallCampaign c;
+  const std::int64_t parent = c.design("baseline", kGqa);
+  c.run(parent, 0, 1, 3.0);
+  const auto review = [&](const char* title, double probability) {
+    record::TaskReport report;
+    report.title = title;
+    report.reviews = {{.model = "judge", .probability = probability, .rating = 4, .text = "", .known = ""}};
+    return c.design_by_agents(report, kGla, parent);
+  };
+  EXPECT_TRUE(forecast_lines(c.population).empty());
+  c.run(review("Gated state", 0.7), 0, 1, 2.9);
+  c.run(review("Narrow window", 0.5), 0, 1, 3.2);
+  review("Not yet trained", 0.9);
+  const std::vector<std::string> lines = forecast_lines(c.population);
+  ASSERT_EQ(lines.size(), 3U) << joined(lines);
+  EXPECT_EQ(lines[0], "judge: 60 % on average over 2 forecasts; 1 of them beat their parent");
+  EXPECT_TRUE(lines[1].starts_with("Gated state: judge said 70 %; it did: -0.1000 bits per byte against"))
+      << lines[1];
+  EXPECT_TRUE(lines[2].starts_with("Narrow window: judge said 50 %; it did not: +0.2000")) << lines[2];
+}
+
+TEST(Lessons, NeighboursAreTheNearestDesignsWithTheirScores) {
+  SmallCampaign c;
+  const std::int64_t parent = c.design("baseline", kGqa), far = c.design("adaptive", "[8 * GLA, LayerNorm]"),
+                     near = c.design("adaptive", "[3 * Block(mixer=GQA, mlp=SwiGLU), RMSNorm]");
+  c.run(near, 0, 1, 2.9);
+  c.run(far, 0, 1, 9, record::Purpose::kRung, record::Status::kRefused);
+  auto lines = neighbour_lines(c.population, &get(c, parent));
+  ASSERT_EQ(lines.size(), 2U) << "not the parent itself";
+  EXPECT_NE(lines[0].find("3 * Block"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find("(2.9000 bits per byte)"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find("8 * GLA"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[1].find("(lost)"), std::string::npos) << lines[1];
+  // Without a parent, the best come first.
+  lines = neighbour_lines(c.population, nullptr);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_NE(lines[0].find("(2.9000 bits per byte)"), std::string::npos) << lines[0];
+}
+
 }  // namespace
 }  // namespace gabbro::campaign
