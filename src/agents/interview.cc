@@ -71,7 +71,7 @@ Interview::Interview(const Brief& brief, const TaskResources& resources, record:
   values["directions"] = quoted_lines("person", brief.directions);
   values["credit"] = quoted_lines("measurements", brief.credit);
   values["failures"] = quoted_lines("record", brief.failures, 2000);
-  values["neighbours"] = quoted_lines("record", brief.neighbours, 3000);
+  values["neighbours"] = quoted_lines("record", brief.neighbours);
   values["most_units"] = std::to_string(resources.settings.most_units);
   values["queries"] = std::to_string(resources.settings.queries);
 }

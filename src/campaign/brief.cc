@@ -45,7 +45,7 @@ Mode draw_mode(const Population& p, const std::string& strategy, const agents::M
 
 agents::Parent parent_of(const Population& p, const Individual& i) {
   return {.id = i.created.id,
-          .name = i.created.name,
+          .name = name_in_prompts(p, i),
           .program = i.created.program,
           .evidence = evidence_lines(p, i),
           .history = history_lines(p, i)};

@@ -136,9 +136,9 @@ TEST(Lessons, ForecastsAreShownBesideTheirOutcomes) {
   const std::vector<std::string> lines = forecast_lines(c.population);
   ASSERT_EQ(lines.size(), 3U) << joined(lines);
   EXPECT_EQ(lines[0], "judge: 60 % on average over 2 forecasts; 1 of them beat their parent");
-  EXPECT_TRUE(lines[1].starts_with("Gated state: judge said 70 %; it did: -0.1000 bits per byte against"))
+  EXPECT_TRUE(lines[1].starts_with("#2 Gated state: judge said 70 %; it did: -0.1000 bits per byte against"))
       << lines[1];
-  EXPECT_TRUE(lines[2].starts_with("Narrow window: judge said 50 %; it did not: +0.2000")) << lines[2];
+  EXPECT_TRUE(lines[2].starts_with("#3 Narrow window: judge said 50 %; it did not: +0.2000")) << lines[2];
 }
 
 TEST(Lessons, NeighboursAreTheNearestDesignsWithTheirScores) {
@@ -157,6 +157,69 @@ TEST(Lessons, NeighboursAreTheNearestDesignsWithTheirScores) {
   lines = neighbour_lines(c.population, nullptr);
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_NE(lines[0].find("(2.9000 bits per byte)"), std::string::npos) << lines[0];
+}
+
+// Neighbours that operators made are known by what they changed and what that did, with its noise.
+TEST(Lessons, NeighboursOfOperatorsSayWhatWasChanged) {
+  SmallCampaign c;
+  const std::int64_t parent = c.design("baseline", kGqa),
+                     child = c.design("adaptive", kGla, record::Operator::kReplaceSubtree, parent);
+  c.run(parent, 0, 1, 3.0), c.run(child, 0, 1, 2.9);
+  const auto lines = neighbour_lines(c.population, &get(c, parent));
+  ASSERT_EQ(lines.size(), 1U);
+  for (const char* part : {"#2 replace_subtree of M1: ", "(2.9000 bits per byte)", "`GQA` became `GLA`",
+                           "outcome: -0.1000 bits per byte against M1 on 1 seed (two runs of one design"})
+    EXPECT_NE(lines[0].find(part), std::string::npos) << part << ": " << lines[0];
+}
+
+// A grandparent's objections, observations and width are as much of a lesson as a parent's.
+TEST(Lessons, AncestorsAreToldInFull) {
+  SmallCampaign c;
+  const std::int64_t baseline = c.design("baseline", kGqa);
+  c.run(baseline, 0, 1, 3.0);
+  record::TaskReport report;
+  report.title = "Leaky state";
+  report.proposal = "Leaky state\n\nA state forgets" + std::string(40, ' ') + std::string(200, 'x') + " end.";
+  report.reviews = {
+      {.model = "judge", .probability = 0.3, .rating = 4, .text = "- it saturates", .known = ""}};
+  report.observed = "- the gate is missing";
+  report.promises = {{.property = record::Property::kState, .said = "bounded", .found = "grows"}};
+  const std::int64_t grandparent = c.design_by_agents(report, kGla, baseline),
+                     parent = c.design("adaptive", "[3 * Block(mixer=GLA, mlp=SwiGLU), RMSNorm]",
+                                       record::Operator::kDuplicate, grandparent),
+                     child = c.design("agents", kGla, {}, parent);
+  record::TrialResult result;
+  result.status = record::Status::kDone;
+  result.bits_per_byte = 2.9;
+  result.documents = {{2.9, 1000}, {2.9, 1000}};
+  result.width = 60;
+  c.end(c.begin(grandparent, 0, 1), result);
+  const std::string text = joined(history_lines(c.population, get(c, child)));
+  for (const char* part :
+       {"#2 Leaky state: mutation by agents, trained at width 60; Leaky state", " end.; outcome: -0.1000",
+        "of #2: its reviewer (30 % to beat its parent) objected: - it saturates",
+        "of #2: the program departs from the proposal: - the gate is missing",
+        "of #2: broken promise: state bounded, found grows",
+        "#3 duplicate of #2 Leaky state: ", "`2 turns` became `3 turns`"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST(Lessons, DesignsHaveNamesThatSaySomething) {
+  SmallCampaign c;
+  const std::int64_t baseline = c.design("baseline", kGqa);
+  record::TaskReport report;
+  report.title = "A state whose decay depends on the token before it and on the one before that";
+  const std::int64_t agents = c.design_by_agents(report, kGla, baseline),
+                     child = c.design("adaptive", kGla, record::Operator::kReplaceSubtree, agents),
+                     grandchild = c.design("adaptive", kGla, record::Operator::kSetHyper, child),
+                     fresh = c.design("adaptive", kGla), user = c.design("user", kGla);
+  const auto name = [&](std::int64_t id) { return name_in_prompts(c.population, get(c, id)); };
+  EXPECT_EQ(name(baseline), "M1");
+  EXPECT_EQ(name(agents), "A state whose decay depends on the token before it and on the one ...");
+  EXPECT_EQ(name(child), "replace_subtree of #2 " + name(agents));
+  EXPECT_EQ(name(grandchild), "set_hyper of #3");
+  EXPECT_EQ(name(fresh), "M5");
+  EXPECT_EQ(name(user), "M6");
 }
 
 }  // namespace
