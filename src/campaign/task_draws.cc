@@ -29,6 +29,21 @@ bool ended_from_outside(const record::TaskReport& report) {
          std::find(kCauses.begin(), kCauses.end(), report.cause) != kCauses.end();
 }
 
+// Returns true if the task's design was better than its parent, and nothing if the task says nothing, or
+// nothing yet, about how its design was written.
+std::optional<bool> success_of(const Population& p, const evolve::AgentTask& t) {
+  if (!t.ended || t.awaits_screening() || ended_from_outside(t.report)) return std::nullopt;
+  if (t.design == 0) return false;
+  const auto outcome = evolve::outcome_of(p, p.individual(t.design));
+  return outcome ? std::optional(outcome->better) : std::nullopt;
+}
+
+void add(const record::TaskReport& report, bool better, WritingRecord& out) {
+  ++out.tasks, out.better += better ? 1 : 0;
+  out.money += report.cost;
+  out.tokens += static_cast<double>(report.input_tokens + report.output_tokens);
+}
+
 // Returns the designs that are parents of tasks in progress.
 std::set<std::int64_t> busy_parents(const Population& p) {
   std::set<std::int64_t> out;
@@ -51,17 +66,21 @@ std::size_t draw_rank(std::size_t count, Random& random) {
 
 std::map<Writing, WritingRecord> writing_records(const Population& p, const std::string& strategy) {
   std::map<Writing, WritingRecord> out;
-  for (const evolve::AgentTask& t : p.tasks()) {
-    if (!t.ended || t.begun.strategy != strategy || t.awaits_screening() || ended_from_outside(t.report))
-      continue;
-    const auto outcome =
-        t.design != 0 ? evolve::outcome_of(p, p.individual(t.design)) : std::optional<evolve::Outcome>();
-    if (t.design != 0 && !outcome) continue;  // its design has not been trained yet
-    WritingRecord& r = out[t.report.writing];
-    ++r.tasks, r.better += outcome && outcome->better ? 1 : 0;
-    r.money += t.report.cost;
-    r.tokens += static_cast<double>(t.report.input_tokens + t.report.output_tokens);
-  }
+  for (const evolve::AgentTask& t : p.tasks())
+    if (t.begun.strategy == strategy)
+      if (const auto better = success_of(p, t)) add(t.report, *better, out[t.report.writing]);
+  return out;
+}
+
+std::map<std::string, WritingRecord> variant_records(const Population& p) {
+  std::map<std::string, WritingRecord> out;
+  for (const evolve::AgentTask& t : p.tasks())
+    if (const auto better = success_of(p, t)) {
+      std::string name(record::word_of(t.report.writing));
+      for (std::size_t i = 0; i < t.report.without.size(); ++i)
+        name += (i == 0 ? " without " : ", ") + t.report.without[i];
+      add(t.report, *better, out[name]);
+    }
   return out;
 }
 

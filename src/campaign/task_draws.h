@@ -23,6 +23,10 @@ struct WritingRecord {
 std::map<record::Writing, WritingRecord> writing_records(const evolve::Population& population,
                                                          const std::string& strategy);
 
+/// Returns the record of each variant of a way of writing, over all strategies: "units", "program without
+/// librarian, reviewer" ...
+std::map<std::string, WritingRecord> variant_records(const evolve::Population& population);
+
 /// Draws to write by units or as a repaired program, by their success per cost: success is drawn from the
 /// Beta distribution of the share of tasks whose design was better (Thompson sampling), cost is the mean of a
 /// task, in money or, where nothing costs money, in tokens. A way without a record is taken first.

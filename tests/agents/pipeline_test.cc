@@ -1001,6 +1001,8 @@ TEST(Pipeline, SettingsLeaveOutParts) {
   r = run(t, mutation(), bare);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
+  EXPECT_EQ(r.without, (std::vector<std::string>{"planner", "observer"}));
+  EXPECT_EQ(record::parse_task_report(record::to_json(r))->without, r.without);
 
   AgentSettings unchecked;
   unchecked.checker = false;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "campaign/agents_text.h"
 #include "evolve/small_campaign.h"
 
 namespace gabbro::campaign {
@@ -92,6 +93,26 @@ TEST(DrawWriting, WhatIsNotKnownOrNotTheWaysFaultCountsNothing) {
   EXPECT_EQ(records.at(Writing::kUnits).tasks, 2);
   EXPECT_NEAR(records.at(Writing::kUnits).money, 0.2, 1e-9);
   EXPECT_TRUE(writing_records(c.population, "direct").empty()) << "a strategy has a record of its own";
+}
+
+// Roles are worth what designs with them win per money, against designs without them.
+TEST(DrawWriting, VariantsHaveRecordsOfTheirOwn) {
+  Written c;
+  c.add(Writing::kUnits, 2, 1, 0.1);
+  record::TaskReport report = report_of(Writing::kUnits, 0.05);
+  report.without = {"librarian", "reviewer"};
+  c.run(c.design_by_agents(report, kStack, c.parent), 0, 1, 2.9);
+  const auto records = variant_records(c.population);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records.at("units").tasks, 3);
+  EXPECT_EQ(records.at("units without librarian, reviewer").better, 1);
+  EXPECT_EQ(writing_records(c.population, "agents").at(Writing::kUnits).tasks, 4);
+  CampaignReading reading{.population = c.population};
+  const std::string text = agents_text(reading);
+  EXPECT_NE(
+      text.find("units                                         3       2        0.1000              6.67"),
+      std::string::npos)
+      << text;
 }
 
 // Returns how often each design is drawn as the first parent, by id.
