@@ -119,6 +119,19 @@ std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& v
   return results;
 }
 
+std::optional<PerValidDesign> per_valid_design(const std::vector<PipelineBenchResult>& results, int variant) {
+  PerValidDesign out;
+  int valid = 0;
+  for (const PipelineBenchResult& r : results) {
+    if (!r.done || r.variant != variant) continue;
+    out.tokens += static_cast<double>(r.report.input_tokens + r.report.output_tokens);
+    out.cost += r.report.cost;
+    valid += r.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
+  }
+  if (valid == 0) return std::nullopt;
+  return PerValidDesign{.tokens = out.tokens / valid, .cost = out.cost / valid};
+}
+
 Share wilson(int count, int total) {
   if (total <= 0) return {};
   constexpr double kZ = 1.959963984540054;  // 97.5 % quantile of the normal distribution

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,14 @@ std::vector<PipelineBenchResult> run_bench(const std::vector<PipelineVariant>& v
                                            const std::vector<Brief>& briefs, const TaskResources& resources,
                                            const std::function<bool()>& stop,
                                            const std::function<void(const PipelineBenchResult&)>& on_done);
+
+/// Tokens (input and output) and money for one valid design: those of all finished tasks of a variant, failed
+/// ones included, divided by its valid designs.
+struct PerValidDesign {
+  double tokens = 0, cost = 0;
+};
+/// Returns nothing if the variant has no valid design.
+std::optional<PerValidDesign> per_valid_design(const std::vector<PipelineBenchResult>& results, int variant);
 
 /// A proportion count / total with its confidence interval.
 struct Share {

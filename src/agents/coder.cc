@@ -35,7 +35,8 @@ std::string printed(const std::vector<lang::Item>& items) {
 
 // Returns at most `count` examples of Gab: units of the zoo that read other positions, since these are the
 // hardest to write. The ones whose file says most of what `wanted` says come first.
-std::string examples_text(const std::string& wanted, int count) {
+// Units that stand in `shown`, the rest of the prompt, are left out.
+std::string examples_text(const std::string& wanted, int count, const std::string& shown) {
   std::vector<const lang::Item*> items;
   std::vector<std::string> descriptions;
   for (const zoo::EmbeddedFile& entry : zoo::embedded_files())
@@ -44,7 +45,9 @@ std::string examples_text(const std::string& wanted, int count) {
         const std::string text = lang::print(item);
         const bool reads_others =
             text.find("scan ") != std::string::npos || text.find("past(") != std::string::npos;
-        if (reads_others && unit->body.size() <= kMaxExampleStatements && text.size() < kLongestExample) {
+        const bool is_shown = shown.find(fmt::format("unit {}(", unit->name)) != std::string::npos;
+        if (reads_others && !is_shown && unit->body.size() <= kMaxExampleStatements &&
+            text.size() < kLongestExample) {
           items.push_back(&item);
           descriptions.emplace_back(entry.text);
         }
@@ -87,10 +90,11 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
              .variant = variant,
              .temperature = context.interview.settings().temperature};
   const std::string proposal = describe(context.proposal);
-  q.values["examples"] =
-      examples_text(proposal + unit.name + " " + unit.task, context.interview.settings().examples);
   q.values["proposal"] = quoted("proposal", proposal);
-  q.values["parents"] = context.base.old_instance.empty() ? "" : context.interview.values["parents"];
+  q.values["programs"] = context.base.old_instance.empty() ? "" : context.interview.values["programs"];
+  q.values["examples"] =
+      examples_text(proposal + unit.name + " " + unit.task, context.interview.settings().examples,
+                    q.values["programs"] + context.interview.values["library_units"]);
   const std::string written = printed(draft.items);
   q.values["written"] = written.empty() ? "" : quoted("written", written);
   for (const PlannedUnit* u : wanted_units(context.plan, unit, draft))

@@ -7,7 +7,7 @@ namespace gabbro::agents {
 namespace {
 
 // Input tokens of constant texts when the estimate was made: those of Knowledge, and coder.md.
-constexpr double kTaskPrefix = 370, kUnitsPrefix = 910, kCodePrefix = 3300, kCoderPrompt = 165;
+constexpr double kTaskPrefix = 350, kUnitsPrefix = 890, kCodePrefix = 2950, kCoderPrompt = 200;
 constexpr double kEvidence = 4.0 / 3;  // factor for the measurements of a campaign
 
 }  // namespace

@@ -17,14 +17,16 @@ constexpr int kMaxTries = 3;                // unusable replies after which a ro
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
 constexpr std::size_t kMostLibraryUnits = 2500;  // bytes of library units that are shown with the parents
 
-// Returns designs with their measurements; `what` says what they are to the task.
-std::string designs_text(std::string_view what, const std::vector<Parent>& designs) {
+// Returns designs, with their measurements if wanted; `what` says what they are to the task.
+std::string designs_text(std::string_view what, const std::vector<Parent>& designs, bool measurements) {
   std::string out;
   for (const Parent& design : designs) {
     std::string text = design.program;
     if (!text.empty() && text.back() != '\n') text += '\n';
-    if (!design.evidence.empty()) text += "\nMeasured:\n";
-    for (const std::string& line : design.evidence) text += "- " + line + "\n";
+    if (measurements && !design.evidence.empty()) {
+      text += "\nMeasured:\n";
+      for (const std::string& line : design.evidence) text += "- " + line + "\n";
+    }
     out += (out.empty() ? "" : "\n") + quoted(fmt::format("{} {}: {}", what, design.id, design.name), text);
   }
   return out;
@@ -62,8 +64,9 @@ std::string library_units_text(const std::vector<Parent>& parents, const lang::L
 
 Interview::Interview(const Brief& brief, const TaskResources& resources, record::TaskReport& report)
     : brief_(brief), resources_(resources), report_(report) {
-  values["parents"] = designs_text("parent", brief.parents);
-  values["best"] = designs_text("design", brief.best);
+  values["parents"] = designs_text("parent", brief.parents, /*measurements=*/true);
+  values["programs"] = designs_text("parent", brief.parents, /*measurements=*/false);
+  values["best"] = designs_text("design", brief.best, /*measurements=*/true);
   values["history"] = history_text(brief.parents);
   values["library_units"] = library_units_text(brief.parents, resources.library);
   values["ladder"] = quoted_lines("campaign", brief.ladder, 2000);
@@ -71,7 +74,7 @@ Interview::Interview(const Brief& brief, const TaskResources& resources, record:
   values["directions"] = quoted_lines("person", brief.directions);
   values["credit"] = quoted_lines("measurements", brief.credit);
   values["failures"] = quoted_lines("record", brief.failures, 2000);
-  values["neighbours"] = quoted_lines("record", brief.neighbours, 3000);
+  values["neighbours"] = quoted_lines("record", brief.neighbours);
   values["most_units"] = std::to_string(resources.settings.most_units);
   values["queries"] = std::to_string(resources.settings.queries);
 }

@@ -223,6 +223,20 @@ Result<std::string> write_program(Interview& interview) {
   return tl::unexpected(last);
 }
 
+// Returns the roles that the settings leave out of this way of writing; one that is written in one reply has
+// none of them.
+std::vector<std::string> roles_left_out(const AgentSettings& s, record::Writing writing) {
+  std::vector<std::string> out;
+  if (writing == record::Writing::kDirect) return out;
+  if (s.queries == 0) out.emplace_back("librarian");
+  if (s.reviewers == 0) out.emplace_back("reviewer");
+  if (writing == record::Writing::kProgram) return out;
+  if (!s.planner) out.emplace_back("planner");
+  if (!s.checker) out.emplace_back("checker");
+  if (!s.observer) out.emplace_back("observer");
+  return out;
+}
+
 void set_failure(record::TaskReport& report, const Error& error) {
   report.outcome = record::TaskOutcome::kFailed;
   report.cause = record::cause_of(error);
@@ -249,6 +263,7 @@ record::TaskReport run_task(const Brief& brief, const TaskResources& resources) 
     report.prompts = prompts_version();
     Interview interview(brief, resources, report);
     report.writing = interview.writing();
+    report.without = roles_left_out(resources.settings, report.writing);
     auto program =
         report.writing == record::Writing::kUnits ? write_by_units(interview) : write_program(interview);
     interview.count_failed_calls();

@@ -130,12 +130,12 @@ std::string quoted_lines(std::string_view source, std::span<const std::string> l
 }
 
 const std::string& system_prompt(Knowledge knowledge) {
-  static const std::string units =
-      fmt::format("{}\n# Units of the library\n\n{}", prompt_file("system.md"), zoo::units_text());
+  // Roles that write Gab get its reference instead of the summary.
+  static const std::string task = fmt::format("{}\n{}", prompt_file("system.md"), prompt_file("gab.md"));
+  static const std::string units = fmt::format("{}\n# Units of the library\n\n{}", task, zoo::units_text());
   static const std::string code =
       fmt::format("{}\n{}\n# Functions of Gab\n\n{}\n# Units of the library\n\n{}", prompt_file("system.md"),
                   zoo::language_text(), zoo::functions_text(), zoo::units_text());
-  static const std::string task(prompt_file("system.md"));
   return knowledge == Knowledge::kCode ? code : knowledge == Knowledge::kUnits ? units : task;
 }
 

@@ -6,6 +6,7 @@
 
 #include "campaign/agents.h"
 #include "campaign/format.h"
+#include "campaign/task_draws.h"
 #include "evolve/outcome.h"
 #include "evolve/reviewers.h"
 
@@ -40,6 +41,24 @@ double weight_of(const std::map<std::string, double>& weights, const std::string
 
 std::string money(double cost) { return fmt::format("{:.4f}", cost); }
 
+// Lists the ways of writing with their success per cost: in money or, where nothing costs money, in millions
+// of tokens.
+std::string variants_text(const Population& p) {
+  const auto records = variant_records(p);
+  if (records.empty()) return "";
+  double all_money = 0;
+  for (const auto& [name, r] : records) all_money += r.money;
+  std::string out = fmt::format("\n{:<40}{:>7}{:>8}{:>14}{:>18}\n", "written by", "tasks", "better",
+                                "cost a task", all_money > 0 ? "better per money" : "better per Mtoken");
+  for (const auto& [name, r] : records) {
+    const double cost = all_money > 0 ? r.money : r.tokens / 1e6;
+    out += fmt::format("{:<40}{:>7}{:>8}{:>14}{:>18}\n", one_line(name, 39), r.tasks, r.better,
+                       all_money > 0 ? money(r.money / r.tasks) : amount(r.tokens / r.tasks) + " tokens",
+                       cost > 0 ? fmt::format("{:.3g}", r.better / cost) : "-");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<TaskOutcomeCount> count_task_outcomes(const Population& p) {
@@ -70,6 +89,7 @@ std::string agents_text(const CampaignReading& r) {
                        amount(static_cast<double>(tokens)), money(cost));
     for (const TaskOutcomeCount& o : count_task_outcomes(p))
       out += fmt::format("  {:>8}  {}\n", o.count, one_line(o.outcome, 80));
+    out += variants_text(p);
     const auto reviewers = evolve::reviewer_scores(p);
     if (!reviewers.empty())
       out += fmt::format("\n{:<24}{:>9}{:>9}{:>10}{:>9}\n", "reviewer", "scored", "Brier", "by chance",

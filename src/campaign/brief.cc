@@ -1,7 +1,5 @@
 // Writes the briefs that agents are given.
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -9,6 +7,7 @@
 #include "agents/weights.h"
 #include "campaign/agents.h"
 #include "campaign/lessons.h"
+#include "campaign/task_draws.h"
 #include "evolve/adaptive.h"
 #include "evolve/outcome.h"
 #include "evolve/reviewers.h"
@@ -19,7 +18,6 @@ namespace gabbro::campaign {
 using evolve::Individual;
 using evolve::Population;
 using record::Mode;
-using record::Writing;
 
 namespace {
 
@@ -45,76 +43,12 @@ Mode draw_mode(const Population& p, const std::string& strategy, const agents::M
   return agents::draw_mode(weights, /*parents=*/2, random);
 }
 
-// Draws a way of writing by its success per cost. Its success is drawn from the Beta distribution of the
-// share of its ended tasks whose design was better than its parent; its cost is the mean of its tasks, in
-// money or, where nothing costs money, in tokens. A way without tasks is taken first.
-Writing draw_writing(const Population& p, const std::string& strategy, Random& random) {
-  struct Record {
-    int tasks = 0, better = 0;
-    double money = 0, tokens = 0;
-  };
-  std::map<Writing, Record> records{{Writing::kUnits, {}}, {Writing::kProgram, {}}};
-  double money = 0;
-  for (const evolve::AgentTask& t : p.tasks()) {
-    const auto record = records.find(t.report.writing);
-    if (!t.ended || t.begun.strategy != strategy || record == records.end()) continue;
-    const auto outcome =
-        t.design != 0 ? evolve::outcome_of(p, p.individual(t.design)) : std::optional<evolve::Outcome>();
-    if (t.design != 0 && !outcome) continue;  // its design has not been trained yet
-    Record& r = record->second;
-    ++r.tasks, r.better += outcome && outcome->better ? 1 : 0;
-    r.money += t.report.cost, money += t.report.cost;
-    r.tokens += static_cast<double>(t.report.input_tokens + t.report.output_tokens);
-  }
-  Writing best = Writing::kUnits;
-  double most = -1;
-  for (const auto& [writing, r] : records) {
-    if (r.tasks == 0) return writing;
-    const double cost = std::max(money > 0 ? r.money : r.tokens, 1e-9) / r.tasks;
-    if (const double x = evolve::draw_beta(1 + r.better, 1 + r.tasks - r.better, random) / cost; x > most)
-      most = x, best = writing;
-  }
-  return best;
-}
-
 agents::Parent parent_of(const Population& p, const Individual& i) {
   return {.id = i.created.id,
-          .name = i.created.name,
+          .name = name_in_prompts(p, i),
           .program = i.created.program,
           .evidence = evidence_lines(p, i),
           .history = history_lines(p, i)};
-}
-
-// Returns the designs that are parents of tasks in progress.
-std::set<std::int64_t> busy_parents(const Population& p) {
-  std::set<std::int64_t> out;
-  for (const evolve::AgentTask& t : p.tasks())
-    if (!t.ended || t.awaits_screening()) out.insert({t.begun.parent, t.begun.second_parent});
-  return out;
-}
-
-// Draws up to two parents by rank, best first, each drawn `kNext` times as often as the one before it. A
-// model costs more than an operator, so that no design without a score is drawn, nor one that another task
-// works on, while there are others. The list is empty if no design has a score yet.
-std::vector<const Individual*> draw_parents(const Population& p, const std::string& strategy,
-                                            Random& random) {
-  constexpr double kNext = 0.8;
-  std::vector<evolve::ParentCandidate> ranked = evolve::parent_candidates(p, strategy);
-  std::erase_if(ranked, [](const auto& c) { return !std::isfinite(c.excess_bits); });
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.excess_bits < b.excess_bits; });
-  const auto is_free = [busy = busy_parents(p)](const auto& c) {
-    return !busy.contains(c.design->created.id);
-  };
-  if (std::any_of(ranked.begin(), ranked.end(), is_free)) std::erase_if(ranked, std::not_fn(is_free));
-  std::vector<const Individual*> out;
-  while (out.size() < 2 && !ranked.empty()) {
-    std::size_t rank = 0;
-    while (rank + 1 < ranked.size() && !random.chance(1 - kNext)) ++rank;
-    out.push_back(ranked[rank].design);
-    ranked.erase(ranked.begin() + static_cast<std::ptrdiff_t>(rank));
-  }
-  return out;
 }
 
 // Returns the names of the units that the designs define.
@@ -134,7 +68,7 @@ record::TaskBegun next_task(const Population& p, const std::string& strategy, co
   agents::Brief brief;
   brief.task = id;
   brief.mode = draw_mode(p, strategy, agents.modes, random);
-  brief.writing = strategy == evolve::kDirect ? Writing::kDirect
+  brief.writing = strategy == evolve::kDirect ? record::Writing::kDirect
                   : agents.writing            ? *agents.writing
                                               : draw_writing(p, strategy, random);
   std::vector<const Individual*> parents = draw_parents(p, strategy, random);

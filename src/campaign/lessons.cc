@@ -7,6 +7,7 @@
 #include <map>
 
 #include "campaign/format.h"
+#include "edit/diff.h"
 #include "edit/edit.h"
 #include "evolve/adaptive.h"
 #include "evolve/ladder.h"
@@ -27,8 +28,12 @@ namespace {
 constexpr std::size_t kRecentDesigns = 300;  // number of the latest designs that are considered
 constexpr std::size_t kMaxLines = 6;         // maximum number of lines of each kind
 constexpr int kGenerations = 3;              // of a design's history: itself, its parent, its grandparent
-// Lengths in bytes of what is told of a design itself, and of its ancestors and neighbours.
-constexpr std::size_t kLongestProposal = 700, kLongestRemark = 300, kLongestIdea = 160;
+// Lengths in bytes of what is told of a design itself, of its ancestors, and of its neighbours.
+constexpr std::size_t kLongestProposal = 700, kLongestOfAncestor = 350, kLongestRemark = 300,
+                      kLongestIdea = 160;
+constexpr std::size_t kLongestName = 70;    // bytes of a design's name
+constexpr std::size_t kLongestChange = 60;  // bytes of each side of a change
+constexpr std::size_t kMaxChanges = 3;      // of a design against its parent
 
 // Calls f(design) for the latest designs, oldest first.
 template <class F>
@@ -56,9 +61,55 @@ std::string width_text(const Population& p, const Individual& i, int rung) {
   return "";
 }
 
+// Returns the report of the agents that wrote a design; null if none did.
+const record::TaskReport* report_of(const Population& p, const Individual& i) {
+  if (i.created.task < 1 || i.created.task > static_cast<std::int64_t>(p.tasks().size())) return nullptr;
+  return &p.tasks()[static_cast<std::size_t>(i.created.task - 1)].report;
+}
+
+// Puts text on one line of at most `max_bytes`, cut between words.
+std::string line_of_words(std::string_view text, std::size_t max_bytes) {
+  std::string out = one_line(text, max_bytes);
+  if (text.size() <= max_bytes) return out;
+  const std::size_t space = out.find_last_of(' ');
+  return space == std::string::npos || space < max_bytes / 2 ? out : out.substr(0, space) + " ...";
+}
+
+// Returns the name of a design in a line about other designs: that of a known one, or its id and name.
+std::string named(const Population& p, const Individual& i) {
+  if (evolve::is_known(i)) return name_in_prompts(p, i);
+  return fmt::format("#{} {}{}", i.created.id, name_in_prompts(p, i), i.vetoed ? " (vetoed)" : "");
+}
+
+// Says what an operator changed in its parent: the places, with the text before and after; "" for a design
+// that no operator made from a parent.
+std::string changed_text(const Population& p, const Individual& i) {
+  if (!i.created.provenance.op || i.created.parent == 0 || !i.program) return "";
+  const Individual& parent = p.individual(i.created.parent);
+  if (!parent.program) return "";
+  lang::Program before = *parent.program;
+  if (const auto own = edit::design_of(*i.program), old = edit::design_of(before); own && old)
+    for (lang::Item& item : before.items)  // so that the designs are compared, whatever they are called
+      if (auto* design = std::get_if<lang::Design>(&item.value); design == *old) design->name = (*own)->name;
+  const std::vector<edit::Change> changes = edit::diff(before, *i.program);
+  std::string out;
+  for (std::size_t k = 0; k < std::min(kMaxChanges, changes.size()); ++k) {
+    const edit::Change& c = changes[k];
+    const auto side = [](const std::string& text) {
+      return text.empty() ? "nothing" : "`" + line_of_words(text, kLongestChange) + "`";
+    };
+    out += fmt::format("{}{}{}{}: {} became {}", k ? "; " : "", c.item, c.place.empty() ? "" : ", ", c.place,
+                       side(c.before), side(c.after));
+  }
+  if (changes.size() > kMaxChanges)
+    out += fmt::format("; and {} more",
+                       count_of(static_cast<std::int64_t>(changes.size() - kMaxChanges), "change"));
+  return out;
+}
+
 // Formats how a design did against its parent, with the noise of such a difference.
 std::string outcome_text(const Population& p, const evolve::Outcome& o) {
-  const std::string other = label_of(p.individual(o.against));
+  const std::string other = named(p, p.individual(o.against));
   if (!o.bits.empty())
     return fmt::format(
         "{:+.4f} bits per byte against {} on {} (two runs of one design differ by about {:.3f})",
@@ -78,12 +129,6 @@ std::string outcome_text(const Population& p, const Individual& i) {
   return outcome ? outcome_text(p, *outcome) : "no outcome against its parent yet";
 }
 
-// Returns the report of the agents that wrote a design; null if none did.
-const record::TaskReport* report_of(const Population& p, const Individual& i) {
-  if (i.created.task < 1 || i.created.task > static_cast<std::int64_t>(p.tasks().size())) return nullptr;
-  return &p.tasks()[static_cast<std::size_t>(i.created.task - 1)].report;
-}
-
 std::string stack_of(const Individual& i) {
   const auto design = i.program ? edit::design_of(*i.program) : tl::unexpected(Error{});
   return design ? lang::print((*design)->stack) : "";
@@ -100,6 +145,20 @@ std::set<std::string> units_of(const Individual& i) {
 }
 
 }  // namespace
+
+std::string name_in_prompts(const Population& p, const Individual& i) {
+  if (evolve::is_known(i)) return one_line(i.created.name, kLongestName);
+  if (const record::TaskReport* report = report_of(p, i); report && !report->title.empty())
+    return line_of_words(report->title, kLongestName);
+  // A child of an operator has the name of its parent in its program, which is no longer true of it.
+  if (const auto& op = i.created.provenance.op; op && i.created.parent != 0) {
+    const Individual& parent = p.individual(i.created.parent);
+    return parent.created.provenance.op && parent.created.parent != 0
+               ? fmt::format("{} of #{}", *op, parent.created.id)
+               : fmt::format("{} of {}", *op, named(p, parent));
+  }
+  return line_of_words(i.created.name, kLongestName);
+}
 
 std::vector<const Individual*> best_designs(const Population& p, std::size_t count) {
   std::vector<std::pair<double, const Individual*>> found;
@@ -185,20 +244,27 @@ std::vector<std::string> history_lines(const Population& p, const Individual& de
   for (int generation = 0; generation < kGenerations; ++generation) {
     if (evolve::is_known(*i)) break;  // Nobody proposed a baseline.
     const bool own = generation == 0;
-    std::string line = fmt::format("{}: {}", label_of(*i), evolve::maker_of(i->created));
+    const std::string who = own ? "" : fmt::format("of #{}: ", i->created.id);
+    std::string line = fmt::format("{}: {}", named(p, *i), evolve::maker_of(i->created));
+    if (i->created.second_parent != 0)
+      line += ", second parent " + named(p, p.individual(i->created.second_parent));
+    if (const std::string width = width_text(p, *i, 0); !width.empty()) line += ", trained at " + width;
     const record::TaskReport* report = report_of(p, *i);
-    if (report) line += "; " + one_line(report->proposal, own ? kLongestProposal : kLongestIdea);
+    if (report) line += "; " + line_of_words(report->proposal, own ? kLongestProposal : kLongestOfAncestor);
+    if (const std::string changed = changed_text(p, *i); !changed.empty()) line += "; " + changed;
     out.push_back(line + "; outcome: " + outcome_text(p, *i));
-    if (report && own) {
+    if (report) {
+      const std::size_t longest = own ? kLongestRemark : kLongestIdea;
       for (const record::Promise& promise : report->promises)
         if (!promise.kept)
-          out.push_back(fmt::format("broken promise: {} {}, found {}", record::word_of(promise.property),
-                                    promise.said, promise.found));
+          out.push_back(fmt::format("{}broken promise: {} {}, found {}", who,
+                                    record::word_of(promise.property), promise.said, promise.found));
       for (const record::Review& review : report->reviews)
-        out.push_back(fmt::format("its reviewer ({:.0f} % to beat its parent) objected: {}",
-                                  100 * review.probability, one_line(review.text, kLongestRemark)));
+        out.push_back(fmt::format("{}its reviewer ({:.0f} % to beat its parent) objected: {}", who,
+                                  100 * review.probability, line_of_words(review.text, longest)));
       if (!report->observed.empty())
-        out.push_back("the program departs from the proposal: " + one_line(report->observed, kLongestRemark));
+        out.push_back(who +
+                      "the program departs from the proposal: " + line_of_words(report->observed, longest));
     }
     if (i->created.parent == 0) break;
     i = &p.individual(i->created.parent);
@@ -221,12 +287,13 @@ std::vector<std::string> neighbour_lines(const Population& p, const Individual* 
     const Individual& i = *near[k].second;
     const Standing s = p.standing(i, 0);
     std::string line =
-        fmt::format("{}: {}{}", label_of(i), one_line(stack_of(i), kLongestIdea),
+        fmt::format("{}: {}{}", named(p, i), line_of_words(stack_of(i), kLongestIdea),
                     s.done > 0 && s.unscored == 0 ? fmt::format(" ({:.4f} bits per byte)", s.bits)
                     : s.unscored > 0              ? " (lost)"
                                                   : "");
-    if (const record::TaskReport* report = report_of(p, i))
-      line += fmt::format("; {}; outcome: {}", one_line(report->title, kLongestIdea), outcome_text(p, i));
+    if (const std::string changed = changed_text(p, i); !changed.empty()) line += "; " + changed;
+    if (!evolve::is_known(i) && (i.created.parent != 0 || report_of(p, i)))
+      line += "; outcome: " + outcome_text(p, i);
     out.push_back(line);
   }
   return out;
@@ -283,7 +350,7 @@ std::vector<std::string> forecast_lines(const Population& p) {
                               count_of(sum.count, "forecast"), sum.beat));
   for (std::size_t i = all.size() > kMaxLines ? all.size() - kMaxLines : 0; i < all.size(); ++i) {
     const evolve::AgentTask& task = p.tasks()[static_cast<std::size_t>(all[i].task - 1)];
-    out.push_back(fmt::format("{}: {} said {:.0f} %; it {}: {}", one_line(task.report.title, kLongestIdea),
+    out.push_back(fmt::format("{}: {} said {:.0f} %; it {}: {}", named(p, p.individual(task.design)),
                               one_line(all[i].model, 40), 100 * all[i].probability,
                               all[i].beat ? "did" : "did not", outcome_text(p, p.individual(task.design))));
   }

@@ -19,14 +19,20 @@ std::vector<std::string> ladder_lines(const evolve::Population& population);
 std::vector<std::string> evidence_lines(const evolve::Population& population,
                                         const evolve::Individual& design);
 
-/// Tells where a design came from, itself first, then its parent and grandparents: who made it, and for
-/// designs of agents what was proposed and promised, which promises were broken, objections, what the
-/// observer found; each with its outcome against its own parent (evolve/outcome.h).
+/// Returns the name of a design for prompts: that of a known one; the title of the proposal; for a child of
+/// an operator, the operator and its parent; otherwise its name in its program. Everything that agents read
+/// names designs by this function.
+std::string name_in_prompts(const evolve::Population& population, const evolve::Individual& design);
+
+/// Tells where a design came from, itself first, then its parent and grandparents, up to a known design: who
+/// made it and the width at which it was trained; for designs of agents what was proposed, which promises
+/// were broken, objections, what the observer found, shorter for ancestors; for those of operators what was
+/// changed; each with its outcome against its own parent (evolve/outcome.h).
 std::vector<std::string> history_lines(const evolve::Population& population,
                                        const evolve::Individual& design);
 
 /// Lists the designs nearest to `parent` in structure, or the best ones if it is null, each with its stack,
-/// score, idea and outcome.
+/// score, what an operator changed, and outcome.
 std::vector<std::string> neighbour_lines(const evolve::Population& population,
                                          const evolve::Individual* parent);
 

@@ -151,13 +151,12 @@ ChatClient::CallOutcome ChatClient::call(std::size_t index, const ChatRequest& r
   if (auto ok = breaker.enter(); !ok)
     return {.reply = tl::unexpected(ok.error()),
             .next = is(ok.error(), Cause::kStopped) ? NextAsked::kNobody : NextAsked::kOtherEndpoint};
-  const Amount max_cost = max_cost_of(request, model);
-  const auto id = reserve(request, nth, model.name, max_cost);
+  const auto reserved = reserve(request, nth, model);
   CallOutcome end{.reply = fail("stopped", "stopped")};
-  if (id)
-    end = send(*id, model, request, key, max_cost);
+  if (reserved)
+    end = send(reserved->id, model, request, key, reserved->max_cost);
   else
-    end.reply = tl::unexpected(id.error());
+    end.reply = tl::unexpected(reserved.error());
   breaker.leave();
   return end;
 }
@@ -167,25 +166,36 @@ ChatClient::CallOutcome ChatClient::call(std::size_t index, const ChatRequest& r
 Amount ChatClient::max_cost_of(const ChatRequest& request, const ChatModel& model) const {
   const std::int64_t input = estimate_tokens(request).maximum;
   std::int64_t output = max_output_tokens(request, model);
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto known = largest_outputs_.find(model.name); known != largest_outputs_.end())
-      output = std::max(output, known->second);
-  }
+  if (const auto known = largest_outputs_.find(model.name); known != largest_outputs_.end())
+    output = std::max(output, known->second);
   Price price = model.price;
   price.input = price.max_input();
   return {cost_of(price, {.input = input, .output = output}), input + output};
 }
 
-Result<std::int64_t> ChatClient::reserve(const ChatRequest& request, int nth, const std::string& model,
-                                         Amount max_cost) {
+// Returns true if the most that a reply of the model is billed for can be foreseen: its thinking is limited,
+// or a reply was counted.
+bool ChatClient::is_known(const ChatModel& model) const {
+  const auto largest = largest_outputs_.find(model.name);
+  return model.thinking > 0 || (largest != largest_outputs_.end() && largest->second > 0);
+}
+
+// Waits while the call might exceed the cap, and while the first call of an unknown model is in progress:
+// that one may be billed for thoughts, which the others then reserve.
+Result<ChatClient::Reserved> ChatClient::reserve(const ChatRequest& request, int nth,
+                                                 const ChatModel& model) {
   std::unique_lock lock(mutex_);
-  for (;;) {
+  for (;; changed_.wait(lock)) {
     if (stopped_) return fail("stopped", "stopped before asking a model");
-    auto id = log_.begin(request, nth, model, max_cost, options_.now());
-    if (id) ++calls_in_progress_;
-    if (id || !is(id.error(), Cause::kCap) || calls_in_progress_ == 0) return id;
-    changed_.wait(lock);
+    const bool is_first = (config_.cap.money > 0 || config_.cap.tokens > 0) && !is_known(model);
+    if (is_first && first_calls_.contains(model.name)) continue;
+    const Amount max_cost = max_cost_of(request, model);
+    const auto id = log_.begin(request, nth, model.name, max_cost, options_.now());
+    if (!id && is(id.error(), Cause::kCap) && calls_in_progress_ > 0) continue;
+    if (!id) return tl::unexpected(id.error());
+    ++calls_in_progress_;
+    if (is_first) first_calls_.insert(model.name);
+    return Reserved{*id, max_cost};
   }
 }
 
@@ -256,7 +266,11 @@ ChatClient::Attempt ChatClient::attempt(const ChatModel& model, const ChatReques
     if (std::string hint = proxy_hint(endpoint); !hint.empty()) out.reply.error().hint = std::move(hint);
   // A reply that is said to have taken no tokens was not counted.
   const bool is_counted = out.usage.input + out.usage.output > 0;
-  if (is_counted) out.cost = {cost_of(model.price, out.usage), out.usage.input + out.usage.output};
+  if (is_counted) {
+    TokenUsage billed = out.usage;
+    billed.input += parsed.uncounted_input;
+    out.cost = {cost_of(model.price, billed), billed.input + billed.output};
+  }
   if (parsed.is_usage_doubtful || (parsed.is_generated && !is_counted))
     out.cost = {std::max(out.cost.money, max_cost.money), std::max(out.cost.tokens, max_cost.tokens)};
   if (is_counted && !parsed.is_usage_doubtful) note_usage(model, request, out.usage);
@@ -291,6 +305,8 @@ Result<Reply> ChatClient::settle(std::int64_t id, Result<Reply> reply, const Cha
   {
     const std::lock_guard lock(mutex_);
     --calls_in_progress_;
+    if (const auto first = first_calls_.find(model.name); first != first_calls_.end())
+      first_calls_.erase(first);
   }
   changed_.notify_all();
   if (!ok) return tl::unexpected(ok.error());

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,8 @@ struct ChatClientOptions {
 ///
 /// The counted cost is never less than the true cost, provided that the server's tokens have at least one
 /// byte, and that it bills no more than it reports. A reply of more tokens than max_tokens allows is counted
-/// as the server reports it, and later calls of that model reserve as much. An attempt that times out or
+/// as the server reports it, and later calls of that model reserve as much. The first call of a model whose
+/// `thinking` is not known is therefore made alone. An attempt that times out or
 /// breaks off after it was sent, and a reply whose counts are missing or contradict each other, count with
 /// their maximum cost. A refusal costs nothing, also one with a status of success.
 class ChatClient : public Chat {
@@ -84,10 +86,15 @@ class ChatClient : public Chat {
   CallOutcome send(std::int64_t id, const ChatModel& model, const ChatRequest& request,
                    const std::string& key, Amount max_cost);
   Attempt attempt(const ChatModel& model, const ChatRequest& request, Amount max_cost);
-  [[nodiscard]] Amount max_cost_of(const ChatRequest& request, const ChatModel& model) const;
+  [[nodiscard]] Amount max_cost_of(const ChatRequest& request, const ChatModel& model) const;  // under mutex_
+  [[nodiscard]] bool is_known(const ChatModel& model) const;                                   // under mutex_
   void note_usage(const ChatModel& model, const ChatRequest& request, const TokenUsage& usage);
-  Result<std::int64_t> reserve(const ChatRequest& request, int nth, const std::string& model,
-                               Amount max_cost);
+  /// A reserved call: its id and its maximum cost.
+  struct Reserved {
+    std::int64_t id = 0;
+    Amount max_cost;
+  };
+  Result<Reserved> reserve(const ChatRequest& request, int nth, const ChatModel& model);
   Result<Reply> settle(std::int64_t id, Result<Reply> reply, const ChatModel& model, Amount cost,
                        const TokenUsage& usage, double start);
   void wait(double seconds);
@@ -104,6 +111,7 @@ class ChatClient : public Chat {
   int calls_in_progress_ = 0;               // calls that are reserved and not settled
   std::map<std::string, int> times_asked_;  // number of times each question was asked, by its key
   std::map<std::string, std::int64_t> largest_outputs_;  // tokens of the longest reply, by model
+  std::set<std::string> first_calls_;                    // models whose first call is in progress
   std::map<std::string, std::string> doubts_;            // by model
 };
 

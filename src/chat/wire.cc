@@ -139,16 +139,29 @@ ParsedResponse parse_response(const net::HttpResponse& response, const ChatReque
   return out;
 }
 
-std::string cut_prompt(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model) {
-  constexpr std::int64_t kMostBytesPerToken = 6, kLeastBytes = 3000;  // short prompts say nothing
+namespace {
+
+std::int64_t prompt_bytes(const ChatRequest& request) {
   std::int64_t bytes = 0;
   for (const Message& m : request.messages) bytes += static_cast<std::int64_t>(m.text.size());
-  if (usage.input <= 0 || bytes < kLeastBytes || usage.input * kMostBytesPerToken >= bytes) return {};
+  return bytes;
+}
+
+}  // namespace
+
+bool is_prompt_cut(std::int64_t input, const ChatRequest& request) {
+  constexpr std::int64_t kMostBytesPerToken = 6, kLeastBytes = 3000;  // short prompts say nothing
+  const std::int64_t bytes = prompt_bytes(request);
+  return input > 0 && bytes >= kLeastBytes && input * kMostBytesPerToken < bytes;
+}
+
+std::string cut_prompt(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model) {
+  if (!is_prompt_cut(usage.input, request)) return {};
   return fmt::format(
       "the server of {} read {} tokens of a prompt of {} bytes: it cuts prompts without a word (with Ollama, "
       "raise "
       "num_ctx to `context`), or does not count what it has cached",
-      model.name, usage.input, bytes);
+      model.name, usage.input, prompt_bytes(request));
 }
 
 std::string uncapped_thoughts(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model) {

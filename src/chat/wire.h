@@ -27,6 +27,9 @@ net::HttpRequest to_http(const ChatRequest& request, const Endpoint& endpoint, c
 struct ParsedResponse {
   Result<Reply> reply = fail("chat reply", "no response");  // without cost, seconds and the model's name
   std::optional<TokenUsage> usage;
+  // Tokens of input that the total counts and `usage` does not, of a prompt that the server seems to have
+  // cut.
+  std::int64_t uncounted_input = 0;
   bool is_usage_doubtful = false;  // its numbers contradict each other, so more may be billed
   bool is_generated = false;       // a model wrote something, which may be billed without a usage
   CallFailure failure = CallFailure::kUnreadable;
@@ -39,6 +42,8 @@ struct ParsedResponse {
 ParsedResponse parse_response(const net::HttpResponse& response, const ChatRequest& request,
                               const Endpoint& endpoint);
 
+/// Returns true if the server counted far fewer tokens of input than the request can have.
+bool is_prompt_cut(std::int64_t input, const ChatRequest& request);
 /// Returns a sentence if the server counted far fewer tokens of input than the request can have, so that it
 /// may have cut the prompt; empty if not.
 std::string cut_prompt(const TokenUsage& usage, const ChatRequest& request, const ChatModel& model);

@@ -49,8 +49,9 @@ std::string without_reasoning(std::string text) {
 }
 
 // Reads the counts of tokens. Some servers leave the thoughts out of `completion_tokens` and give them in
-// `total_tokens` or in the details alone, but bill them.
-void read_usage(const json& body, ParsedResponse& out) {
+// `total_tokens` or in the details alone, but bill them. Where the details name no thoughts and the prompt
+// was counted as cut, the rest of the total is the rest of the prompt.
+void read_usage(const json& body, const ChatRequest& request, ParsedResponse& out) {
   const json usage = field_of(body, "usage");
   const auto input = count_of(usage, "prompt_tokens"), completion = count_of(usage, "completion_tokens");
   if (!input || !completion) return;
@@ -59,7 +60,13 @@ void read_usage(const json& body, ParsedResponse& out) {
       count_of(field_of(usage, "completion_tokens_details"), "reasoning_tokens").value_or(0);
   const std::int64_t cached = count_of(details, "cached_tokens").value_or(0),
                      written = count_of(details, "cache_write_tokens").value_or(0);
-  const auto total = count_of(usage, "total_tokens");
+  auto total = count_of(usage, "total_tokens");
+  const std::int64_t rest = total ? *total - *input - *completion : 0;
+  if (rest > 0 && thoughts == 0 && is_prompt_cut(*input, request) &&
+      *input + rest <= estimate_tokens(request).maximum) {
+    out.uncounted_input = rest;
+    *total -= rest;
+  }
   TokenUsage counts{.input = *input, .output = total ? std::max(*completion, *total - *input) : *completion};
   const bool has_no_thoughts = counts.output < thoughts;
   if (has_no_thoughts) counts.output += thoughts;
@@ -160,7 +167,7 @@ ParsedResponse parse_openai_response(const std::string& text, const ChatRequest&
                                      const Endpoint& endpoint) {
   const json body = parsed<json>(text);
   ParsedResponse out;
-  read_usage(body, out);
+  read_usage(body, request, out);
   fail_as(out, CallFailure::kEmpty, "");  // parse_response fills the message
   const json choices = field_of(body, "choices");
   if (!choices.is_array() || choices.empty() || !choices[0].is_object()) return out;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agents/bench.h"
 #include "cli/commands.h"
@@ -33,6 +34,7 @@ struct VariantRow {
   std::vector<double> attempts, repairs, calls, input, output, cost;  // per finished design
   std::vector<double> novelty, size;                                  // per valid design
   std::map<std::string, int> causes;                                  // designs that failed, by cause
+  std::optional<agents::PerValidDesign> per_valid;
 };
 
 // Returns the distance to the nearest design of the zoo, from 0 (equal) to 1 (no common part).
@@ -52,7 +54,10 @@ double novelty(const std::string& program) {
 std::vector<VariantRow> rows_of(const std::vector<agents::PipelineVariant>& variants,
                                 const std::vector<agents::PipelineBenchResult>& results) {
   std::vector<VariantRow> rows(variants.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].variant = variants[i].name;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].variant = variants[i].name;
+    rows[i].per_valid = agents::per_valid_design(results, static_cast<int>(i));
+  }
   for (const agents::PipelineBenchResult& r : results) {
     if (!r.done) continue;
     VariantRow& row = rows[static_cast<std::size_t>(r.variant)];
@@ -92,16 +97,20 @@ std::string cell(const std::vector<double>& values, int digits) {
 }
 
 void print_table(const std::vector<VariantRow>& rows) {
-  print("{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", "variant", "designs",
-        "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty", "size");
+  print("{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}{:>14}{:>12}\n", "variant",
+        "designs", "valid (95 %)", "attempts", "repairs", "calls", "input", "output", "cost", "novelty",
+        "size", "tokens/valid", "cost/valid");
   for (const VariantRow& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
-    print("{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}\n", r.variant, r.done,
-          r.done == 0 ? "-"
-                      : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low,
-                                    s.high),
-          cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
-          cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0));
+    print(
+        "{:<18}{:>8}{:>22}{:>12}{:>12}{:>12}{:>16}{:>14}{:>16}{:>14}{:>12}{:>14}{:>12}\n", r.variant, r.done,
+        r.done == 0
+            ? "-"
+            : fmt::format("{:.2f} ({:.2f} to {:.2f})", static_cast<double>(r.valid) / r.done, s.low, s.high),
+        cell(r.attempts, 1), cell(r.repairs, 1), cell(r.calls, 1), cell(r.input, 0), cell(r.output, 0),
+        cell(r.cost, 4), cell(r.novelty, 2), cell(r.size, 0),
+        r.per_valid ? fmt::format("{:.0f}", r.per_valid->tokens) : "-",
+        r.per_valid ? fmt::format("{:.4f}", r.per_valid->cost) : "-");
   }
   for (const VariantRow& r : rows) {
     if (r.causes.empty()) continue;
@@ -127,18 +136,21 @@ void print_json(const std::vector<VariantRow>& rows, bool whole) {
   ordered_json out{{"whole", whole}, {"variants", ordered_json::array()}};
   for (const VariantRow& r : rows) {
     const agents::Share s = agents::wilson(r.valid, r.done);
-    out["variants"].push_back({{"variant", r.variant},
-                               {"designs", r.done},
-                               {"valid", {{"count", r.valid}, {"low", s.low}, {"high", s.high}}},
-                               {"attempts", json_of(r.attempts)},
-                               {"repairs", json_of(r.repairs)},
-                               {"calls", json_of(r.calls)},
-                               {"input_tokens", json_of(r.input)},
-                               {"output_tokens", json_of(r.output)},
-                               {"cost", json_of(r.cost)},
-                               {"novelty", json_of(r.novelty)},
-                               {"size", json_of(r.size)},
-                               {"causes", r.causes}});
+    out["variants"].push_back(
+        {{"variant", r.variant},
+         {"designs", r.done},
+         {"valid", {{"count", r.valid}, {"low", s.low}, {"high", s.high}}},
+         {"attempts", json_of(r.attempts)},
+         {"repairs", json_of(r.repairs)},
+         {"calls", json_of(r.calls)},
+         {"input_tokens", json_of(r.input)},
+         {"output_tokens", json_of(r.output)},
+         {"cost", json_of(r.cost)},
+         {"novelty", json_of(r.novelty)},
+         {"size", json_of(r.size)},
+         {"tokens_per_valid", r.per_valid ? ordered_json(r.per_valid->tokens) : nullptr},
+         {"cost_per_valid", r.per_valid ? ordered_json(r.per_valid->cost) : nullptr},
+         {"causes", r.causes}});
   }
   print("{}\n", out.dump());
 }

@@ -606,12 +606,10 @@ const OpInfo kOps[] = {
     {Op::kMerge, "merge", Kind::kAxes, 1, merge_type, here, 0, kNone, d_merge,
      "merge(x, [b, c], a): the reverse of split", "merge(z, [h, k], D) * x; merge(z, [k, h], D)"},
     {Op::kSlice, "slice", Kind::kAxes, 1, slice_type, here, 0, kNone, d_slice_or_pad,
-     "slice(x, a, start, b): the b elements of axis a from start, as axis b; take(x, a, i): element i, "
-     "without the axis",
+     "slice(x, a, start, b): the b elements of axis a from start, as axis b",
      "slice(x, D, 1, k); take(z, h, 1)"},
     {Op::kPad, "pad", Kind::kAxes, 1, pad_type, here, 0, kNone, d_slice_or_pad,
-     "pad(x, b, start, a): the reverse of slice, zeros elsewhere; concat(x, b, y, c, a): x along b, then y "
-     "along c, as axis a",
+     "pad(x, b, start, a): the reverse of slice, zeros elsewhere",
      "pad(z, k, 2, D); concat(take(z, h, 0), k, take(z, h, 1), k, D)"},
 
     {Op::kLookup, "lookup", Kind::kTable, 2, lookup_type, here, 0, kNone, d_lookup,

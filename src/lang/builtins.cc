@@ -684,7 +684,7 @@ const Builtin kBuiltins[] = {
     {"merge", 3, 3, "", "", run_merge},
     {"rename", 3, 3, "", "", run_rename},
     {"slice", 4, 4, "", "", run_slice},
-    {"take", 3, 3, "", "take(x, a, i): element i of axis a", run_take},
+    {"take", 3, 3, "", "take(x, a, i): element i of axis a, without the axis", run_take},
     {"pad", 4, 4, "", "", run_pad},
     {"concat", 5, 5, "", "concat(x, b, y, c, a): x along b, then y along c, as axis a", run_concat},
     {"broadcast", 2, 2, "", "", run_broadcast},

@@ -42,6 +42,7 @@ void fields(Io& io, X& x) {
   io("detail", x.detail);
   io("mode", x.mode);
   io.optional("writing", x.writing);
+  io.optional("without", x.without);
   io("prompts", x.prompts);
   io("title", x.title);
   io("proposal", x.proposal);

@@ -70,8 +70,9 @@ struct TaskReport {
   std::string detail;  // the reason of a failure, in words
   Mode mode = Mode::kMutation;
   Writing writing = Writing::kUnits;
-  std::string prompts;          // version: hash of the prompt files
-  std::string title, proposal;  // of the accepted proposal
+  std::vector<std::string> without;  // roles that the settings leave out: "reviewer", "librarian" ...
+  std::string prompts;               // version: hash of the prompt files
+  std::string title, proposal;       // of the accepted proposal
   std::vector<Promise> promises;
   std::vector<Review> reviews;  // of the accepted proposal
   std::vector<FoundPaper>

@@ -123,6 +123,19 @@ TEST(Bench, TasksThatSayNothingAreNotDone) {
   }
 }
 
+TEST(Bench, TokensOfFailedTasksCountForTheValidDesigns) {
+  std::vector<PipelineBenchResult> results(4);
+  for (PipelineBenchResult& r : results) r.done = true, r.report.input_tokens = 900, r.report.cost = 0.5;
+  results[0].report.outcome = results[1].report.outcome = record::TaskOutcome::kDesign;
+  results[1].report.output_tokens = 300;
+  results[3].variant = 1;
+  const auto spent = per_valid_design(results, 0);
+  ASSERT_TRUE(spent);
+  EXPECT_EQ(spent->tokens, 1500);
+  EXPECT_EQ(spent->cost, 0.75);
+  EXPECT_FALSE(per_valid_design(results, 1)) << "no valid design";
+}
+
 TEST(Bench, WilsonIntervals) {
   // The expected values are from Newcombe 1998, table I: 81 of 263: 0.2553 to 0.3662; 15 of 148: 0.0624 to
   // 0.1605; 0 of 20: 0 to 0.1611; 1 of 29: 0.0061 to 0.1718.

@@ -249,7 +249,7 @@ TEST(Prompts, AConversationTakesAThirdOfTheReferencesTokens) {
 }
 
 TEST(Prompts, UsualTasksTakeFewTokens) {
-  EXPECT_LE(usual_tokens(record::Writing::kUnits).all(), 10'300);
+  EXPECT_LE(usual_tokens(record::Writing::kUnits).all(), 10'000);
   EXPECT_LE(usual_tokens(record::Writing::kProgram).all(), 6'000);
 }
 

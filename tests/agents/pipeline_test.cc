@@ -133,6 +133,27 @@ TEST(Pipeline, TheCoderSeesUnitsThatDoWhatIsWanted) {
       << s.last_said_to("coder", 0);
 }
 
+// Each token costs in every repair: no text stands in a prompt twice, and scores are for those who judge.
+TEST(Pipeline, PlannerAndCoderGetProgramsWithoutMeasurementsOrRepetitions) {
+  Script s;
+  script_success(s);
+  Brief brief = mutation();
+  brief.parents[0].program = zoo_text("retnet.gab");
+  std::string proposal = kProposal;
+  const std::string idea = "\"idea\": \"";
+  proposal.insert(proposal.find(idea) + idea.size(), "retention with decays of the state and rotated keys ");
+  s.lines["proposer"] = {proposal};
+  run(s, brief);
+  for (const char* role : {"planner", "coder"}) {
+    const std::string prompt = s.last_said_to(role, 0);
+    EXPECT_EQ(prompt.find("Measured:"), std::string::npos) << prompt;
+    const std::size_t once = prompt.find("unit Retention(");
+    EXPECT_NE(once, std::string::npos) << prompt;
+    EXPECT_EQ(prompt.find("unit Retention(", once + 1), std::string::npos) << prompt;
+  }
+  EXPECT_NE(s.last_said_to("proposer", 0).find("Measured:"), std::string::npos);
+}
+
 TEST(Pipeline, RolesAreToldTheTaskAndWhatCameOfEarlierDesigns) {
   Brief brief = mutation();
   brief.ladder = {"rung 1 of 1: 150k parameters"};
@@ -980,6 +1001,8 @@ TEST(Pipeline, SettingsLeaveOutParts) {
   r = run(t, mutation(), bare);
   EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << r.detail;
   EXPECT_EQ(t.count("planner") + t.count("observer"), 0);
+  EXPECT_EQ(r.without, (std::vector<std::string>{"planner", "observer"}));
+  EXPECT_EQ(record::parse_task_report(record::to_json(r))->without, r.without);
 
   AgentSettings unchecked;
   unchecked.checker = false;

@@ -348,6 +348,57 @@ TEST_F(ClientTest, BilledThoughtsAreCountedAndReserved) {
   EXPECT_EQ(error_of(question("Write.")).code, "cap");
 }
 
+// Several first calls at once would each surprise.
+TEST_F(ClientTest, TheFirstCallOfAModelIsMadeAlone) {
+  std::atomic<std::int64_t> bill = 0;
+  std::atomic<int> running = 0, most = 0;
+  serve([&](const ReceivedRequest&) {
+    most = std::max(most.load(), ++running);
+    usleep(30'000);
+    bill += 1000 * 3 + 8100 * 15;
+    --running;
+    return ScriptedResponse{
+        .body =
+            R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":1000,"completion_tokens":100,
+        "total_tokens":9100}})"};
+  });
+  config.cap.money = 300'000;
+  open(config);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] { (void)client->ask(question(std::to_string(i))); });
+  for (std::thread& t : threads) t.join();
+  EXPECT_LE(bill, 300'000);
+  EXPECT_EQ(log->spent().money, bill);
+  EXPECT_EQ(server->request_count(), 2);
+  // A model whose thinking is known is asked at once: the reservation holds it.
+  config.models[0].name = "thinker", config.models[0].thinking = 8000;
+  config.cap.money = 3'000'000;
+  open(config);
+  most = 0;
+  std::vector<std::thread> more;
+  for (int i = 0; i < 4; ++i)
+    more.emplace_back([&, i] { (void)client->ask(question(std::to_string(10 + i))); });
+  for (std::thread& t : more) t.join();
+  EXPECT_GT(most, 1);
+  EXPECT_EQ(server->request_count(), 6);
+}
+
+TEST_F(ClientTest, TheRestOfACutPromptCostsAsInput) {
+  serve([](const ReceivedRequest&) {
+    return ScriptedResponse{
+        .body =
+            R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":2048,"completion_tokens":100,
+        "total_tokens":4100}})"};
+  });
+  open(config);
+  ASSERT_TRUE(client->ask(question(std::string(16'000, 'x'))).has_value());
+  EXPECT_EQ(log->spent().tokens, 4100);
+  EXPECT_EQ(log->spent().money, 4000 * 3 + 100 * 15);
+  ASSERT_EQ(client->doubts().size(), 1u);
+  EXPECT_NE(client->doubts()[0].find("read 2048 tokens"), std::string::npos);
+}
+
 TEST_F(ClientTest, CountsThatContradictEachOtherCostTheMost) {
   serve([](const ReceivedRequest&) {
     return ScriptedResponse{

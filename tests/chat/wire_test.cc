@@ -409,6 +409,34 @@ TEST(Wire, ThoughtsThatAreBilledAreCounted) {
   }
 }
 
+// Ollama counts the part of a prompt that it read, and routers in front of it the whole in the total.
+TEST(Wire, TheRestOfACutPromptIsInputAndNotThoughts) {
+  ChatRequest request;
+  request.messages = {{MessageRole::kUser, std::string(16'000, 'x')}};
+  const auto read = [&](const std::string& usage) {
+    return parse_response({.status = 200,
+                           .headers = {},
+                           .body = R"({"choices":[{"message":{"content":"x"}}],"usage":)" + usage + "}"},
+                          request, Endpoint{});
+  };
+  const auto cut = read(R"({"prompt_tokens":2048,"completion_tokens":100,"total_tokens":4100})");
+  ASSERT_TRUE(cut.usage);
+  EXPECT_EQ(cut.usage->input, 2048) << "for the note that the prompt was cut";
+  EXPECT_EQ(cut.usage->output, 100);
+  EXPECT_EQ(cut.uncounted_input, 1952);
+  EXPECT_FALSE(cut.is_usage_doubtful);
+  // More than the prompt can have, thoughts that are named, or a prompt that was read: counted as output.
+  for (
+      const char* usage :
+      {R"({"prompt_tokens":2048,"completion_tokens":100,"total_tokens":30000})",
+       R"({"prompt_tokens":2048,"completion_tokens":100,"total_tokens":4100,"completion_tokens_details":{"reasoning_tokens":1952}})",
+       R"({"prompt_tokens":4000,"completion_tokens":100,"total_tokens":6052})"}) {
+    const auto thoughts = read(usage);
+    EXPECT_EQ(thoughts.uncounted_input, 0) << usage;
+    EXPECT_GE(thoughts.usage->output, 2052) << usage;
+  }
+}
+
 TEST(Wire, DoubtfulCountsAreSaidInWords) {
   ChatModel m;
   m.name = "m";

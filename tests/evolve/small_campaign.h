@@ -6,6 +6,7 @@
 
 #include "evolve/population.h"
 #include "record/source.h"
+#include "record/task.h"
 #include "record/trial.h"
 
 namespace gabbro::evolve {
@@ -42,6 +43,31 @@ class SmallCampaign {
     created.parent = parent;
     created.species = species;
     created.train_flops = created.decode_flops = 1000.0 * static_cast<double>(created.id);
+    EXPECT_TRUE(population.apply(created));
+    return created.id;
+  }
+  // Begins a task of agents and returns its id.
+  std::int64_t begin_task(std::int64_t parent = 0, const std::string& strategy = "agents") {
+    const std::int64_t id = static_cast<std::int64_t>(population.tasks().size()) + 1;
+    EXPECT_TRUE(population.apply(record::TaskBegun{.id = id, .strategy = strategy, .parent = parent}));
+    return id;
+  }
+  void end_task(std::int64_t task, const record::TaskReport& report) {
+    EXPECT_TRUE(population.apply(record::TaskEnded{.id = task, .report = record::to_json(report)}));
+  }
+  // Begins and ends a task that led to a design, and returns the id of the design, a mutation of `parent`.
+  std::int64_t design_by_agents(record::TaskReport report, const std::string& stack,
+                                std::int64_t parent = 0) {
+    record::DesignCreated created;
+    created.task = begin_task(parent);
+    report.outcome = record::TaskOutcome::kDesign;
+    end_task(created.task, report);
+    created.id = static_cast<std::int64_t>(population.individuals().size()) + 1;
+    created.name = "M" + std::to_string(created.id);
+    created.program = "design " + created.name + ":\n    stack = " + stack + "\n";
+    set_source(created, "agents");
+    created.provenance.mode = report.mode;
+    created.parent = parent;
     EXPECT_TRUE(population.apply(created));
     return created.id;
   }
