@@ -68,7 +68,7 @@ double scalar(std::string_view name, double x) {
   if (name == "sin") return std::sin(x);
   if (name == "cos") return std::cos(x);
   if (name == "tanh") return std::tanh(x);
-  if (name == "sigmoid") return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+  if (name == "sigmoid") return 1 / (1 + std::exp(-x));
   if (name == "erf") return std::erf(x);
   if (name == "floor") return ir::floor_of(x);
   if (name == "softplus") return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));

@@ -127,6 +127,8 @@ Value Writer::arithmetic(std::string_view op, const Value& a, const Value& b) {
     if (!right) {
       const double n = as_number(b).value;
       if (n == 0.5) return value_of(with_made(apply("torch.sqrt", base), "sqrt", {base}));
+      if (n == -2)  // PyTorch divides 1 by the square, which overflows before the result underflows
+        return value_of(apply("torch.square", apply("torch.reciprocal", with_positive_zeros(base))));
       if (n <= 0 || n >= 1) return value_of(binary(op, n < 0 ? with_positive_zeros(base) : base, power));
       return value_of(
           with_made(pointwise({base, power}, kAtom,

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "exec/reference/predicted_cost.h"
 #include "exec/reference/reference.h"
 #include "exec/reference/screen.h"
 #include "train/safetensors.h"
@@ -115,6 +116,42 @@ std::int64_t longest_row(const exec::TokenBatch& batch) {
   return longest_document(batch).from / batch.length;
 }
 
+// How the judge differs from the reference over the beginning of a document.
+struct JudgeCheck {
+  std::int64_t length = 0;
+  double each = 0, mean = 0;  // largest and mean difference of losses, in nats
+  [[nodiscard]] bool holds() const { return each < kAmplifiedLimit && mean < kFloat32Limit; }
+};
+
+// The judge shares the operations of the CPU engine, so it must be compared where an operation may be another
+// one far in a text, as where a number underflows. The work of the reference is a share of the training's:
+// the whole text at usual rungs.
+JudgeCheck check_judge(const Evidence& e, Judge& judge) {
+  // The reference does about 1e9 operations per second: this is 0.2 s, or half a percent of the training.
+  constexpr double kLeast = 2e8, kPerFlop = 1e-4;
+  const double most =
+      std::max(kLeast, kPerFlop * e.result.train_flops_per_token * static_cast<double>(e.spec.tokens));
+  Stretch stretch = longest_document(e.sample);
+  const std::int64_t few = std::min(kPositions, stretch.length);
+  const auto left = static_cast<double>(bytes_left(e.spec.memory, e.model.peak_bytes()));
+  const auto is_too_much = [&](const exec::PredictedCost& cost) {
+    return cost.operations > most || sizeof(double) * cost.peak_elements > left;
+  };
+  while (!e.spec.thorough && stretch.length > few &&
+         is_too_much(exec::predict_cost(e.graph, e.outputs, stretch.length)))
+    stretch.length = std::max(few, stretch.length * 3 / 4);
+  const exec::Feed feed = feed_of(e, stretch.from, stretch.length);
+  const auto targets = e.sample.targets.begin() + stretch.from;
+  const exec::TokenBatch text{.sequences = 1,
+                              .length = stretch.length,
+                              .tokens = feed.tokens,
+                              .targets = {targets, targets + stretch.length}};
+  const std::vector<double> want = losses_of(exec::evaluate(e.graph, e.outputs, feed, stretch.length)[0],
+                                             text.targets),
+                            got = judge.losses(text);
+  return {stretch.length, largest_difference(got, want), mean_difference(got, want)};
+}
+
 // The reference engine is slow, so it computes few positions. The whole row is compared with the CPU engine
 // in float64, without its rewrites, since a design may be another function in float32 where numbers underflow
 // late in a text, or where a rewrite rounds in another way what a step decides by. Its limits are wider,
@@ -141,6 +178,7 @@ Anchor engines_agree(const Evidence& e) {
   std::vector<exec::NamedArray> weights = e.model.weights();
   Judge judge(e.graph, e.outputs, e.spec, row.length, bytes_left(e.spec.memory, e.model.peak_bytes()));
   judge.restore(weights);
+  const JudgeCheck judged = check_judge(e, judge);
   const std::vector<double> exact = judge.losses(row);
   const std::vector<float> row_losses = e.model.losses(row);
   const std::vector<double> got(row_losses.begin(), row_losses.end());
@@ -161,17 +199,21 @@ Anchor engines_agree(const Evidence& e) {
   return {
       "backend = reference",
       alone_difference < allowed.each && within_difference < allowed.each && mean < allowed.mean &&
-          row_difference < row_allowed.each && row_mean < row_allowed.mean &&
+          row_difference < row_allowed.each && row_mean < row_allowed.mean && judged.holds() &&
           e.rescoring.mean < windows_allowed && e.rescoring.worst < window_allowed,
       fmt::format(
           "losses of {} positions differ by at most {:.2g}, as part of a batch {:.2g}, allowed "
           "{:.2g}; in the mean by {:.2g}, allowed {:.2g}; those of a row from float64 by at most "
-          "{:.2g}, allowed {:.2g}; in the mean by {:.2g}, allowed {:.2g}; scores of {} windows of held-out "
+          "{:.2g}, allowed {:.2g}; in the mean by {:.2g}, allowed {:.2g}; float64 differs from the reference "
+          "over {} positions by at most {:.2g}, allowed {:.2g}; in the mean by {:.2g}, allowed {:.2g}; "
+          "scores "
+          "of {} windows of held-out "
           "text from float64 by {:.2g} nats per token, allowed {:.2g}, and by at most {:.2g}, allowed "
           "{:.2g}{}",
           length, alone_difference, within_difference, allowed.each, mean, allowed.mean, row_difference,
-          row_allowed.each, row_mean, row_allowed.mean, e.rescoring.windows, e.rescoring.mean,
-          windows_allowed, e.rescoring.worst, window_allowed, judge.note())};
+          row_allowed.each, row_mean, row_allowed.mean, judged.length, judged.each, kAmplifiedLimit,
+          judged.mean, kFloat32Limit, e.rescoring.windows, e.rescoring.mean, windows_allowed,
+          e.rescoring.worst, window_allowed, judge.note())};
 }
 
 // Returns the number of forward runs of a batch that a check may use: a share of the training steps, but at

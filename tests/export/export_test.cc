@@ -329,6 +329,18 @@ TEST(ExportAgrees, OnSignsOfZeros) {
   compare_units("zeros", units);
 }
 
+TEST(ExportAgrees, OnResultsThatUnderflow) {
+  if (!has_torch()) GTEST_SKIP() << kPython << " cannot import torch; run ./dev setup";
+  std::vector<std::string> units;
+  for (const char* small : {"sigmoid(-720 * late)", "sigmoid(-700 * late)", "-silu(-720 * late)",
+                            "exp(368 * late) ** -2", "exp(300 * late) ** -2", "exp(-350 * late) ** -2"})
+    units.push_back(
+        fmt::format("    late = where(position() >= 5, 1, 0)\n    m = {}\n    return linear(x, D) * "
+                    "where(m > 0, 1, 2)\n",
+                    small));
+  compare_units("underflow", units);
+}
+
 // A step may give a state its axes in another order than declared. Axes of one size show it as another
 // function, others as an error.
 TEST(ExportAgrees, OnStatesInAnotherOrder) {

@@ -320,6 +320,31 @@ TEST(TorchAgrees, OnSignsOfZeros) {
     }
 }
 
+// Numbers that are not 0 in the reference are not 0 elsewhere, though they are smaller than ordinary ones.
+TEST(TorchAgrees, OnResultsThatUnderflow) {
+  for (const char* small :
+       {"sigmoid(-720 * late)", "sigmoid(-700 * late)", "sigmoid(-760 * late)", "-silu(-720 * late)",
+        "exp(368 * late) ** -2", "exp(300 * late) ** -2", "exp(380 * late) ** -2", "exp(-350 * late) ** -2",
+        "exp(248 * late) ** -3", "exp(744 * late) ** -1", "exp(-720 * late)", "1 / exp(709 * late)"})
+    for (const char* rest :
+         {"    m = SMALL\n    return linear(x, D) * where(m > 0, 1, 0)\n",
+          "    m = SMALL\n    scan S: [D] = 0:\n        S = where(m > 0, 0.5 * S + x, x)\n    return "
+          "linear(S, D)\n",
+          "    scan S: [D] = 0:\n        m = SMALL\n        S = where(m > 0, 0.5 * S + x, x)\n    return "
+          "linear(S, D)\n"}) {
+      std::string body = std::string("    late = where(position() >= 5, 1, 0)\n") + rest;
+      body.replace(body.find("SMALL"), std::string_view("SMALL").size(), small);
+      SCOPED_TRACE(body);
+      const lang::Elaboration e = made_of(body);
+      ASSERT_TRUE(e.ok()) << e.errors[0].message;
+      const Sequences s = random_sequences(e, 2, 9, 1);
+      EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, e.graph, e.outputs, s, 1e-8, 0), "");
+      const ir::Graph lowered = rewritten(e.graph);
+      EXPECT_EQ(lowering_disagreement(e.graph, e.outputs, lowered, lowered.bodies[0].outputs, s, 1e-8, 0),
+                "");
+    }
+}
+
 // Recurrences that are lowered lie between a step and what decides it, with more of them than scans.
 TEST(TorchAgrees, OnStepsAboveRecurrences) {
   for (const char* rest :

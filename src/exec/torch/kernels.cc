@@ -72,6 +72,7 @@ at::Tensor pointwise_here(const Call& c, at::Tensor a) {
     case Op::kSqrt:
       return a.sqrt_();
     case Op::kPow:
+      if (c.node.value == -2) return a.add_(0).reciprocal_().square_();
       return (c.node.value < 0 ? a.add_(0) : a).pow_(c.node.value);
     case Op::kExp:
       return a.exp_();
@@ -133,6 +134,8 @@ at::Tensor pointwise(Call& c) {
       return a.sqrt();
     case Op::kPow:
       if (c.node.value == 2) return a * a;
+      // ATen divides 1 by the square, which overflows before the result underflows.
+      if (c.node.value == -2) return with_positive_zeros(a).reciprocal_().square_();
       if (c.node.value == -0.5) return with_positive_zeros(a).rsqrt_();
       return c.node.value < 0 ? with_positive_zeros(a).pow_(c.node.value) : a.pow(c.node.value);
     case Op::kPower:  // in float64, so that whole powers stay whole
