@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <string>
 
 #include "campaign/format.h"
 #include "campaign/report_style.h"
@@ -120,6 +122,14 @@ std::string lead_sentence(const ScaleStudy& study, const evolve::LeadAtScale& le
 std::vector<std::string> remarks(const ScaleStudy& study, const evolve::ScaleFit& fit) {
   std::vector<std::string> out;
   if (study.changed_share > 0) out.push_back(record::changed_text_note(study.changed_share));
+  std::set<std::string> builds;
+  for (const ScaleRun& r : study.runs)
+    if (!r.build.empty()) builds.insert(r.build);
+  if (builds.size() > 1)
+    out.push_back(fmt::format(
+        "Its runs were computed by {} different builds of the worker, or on different processors: "
+        "differences may come from that.",
+        builds.size()));
   if (fit.freedom == 0)
     out.emplace_back(
         "With one seed each, it is not known how far other seeds would move the numbers; use --seeds 3.");

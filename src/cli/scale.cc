@@ -1,6 +1,7 @@
 #include "cli/scale.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -83,6 +84,7 @@ class Study {
     for (const StudyDesign& g : designs_) scale_study.designs.push_back(g.name);
     scale_study.sizes = c.sizes;
     scale_study.seeds = c.seeds;
+    scale_study.rate = c.spec.rate;
     scale_study.tokens = c.tokens.empty() ? fmt::format("{:g} tokens per parameter", c.per_parameter)
                                           : fmt::format("{} tokens at every size", c.tokens);
   }
@@ -215,7 +217,9 @@ class Study {
         return fail("exists", spec.folder + " holds a run with other options",
                     "continue it with its original options, or start a new study with another --out");
       if (const auto text = read_file(result_file, kMostText); text)
-        if (auto known = record::parse_result(*text); known && is_final(*known)) result = std::move(*known);
+        if (auto known = record::parse_result(*text);
+            known && is_final(*known) && misfit(spec, hashes_[d][s], *known).empty())
+          result = std::move(*known);
     }
     if (!result) {
       if (const auto ok = replace_file(spec_file, to_json(spec)); !ok) return tl::unexpected(ok.error());
@@ -270,6 +274,7 @@ class Study {
     out.hash = hashes_[d][s];
     out.unread_bits = record::unread_bits(*result);
     out.unread_tokens = result->unread_tokens;
+    out.build = result->build;
     return out;
   }
 
@@ -327,6 +332,21 @@ Result<std::vector<std::int64_t>> read_sizes(const ScaleCommand& c) {
   return out;
 }
 
+// Returns what a study had chosen otherwise; "" if it had the same choices.
+std::string other_choices(const ScaleStudy& before, const ScaleStudy& now) {
+  if (before.seeds != now.seeds) return fmt::format("{} seeds, but --seeds is {}", before.seeds, now.seeds);
+  if (before.rate != now.rate)
+    return fmt::format("learning rates from {:g}, but --lr is {:g}", before.rate, now.rate);
+  const auto joined = [](const std::vector<std::string>& x) { return fmt::format("{}", fmt::join(x, ",")); };
+  if (before.sizes != now.sizes)
+    return fmt::format("the sizes {}, but --sizes is {}", joined(before.sizes), joined(now.sizes));
+  if (before.designs != now.designs)
+    return fmt::format("the designs {}, but now they are {}", joined(before.designs), joined(now.designs));
+  if (before.tokens != now.tokens)
+    return fmt::format("runs of {}, but now they have {}", before.tokens, now.tokens);
+  return "";
+}
+
 }  // namespace
 
 int run_scale(const ScaleCommand& command) {
@@ -359,12 +379,11 @@ int run_scale(const ScaleCommand& command) {
   if (const auto text = read_file(c.out + "/scale.json", kMostText)) {
     const auto before = record::parse_scale(*text);
     if (!before) return failed("scale", before.error());
-    if (before->seeds != 0 && before->seeds != c.seeds)
+    if (const std::string what = other_choices(*before, study.scale_study); !what.empty())
       return failed("scale", {"exists",
-                              fmt::format("{} holds a study with {} seeds, but --seeds is {}", c.out,
-                                          before->seeds, c.seeds),
-                              "start a new study with another --out: choosing the number of seeds after "
-                              "seeing results invalidates the intervals",
+                              fmt::format("{} holds a study with {}", c.out, what),
+                              "start a new study with another --out: choices made after seeing results "
+                              "invalidate the intervals",
                               {}});
     if (before->corpus_hash != study.scale_study.corpus_hash)
       return failed("scale",

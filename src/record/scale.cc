@@ -28,11 +28,13 @@ void fields(Io& io, R& r) {
   io.optional("hash", r.hash);
   io.optional("unread_bits", r.unread_bits);
   io.optional("unread_tokens", r.unread_tokens);
+  io.optional("build", r.build);
 }
 
 template <class Io, Is<ScaleStudy> S>
 void fields(Io& io, S& s) {
   io.optional("seeds", s.seeds);
+  io.optional("rate", s.rate);
   io("status", s.status);
   io("cause", s.cause);
   io("designs", s.designs);

@@ -28,13 +28,15 @@ struct ScaleRun {
   // Both are 0 if there is no such text.
   double unread_bits = 0;
   std::int64_t unread_tokens = 0;
+  std::string build;  // as in TrialResult
 };
 
 struct ScaleStudy {
   static constexpr int kVersion = 1;
   static constexpr const char* kJob = "scale";
-  // Seeds of each design at each size, fixed when the study began; 0: not recorded.
+  // Seeds of each design at each size, and the learning rate from which the searches start.
   std::int64_t seeds = 0;
+  double rate = 0;
   Status status = Status::kDone;  // "done", or "stopped" if runs are missing
   std::string cause;
   std::vector<std::string> designs, sizes;  // names; amounts as given

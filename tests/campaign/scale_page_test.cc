@@ -47,5 +47,16 @@ TEST(ScalePage, ClaimsNothingIfALearningRateLiesAtAnEdge) {
       << text_of(study);
 }
 
+TEST(ScalePage, NamesWhatElseMayMakeADifference) {
+  record::ScaleStudy study = small_study();
+  for (record::ScaleRun& run : study.runs) run.build = "a";
+  EXPECT_EQ(text_of(study).find("different builds"), std::string::npos);
+  study.runs.back().build = "b";
+  EXPECT_NE(text_of(study).find("computed by 2 different builds"), std::string::npos) << text_of(study);
+  EXPECT_EQ(text_of(study).find("does not reproduce"), std::string::npos);
+  study.changed_share = 0.25;
+  EXPECT_NE(text_of(study).find("does not reproduce 25 % of the held-out documents"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace gabbro::campaign

@@ -328,6 +328,22 @@ TEST(Cli, ScaleOfOneFunctionClaimsNothing) {
       << out.text;
   EXPECT_NE(out.text.find("the same function at 20k: their runs agree by construction."), std::string::npos)
       << out.text;
+  // What a study chose at its beginning cannot be chosen again after its results were seen.
+  const std::string base = "scale " + llama + " " + write_program("copy.gab", copy) + " --data " + dir +
+                           "/corpus --seq 32 --batch 4 --blocks 1 --out " + dir + "/study";
+  for (const auto& [choices, says] :
+       {std::pair{" --tokens 2048 --seeds 1 --sizes 12k,16k,24k",
+                  "the sizes 12k,16k,20k, but --sizes is 12k,16k,24k"},
+        {" --tokens 2048 --seeds 1 --sizes 12k,16k,20k --lr 0.02",
+         "learning rates from 0.008, but --lr is 0.02"},
+        {" --tokens 2048 --seeds 2 --sizes 12k,16k,20k", "1 seeds, but --seeds is 2"},
+        {" --tokens 4096 --seeds 1 --sizes 12k,16k,20k", "runs of 2048 tokens at every size, but now"}}) {
+    out = gabbro(base + choices);
+    EXPECT_EQ(out.code, 2) << out.text;
+    EXPECT_NE(out.text.find(says), std::string::npos) << out.text;
+  }
+  out = gabbro("scale " + llama + options + " --sizes 12k,16k,20k --out " + dir + "/study");
+  EXPECT_NE(out.text.find("the designs Llama,Copy, but now they are Llama"), std::string::npos) << out.text;
   const auto runs = nlohmann::json::parse(*read_file(dir + "/study/scale.json", 1 << 24))["runs"];
   ASSERT_EQ(runs.size(), 6U);
   for (const auto& run : runs) {
