@@ -19,6 +19,9 @@ namespace gabbro::data {
 namespace {
 
 constexpr char32_t kSpaceMark = 0x2581;  // SentencePiece writes a space as this.
+// Vocabularies of bytes, such as GPT-2's, write a space and a line end as these letters. Both are capitals of
+// Maltese, which loses nothing but them.
+constexpr char32_t kSpaceOfBytes = 0x120, kLineEndOfBytes = 0x10a;
 
 // The folded form of each character of ASCII is a lower-case letter, a digit, or 0 for all others.
 constexpr std::array<char, 128> kFoldedAscii = [] {
@@ -47,6 +50,8 @@ class Folding {
       fields_.add_other(c, letters_);
   }
   void add(char32_t c) {
+    if (c == kSpaceOfBytes) return add_ascii(' ');
+    if (c == kLineEndOfBytes) return add_ascii('\n');
     std::array<utf8proc_int32_t, 32> parts;  // A character decomposes into at most 18.
     constexpr int kForm = UTF8PROC_CASEFOLD | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_IGNORE;
     int boundary = 0;

@@ -221,6 +221,17 @@ bool are_entities_words(std::string_view text) {
   return names.are_words(letters_of(text));
 }
 
+// Returns the bytes of a control sequence of a terminal (ECMA-48), such as that of a colour: ESC [, bytes of
+// parameters, and a last byte. 0 if there is none.
+std::size_t sequence_bytes(std::string_view text) {
+  if (text[1] != '[') return 0;
+  std::size_t end = 2;
+  while (end < text.size() && text[end] >= ' ' && text[end] <= '?') ++end;
+  return end < text.size() && text[end] >= '@' && text[end] <= '~' ? end + 1 : 0;
+}
+
+constexpr char32_t kNothing = 0x200b;
+
 }  // namespace
 
 MarkupReader::MarkupReader(std::string_view document)
@@ -241,6 +252,7 @@ Markup MarkupReader::at(std::size_t offset) const {
     return keeps_entities_ ? Markup{} : Markup{entity.bytes};
   }
   if (text[0] == '%' || text[0] == '=') return escaped_bytes_at(text);
+  if (text[0] == '\x1b') return {sequence_bytes(text), kNothing};
   if (text[0] != '\\' || (!is_letter(text[1]) && !(is_rtf_ && text[1] == '\''))) return {};
   if (!is_rtf_ || text[1] == '\'')
     if (const Markup escape = escape_at(text); escape.bytes > 0 || text[1] == '\'') return escape;

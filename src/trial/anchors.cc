@@ -116,7 +116,7 @@ std::int64_t longest_row(const exec::TokenBatch& batch) {
   return longest_document(batch).from / batch.length;
 }
 
-// How the judge differs from the reference over the beginning of a document.
+// The difference of the judge from the reference over the beginning of a document.
 struct JudgeCheck {
   std::int64_t length = 0;
   double each = 0, mean = 0;  // largest and mean difference of losses, in nats

@@ -328,7 +328,7 @@ TEST(Cli, ScaleOfOneFunctionClaimsNothing) {
       << out.text;
   EXPECT_NE(out.text.find("the same function at 20k: their runs agree by construction."), std::string::npos)
       << out.text;
-  // What a study chose at its beginning cannot be chosen again after its results were seen.
+  // The choices of a study cannot be made again after its results were seen.
   const std::string base = "scale " + llama + " " + write_program("copy.gab", copy) + " --data " + dir +
                            "/corpus --seq 32 --batch 4 --blocks 1 --out " + dir + "/study";
   for (const auto& [choices, says] :

@@ -352,6 +352,23 @@ TEST(HeldOut, TextWithMarkupBetweenItsWordsIsRecognised) {
     }
 }
 
+// Tokens of vocabularies of bytes write spaces and line ends as letters; terminals colour words.
+TEST(HeldOut, TokensAndColoursAreRecognised) {
+  Random random(25);
+  const std::string text = random_text(random, 400), other = random_text(random, 400);
+  for (const char* form : {"\xC4\xA0{}", "{}\xC4\x8A", "\xC4\xA0{} ", "\"\xC4\xA0{}\", ", "\x1b[1m{}\x1b[0m ",
+                           "\x1b[38;5;28m{}\x1b[39m ", "\x1b[38;2;1;22;255m{}\x1b[39;00m\n"})
+    for (const int count : {1, 2}) {
+      SCOPED_TRACE(fmt::format("{} {}", form, count));
+      const auto written = [&](const std::string& whole) { return in_groups(whole, count, form); };
+      EXPECT_EQ(overlap_of({text}, written(text)), Overlap::kInside);
+      EXPECT_EQ(overlap_of({written(text)}, text), Overlap::kInside);
+      EXPECT_EQ(overlap_of({written(text)}, written(other)), Overlap::kNone);
+    }
+  // A colour may begin inside of a word.
+  EXPECT_EQ(overlap_of({text}, in_groups(text, 1, "\x1b[1m{}\x1b[0m")), Overlap::kInside);
+}
+
 // Sentences in attributes are text, beside any other text and whatever the attribute's name is.
 TEST(HeldOut, SentencesInAttributesAreRecognisedBesideOtherText) {
   Random random(22);
