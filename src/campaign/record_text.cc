@@ -61,13 +61,13 @@ void add_learning_rates(Lines& out, const CampaignReading& r, const evolve::Lead
   }
 }
 
-void add_session(Lines& out, const CampaignReading& r) {
+void add_session(Lines& out, const CampaignReading& r, bool is_running) {
   const Population& p = r.population;
   out.add("\n{}, {}; campaign time {}, worker time {}; {} tokens",
           count_of(static_cast<std::int64_t>(p.individuals().size()), "design"),
           count_of(static_cast<std::int64_t>(p.trials().size()), "run"), duration(r.seconds),
           duration(r.worker_seconds), amount(r.tokens));
-  out.add("session: {}", session_text(r));
+  out.add("session: {}", session_text(r, is_running));
   if (!r.sessions.empty() && !r.sessions.back().session.sandbox.empty())
     out.add("workers: {}", r.sessions.back().session.sandbox);
   if (p.paused()) out.add("paused: no run starts until `gabbro steer --resume`");
@@ -112,25 +112,27 @@ void add_causes(Lines& out, const char* title, const std::vector<store::Store::C
 
 }  // namespace
 
-std::string session_text(const CampaignReading& r) {
+std::string session_text(const CampaignReading& r, bool is_running) {
   if (r.sessions.empty()) return "no session yet";
   const store::SessionRow& last = r.sessions.back();
   if (last.session.begins)
     return fmt::format(
-        "started {} UTC, not ended: running, or killed (continue it with `gabbro resume`); last event {} UTC",
-        date(last.time), date(r.last));
+        "started {} UTC, {}; last event {} UTC", date(last.time),
+        is_running ? "running"
+                   : "not ended: killed (continue it with `gabbro resume`), or running on another machine",
+        date(r.last));
   if (last.session.end == record::SessionEnd::kError)
     return fmt::format("ended by an error {} UTC (continue it with `gabbro resume`)", date(last.time));
   return fmt::format("ended normally {} UTC: {}", date(last.time), last.session.end);
 }
 
-Result<std::string> status_text(const store::Store& store) {
+Result<std::string> status_text(const store::Store& store, bool is_running) {
   GABBRO_TRY(reading, read_record(store));
   const CampaignVerdict v = verdict(reading);
   Lines out;
   add_verdict(out, reading.population, v);
   add_learning_rates(out, reading, v.leader);
-  add_session(out, reading);
+  add_session(out, reading, is_running);
   add_funnel(out, reading);
   add_strategies(out, reading, store);
   if (const std::string agents = agents_text(reading); !agents.empty())  // ends with a line break

@@ -13,15 +13,16 @@
 namespace gabbro::campaign {
 
 /// Returns the state of a campaign: verdict, funnel by rung, strategies, refusals and failures by cause, and
-/// the last session with how it ended. Errors: as read_record. O(designs + trials).
-Result<std::string> status_text(const store::Store& store);
+/// the last session with how it ended. `is_running`: a process of this machine holds the campaign's lock.
+/// Errors: as read_record. O(designs + trials).
+Result<std::string> status_text(const store::Store& store, bool is_running = false);
 /// Returns the same as one JSON object on one line. Unknown numbers are null. `cluster` says what its jobs do
 /// on a cluster (jobs::slurm_status); "" becomes null.
 Result<std::string> status_json(const store::Store& store, const std::string& cluster = "");
 std::string status_json(const CampaignReading& reading, const store::Store& store,
                         const std::string& cluster = "");
 /// Says when the last session began or how it ended.
-std::string session_text(const CampaignReading& reading);
+std::string session_text(const CampaignReading& reading, bool is_running = false);
 
 /// Returns the best `count` candidates at the highest rung where any candidate has a score, and all baselines
 /// and controls there, best first, followed by known and user designs without a score. Errors: as

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/lock.h"
 #include "campaign/campaign.h"
 #include "campaign/reading.h"
 #include "campaign/record_csv.h"
@@ -132,7 +133,8 @@ int run_status(const RecordCommand& c) {
                         if (c.csv == "designs") return campaign::designs_csv(s);
                         if (c.csv == "runs") return campaign::runs_csv(s);
                         if (c.json) return campaign::status_json(s, jobs::slurm_status(t.dir));
-                        GABBRO_TRY(text, campaign::status_text(s));
+                        const bool is_running = Lock::is_held(campaign::CampaignPaths{t.dir}.lock_folder());
+                        GABBRO_TRY(text, campaign::status_text(s, is_running));
                         return text + jobs::slurm_status(t.dir);
                       });
 }

@@ -40,7 +40,9 @@ TEST_F(RecordText, StatusSaysThatASessionHasNotEnded) {
   m.session(true);
   m.begin(m.baseline("llama"), 0, 7, record::Purpose::kBaseline);
   const TemporaryFolder other;
-  expect_says(status_text(m.store(other)), {"not ended: running, or killed", "nothing is decided"});
+  expect_says(status_text(m.store(other)), {"not ended: killed (continue it", "nothing is decided"});
+  const auto running = status_text(m.store(TemporaryFolder()), /*is_running=*/true);
+  EXPECT_NE(running->find(" UTC, running; last event"), std::string::npos) << *running;
 }
 
 TEST_F(RecordText, DesignsAndRunsAsCsv) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/lock.h"
 #include "campaign/record_builder.h"
 #include "folder.h"
 #include "run.h"
@@ -68,6 +69,40 @@ TEST_F(Folders, ACampaignForAMachineWithoutAGpuBeginsNothing) {
                      "/corpus",
                  "this machine has no GPU");
   EXPECT_FALSE(fs::exists(dir + "/new"));
+}
+
+// Whoever takes the lock of a campaign runs it, as far as `status` can see.
+TEST_F(Folders, StatusAsksWhetherACampaignRuns) {
+  campaign::RecordBuilder m;
+  m.session(true);
+  m.run(m.baseline("llama"), 0, 7, 2.5, record::Purpose::kBaseline);
+  const campaign::TemporaryFolder folder;
+  { const store::Store store = m.store(folder); }
+  EXPECT_NE(gabbro("status " + folder.file("")).text.find("not ended: killed"), std::string::npos);
+  const auto lock = Lock::take(folder.file(""));
+  ASSERT_TRUE(lock) << lock.error().message;
+  const std::string text = gabbro("status " + folder.file("")).text;
+  EXPECT_NE(text.find("UTC, running; last event"), std::string::npos) << text;
+}
+
+TEST_F(Folders, RungsOnAClusterNeedNoGpuHereAndMustExist) {
+  const std::string preset = file("cuda.toml",
+                                  "baselines = [\"llama\"]\n[[rung]]\nname = \"only\"\nparams = \"100k\"\n"
+                                  "tokens = \"50k\"\nengine = \"pytorch\"\ndevice = \"cuda\"\n"),
+                    data = " --data " + dir + "/corpus";
+  const std::string other = file("other.toml", "[slurm]\n[slurm.rungs.Only]\npartition = \"gpu\"\n");
+  expect_refused("evolve --preset " + preset + " --dir " + dir + "/a" + data + " --slurm " + other,
+                 "the campaign has no rung 'Only'");
+  const std::string mine = file("mine.toml", "[slurm]\n[slurm.rungs.only]\npartition = \"gpu\"\n");
+  const Output out = gabbro("evolve --preset " + preset + " --dir " + dir + "/b" + data + " --slurm " + mine +
+                            " --minutes 0.01");
+  EXPECT_EQ(out.text.find("has no GPU"), std::string::npos) << out.text;
+  EXPECT_TRUE(fs::exists(dir + "/b/slurm.toml")) << out.text;
+  expect_refused("resume " + dir + "/b --executor local --slurm " + mine, "--executor is local");
+  (void)gabbro("resume " + dir + "/b --executor local --minutes 0.001");
+  EXPECT_TRUE(fs::exists(dir + "/b/local"));
+  (void)gabbro("resume " + dir + "/b --executor slurm --minutes 0.001");
+  EXPECT_FALSE(fs::exists(dir + "/b/local"));
 }
 
 TEST_F(Folders, ACorpusThatIsMissingIsReportedBeforeTheFolderIsMade) {
