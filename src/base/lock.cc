@@ -47,4 +47,15 @@ Lock::~Lock() {
   if (file_ >= 0) ::close(file_);
 }
 
+bool keeps_file_locks(const std::string& folder) {
+  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return true;
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  const bool keeps = fcntl(file, F_SETLK, &lock) == 0 || errno == EAGAIN || errno == EACCES;
+  ::close(file);
+  return keeps;
+}
+
 }  // namespace gabbro

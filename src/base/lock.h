@@ -29,4 +29,7 @@ class Lock {
   int file_;
 };
 
+/// Returns false if the file system of an existing folder refuses the locks of fcntl, which SQLite takes.
+bool keeps_file_locks(const std::string& folder);
+
 }  // namespace gabbro

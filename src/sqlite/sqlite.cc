@@ -4,12 +4,14 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 
 #include "base/damaged.h"
 #include "base/files.h"
+#include "base/lock.h"
 
 namespace gabbro::sqlite {
 
@@ -37,16 +39,44 @@ std::string path_of(sqlite3* handle) {
       {"store", fmt::format("{}: {}", path_of(handle), sqlite3_errmsg(handle)), damaged ? kDamaged : "", {}});
 }
 
-// Returns true if no process can write a database: its folder or file is not writable, and no write-ahead log
-// lies beside it. SQLite would then fail to create the files that readers share with a writer.
-bool is_at_rest(const std::string& path) {
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? "." : folder;
+}
+
+// Returns true if SQLite could not create the files that readers share with a writer: the folder or file of
+// the database is not writable, or the disk is full.
+bool is_without_shared_files(const std::string& path) {
+  constexpr std::uintmax_t kSharedBytes = 64 << 10;
+  if (access(folder_of(path).c_str(), W_OK) != 0 || access(path.c_str(), W_OK) != 0) return true;
   std::error_code error;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  const bool is_writable =
-      access(folder.empty() ? "." : folder.c_str(), W_OK) == 0 && access(path.c_str(), W_OK) == 0;
-  if (is_writable) return false;
+  const std::filesystem::space_info disk = std::filesystem::space(folder_of(path), error);
+  return !error && disk.available < kSharedBytes;
+}
+
+// Returns true if a write-ahead log with something in it lies beside a database.
+bool has_log(const std::string& path) {
+  std::error_code error;
   const auto bytes = std::filesystem::file_size(path + "-wal", error);
-  return static_cast<bool>(error) || bytes == 0;
+  return !error && bytes > 0;
+}
+
+// Copies a database with its log, as a killed process or a copy has left them, to a new temporary folder.
+// Returns the folder; the database is the file "copy" in it. Errors: "store".
+Result<std::string> copy_with_log(const std::string& path) {
+  std::error_code error;
+  std::string folder = std::filesystem::temp_directory_path(error) / "gabbro-record-XXXXXX";
+  if (!error && mkdtemp(folder.data()) == nullptr) error = {errno, std::generic_category()};
+  for (const char* end : {"", "-wal"})
+    if (!error) std::filesystem::copy_file(path + end, folder + "/copy" + end, error);
+  if (!error) return folder;
+  std::filesystem::remove_all(folder);
+  return fail(
+      "store",
+      fmt::format("{}: its log can only be read in a folder that can be written, and copying both to {} "
+                  "failed: {}",
+                  path, folder, error.message()),
+      "copy the campaign's folder to where you can write");
 }
 
 // Returns the name with which SQLite opens a file without locks and shared files.
@@ -73,7 +103,19 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, M
     if (const auto ok = check_regular_file(path); !ok)
       return fail("store", ok.error().message, "give a regular file: an SQLite database is one");
   sqlite3* handle = nullptr;
-  if (mode == Mode::kRead && is_at_rest(path)) {
+  const bool shares_nothing = mode == Mode::kRead && is_without_shared_files(path);
+  if (shares_nothing && has_log(path) && !std::filesystem::exists(path + "-shm", error)) {
+    GABBRO_TRY(folder, copy_with_log(path));
+    auto copy = open(folder + "/copy", mode);
+    if (copy) {
+      (*copy)->path_ = path;
+      (*copy)->temporary_folder_ = folder;
+    } else {
+      std::filesystem::remove_all(folder, error);
+    }
+    return copy;
+  }
+  if (shares_nothing && !has_log(path)) {
     const int code = sqlite3_open_v2(immutable_uri(path).c_str(), &handle,
                                      SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
     std::unique_ptr<Connection> out(new Connection(handle, path));
@@ -81,10 +123,15 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, M
     sqlite3_extended_result_codes(handle, 1);
     return out;
   }
+  // SQLite would wait for a lock that it can never have.
+  if (!keeps_file_locks(folder_of(path)))
+    return fail(
+        "store", fmt::format("{}: its file system keeps no locks", path),
+        "use a local disk; the record of a campaign may lie on one alone (`gabbro evolve --record DIR`)");
   // Where there is no write-ahead log, a reader creates it, and only a connection that may write removes it.
-  const bool has_log = std::filesystem::exists(path + "-wal", error);
+  const bool log_exists = std::filesystem::exists(path + "-wal", error);
   const int flags = mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                    : has_log            ? SQLITE_OPEN_READONLY
+                    : log_exists         ? SQLITE_OPEN_READONLY
                                          : SQLITE_OPEN_READWRITE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Connection> out(new Connection(handle, path));
@@ -99,6 +146,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& given, M
 Connection::~Connection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
   sqlite3_close(handle_);
+  std::error_code error;
+  if (!temporary_folder_.empty()) std::filesystem::remove_all(temporary_folder_, error);
 }
 
 tl::unexpected<Error> Connection::error(int code) const {
@@ -111,7 +160,7 @@ tl::unexpected<Error> Connection::error(int code) const {
   const int extended = code == SQLITE_OK ? sqlite3_extended_errcode(handle_) : code;
   if (kind == SQLITE_BUSY || extended == SQLITE_IOERR_LOCK || extended == SQLITE_IOERR_RDLOCK ||
       extended == SQLITE_IOERR_UNLOCK || extended == SQLITE_IOERR_CHECKRESERVEDLOCK)
-    hint = "another process is writing it, or its file system keeps no locks: then use a local disk";
+    hint = "another process is writing it";
   if (kind == SQLITE_NOTADB) hint = "the file is not an SQLite database, or is damaged";
   if (kind == SQLITE_CORRUPT) hint = kDamaged;
   if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY || kind == SQLITE_PERM)

@@ -22,8 +22,9 @@ class Connection {
  public:
   enum class Mode : std::uint8_t { kRead, kWrite };
 
-  /// Opens a file; kWrite creates it if it does not exist. Errors, "store": not a regular file; those of
-  /// SQLite, with the path.
+  /// Opens a file; kWrite creates it if it does not exist. A file that kRead cannot share with a writer,
+  /// since it cannot be written or the disk is full, is read as it is, with its log from a copy. Errors,
+  /// "store": not a regular file; those of SQLite, with the path.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -53,6 +54,7 @@ class Connection {
   [[nodiscard]] tl::unexpected<Error> error(int code) const;
   sqlite3* handle_;
   std::string path_;
+  std::string temporary_folder_;  // removed in the end; "": none
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 
