@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.h"
@@ -60,6 +62,16 @@ struct Waiting {
   std::vector<std::string> options;
   bool was_tried = false;  // Slurm may have accepted it without an answer.
 };
+
+// Returns true for reasons to wait that end only when somebody changes the job or the cluster (the reasons of
+// `man squeue`).
+bool never_ends(const std::string& reason) {
+  constexpr std::array<std::string_view, 9> kReasons{
+      "PartitionTimeLimit", "PartitionNodeLimit", "InvalidAccount",
+      "InvalidQOS",         "AccountNotAllowed",  "QOSNotAllowed",
+      "BadConstraints",     "QOSTimeLimit",       "AssocMaxWallDurationPerJobLimit"};
+  return std::find(kReasons.begin(), kReasons.end(), reason) != kReasons.end();
+}
 
 class SlurmExecutor : public Executor {
  public:
@@ -185,6 +197,14 @@ class SlurmExecutor : public Executor {
     const auto most = std::max_element(reasons.begin(), reasons.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     if (most != reasons.end()) out += fmt::format(" ({})", most->first);
+    for (const auto& [reason, jobs] : reasons)
+      if (never_ends(reason)) {
+        out += fmt::format(
+            "; jobs that wait for {} never begin: change slurm.toml in the campaign's folder, "
+            "cancel them, and resume",
+            reason);
+        break;
+      }
     if (others > 0) out += fmt::format(", {} being submitted or ending", others);
     if (!problem_.empty()) out += "; " + problem_;
     return out;

@@ -221,6 +221,37 @@ TEST_F(SlurmTest, StatesWithoutAResult) {
   EXPECT_TRUE(options(5).contains("--exclude=n7"));
 }
 
+TEST_F(SlurmTest, StatusSaysWhichJobsNeverBegin) {
+  open();
+  for (int id = 1; id <= 2; ++id) start(id);
+  ASSERT_TRUE(wait_for_jobs(2));
+  slurm->for_each([](FakeSlurm::Row& row) { row.reason = "Priority"; });
+  ASSERT_TRUE(wait_until([&] {
+    return executor->status().find("2 pending (Priority)") != std::string::npos;
+  })) << executor->status();
+  EXPECT_EQ(executor->status().find("never begin"), std::string::npos) << executor->status();
+  slurm->for_each([](FakeSlurm::Row& row) {
+    if (row.index == "0") row.reason = "PartitionTimeLimit";
+  });
+  EXPECT_TRUE(wait_until([&] {
+    return executor->status().find("jobs that wait for PartitionTimeLimit never begin: change slurm.toml") !=
+           std::string::npos;
+  })) << executor->status();
+}
+
+// A job that another one preempts says nothing about its design, and begins again.
+TEST_F(SlurmTest, PreemptionIsAnEndByTheCluster) {
+  open();
+  start(1);
+  ASSERT_TRUE(wait_for_jobs(1));
+  const SlurmTask t = task(1);
+  std::ofstream(files().batch_folder(t.batch) + "/" + std::to_string(t.index) + ".claim") << "1 n7";
+  slurm->set_states("PREEMPTED", "n7");
+  ASSERT_TRUE(wait_for_ends(1));
+  EXPECT_EQ(ends[1].kind, Kind::kCluster);
+  EXPECT_NE(ends[1].cause.find("PREEMPTED"), std::string::npos) << ends[1].cause;
+}
+
 // While a worker runs, the cluster works, and jobs that never begin or were cancelled end no session.
 TEST_F(SlurmTest, LostStartsBesideAJobThatRunsEndNoSessionSlow) {
   for (const bool runs : {true, false}) {
