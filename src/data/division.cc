@@ -8,9 +8,24 @@ Division::Division(std::optional<double> share)
     : by_name_(!share), identity_bound_(static_cast<std::uint64_t>(share.value_or(0) * 0x1p63) * 2) {}
 
 void Division::add_candidate(const std::string& text) {
-  const ComparableText comparable = comparable_text(text);
-  if (is_held_out(comparable.identity) && !held_out_.add(comparable))
-    near_copies_.insert(comparable.identity);
+  ComparableText comparable = comparable_text(text);
+  if (is_held_out(comparable.identity)) {
+    has_candidate_ = true;
+    if (!held_out_.add(comparable)) near_copies_.insert(comparable.identity);
+    return;
+  }
+  has_others_ = has_others_ || (nearest_ && nearest_->identity != comparable.identity);
+  if (!has_candidate_ && (!nearest_ || comparable.identity < nearest_->identity))
+    nearest_ = std::move(comparable);
+}
+
+void Division::finish() {
+  if (!has_candidate_ && has_others_) {
+    identity_bound_ = nearest_->identity + 1;
+    held_out_.add(*nearest_);
+  }
+  nearest_.reset();
+  held_out_.finish();
 }
 
 Side Division::side_of(const std::string& text) {

@@ -27,7 +27,8 @@ class Division {
 
   /// Adds a document that may be held out: one of the named ones, or one of the sources.
   void add_candidate(const std::string& text);
-  void finish() { held_out_.finish(); }
+  /// Ends the candidates. If chance held out none of several, the nearest to the share is held out.
+  void finish();
   void observe(const std::string& text) { held_out_.observe(comparable_text(text)); }
   void settle() { held_out_.settle(); }
   /// Returns the share of the held-out text in documents that are mostly boilerplate and left out.
@@ -63,6 +64,9 @@ class Division {
   bool by_name_;
   std::uint64_t identity_bound_;  // Documents with an identity below it are held out.
   HeldOutText held_out_;
+  bool has_candidate_ = false;             // A document is held out.
+  bool has_others_ = false;                // Documents that are not held out differ.
+  std::optional<ComparableText> nearest_;  // the one with the smallest identity, while none is held out
   // Identities of held-out documents: those that nearly repeat earlier ones, and those that are kept.
   std::unordered_set<std::uint64_t> near_copies_, kept_;
   std::vector<std::uint64_t> trained_;  // identities of training documents

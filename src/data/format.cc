@@ -137,6 +137,7 @@ Result<bool> holds_json_lines(const std::string& path) {
     return fail("format", fmt::format("{} holds {}, not JSON lines", path, what), hint);
   };
   if (line.empty()) return true;  // no documents
+  if (const auto ok = check_beginning(path, line); !ok) return ok;
   if (line.front() == '[')
     return wrong("one JSON array", "write one object per line, for example with `jq -c '.[]'`");
   if (line.front() != '{')
@@ -177,6 +178,23 @@ Result<bool> check_is_fetched(const std::string& path) {
   return true;
 }
 
+namespace {
+
+// Returns where the zeros of UTF-16 without a mark are, which begins with characters of ASCII: at even or at
+// odd bytes; -1 if there are none.
+int zeros_of_utf16(std::string_view text) {
+  constexpr std::size_t kBytes = 16;
+  if (text.size() < kBytes) return -1;
+  for (const std::size_t at : {0, 1}) {
+    bool fits = true;
+    for (std::size_t i = 0; i < kBytes; ++i) fits = fits && (text[i] == '\0') == (i % 2 == at);
+    if (fits) return static_cast<int>(at);
+  }
+  return -1;
+}
+
+}  // namespace
+
 Result<bool> check_beginning(const std::string& path, std::string_view beginning) {
   const auto begins = [&](std::string_view mark, std::size_t at = 0) {
     return beginning.size() >= at && beginning.substr(at).starts_with(mark);
@@ -187,6 +205,10 @@ Result<bool> check_beginning(const std::string& path, std::string_view beginning
   if (begins("\xFF\xFE") || begins("\xFE\xFF"))
     return wrong("text in UTF-16 or UTF-32 instead of UTF-8",
                  "convert it, for example with `iconv -f UTF-16 -t UTF-8`");
+  if (const int zeros = zeros_of_utf16(beginning); zeros >= 0)
+    return wrong("text in UTF-16 instead of UTF-8",
+                 zeros == 1 ? "convert it, for example with `iconv -f UTF-16LE -t UTF-8`"
+                            : "convert it, for example with `iconv -f UTF-16BE -t UTF-8`");
   // The header of a tar archive has its magic number at byte 257.
   if (begins("ustar", 257) || begins("PK\x03\x04") || begins("7z\xBC\xAF\x27\x1C") || begins("Rar!"))
     return wrong("an archive", "unpack it, and pass the folder");

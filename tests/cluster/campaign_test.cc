@@ -202,7 +202,7 @@ TEST_F(SlurmCampaign, LosesAndDoublesNothingWhateverTheClusterDoes) {
   EXPECT_TRUE(jobs(dir, "PENDING,RUNNING").empty());
 }
 
-TEST_F(SlurmCampaign, ARunLongerThanTheTimeLimitContinuesInOtherJobsSlow) {
+TEST_F(SlurmCampaign, ARunLongerThanTheTimeLimitContinuesInOtherJobs) {
   write_preset("long.toml", "6M");
   std::ofstream(root / "minute.toml") << "[slurm]\npoll_seconds = 1\nstop_seconds = 20\ntime = \"1\"\n";
   ASSERT_EQ(finish(start(evolve("unlimited", 1, "long.toml"))), 0) << log();

@@ -470,6 +470,39 @@ TEST_F(Data, SpaceMarksAreSpaces) {
   EXPECT_EQ(Corpus::open(o.out)->split("valid")->bytes(), bytes);
 }
 
+// A small share of few documents holds out one of them.
+TEST_F(Data, ChanceLeavesNoSplitWithoutDocuments) {
+  Random random(5);
+  for (int round = 0; round < 20; ++round) {
+    std::string text;
+    for (int i = 0; i < 2; ++i) text += random_words(random, 60) + "\n<|endoftext|>\n";
+    BuildOptions o = options_for(root, write("few.txt", text));
+    o.valid_share = 1e-6;
+    o.vocab = 300;
+    fs::remove_all(o.out);
+    const auto built = build_corpus(o, {});
+    ASSERT_TRUE(built) << built.error().message << "; " << built.error().hint;
+    EXPECT_EQ(built->splits[0].documents, 1U);
+    EXPECT_EQ(built->splits[1].documents, 1U);
+  }
+}
+
+TEST_F(Data, Utf16WithoutAMarkIsNamed) {
+  const std::string line = "{\"text\": \"kato mire\"}\n";
+  for (const bool little : {true, false}) {
+    std::string wide;
+    for (const char c : line) wide += little ? std::string{c, '\0'} : std::string{'\0', c};
+    for (const char* name : {"a.jsonl", "a.txt", "a.json"}) {
+      BuildOptions o = options_for(root, write(name, wide));
+      const auto built = build_corpus(o, {});
+      ASSERT_FALSE(built) << name;
+      EXPECT_NE(built.error().message.find("is text in UTF-16 instead of UTF-8"), std::string::npos)
+          << name << ": " << built.error().message;
+      EXPECT_NE(built.error().hint.find(little ? "UTF-16LE" : "UTF-16BE"), std::string::npos);
+    }
+  }
+}
+
 // Text that a vocabulary drops would be predicted at no cost.
 TEST_F(Data, AVocabularyThatLosesTextIsRefused) {
   struct Case {
