@@ -487,6 +487,26 @@ TEST_F(Data, ChanceLeavesNoSplitWithoutDocuments) {
   }
 }
 
+// libarchive reads windows of up to 128 MB.
+TEST_F(Data, LongWindowsOfZstdAreReadOrRefused) {
+  if (std::system("zstd --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "zstd is not installed";
+  for (const int window : {27, 28, 31}) {
+    const std::string file = root / "long.txt.zst";
+    ASSERT_EQ(
+        std::system(
+            fmt::format("printf 'kato mire' | zstd -q -f --ultra --long={} -o {}", window, file).c_str()),
+        0);
+    error = {};
+    const std::vector<std::string> got = read_all({file});
+    if (window == 27) {
+      EXPECT_EQ(got, std::vector<std::string>{"kato mire\n"}) << error.message;
+      continue;
+    }
+    EXPECT_TRUE(got.empty());
+    EXPECT_TRUE(has(error.hint, "zstd -dc --long=31 " + file)) << error.message << "; " << error.hint;
+  }
+}
+
 TEST_F(Data, Utf16WithoutAMarkIsNamed) {
   const std::string line = "{\"text\": \"kato mire\"}\n";
   for (const bool little : {true, false}) {

@@ -88,6 +88,55 @@ TEST_F(Parquet, ARowIsADocument) {
   EXPECT_EQ(documents->findings().empty_row, path);
 }
 
+// Writes rows with a text inside of a structure, both nullable, and a list of texts.
+void write_nested(const std::string& path) {
+  using parquet::schema::GroupNode, parquet::schema::PrimitiveNode;
+  const auto text = [](const char* name, parquet::Repetition::type repetition) {
+    return PrimitiveNode::Make(name, repetition, parquet::Type::BYTE_ARRAY, parquet::ConvertedType::UTF8);
+  };
+  const auto schema = std::static_pointer_cast<GroupNode>(GroupNode::Make(
+      "schema", parquet::Repetition::REQUIRED,
+      {GroupNode::Make("page", parquet::Repetition::OPTIONAL, {text("body", parquet::Repetition::OPTIONAL)}),
+       text("tags", parquet::Repetition::REPEATED)}));
+  const auto sink = arrow::io::FileOutputStream::Open(path).ValueOrDie();
+  const auto writer = parquet::ParquetFileWriter::Open(sink, schema);
+  parquet::RowGroupWriter* rows = writer->AppendRowGroup();
+  auto* bodies = static_cast<parquet::ByteArrayWriter*>(rows->NextColumn());
+  // A text, a structure without one, no structure, and a text again.
+  const std::vector<std::int16_t> levels{2, 1, 0, 2};
+  const std::vector<parquet::ByteArray> values{parquet::ByteArray("one"), parquet::ByteArray("two")};
+  bodies->WriteBatch(4, levels.data(), nullptr, values.data());
+  auto* tags = static_cast<parquet::ByteArrayWriter*>(rows->NextColumn());
+  const std::vector<std::int16_t> tag_levels{1, 1, 0, 0, 1}, repeated{0, 1, 0, 0, 0};
+  const std::vector<parquet::ByteArray> words{parquet::ByteArray("a"), parquet::ByteArray("b"),
+                                              parquet::ByteArray("c")};
+  tags->WriteBatch(5, tag_levels.data(), repeated.data(), words.data());
+  writer->Close();
+  ASSERT_TRUE(sink->Close().ok());
+}
+
+TEST_F(Parquet, TextsMayBeInsideOfStructures) {
+  const std::string path = root / "a.parquet";
+  write_nested(path);
+  const auto sources = find_sources({path});
+  ASSERT_TRUE(sources.has_value()) << sources.error().message;
+  const auto documents = open_documents(*sources, {.field = "page.body"});
+  std::vector<std::string> got;
+  std::string text;
+  for (auto more = documents->next(text);; more = documents->next(text)) {
+    ASSERT_TRUE(more.has_value()) << more.error().message;
+    if (!*more) break;
+    got.push_back(text);
+  }
+  EXPECT_EQ(got, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(documents->findings().empty_rows, 2U);
+  for (const char* other : {"tags", "body", "page"}) {
+    const auto file = ParquetFile::open(path, other);
+    ASSERT_FALSE(file.has_value()) << other;
+    EXPECT_EQ(file.error().hint, "columns with text: page.body; choose one with --field") << other;
+  }
+}
+
 TEST_F(Parquet, UnreadableFilesAreReported) {
   const std::string path = root / "a.parquet";
   write_parquet(path, {"one", "two"}, 2);
