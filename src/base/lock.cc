@@ -22,8 +22,7 @@ Result<Lock> Lock::take(const std::string& folder) {
   if (errno == EWOULDBLOCK) return fail("locked", folder + ": another process holds the lock");
   // On Lustre or NFS, for example, such an error says nothing about other processes.
   return fail("io", fmt::format("{}: its file system keeps no locks ({})", folder, std::strerror(errno)),
-              "use a folder on a local disk, or have the file system mounted with locks (Lustre: -o flock); "
-              "the record of a campaign may lie on a local disk alone (`gabbro evolve --record DIR`)");
+              "use a folder on a local disk, or have the file system mounted with locks (Lustre: -o flock)");
 }
 
 bool Lock::is_held(const std::string& folder) {

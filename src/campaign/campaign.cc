@@ -57,7 +57,8 @@ Result<std::string> CampaignPaths::existing_store() const {
   if (fs::is_symlink(store(), error))
     return fail("campaign", fmt::format("the record of {} lies in {}, which is not here", dir, record_file()),
                 "read it on the machine that runs the campaign");
-  return fail("campaign", "there is no campaign in " + dir, "start one with `gabbro evolve --dir DIR`");
+  return fail("campaign", "there is no campaign in " + (dir.empty() ? "the current folder" : dir),
+              "start one with `gabbro evolve --dir DIR`");
 }
 
 Result<bool> Campaign::State::create_initial_designs() {
@@ -113,6 +114,9 @@ Result<Lock> lock_of(const CampaignPaths& paths) {
   if (!lock && is(lock.error(), record::Cause::kLocked))
     return fail("store", fmt::format("{}: another campaign is writing to it", paths.dir),
                 "wait for it, stop it, or choose another folder");
+  if (!lock && lock.error().code == "io")
+    lock.error().hint +=
+        "; the record of a campaign may lie on a local disk alone (`gabbro evolve --record DIR`)";
   return lock;
 }
 
