@@ -12,8 +12,13 @@ namespace {
 
 using Counts = std::map<std::string, double>;
 
-// Returns 1 + log(count) of each word.
-Counts scaled_counts(std::string_view text) {
+std::string singular(const std::string& word) {
+  const bool is_plural = word.size() > 3 && word.ends_with('s') && !word.ends_with("ss");
+  return is_plural ? word.substr(0, word.size() - 1) : word;
+}
+
+// Returns the sublinear term frequency, 1 + log(count), of each word.
+Counts term_frequencies(std::string_view text) {
   static const std::set<std::string, std::less<>> stop_words{
       "a",    "an",   "and",  "are",  "as",   "at",  "be",    "by",   "can",  "for",
       "from", "in",   "into", "is",   "it",   "its", "of",    "on",   "or",   "so",
@@ -26,18 +31,18 @@ Counts scaled_counts(std::string_view text) {
       word += static_cast<char>(std::tolower(c));
       continue;
     }
-    if (word.size() > 3 && word.ends_with('s') && !word.ends_with("ss")) word.pop_back();
-    if (!word.empty() && !stop_words.contains(word)) ++counts[word];
+    if (!word.empty() && !stop_words.contains(word)) ++counts[singular(word)];
     word.clear();
   }
   for (auto& [w, n] : counts) n = 1 + std::log(n);
   return counts;
 }
 
-// Returns the cosine of two vectors of counts that are multiplied by the weights of their words.
-double cosine(const Counts& a, const Counts& b, const std::map<std::string, double>& weight) {
+// Returns the cosine of two vectors of term frequencies times the inverse document frequencies of their
+// words.
+double cosine(const Counts& a, const Counts& b, const std::map<std::string, double>& idf) {
   double ab = 0, aa = 0, bb = 0;
-  const auto weighted = [&](const std::string& word, double n) { return n * weight.at(word); };
+  const auto weighted = [&](const std::string& word, double n) { return n * idf.at(word); };
   for (const auto& [word, n] : a) {
     const double x = weighted(word, n);
     aa += x * x;
@@ -50,15 +55,16 @@ double cosine(const Counts& a, const Counts& b, const std::map<std::string, doub
 }  // namespace
 
 Nearest nearest(std::string_view text, std::span<const std::string> known) {
-  std::vector<Counts> all{scaled_counts(text)};
-  for (const std::string& k : known) all.push_back(scaled_counts(k));
-  std::map<std::string, double> weight;
+  std::vector<Counts> all{term_frequencies(text)};
+  for (const std::string& k : known) all.push_back(term_frequencies(k));
+  std::map<std::string, double> idf;
   for (const Counts& counts : all)
-    for (const auto& [word, n] : counts) ++weight[word];
-  for (auto& [word, n] : weight) n = std::log((1.0 + static_cast<double>(all.size())) / (1 + n)) + 1;
+    for (const auto& [word, n] : counts) ++idf[word];
+  for (auto& [word, documents] : idf)
+    documents = std::log((1.0 + static_cast<double>(all.size())) / (1 + documents)) + 1;
   Nearest best;
   for (std::size_t i = 1; i < all.size(); ++i) {
-    const double s = cosine(all[0], all[i], weight);
+    const double s = cosine(all[0], all[i], idf);
     if (best.index < 0 || s > best.similarity) best = {static_cast<int>(i) - 1, s};
   }
   return best;

@@ -387,6 +387,7 @@ TEST(Similar, SimilarTextsAreNearAndOthersAreNot) {
             0.3);
   EXPECT_EQ(nearest("anything", {}).index, -1);
   EXPECT_EQ(nearest("", known).similarity, 0);
+  EXPECT_EQ(nearest("this is the gate", std::vector<std::string>{"this is its window"}).similarity, 0);
   // The similarity is symmetric, 1 for equal texts, and between 0 and 1.
   for (const std::string& a : known)
     for (const std::string& b : known) {
