@@ -2,7 +2,7 @@
 # Runs a Slurm cluster on this machine, for tests: munged, slurmctld and two nodes (slurmd -N), all in a folder
 # of their own. Needs Debian's slurm-wlm and munge (`./dev setup --slurm`), and root, since slurmd runs jobs.
 #
-#   tools/slurm_local.sh start DIR [CPUS]   start it; each node has CPUS CPUs (default 2)
+#   tools/slurm_local.sh start DIR [CPUS]   start it; each node has CPUS CPUs (default 2) and says that it has two GPUs
 #   tools/slurm_local.sh stop DIR           end all its processes
 #   tools/slurm_local.sh restart DIR        restart the controller alone; jobs continue
 #
@@ -57,6 +57,7 @@ JobCompType=jobcomp/none
 JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
+GresTypes=gpu
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
 ReturnToService=2
@@ -66,10 +67,12 @@ KillWait=20
 MinJobAge=3600
 InactiveLimit=0
 MaxArraySize=1001
-NodeName=one NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=$cpus RealMemory=$megabytes State=UNKNOWN
-NodeName=two NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=$cpus RealMemory=$megabytes State=UNKNOWN
+NodeName=one NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=$cpus RealMemory=$megabytes Gres=gpu:2 State=UNKNOWN
+NodeName=two NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=$cpus RealMemory=$megabytes Gres=gpu:2 State=UNKNOWN
 PartitionName=test Nodes=one,two Default=YES MaxTime=INFINITE State=UP
 CONF
+  # Slurm counts GPUs by their device files. Any two files will do, since no job opens them.
+  echo "NodeName=one,two Name=gpu File=/dev/zero,/dev/full" >"$dir/gres.conf"
 }
 
 # Starts a daemon in the foreground, in a session of its own, and remembers its process.

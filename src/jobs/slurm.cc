@@ -288,7 +288,8 @@ class SlurmExecutor : public Executor {
     const auto add = [&](const char* name, const std::string& value) {
       if (!value.empty()) out.push_back(fmt::format("--{}={}", name, value));
     };
-    add("cpus-per-task", std::to_string(request.cpus > 0 ? request.cpus : std::max(1, job.threads)));
+    add("cpus-per-task",
+        std::to_string(request.cpus > 0 ? request.cpus : std::max({1, job.threads, job.gpus})));
     add("mem", memory_of(job, request));
     if (job.devices)
       add("gres", fmt::format("{}:{}", request.gres.empty() ? "gpu" : request.gres, std::max(1, job.gpus)));

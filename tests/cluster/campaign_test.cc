@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "cli/run.h"
 #include "paths.h"
+#include "pytorch/setup.h"
 #include "store/store.h"
 #include "worker/real_campaign.h"
 
@@ -28,11 +29,12 @@ class SlurmCampaign : public ::testing::Test {
   static void SetUpTestSuite() {
     root = fs::path(::testing::TempDir()) / ("gabbro_slurm_campaign" + std::to_string(getpid()));
     fs::create_directories(root);
-    const Output cluster = script("start");
-    if (cluster.code != 0) {
-      why_skipped = cluster.text;
+    if (getuid() != 0 || run_command("command -v munged slurmctld slurmd").code != 0) {
+      why_skipped = "needs Slurm (./dev setup --slurm) and root";
       return;
     }
+    const Output cluster = script("start");
+    ASSERT_EQ(cluster.code, 0) << cluster.text;
     setenv("SLURM_CONF", (root / "cluster/slurm.conf").c_str(), 1);
     testing::make_corpus(root, testing::noun_text());
     std::ofstream(root / "slurm.toml") << "[slurm]\npoll_seconds = 1\nstop_seconds = 20\n";
@@ -52,7 +54,8 @@ class SlurmCampaign : public ::testing::Test {
                        " 2>&1");
   }
   // A rung whose runs take about a second for each 100k tokens, and one above it.
-  static void write_preset(const std::string& name, const std::string& tokens, double stopped = 0) {
+  static void write_preset(const std::string& name, const std::string& tokens, double stopped = 0,
+                           const std::string& engine = "") {
     std::ofstream(root / name) << fmt::format(R"(
 blocks = 1
 baselines = ["llama", "mamba2"]
@@ -73,6 +76,7 @@ rate = 0.005
 promote_fraction = 0.34
 stop_fraction = {}
 documents = 8
+{}
 [[rung]]
 name = "high"
 params = "60k"
@@ -83,7 +87,7 @@ depth = 2
 rate = 0.005
 documents = 8
 )",
-                                              tokens, stopped);
+                                              tokens, stopped, engine);
   }
 
   static pid_t start(const std::string& arguments) { return testing::start_gabbro(arguments, root / "log"); }
@@ -200,6 +204,22 @@ TEST_F(SlurmCampaign, LosesAndDoublesNothingWhateverTheClusterDoes) {
   // hurdles: a run that continued and ends without a score is trained once more (campaign/fault.h).
   EXPECT_EQ(jobs(dir, "all").size(), static_cast<std::size_t>(kTrials) + 2) << history(dir) << story(dir);
   EXPECT_TRUE(jobs(dir, "PENDING,RUNNING").empty());
+}
+
+TEST_F(SlurmCampaign, PyTorchTrainsInSeveralProcessesOfAJobWithGpus) {
+  if (!testing::use_python()) GTEST_SKIP() << "PyTorch is not installed";
+  write_preset("modules.toml", "8k", 0, "engine = \"pytorch\"\ngpus = 2");
+  // No machine of the tests has a GPU: the processes compute on the CPU, and the job asks for GPUs by an
+  // option.
+  std::ofstream(root / "gpus.toml") << "[slurm]\npoll_seconds = 1\noptions = [\"--gres=gpu:2\"]\n";
+  ASSERT_EQ(finish(start(evolve("modules", 1, "modules.toml"))), 0) << log();
+  ASSERT_EQ(finish(start(evolve("modules_on_cluster", 1, "modules.toml") + on_cluster("gpus.toml"))), 0)
+      << log();
+  const std::string whole = story("modules");
+  EXPECT_NE(whole.find(" done "), std::string::npos) << whole;
+  EXPECT_EQ(story("modules_on_cluster"), whole);
+  const Output job = run_command("scontrol show job " + jobs("modules_on_cluster", "all").front() + " 2>&1");
+  EXPECT_NE(job.text.find("gpu:2"), std::string::npos) << job.text;
 }
 
 TEST_F(SlurmCampaign, ARunLongerThanTheTimeLimitContinuesInOtherJobs) {

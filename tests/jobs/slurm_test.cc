@@ -146,7 +146,8 @@ time = "2:00:00"
   for (const char* option : {"--array=0-2", "--cpus-per-task=4", "--mem=1536M", "--no-requeue", "--nice",
                              "--time=13", "--signal=B:TERM@120"})
     EXPECT_TRUE(cpu.contains(option)) << option;
-  for (const char* option : {"--array=0-0", "--gres=gpu:h100:2", "--partition=gpu", "--time=120"})
+  for (const char* option :
+       {"--array=0-0", "--gres=gpu:h100:2", "--cpus-per-task=2", "--partition=gpu", "--time=120"})
     EXPECT_TRUE(gpu.contains(option)) << option;
 }
 
