@@ -31,7 +31,11 @@ inline std::optional<std::int64_t> parse_amount(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : unit == "B" ? 1e9 : 0;
+  const double factor = unit.empty()                 ? 1
+                        : unit == "k" || unit == "K" ? 1e3
+                        : unit == "M"                ? 1e6
+                        : unit == "B" || unit == "G" ? 1e9
+                                                     : 0;
   if (error != std::errc{} || factor == 0 || value < 0) return std::nullopt;
   constexpr double kMax = 9e18;  // below the largest integer of 64 bits; NaN is not below it either
   if (!(value * factor <= kMax)) return std::nullopt;

@@ -2,10 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+
+#include "cli/report.h"
 
 namespace gabbro::cli {
 
@@ -33,6 +36,12 @@ std::string not_negative(const std::string& text) {
 std::string fraction(const std::string& text) {
   const auto value = number(text);
   return value && *value >= 0 && *value <= 1 ? "" : text + ": expected a number from 0 to 1";
+}
+
+std::string expand_unit(const std::string& text) {
+  const bool has_unit = !text.empty() && std::isalpha(static_cast<unsigned char>(text.back())) != 0;
+  const auto amount = has_unit ? parse_amount(text) : std::nullopt;
+  return amount ? std::to_string(*amount) : text;
 }
 
 std::string known_device(const std::string& text) {

@@ -13,6 +13,8 @@ namespace gabbro::cli {
 std::string above_zero(const std::string& text);
 std::string not_negative(const std::string& text);
 std::string fraction(const std::string& text);
+/// Returns 50000 for 50k (report.h, parse_amount), and other texts as they are. For `transform`.
+std::string expand_unit(const std::string& text);
 /// Accepts cpu, cuda or cuda:N.
 std::string known_device(const std::string& text);
 

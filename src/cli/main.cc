@@ -76,6 +76,7 @@ class Program {
     check->add_option("--width", common_.width, "width D (default: the design's)")
         ->check(CLI::Range(1, kMaxAxisSize));
     check->add_option("--vocab", common_.vocab, "vocabulary size V, in tokens (default: the design's)")
+        ->transform(expand_unit)
         ->check(CLI::Range(1, kMaxAxisSize));
     add_context_option(check);
     add_command("fmt", "Rewrite programs in canonical form", run_fmt)
@@ -158,6 +159,7 @@ class Program {
         "or debian, the corpus of Debian packages (default debian)");
     build->add_option("--out", data_.build.out, "folder to create")->required();
     build->add_option("--vocab", data_.build.vocab, "vocabulary size, in tokens (default 4096)")
+        ->transform(expand_unit)
         ->check(CLI::Range(260, 1 << 20));
     build->add_option("--tokenizer", data_.build.tokenizer, "tokenizer.model to use (default: train one)");
     build->add_flag("--allow-changed-text", data_.build.allow_changed_text,
@@ -219,6 +221,7 @@ class Program {
     spelled_option(train, "--schedule", s.schedule, "learning-rate schedule, cosine or wsd (default cosine)");
     train->add_option("--seed", s.seed, "random seed for weight initialisation and data order (default 1)");
     train->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
+        ->transform(expand_unit)
         ->check(CLI::Range(2, 1 << 16));
     train->add_option("--batch", s.sequences, "batch size, in sequences (default 16)")
         ->check(CLI::Range(1, 1 << 16));
@@ -280,6 +283,7 @@ class Program {
     eval->add_option("--limit", s.limit, "number of items to score of each benchmark; 0: all (default 0)");
     eval->add_option("--seq", s.length,
                      "maximum number of tokens that the model reads; 0: as in training (default 0)")
+        ->transform(expand_unit)
         ->check(CLI::Range(0, 1 << 20));
     eval->add_option("--batch-tokens", s.batch, "batch size, in tokens (default 8192)")
         ->check(CLI::Range(1, 1 << 24));
@@ -312,6 +316,7 @@ class Program {
                          "corpus with the same vocabulary as the run's (default: the run's)");
     generate->add_option("--prompt", s.prompt, "text to continue (default: none)");
     generate->add_option("--tokens", s.tokens, "maximum number of tokens to generate (default 200)")
+        ->transform(expand_unit)
         ->check(CLI::Range(1, 1 << 24));
     generate
         ->add_option("--temperature", s.temperature,
@@ -362,8 +367,10 @@ class Program {
     bench->add_option("--params", bench_.params,
                       "resize the design to this many parameters, such as 1M (default: as written)");
     bench->add_option("--vocab", s.vocab, "vocabulary size V, in tokens (default: the design's)")
+        ->transform(expand_unit)
         ->check(CLI::Range(2, kMaxAxisSize));
     bench->add_option("--seq", s.length, "sequence length, in tokens (default 256)")
+        ->transform(expand_unit)
         ->check(CLI::Range(2, 1 << 16));
     bench->add_option("--batch", s.sequences, "batch size, in sequences (default 16)")
         ->check(CLI::Range(1, 1 << 16));
@@ -434,6 +441,7 @@ class Program {
     sub->add_option("--context", common_.context,
                     "context length T for which costs are given, in tokens (default 2048)")
         ->check(above_zero)  // refuses NaN, which Range accepts
+        ->transform(expand_unit)
         ->check(CLI::Range(1.0, 1e15));
   }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/toml.h"
 #include "cli/terminal.h"
 
 namespace gabbro::cli {
@@ -68,19 +69,8 @@ json facts_json(const lang::Subject& s, double context) {
 }  // namespace
 
 std::optional<std::int64_t> parse_amount(const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  const std::string unit(end);
-  if (unit == "k" || unit == "K")
-    value *= 1e3;
-  else if (unit == "M")
-    value *= 1e6;
-  else if (unit == "B" || unit == "G")
-    value *= 1e9;
-  else if (!unit.empty())
-    return {};
-  if (end == text.c_str() || !(value >= 1) || value > 1e15) return {};
-  return std::llround(value);
+  const auto amount = gabbro::parse_amount(text);
+  return amount && *amount >= 1 ? amount : std::nullopt;
 }
 
 std::string human(double value) {

@@ -108,6 +108,14 @@ TEST(Cli, UsageErrorsNameCommandAndRange) {
             "gabbro check: FILE is required\nRun `gabbro check --help` for its options.\n");
 }
 
+TEST(Cli, NumbersOfTokensMayHaveAUnit) {
+  const std::string check = "check " + source_path("/zoo/llama.gab") + " --width 128";
+  const Output out = gabbro(check + " --vocab 32000 --context 4000");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_EQ(gabbro(check + " --vocab 32k --context 4k").text, out.text);
+  EXPECT_NE(gabbro(check + " --vocab 32x").text.find("--vocab"), std::string::npos);
+}
+
 TEST(Cli, ImpossibleBudgetsSayWhyAndWhere) {
   const std::string path = write_program("m.gab", "design M:\n    stack = [4 * Block, RMSNorm]\n");
   const Output out = gabbro("check --params 10 " + path);

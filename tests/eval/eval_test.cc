@@ -213,6 +213,7 @@ TEST_F(Tasks, CountsWhatIsNotAsItShouldBe) {
   EXPECT_EQ(task->counts.single, 2U);
   EXPECT_EQ(task->counts.equal, 2U);
   EXPECT_EQ(task->counts.repeated, 2U) << "the first and the third ask the same, and the last two";
+  EXPECT_EQ(task->counts.spaced, 1U) << "a space is added before each answer";
   const auto words = read(R"({"context": "a", "continuation": "b"})");
   EXPECT_EQ(words->items.size(), 1U);
   EXPECT_EQ(words->counts.single, 0U);
