@@ -180,6 +180,18 @@ TEST(Wire, AnthropicReplies) {
       R"({"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"stop_reason":"max_tokens"})");
   EXPECT_EQ(text.reply->text, "ab");
   EXPECT_TRUE(text.reply->cut);
+  // A tool call that was cut has no arguments, whole or streamed.
+  for (const char* body :
+       {R"({"content":[{"type":"tool_use","name":"reply","input":{}}],"stop_reason":"max_tokens"})",
+        "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"input\":{}}}\n"
+        "data: {\"type\":\"content_block_delta\",\"delta\":{\"partial_json\":\"{\\\"a\\\":\"}}\n"
+        "data: {\"type\":\"content_block_stop\"}\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n"}) {
+    const auto cut = anthropic(body);
+    ASSERT_TRUE(cut.reply.has_value()) << body << cut.reply.error().message;
+    EXPECT_EQ(cut.reply->text, "{}");
+    EXPECT_TRUE(cut.reply->cut);
+  }
 }
 
 TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
@@ -239,6 +251,10 @@ TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
       {R"({"error":{"message":"Your input was flagged","code":403}})", 403, kFiltered, "flagged"},
       {R"({"error":{"message":"slow down"}})", 429, kDown, "slow down"},
       {R"({"error":"model overloaded"})", 503, kDown, "model overloaded"},
+      {R"({"error":{"code":503,"message":"Loading model","type":"unavailable_error"}})", 503, kLoading,
+       "status 503: Loading model"},
+      {R"({"error":"Model a/b is currently loading","estimated_time":20.0})", 503, kLoading, "loading"},
+      {R"({"error":"the prompt is loading"})", 400, kRequest, "status 400"},
       {R"({"error":{"message":"Provider returned error","metadata":{"raw":"GPU lost"}}})", 502, kDown,
        "GPU lost"},
       {page, 502, kDown, "status 502: <html>"},
