@@ -56,8 +56,14 @@ ChatRequest long_question() {
 Result<Reply> require_form(Result<Reply> reply, const char* form, const char* hint,
                            const std::function<bool(const std::string&)>& fits) {
   if (!reply || fits(reply->text)) return reply;
-  return fail("chat reply",
-              fmt::format("the reply is not {}: {}", form, shortened(reply->text, kLongestShown)), hint);
+  return fail(
+      "chat reply",
+      fmt::format("the reply {}is not {}: {}",
+                  reply->cut ? fmt::format("was cut at its limit of {} tokens and ", kMaxReplyTokens) : "",
+                  form, shortened(reply->text, kLongestShown)),
+      reply->cut ? "the model writes more than an answer: switch its thinking off, or allow for it "
+                   "with `thinking`"
+                 : hint);
 }
 
 bool is_structured(const std::string& text) {

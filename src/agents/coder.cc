@@ -106,7 +106,7 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
 
 std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
   return fmt::format("{}The checker refuses this:\n{}Write the whole unit again, corrected.",
-                     reply.cut ? "The reply was cut, as it was too long. " : "",
+                     reply.cut ? "The reply was cut at its limit of tokens. " : "",
                      describe_errors(c.errors, c.text, kMaxErrors));
 }
 
@@ -130,6 +130,7 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
   std::vector<Tried> tried;
   std::set<std::string> texts;
   int variant = 0, repetitions = 0;
+  bool more_room = false;  // a reply was cut before it was valid
   const auto judged = [&](const std::string& text) {
     UnitCandidate c = judge(text, unit, context.proposal, context.base, draft.items,
                             is_last(context.plan, unit), context.interview.resources().library);
@@ -146,6 +147,7 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
                        std::map<std::string, std::string> ahead) -> Result<bool> {
     Question q = question(context, unit, draft, variant++);
     q.after = std::move(said);
+    q.more_room = more_room;
     q.temperature =
         std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
     GABBRO_TRY(reply, context.interview.ask(q));
@@ -163,6 +165,7 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
     }
     UnitCandidate c = judged(has_later ? own : reply.text);
     context.interview.report_usable("coder", reply, c.valid());
+    more_room = more_room || (reply.cut && !c.valid());
     tried.push_back({std::move(c), std::move(reply), std::move(ahead)});
     std::stable_sort(tried.begin(), tried.end(), better);
     return true;
@@ -264,6 +267,7 @@ Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposa
     return assemble(base, draft.items, instance, proposal.title, {interview.resources().library, &report});
   };
   auto built = build(plan.instance);
+  bool more_room = false;  // the last reply was cut
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
     const std::string complaint =
         report.errors.empty() ? describe_errors({built.error()}, /*source=*/"")
@@ -278,7 +282,9 @@ Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposa
         {chat::MessageRole::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
         {chat::MessageRole::kUser,
          fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
+    q.more_room = more_room;
     GABBRO_TRY(reply, interview.ask(q));
+    more_room = reply.cut;
     plan.instance = find_expression(reply.text);
     built = build(plan.instance);
   }

@@ -13,6 +13,7 @@ namespace gabbro::agents {
 
 namespace {
 
+constexpr int kMoreRoom = 2;                // factor on the length of a reply after one that was cut
 constexpr int kMaxTries = 3;                // unusable replies after which a role gives up
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
 constexpr std::size_t kMostLibraryUnits = 2500;  // bytes of library units that are shown with the parents
@@ -98,7 +99,7 @@ chat::ChatRequest Interview::request(const Question& q, bool skip_optional) cons
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
   if (settings().grammar) r.grammar = q.grammar;
-  r.max_tokens = settings().reply_tokens;
+  r.max_tokens = settings().reply_tokens * (q.more_room ? kMoreRoom : 1);
   r.temperature = q.temperature;
   return r;
 }
@@ -107,7 +108,9 @@ Result<chat::Reply> Interview::ask(const Question& q) {
   auto reply = resources_.chat.ask(request(q, /*skip_optional=*/false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
     report_step(q.role, StepKind::kShortened, reply.error().message);
-    reply = resources_.chat.ask(request(q, /*skip_optional=*/true));
+    Question shorter = q;
+    shorter.more_room = false;
+    reply = resources_.chat.ask(request(shorter, /*skip_optional=*/true));
   }
   if (!reply) return reply;
   ++report_.calls;
@@ -143,6 +146,7 @@ Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, 
     report_usable(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();
+    note_cut(*reply, last, q);
     report_step(q.role, StepKind::kRefused, last.message);
     // Only the last reply is sent back; the conversation need not contain all of them.
     q.after = original_after;
@@ -153,6 +157,13 @@ Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, 
                                    last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(cause, last.message, last.hint);
+}
+
+void note_cut(const chat::Reply& reply, Error& error, Question& question) {
+  if (!reply.cut) return;
+  question.more_room = true;
+  error.message = "the reply was cut at its limit of tokens (reply_tokens): " + error.message;
+  error.hint = "shorten its texts, so that it is complete";
 }
 
 }  // namespace gabbro::agents

@@ -212,11 +212,12 @@ Result<std::string> write_program(Interview& interview) {
     if (program) return lang::print(*program);
     last = program.error();
     if (!is_repairable(last)) return tl::unexpected(last);
+    q.more_room = q.more_room || reply.cut;
     // Only the last program and what is wrong with it are sent back, since earlier ones cost tokens.
     q.after = {{chat::MessageRole::kAssistant, shortened(code, kLongestProgram)},
                {chat::MessageRole::kUser,
                 fmt::format("{}This is refused:\n{}{}{}\nReply with the whole program, corrected.",
-                            reply.cut ? "The reply was cut, as it was too long. " : "", last.message,
+                            reply.cut ? "The reply was cut at its limit of tokens. " : "", last.message,
                             last.hint.empty() ? "" : "; ", last.hint)}};
     if (code.empty()) q.after.erase(q.after.begin());
   }
