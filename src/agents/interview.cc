@@ -16,7 +16,7 @@ namespace {
 constexpr int kMoreRoom = 2;                // factor on the length of a reply after one that was cut
 constexpr int kMaxTries = 3;                // unusable replies after which a role gives up
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
-constexpr std::size_t kMostLibraryUnits = 2500;  // bytes of library units that are shown with the parents
+constexpr std::size_t kMostLibraryBytes = 2500;  // of library units that are shown with the parents
 
 // Returns designs, with their measurements if wanted; `what` says what they are to the task.
 std::string designs_text(std::string_view what, const std::vector<Parent>& designs, bool measurements) {
@@ -55,7 +55,7 @@ std::string library_units_text(const std::vector<Parent>& parents, const lang::L
       lang::Item item;
       item.value = *unit;
       const std::string text = lang::print(item);
-      if (out.size() + text.size() <= kMostLibraryUnits) out += text;
+      if (out.size() + text.size() <= kMostLibraryBytes) out += text;
     }
   }
   return out.empty() ? "" : quoted("library", out);
@@ -94,8 +94,8 @@ chat::ChatRequest Interview::request(const Question& q, bool skip_optional) cons
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
-  r.messages = {{chat::MessageRole::kSystem, system_prompt(q.knowledge)},
-                {chat::MessageRole::kUser, fill_prompt(q.prompt, all, skip_optional)}};
+  r.messages = {{chat::MessageAuthor::kSystem, system_prompt(q.knowledge)},
+                {chat::MessageAuthor::kUser, fill_prompt(q.prompt, all, skip_optional)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
   if (settings().grammar) r.grammar = q.grammar;
@@ -151,8 +151,8 @@ Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, 
     // Only the last reply is sent back; the conversation need not contain all of them.
     q.after = original_after;
     if (!reply->text.empty())
-      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply->text, kLongestEcho)});
-    q.after.push_back({chat::MessageRole::kUser,
+      q.after.push_back({chat::MessageAuthor::kAssistant, shortened(reply->text, kLongestEcho)});
+    q.after.push_back({chat::MessageAuthor::kUser,
                        fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",
                                    last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
@@ -160,7 +160,7 @@ Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, 
 }
 
 void note_cut(const chat::Reply& reply, Error& error, Question& question) {
-  if (!reply.cut) return;
+  if (!reply.was_cut) return;
   question.more_room = true;
   error.message = "the reply was cut at its limit of tokens (reply_tokens): " + error.message;
   error.hint = "shorten its texts, so that it is complete";

@@ -112,9 +112,9 @@ Result<Accepted> find_proposal(Interview& interview, const std::vector<lang::Pro
     // towards them.
     q.after.clear();
     if (!reply.text.empty())
-      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply.text, kLongestEcho)});
+      q.after.push_back({chat::MessageAuthor::kAssistant, shortened(reply.text, kLongestEcho)});
     q.after.push_back(
-        {chat::MessageRole::kUser,
+        {chat::MessageAuthor::kUser,
          fmt::format(
              "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
              last_error.message, last_error.hint.empty() ? "" : "; ", last_error.hint)});

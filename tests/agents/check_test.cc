@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using chat::CallLog;
 using chat::ChatClient;
 using chat::ChatRequest;
-using chat::MessageRole;
+using chat::MessageAuthor;
 using chat::parse_config;
 using chat::ReceivedRequest;
 using chat::ScriptedResponse;
@@ -148,7 +148,7 @@ TEST_F(CommandTest, CostPrintsTheSumsOfTheCallLog) {
     ASSERT_TRUE(config.has_value());
     const auto client = ChatClient::open(*config, **log);
     ChatRequest r;
-    r.messages = {{MessageRole::kUser, "hello"}};
+    r.messages = {{MessageAuthor::kUser, "hello"}};
     for (const char* role : {"coder", "coder", "planner"}) {
       r.role = role, r.task = 5;
       ASSERT_TRUE((*client)->ask(r).has_value());

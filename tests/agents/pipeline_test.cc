@@ -1033,7 +1033,7 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
     EXPECT_EQ(q.task, 7);
     EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
     EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
-    EXPECT_EQ(q.messages[0].from, chat::MessageRole::kSystem);
+    EXPECT_EQ(q.messages[0].from, chat::MessageAuthor::kSystem);
     if (q.role == "proposer") {
       EXPECT_NE(q.schema.find(R"(stack\\.0\\.\\*\\.mixer|)"), std::string::npos) << q.schema;
       EXPECT_NE(q.schema.find(R"("minItems":1,"maxItems":6)"), std::string::npos) << q.schema;

@@ -46,7 +46,7 @@ class Script : public chat::Chat {
     if (!line.error.code.empty()) return tl::unexpected(line.error);
     chat::Reply reply;
     reply.text = line.text;
-    reply.cut = line.cut;
+    reply.was_cut = line.cut;
     reply.model = models.contains(request.role) ? models[request.role] : "script";
     reply.usage.input = estimated_tokens(bytes);
     reply.usage.output = estimated_tokens(line.text.size());

@@ -40,7 +40,7 @@ ScriptedResponse fault(Fault kind) { return {.body = "{\"choices\": [", .fault =
 ChatRequest question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
   ChatRequest r;
   r.role = role, r.task = task;
-  r.messages = {{MessageRole::kSystem, "You write units."}, {MessageRole::kUser, text}};
+  r.messages = {{MessageAuthor::kSystem, "You write units."}, {MessageAuthor::kUser, text}};
   r.max_tokens = 100;
   return r;
 }
