@@ -16,8 +16,9 @@ namespace {
 
 using record::Cause;
 
-constexpr std::int64_t kMaxVariants = 10;       // above PipelineVariant::number
-constexpr std::int64_t kMaxBriefs = 1'000'000;  // above the index of a brief
+// Factors that make the number of a task from those of its seed, brief and variant. Each is greater than any
+// number that it leaves room for.
+constexpr std::int64_t kMaxVariants = 10, kMaxBriefs = 1'000'000;
 
 // Returns true if the cause lies with the models or the set-up, and so says nothing about the variant.
 bool is_inconclusive(Cause cause) {

@@ -17,7 +17,7 @@ using chat::ChatClient;
 using chat::ChatModel;
 using chat::ChatRequest;
 using chat::Endpoint;
-using chat::MessageRole;
+using chat::MessageAuthor;
 using chat::Reply;
 
 namespace {
@@ -34,7 +34,8 @@ constexpr std::size_t kLongestShown = 200;  // bytes of a reply
 ChatRequest question(const std::string& text) {
   ChatRequest r;
   r.role = std::string(chat::roles().front());  // any role: the model that is asked plays all
-  r.messages = {{MessageRole::kSystem, "You are being tested. Answer briefly."}, {MessageRole::kUser, text}};
+  r.messages = {{MessageAuthor::kSystem, "You are being tested. Answer briefly."},
+                {MessageAuthor::kUser, text}};
   r.max_tokens = kMaxReplyTokens;
   r.temperature = 0;
   return r;
@@ -56,8 +57,15 @@ ChatRequest long_question() {
 Result<Reply> require_form(Result<Reply> reply, const char* form, const char* hint,
                            const std::function<bool(const std::string&)>& fits) {
   if (!reply || fits(reply->text)) return reply;
-  return fail("chat reply",
-              fmt::format("the reply is not {}: {}", form, shortened(reply->text, kLongestShown)), hint);
+  return fail(
+      "chat reply",
+      fmt::format(
+          "the reply {}is not {}: {}",
+          reply->was_cut ? fmt::format("was cut at its limit of {} tokens and ", kMaxReplyTokens) : "", form,
+          shortened(reply->text, kLongestShown)),
+      reply->was_cut ? "the model writes more than an answer: switch its thinking off, or allow for it "
+                       "with `thinking`"
+                     : hint);
 }
 
 bool is_structured(const std::string& text) {

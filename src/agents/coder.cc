@@ -104,17 +104,18 @@ Question question(const CodingContext& context, const PlannedUnit& unit, const D
   return q;
 }
 
-std::string complaint_of(const UnitCandidate& c, const chat::Reply& reply) {
+std::string repair_request(const UnitCandidate& c, const chat::Reply& reply) {
   return fmt::format("{}The checker refuses this:\n{}Write the whole unit again, corrected.",
-                     reply.cut ? "The reply was cut, as it was too long. " : "",
+                     reply.was_cut ? "The reply was cut at its limit of tokens. " : "",
                      describe_errors(c.errors, c.text, kMaxErrors));
 }
 
 struct Tried {
   UnitCandidate candidate;
   chat::Reply reply;
-  std::map<std::string, std::string> ahead{};  // texts of later units that the reply has, by name
-  int repair_requests = 0;                     // number of times that this candidate went back to the coder
+  std::map<std::string, std::string>
+      unchecked{};          // texts of units after this one that the reply has, by name
+  int repair_requests = 0;  // number of times that this candidate went back to the coder
 };
 
 bool better(const Tried& a, const Tried& b) { return a.candidate.sort_key() < b.candidate.sort_key(); }
@@ -130,9 +131,10 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
   std::vector<Tried> tried;
   std::set<std::string> texts;
   int variant = 0, repetitions = 0;
-  const auto judged = [&](const std::string& text) {
-    UnitCandidate c = judge(text, unit, context.proposal, context.base, draft.items,
-                            is_last(context.plan, unit), context.interview.resources().library);
+  bool more_room = false;  // a reply was cut before it was valid
+  const auto checked = [&](const std::string& text) {
+    UnitCandidate c = check_reply(text, unit, context.proposal, context.base, draft.items,
+                                  is_last(context.plan, unit), context.interview.resources().library);
     repetitions += texts.insert(c.text).second ? 0 : 1;
     ++stats.candidates;
     stats.valid += c.valid() ? 1 : 0;
@@ -141,11 +143,12 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
         unit.name + (c.valid() ? "" : "\n" + describe_errors(c.errors, c.text, kMaxErrors)));
     return c;
   };
-  // `ahead`: texts of later units that the reply may replace.
+  // `unchecked`: texts of units after this one, which the reply may replace.
   const auto ask = [&](std::vector<chat::Message> said,
-                       std::map<std::string, std::string> ahead) -> Result<bool> {
+                       std::map<std::string, std::string> unchecked) -> Result<bool> {
     Question q = question(context, unit, draft, variant++);
     q.after = std::move(said);
+    q.more_room = more_room;
     q.temperature =
         std::max(q.temperature, std::min(kMaxTemperature, q.temperature + kTemperatureStep * repetitions));
     GABBRO_TRY(reply, context.interview.ask(q));
@@ -157,20 +160,21 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
                                         [&](const PlannedUnit* u) { return u->name == part.unit; });
       has_later = has_later || is_later;
       if (is_later)
-        ahead[part.unit] = part.text;
+        unchecked[part.unit] = part.text;
       else
         own += part.text;
     }
-    UnitCandidate c = judged(has_later ? own : reply.text);
+    UnitCandidate c = checked(has_later ? own : reply.text);
     context.interview.report_usable("coder", reply, c.valid());
-    tried.push_back({std::move(c), std::move(reply), std::move(ahead)});
+    more_room = more_room || (reply.was_cut && !c.valid());
+    tried.push_back({std::move(c), std::move(reply), std::move(unchecked)});
     std::stable_sort(tried.begin(), tried.end(), better);
     return true;
   };
-  if (const auto written = draft.ahead.find(unit.name); after.empty() && written != draft.ahead.end())
-    tried.push_back({judged(written->second), {}, draft.ahead});
+  if (const auto written = draft.unchecked.find(unit.name); after.empty() && written != draft.unchecked.end())
+    tried.push_back({checked(written->second), {}, draft.unchecked});
   for (auto i = std::ssize(tried); i < (s.checker ? s.candidates : 1); ++i)
-    if (auto ok = ask(after, draft.ahead); !ok) return tl::unexpected(ok.error());
+    if (auto ok = ask(after, draft.unchecked); !ok) return tl::unexpected(ok.error());
   for (int i = 0; s.checker && i < s.repairs && !tried[0].candidate.valid(); ++i) {
     // The search is best-first: the candidate with the fewest errors goes back to the coder. If the repair is
     // no better, the candidate is tried once more; after that others get their turn.
@@ -178,11 +182,11 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
     tried.erase(tried.begin());
     auto said = after;
     if (!best.candidate.text.empty())
-      said.push_back({chat::MessageRole::kAssistant, shortened(best.candidate.text, kLongestEcho)});
-    said.push_back({chat::MessageRole::kUser, complaint_of(best.candidate, best.reply)});
+      said.push_back({chat::MessageAuthor::kAssistant, shortened(best.candidate.text, kLongestEcho)});
+    said.push_back({chat::MessageAuthor::kUser, repair_request(best.candidate, best.reply)});
     ++stats.repairs;
     ++best.repair_requests;
-    if (auto ok = ask(std::move(said), best.ahead); !ok) return tl::unexpected(ok.error());
+    if (auto ok = ask(std::move(said), best.unchecked); !ok) return tl::unexpected(ok.error());
     if (!better(tried[0], best) && best.repair_requests < 2) tried.push_back(std::move(best));
     std::stable_sort(tried.begin(), tried.end(), better);
   }
@@ -192,7 +196,7 @@ Result<std::vector<Tried>> search(const CodingContext& context, const PlannedUni
 Draft extended(const Draft& draft, const Tried& tried) {
   const UnitCandidate& c = tried.candidate;
   Draft out = draft;
-  out.ahead = tried.ahead;
+  out.unchecked = tried.unchecked;
   out.items = with_items(std::move(out.items), c.items);
   out.errors.insert(out.errors.end(), c.errors.begin(), c.errors.end());
   out.sort_key[0] += static_cast<std::size_t>(c.broken_promises);
@@ -234,8 +238,7 @@ Result<std::vector<Draft>> write_units(Interview& interview, const Proposal& pro
 }
 
 Result<Draft> rewrite_unit(Interview& interview, const Proposal& proposal, const UnitPlan& plan,
-                           const Base& base, Draft draft, const std::string& name,
-                           const std::string& complaint) {
+                           const Base& base, Draft draft, const std::string& name, const std::string& fault) {
   const auto unit = std::find_if(plan.units.begin(), plan.units.end(),
                                  [&](const PlannedUnit& u) { return u.name == name; });
   if (unit == plan.units.end()) return fail("unit", "the plan has no unit named " + shortened(name, 80));
@@ -243,8 +246,8 @@ Result<Draft> rewrite_unit(Interview& interview, const Proposal& proposal, const
   for (const lang::Item& item : draft.items)
     if (lang::item_name(item) == name) before = lang::print(item);
   const std::vector<chat::Message> after{
-      {chat::MessageRole::kAssistant, before},
-      {chat::MessageRole::kUser, complaint + " Write the whole unit again, changed so."}};
+      {chat::MessageAuthor::kAssistant, before},
+      {chat::MessageAuthor::kUser, fault + " Write the whole unit again, changed so."}};
   auto stats = std::find_if(interview.report().units.begin(), interview.report().units.end(),
                             [&](const record::WrittenUnit& w) { return w.name == name; });
   GABBRO_CHECK(stats != interview.report().units.end());
@@ -264,21 +267,24 @@ Result<lang::Program> finish_draft(Interview& interview, const Proposal& proposa
     return assemble(base, draft.items, instance, proposal.title, {interview.resources().library, &report});
   };
   auto built = build(plan.instance);
+  bool more_room = false;  // the last reply was cut
   for (int i = 0; !built && s.checker && i < s.repairs; ++i) {
-    const std::string complaint =
-        report.errors.empty() ? describe_errors({built.error()}, /*source=*/"")
-                              : describe_errors(report.errors, lang::print(report.program), kMaxErrors);
-    interview.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + complaint);
+    const std::string fault = report.errors.empty()
+                                  ? describe_errors({built.error()}, /*source=*/"")
+                                  : describe_errors(report.errors, lang::print(report.program), kMaxErrors);
+    interview.report_step("checker", StepKind::kRefused, "instance " + plan.instance + "\n" + fault);
     Question q{.role = "coder", .prompt = "instance.md", .knowledge = Knowledge::kCode, .variant = i};
     q.values["instance"] = instance_text(base, plan.units.empty() ? "" : plan.units.back().name);
     q.values["proposal"] = quoted("proposal", describe(proposal));
     q.values["written"] = quoted("written", printed(draft.items));
     q.grammar = lang::gbnf_expression();
     q.after = {
-        {chat::MessageRole::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
-        {chat::MessageRole::kUser,
-         fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", complaint)}};
+        {chat::MessageAuthor::kAssistant, plan.instance.empty() ? "(none)" : shortened(plan.instance, 2000)},
+        {chat::MessageAuthor::kUser,
+         fmt::format("The checker refuses this:\n{}Write the expression again, corrected.", fault)}};
+    q.more_room = more_room;
     GABBRO_TRY(reply, interview.ask(q));
+    more_room = reply.was_cut;
     plan.instance = find_expression(reply.text);
     built = build(plan.instance);
   }

@@ -31,7 +31,7 @@ std::vector<chat::ExpectedCalls> expected_calls(const AgentSettings& s) {
     return out;
   }
   // A strong model was asked 6.7 times for a design: 1.4 units, of which one in seven had to be repaired.
-  // Smaller models need more; a campaign that continues is estimated by its own record.
+  // Smaller models need more; as soon as a campaign has a design, its own record counts (design_cost).
   const double proposals = std::min(1.5, static_cast<double>(s.attempts)), units = 1.5, repairs = 0.5;
   add("librarian", s.queries > 0 ? 1 : 0, kTaskPrefix, 600);
   add("proposer", proposals, kUnitsPrefix, 980);
@@ -41,6 +41,15 @@ std::vector<chat::ExpectedCalls> expected_calls(const AgentSettings& s) {
       kCodePrefix + kCoderPrompt, 1100);
   add("observer", s.observer ? 1 : 0, kTaskPrefix, 600);
   return out;
+}
+
+DesignCost design_cost(const chat::Config& config, const AgentSettings& settings, const TaskCosts& so_far) {
+  const auto tokens = static_cast<double>(so_far.tokens), designs = static_cast<double>(so_far.designs);
+  if (so_far.designs > 0) return {.tokens = tokens / designs, .money = so_far.money / designs};
+  DesignCost out;
+  for (const chat::CostEstimate& e : chat::estimate(config, expected_calls(settings)))
+    out.tokens += e.tokens, out.money += e.money;
+  return {.tokens = std::max(out.tokens, tokens), .money = std::max(out.money, so_far.money)};
 }
 
 }  // namespace gabbro::agents

@@ -13,9 +13,10 @@ namespace gabbro::agents {
 
 namespace {
 
+constexpr int kMoreRoom = 2;                // factor on the length of a reply after one that was cut
 constexpr int kMaxTries = 3;                // unusable replies after which a role gives up
 constexpr std::size_t kLongestEcho = 3000;  // bytes of an unusable reply that are sent back with the error
-constexpr std::size_t kMostLibraryUnits = 2500;  // bytes of library units that are shown with the parents
+constexpr std::size_t kMostLibraryBytes = 2500;  // of library units that are shown with the parents
 
 // Returns designs, with their measurements if wanted; `what` says what they are to the task.
 std::string designs_text(std::string_view what, const std::vector<Parent>& designs, bool measurements) {
@@ -54,7 +55,7 @@ std::string library_units_text(const std::vector<Parent>& parents, const lang::L
       lang::Item item;
       item.value = *unit;
       const std::string text = lang::print(item);
-      if (out.size() + text.size() <= kMostLibraryUnits) out += text;
+      if (out.size() + text.size() <= kMostLibraryBytes) out += text;
     }
   }
   return out.empty() ? "" : quoted("library", out);
@@ -93,12 +94,12 @@ chat::ChatRequest Interview::request(const Question& q, bool skip_optional) cons
   r.role = q.role;
   r.task = brief_.task;
   r.variant = q.variant;
-  r.messages = {{chat::MessageRole::kSystem, system_prompt(q.knowledge)},
-                {chat::MessageRole::kUser, fill_prompt(q.prompt, all, skip_optional)}};
+  r.messages = {{chat::MessageAuthor::kSystem, system_prompt(q.knowledge)},
+                {chat::MessageAuthor::kUser, fill_prompt(q.prompt, all, skip_optional)}};
   r.messages.insert(r.messages.end(), q.after.begin(), q.after.end());
   if (!q.schema.empty()) r.schema = limited(std::string(prompt_file(q.schema)), q.limits);
   if (settings().grammar) r.grammar = q.grammar;
-  r.max_tokens = settings().reply_tokens;
+  r.max_tokens = settings().reply_tokens * (q.more_room ? kMoreRoom : 1);
   r.temperature = q.temperature;
   return r;
 }
@@ -107,7 +108,9 @@ Result<chat::Reply> Interview::ask(const Question& q) {
   auto reply = resources_.chat.ask(request(q, /*skip_optional=*/false));
   if (!reply && is(reply.error(), record::Cause::kChatContext)) {
     report_step(q.role, StepKind::kShortened, reply.error().message);
-    reply = resources_.chat.ask(request(q, /*skip_optional=*/true));
+    Question shorter = q;
+    shorter.more_room = false;
+    reply = resources_.chat.ask(request(shorter, /*skip_optional=*/true));
   }
   if (!reply) return reply;
   ++report_.calls;
@@ -143,16 +146,24 @@ Result<chat::Reply> Interview::ask_object(Question q, const std::string& cause, 
     report_usable(q.role, *reply, ok.has_value());
     if (ok) return reply;
     last = ok.error();
+    note_cut(*reply, last, q);
     report_step(q.role, StepKind::kRefused, last.message);
     // Only the last reply is sent back; the conversation need not contain all of them.
     q.after = original_after;
     if (!reply->text.empty())
-      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply->text, kLongestEcho)});
-    q.after.push_back({chat::MessageRole::kUser,
+      q.after.push_back({chat::MessageAuthor::kAssistant, shortened(reply->text, kLongestEcho)});
+    q.after.push_back({chat::MessageAuthor::kUser,
                        fmt::format("That cannot be used: {}{}{}. Reply with the JSON object alone.",
                                    last.message, last.hint.empty() ? "" : "; ", last.hint)});
   }
   return fail(cause, last.message, last.hint);
+}
+
+void note_cut(const chat::Reply& reply, Error& error, Question& question) {
+  if (!reply.was_cut) return;
+  question.more_room = true;
+  error.message = "the reply was cut at its limit of tokens (reply_tokens): " + error.message;
+  error.hint = "shorten its texts, so that it is complete";
 }
 
 }  // namespace gabbro::agents

@@ -26,6 +26,8 @@ struct Question {
   Knowledge knowledge = Knowledge::kTask;  // what the system prompt explains of Gab (agents/prompts.h)
   int variant = 0;  // distinguishes otherwise equal questions, so that each gets a reply of its own
   double temperature = 0.2;
+  // The reply may be twice as long as AgentSettings::reply_tokens, since an earlier one was cut.
+  bool more_room = false;
 };
 
 /// The questions of one task to its roles. Each is a request of its own, without the earlier ones; they share
@@ -46,7 +48,7 @@ class Interview {
   [[nodiscard]] record::TaskReport& report() { return report_; }
 
   /// Asks a model. If the request exceeds the model's context, it is tried once more without the sections of
-  /// its prompt that are marked "| optional". Errors: those of chat.
+  /// its prompt that are marked "| optional", and without more room for the reply. Errors: those of chat.
   Result<chat::Reply> ask(const Question& question);
 
   /// Adds to the report the calls of this task that ended without a reply, with their tokens and cost. Called
@@ -58,8 +60,8 @@ class Interview {
   /// repair what it would otherwise refuse.
   using ReadObject = std::function<Result<bool>(const std::string& json, bool is_last)>;
   /// Asks for a JSON object and passes it to `read`. A reply that cannot be read is sent back with the
-  /// reason, at most twice, and no longer once the model repeats itself. Errors: those of chat; the code
-  /// `cause`, with the last reason, if no reply could be read.
+  /// reason, at most twice, and no longer once the model repeats itself. If it was cut, the next one has more
+  /// room. Errors: those of chat; the code `cause`, with the last reason, if no reply could be read.
   Result<chat::Reply> ask_object(Question question, const std::string& cause, const ReadObject& read);
 
   /// Reports whether a reply was usable, so that better models are chosen more often.
@@ -81,6 +83,10 @@ class Interview {
   const TaskResources& resources_;
   record::TaskReport& report_;
 };
+
+/// If a reply that cannot be used was cut, says so in its error and gives the next reply to the question more
+/// room.
+void note_cut(const chat::Reply& reply, Error& error, Question& question);
 
 /// Asks the librarian for queries and searches with them. Stores the quoted excerpts in two values of the
 /// interview: "literature" for proposers, and a shorter "found" for reviewers. Fills TaskReport::papers. The

@@ -69,15 +69,15 @@ class DesignBuilder {
     interview_.report().promises = verify_promises(accepted_.proposal, facts());
     for (const record::Promise& p : interview_.report().promises)
       interview_.report_step(
-          "checker", p.kept ? StepKind::kKept : StepKind::kBroken,
+          "checker", p.kept ? StepKind::kPromiseKept : StepKind::kPromiseBroken,
           fmt::format("{}: promised {}, found {}", record::word_of(p.property), p.said, p.found));
     return true;
   }
 
-  Result<bool> rewrite(const std::string& unit, const std::string& complaint) {
-    interview_.report_step("observer", StepKind::kRepair, unit + ": " + complaint);
+  Result<bool> rewrite(const std::string& unit, const std::string& fault) {
+    interview_.report_step("observer", StepKind::kRepair, unit + ": " + fault);
     GABBRO_TRY(draft,
-               rewrite_unit(interview_, accepted_.proposal, plan_, accepted_.base, draft_, unit, complaint));
+               rewrite_unit(interview_, accepted_.proposal, plan_, accepted_.base, draft_, unit, fault));
     draft_ = std::move(draft);
     return build();
   }
@@ -100,10 +100,10 @@ class DesignBuilder {
       may_rewrite = may_rewrite && !duplicate && !plan_.units.empty() && interview_.settings().checker;
       if (!may_rewrite && !admitted) return tl::unexpected(admitted.error());
       if (!may_rewrite) return fail("observation", "broken promises: " + broken);
-      const std::string complaint =
+      const std::string fault =
           broken.empty() ? "The campaign refuses the finished design: " + refusal_text(admitted.error()) + "."
                          : "The finished design breaks its promises: " + broken + ".";
-      if (auto ok = rewrite(plan_.units.back().name, complaint); !ok) return ok;
+      if (auto ok = rewrite(plan_.units.back().name, fault); !ok) return ok;
     }
     return true;
   }
@@ -164,9 +164,9 @@ Result<std::string> write_by_units(Interview& interview) {
 Result<lang::Program> check_program(Interview& interview, const std::string& code) {
   lang::CheckReport report = check_single_design(code, interview.resources().library);
   if (!report.valid()) {
-    const std::string complaint = describe_errors(report.errors, code, report.errors.size());
-    interview.report_step("checker", StepKind::kRefused, complaint);
-    return fail("assembly", complaint);
+    const std::string fault = describe_errors(report.errors, code, report.errors.size());
+    interview.report_step("checker", StepKind::kRefused, fault);
+    return fail("assembly", fault);
   }
   record::TaskReport& task = interview.report();
   task.title = edit::design_of(report.program).value()->name;
@@ -212,11 +212,12 @@ Result<std::string> write_program(Interview& interview) {
     if (program) return lang::print(*program);
     last = program.error();
     if (!is_repairable(last)) return tl::unexpected(last);
+    q.more_room = q.more_room || reply.was_cut;
     // Only the last program and what is wrong with it are sent back, since earlier ones cost tokens.
-    q.after = {{chat::MessageRole::kAssistant, shortened(code, kLongestProgram)},
-               {chat::MessageRole::kUser,
+    q.after = {{chat::MessageAuthor::kAssistant, shortened(code, kLongestProgram)},
+               {chat::MessageAuthor::kUser,
                 fmt::format("{}This is refused:\n{}{}{}\nReply with the whole program, corrected.",
-                            reply.cut ? "The reply was cut, as it was too long. " : "", last.message,
+                            reply.was_cut ? "The reply was cut at its limit of tokens. " : "", last.message,
                             last.hint.empty() ? "" : "; ", last.hint)}};
     if (code.empty()) q.after.erase(q.after.begin());
   }

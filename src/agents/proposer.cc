@@ -101,20 +101,20 @@ Result<Accepted> find_proposal(Interview& interview, const std::vector<lang::Pro
       accepted = {std::move(proposal), std::move(base)};
       return true;
     }();
+    if (!verdict) last_error = verdict.error();
+    if (is(last_error, Cause::kProposal) || is(last_error, Cause::kJson)) note_cut(reply, last_error, q);
     interview.report_usable("proposer", reply, verdict.has_value());
-    interview.report_step(
-        "proposer", verdict ? StepKind::kPassed : StepKind::kRefused,
-        verdict ? interview.report().title : verdict.error().code + ": " + verdict.error().message);
+    interview.report_step("proposer", verdict ? StepKind::kPassed : StepKind::kRefused,
+                          verdict ? interview.report().title : last_error.code + ": " + last_error.message);
     if (verdict) return accepted;
-    last_error = verdict.error();
     if (!is_refusal(last_error)) return tl::unexpected(last_error);
     // Only the last attempt and its errors are sent back. Earlier ones cost tokens and bias the next reply
     // towards them.
     q.after.clear();
     if (!reply.text.empty())
-      q.after.push_back({chat::MessageRole::kAssistant, shortened(reply.text, kLongestEcho)});
+      q.after.push_back({chat::MessageAuthor::kAssistant, shortened(reply.text, kLongestEcho)});
     q.after.push_back(
-        {chat::MessageRole::kUser,
+        {chat::MessageAuthor::kUser,
          fmt::format(
              "Refused: {}{}{}\nPropose again, repaired or something else; reply with the JSON object alone.",
              last_error.message, last_error.hint.empty() ? "" : "; ", last_error.hint)});

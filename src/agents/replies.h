@@ -20,10 +20,10 @@ std::string_view answer_of(std::string_view reply);
 /// Returns the JSON object of a reply that has the most of the fields that `schema` (a JSON schema of an
 /// object) asks for, and the last of several: models repeat the schema, or an example, before they answer. It
 /// may stand within another object or be written as text. Its values are given the types of the schema where
-/// their meaning is clear: null is left out; texts that hold a number, a list or an object become that ("4 of
-/// 5", "40%", "about 0.02"); a single value becomes a list; a list becomes a text. If no object is valid
-/// JSON, returns the first text in balanced braces, so that whoever parses it can report the mistake. Errors:
-/// "json" if there is no such text. O(bytes).
+/// their meaning is clear: null is an empty list, or else left out; texts that hold a number, a list or an
+/// object become that ("4 of 5", "40%", "about 0.02"); a single value becomes a list; a list becomes a text.
+/// If no object is valid JSON, returns the first text in balanced braces, so that whoever parses it can
+/// report the mistake. Errors: "json" if there is no such text. O(bytes).
 Result<std::string> find_object(std::string_view reply, std::string_view schema);
 
 /// Returns the Gab in a reply, with typographic signs and tabs as Gab writes them: the fenced blocks that

@@ -150,7 +150,9 @@ json object_as_meant(json value, const json& schema) {
     const auto found = value.find(name);
     if (found == value.end()) continue;
     json meant = as_meant(*found, field);
-    if (meant.is_null())
+    if (meant.is_null() && type_of(field) == "array")
+      *found = json::array();
+    else if (meant.is_null())
       value.erase(found);
     else
       *found = std::move(meant);

@@ -17,15 +17,15 @@ namespace gabbro::agents {
 
 /// The event that a step of a task reports.
 enum class StepKind : std::uint8_t {
-  kReply,      // a model's reply
-  kPassed,     // a proposal that the reviewer accepts, or a design that the observer accepts
-  kRefused,    // a reply, proposal, unit, instance or design that is not accepted
-  kRepair,     // a unit of the finished design is to be rewritten
-  kValid,      // a unit that the checker accepts
-  kKept,       // a promise that the design keeps
-  kBroken,     // a promise that it does not keep
-  kShortened,  // messages were left out, since the conversation was longer than the model's context
-  kNote,       // information, such as the outcome of the task
+  kReply,          // a model's reply
+  kPassed,         // a proposal that the reviewer accepts, or a design that the observer accepts
+  kRefused,        // a reply, proposal, unit, instance or design that is not accepted
+  kRepair,         // a unit of the finished design is to be rewritten
+  kValid,          // a unit that the checker accepts
+  kPromiseKept,    // a promise of the proposal that the design keeps
+  kPromiseBroken,  // a promise that it does not keep
+  kShortened,      // messages were left out, since the conversation was longer than the model's context
+  kNote,           // information, such as the outcome of the task
 };
 
 /// A step of a task, for display while it runs.
@@ -36,10 +36,10 @@ struct Step {
   chat::Reply reply;  // of kReply: the reply with its model and cost
 };
 
-/// A paper that a search found.
+/// The part of a paper that a search found.
 struct Excerpt {
-  std::string id, title;
-  std::string text;  // title, authors, year and what it says about the query
+  std::string id, title;  // of the paper
+  std::string text;       // its title, authors, year and what it says about the query
 };
 
 /// The resources of a task: the model, the library, the settings, and callbacks. `chat` and `library` must

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/expected.h"
 #include "agents/settings.h"
 #include "agents/task_pool.h"
 #include "base/random.h"
@@ -23,9 +24,13 @@ struct Agents {
   // The way in which the strategy "agents" writes designs; nothing: as its record in the campaign says
   // (next_task).
   std::optional<record::Writing> writing{};
-  // Returns a line for the view, with the money spent and the endpoints that are down; may be null.
-  std::function<std::string()> account;
+  // Returns a line for the view, with the money spent, the expected cost of a design, which follows from the
+  // tasks so far, and the endpoints that are down; may be null.
+  std::function<std::string(const agents::TaskCosts&)> account;
 };
+
+/// Returns what the tasks of a campaign that have ended took, and the number of designs that they made.
+agents::TaskCosts task_costs(const evolve::Population& population);
 
 /// Returns the next task of `strategy`, with the id `id`: mode, parents, the way of writing, and a brief with
 /// the measurements so far. Unless `agents.writing` is set, the way is drawn by designs better than their

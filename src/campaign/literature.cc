@@ -23,7 +23,7 @@ chat::ChatRequest literature_request(const std::string& query, int limit, std::i
   chat::ChatRequest out;
   out.role = kRole;
   out.task = task;
-  out.messages = {{chat::MessageRole::kUser, query}};
+  out.messages = {{chat::MessageAuthor::kUser, query}};
   out.max_tokens = limit;
   return out;
 }

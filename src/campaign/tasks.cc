@@ -191,13 +191,23 @@ bool Campaign::State::awaits_agents(evolve::Phase phase) const {
 std::string Campaign::State::agents_status() const {
   if (population.paused()) return "paused; continue with `gabbro steer --resume`";
   if (!agents) return "";
-  std::int64_t designs = 0, failed = 0;
+  const agents::TaskCosts costs = task_costs(population);
+  const auto ended = std::count_if(population.tasks().begin(), population.tasks().end(),
+                                   [](const AgentTask& t) { return t.ended; });
+  std::string out = fmt::format("{} in progress, {} designs, {} failed", open_tasks.size(), costs.designs,
+                                ended - costs.designs);
+  if (agents->account) out += "; " + agents->account(costs);
+  return out;
+}
+
+agents::TaskCosts task_costs(const evolve::Population& population) {
+  agents::TaskCosts out;
   for (const AgentTask& t : population.tasks()) {
-    designs += t.ended && t.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
-    failed += t.ended && t.report.outcome != record::TaskOutcome::kDesign ? 1 : 0;
+    if (!t.ended) continue;
+    out.designs += t.report.outcome == record::TaskOutcome::kDesign ? 1 : 0;
+    out.tokens += t.report.input_tokens + t.report.output_tokens;
+    out.money += t.report.cost;
   }
-  std::string out = fmt::format("{} in progress, {} designs, {} failed", open_tasks.size(), designs, failed);
-  if (agents->account) out += "; " + agents->account();
   return out;
 }
 

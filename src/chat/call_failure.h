@@ -12,6 +12,7 @@ namespace gabbro::chat {
 enum class CallFailure : std::uint8_t {
   kNone,         // there is a reply
   kDown,         // no connection, no response, or a server that is overloaded or failed
+  kLoading,      // the server is loading the model
   kEmpty,        // a response without any text, as routers send now and then
   kUnreadable,   // a response that does not follow the interface
   kOnlyThought,  // the model spent its reply on thinking, or answered in another field than that of the reply
@@ -41,9 +42,12 @@ struct FailureRule {
 // Each empty reply may be billed, so fewer are asked for again than after failures that cost nothing.
 inline constexpr int kRetriesAsConfigured = 1'000'000, kRetriesOfEmptyReplies = 2;
 
-inline constexpr std::array<FailureRule, 12> kFailureRules{{
+inline constexpr std::array<FailureRule, 13> kFailureRules{{
     {CallFailure::kNone, record::Cause::kNone, 0, NextAsked::kNobody, EndpointState::kWorks},
     {CallFailure::kDown, record::Cause::kChatDown, kRetriesAsConfigured, NextAsked::kOtherEndpoint,
+     EndpointState::kFailed},
+    // The client waits for it without using up retries.
+    {CallFailure::kLoading, record::Cause::kChatDown, kRetriesAsConfigured, NextAsked::kOtherEndpoint,
      EndpointState::kFailed},
     {CallFailure::kEmpty, record::Cause::kChatReply, kRetriesOfEmptyReplies, NextAsked::kOtherModel,
      EndpointState::kFailed},

@@ -89,7 +89,7 @@ LoggedCall call_of(const Rows& r) {
   c.request = r.text(7), c.reply = r.text(8);
   c.usage = {r.integer(9), r.integer(10), r.integer(11), r.integer(12)};
   c.counted = {r.integer(13), r.integer(14)};
-  c.seconds = r.real(15), c.cut = r.integer(16) != 0;
+  c.seconds = r.real(15), c.was_cut = r.integer(16) != 0;
   c.error = {r.text(17), r.text(18), r.text(19), {}};
   return c;
 }
@@ -174,7 +174,7 @@ ChatRequest stored_request(Connection& db, const LoggedCall& call) {
   out.grammar = stored_text(db, j.value("grammar", ""));
   for (const json& m : j.value("messages", json::array()))
     if (m.is_array() && m.size() == 2)
-      if (const auto from = record::parse_word<MessageRole>(m[0].get<std::string>()))
+      if (const auto from = record::parse_word<MessageAuthor>(m[0].get<std::string>()))
         out.messages.push_back({*from, stored_text(db, m[1].get<std::string>())});
   return out;
 }
@@ -291,8 +291,8 @@ Result<bool> CallLog::settle(std::int64_t id, const Result<Reply>& reply, Amount
     return db.run(
         "UPDATE call SET state = 'settled', reply = ?, input = ?, cached = ?, written = ?, output = ?, "
         "money = ?, tokens = ?, seconds = ?, cut = ?, code = ?, message = ?, hint = ? WHERE id = ?",
-        text, usage.input, usage.cached, usage.written, usage.output, cost.money, cost.tokens, seconds,
-        reply && reply->cut ? 1 : 0, error.code, error.message, error.hint, id);
+        text, usage.input, usage.cache_read, usage.cache_written, usage.output, cost.money, cost.tokens,
+        seconds, reply && reply->was_cut ? 1 : 0, error.code, error.message, error.hint, id);
   });
 }
 
@@ -316,7 +316,7 @@ std::optional<Result<Reply>> CallLog::recorded_reply(const std::string& key, int
   if (c.state != CallState::kSettled) return std::nullopt;
   if (!c.error.code.empty()) return Result<Reply>(tl::unexpected(c.error));
   return Reply{.text = stored_text(db, c.reply),
-               .cut = c.cut,
+               .was_cut = c.was_cut,
                .model = c.model,
                .usage = c.usage,
                .cost = static_cast<double>(c.counted.money) / 1e6,

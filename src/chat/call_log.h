@@ -47,9 +47,9 @@ struct LoggedCall {
   CallState state = CallState::kOpen;
   std::string request, reply;  // hashes of the stored texts; empty: no reply
   TokenUsage usage;
-  Amount counted;      // true cost if settled; maximum cost if open or lost
-  double seconds = 0;  // from the first attempt to the reply
-  bool cut = false;    // the reply reached max_tokens
+  Amount counted;        // true cost if settled; maximum cost if open or lost
+  double seconds = 0;    // from the first attempt to the reply
+  bool was_cut = false;  // the reply reached max_tokens
   Error error;
 };
 

@@ -10,18 +10,19 @@
 
 namespace gabbro::chat {
 
-/// The author of a message, by the word that both wire formats use.
-enum class MessageRole : std::uint8_t { kSystem, kUser, kAssistant };
+/// The author of a message, which both wire formats call its role. A role of Gabbro is what ChatRequest::role
+/// names.
+enum class MessageAuthor : std::uint8_t { kSystem, kUser, kAssistant };
 
 struct Message {
-  MessageRole from = MessageRole::kUser;
+  MessageAuthor from = MessageAuthor::kUser;
   std::string text;
 };
 
 /// A question to the model that plays a role. Parts that are the same in many calls come first in `messages`,
 /// so that servers can cache the prefix.
 struct ChatRequest {
-  std::string role;       // one of roles() (config.h); "library" for a search, which is only recorded
+  std::string role;       // of an agent: one of roles() (config.h); "library" for a search, only recorded
   std::int64_t task = 0;  // number of the task to which the cost is charged; 0: none
   int variant = 0;        // distinguishes otherwise equal requests, as for several candidates
   std::vector<Message> messages;
@@ -33,16 +34,17 @@ struct ChatRequest {
 
 /// The numbers of tokens of a call, as the server counted them.
 struct TokenUsage {
-  std::int64_t input = 0;    // tokens of the conversation, including the cached prefix
-  std::int64_t cached = 0;   // part of input that was read from the cache
-  std::int64_t written = 0;  // part of input that was written to the cache, which may have its own price
+  std::int64_t input = 0;       // tokens of the conversation, including the cached prefix
+  std::int64_t cache_read = 0;  // part of input that was read from the cache
+  std::int64_t cache_written =
+      0;  // part of input that was written to the cache, which may have its own price
   std::int64_t output = 0;
 };
 
 struct Reply {
   std::string text;
-  bool cut = false;   // the reply reached max_tokens
-  std::string model;  // model that answered, by its name in the configuration
+  bool was_cut = false;  // the reply reached max_tokens
+  std::string model;     // model that answered, by its name in the configuration
   TokenUsage usage;
   double cost = 0;     // in the currency of the prices
   double seconds = 0;  // from the first attempt to the reply
@@ -74,7 +76,7 @@ class Chat {
 }  // namespace gabbro::chat
 
 template <>
-struct gabbro::record::Spelling<gabbro::chat::MessageRole> {
-  static constexpr std::string_view kWhat = "role of a message";
+struct gabbro::record::Spelling<gabbro::chat::MessageAuthor> {
+  static constexpr std::string_view kWhat = "author of a message";
   static constexpr std::array<std::string_view, 3> kWords{"system", "user", "assistant"};
 };

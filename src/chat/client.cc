@@ -18,8 +18,8 @@ using record::Cause;
 
 namespace {
 
-// Longest delay in seconds for which a call waits if the server asks for it. If it asks for more, the
-// endpoint is paused.
+// Longest time in seconds for which a call waits in all if the server asks for it, or loads its model. If it
+// asks for more at once, the endpoint is paused.
 constexpr double kLongestWait = 120;
 
 double system_time() {
@@ -32,6 +32,12 @@ std::string proxy_hint(const Endpoint& endpoint) {
   if (variable.empty()) return {};
   return fmt::format("{} is set, so that a proxy is asked for {}: export no_proxy=localhost,127.0.0.1",
                      variable, endpoint.url);
+}
+
+// Returns true if the server will answer later: it says when, or loads its model.
+bool will_answer(CallFailure failure, double pause) {
+  return failure == CallFailure::kLoading ||
+         (failure == CallFailure::kDown && pause > 0 && pause <= kLongestWait);
 }
 
 bool may_come_from_proxy(CallFailure failure) {
@@ -207,6 +213,7 @@ ChatClient::CallOutcome ChatClient::send(std::int64_t id, const ChatModel& model
   CircuitBreaker& breaker = *breakers_[model.endpoint];
   const double start = options_.now();
   Amount spent, held = max_cost;
+  double waited = 0;  // seconds
   for (int tries = 1;; ++tries) {
     Attempt a = attempt(model, request, max_cost);
     spent = {spent.money + a.cost.money, spent.tokens + a.cost.tokens};
@@ -215,17 +222,23 @@ ChatClient::CallOutcome ChatClient::send(std::int64_t id, const ChatModel& model
       return CallOutcome{settle(id, std::move(reply), model, spent, a.usage, start), true, next};
     };
     if (rule.state == EndpointState::kWorks) breaker.report_success();
-    if (rule.state == EndpointState::kFailed)
+    // There are fewer than 100 tries (config.cc), so each try of each call has a seed of its own.
+    const std::uint64_t seed = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
+    const double delay = std::max(a.pause, backoff(tries, seed));
+    // Waiting as the server asks uses up no retries and is no failure of the endpoint.
+    const bool waits =
+        endpoint.retries > 0 && will_answer(a.failure, a.pause) && waited + delay <= kLongestWait;
+    if (rule.state == EndpointState::kFailed && !waits)
       breaker.report_failure(a.reply.error().message, a.pause > kLongestWait ? a.pause : 0);
     if (rule.state == EndpointState::kUnusable)
       breaker.report_failure(a.reply.error().message, CircuitBreaker::kFirstPause);
-    const bool is_last = tries > std::min(endpoint.retries, rule.max_retries) || breaker.pause_reason();
+    const bool has_retries = tries <= std::min(endpoint.retries, rule.max_retries);
+    const bool is_last = (!waits && !has_retries) || breaker.pause_reason();
     if (is_last && !a.reply && rule.max_retries > 0)
-      a.reply.error().message += fmt::format(" (tried {} times)", tries);
+      a.reply.error().message += fmt::format(" (tried {} time{})", tries, tries == 1 ? "" : "s");
     if (is_last) return end(std::move(a.reply), rule.next);
-    // There are fewer than 100 tries (config.cc), so each try of each call has a seed of its own.
-    const std::uint64_t seed = mix(hash64(key), static_cast<std::uint64_t>(id * 100 + tries));
-    wait(std::max(a.pause, backoff(tries, seed)));
+    wait(delay);
+    waited += delay;
     if (stopped_)
       return end(fail("stopped", "stopped while waiting for " + endpoint.name), NextAsked::kNobody);
     const Amount needed{spent.money + max_cost.money, spent.tokens + max_cost.tokens};

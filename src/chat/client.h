@@ -33,9 +33,10 @@ struct ChatClientOptions {
 /// that exceed the model's context and waits for a free slot at the model's endpoint. It records the call in
 /// the call log with its maximum cost, sends it and settles it. The table of call_failure.h says which
 /// failures are asked again, with growing delays, after which of them another model of the role is asked, and
-/// which end the question. A call that exceeds the cap waits while other calls are in progress, since these
-/// may cost less than was reserved for them; then it fails with "cap". An endpoint that is down or refuses
-/// the key is paused (CircuitBreaker).
+/// which end the question. A server that says when to ask again, or that loads its model, is waited for, up
+/// to two minutes a call, without using up retries. A call that exceeds the cap waits while other calls are
+/// in progress, since these may cost less than was reserved for them; then it fails with "cap". An endpoint
+/// that is down or refuses the key is paused (CircuitBreaker).
 ///
 /// A question of a task (other than task 0) that the call log already answers, under the same key and index
 /// (CallLog::recorded_reply), is answered from the call log. A killed task can thus be repeated without

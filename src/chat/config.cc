@@ -194,9 +194,10 @@ std::int64_t Price::max_input() const { return std::max({input, cached, written}
 
 Micro cost_of(const Price& price, const TokenUsage& usage) {
   using Wide = __int128;  // A price times a number of tokens may exceed 64 bits.
-  const std::int64_t plain_input = std::max<std::int64_t>(0, usage.input - usage.cached - usage.written);
-  const Wide sum = Wide{plain_input} * price.input + Wide{usage.cached} * price.cached +
-                   Wide{usage.written} * price.written + Wide{usage.output} * price.output;
+  const std::int64_t plain_input =
+      std::max<std::int64_t>(0, usage.input - usage.cache_read - usage.cache_written);
+  const Wide sum = Wide{plain_input} * price.input + Wide{usage.cache_read} * price.cached +
+                   Wide{usage.cache_written} * price.written + Wide{usage.output} * price.output;
   return static_cast<Micro>((sum + 999'999) / 1'000'000);
 }
 

@@ -53,6 +53,10 @@ constexpr std::array kRateWords{"rate_limit",        "rate limit",         "rate
 constexpr std::array kServerWords{"overloaded",  "server_error", "server error",      "internal_error",
                                   "unavailable", "api_error",    "deadline_exceeded", "timeout",
                                   "timed out",   "bad_gateway",  "upstream"};
+// Words of servers that will answer once they have their model in memory. They are read in responses with a
+// status of a server error.
+constexpr std::array kLoadingWords{"loading model", "loading the model", "is loading", "currently loading",
+                                   "model_loading", "loading weights",   "warming up", "starting up"};
 
 bool contains_any(const std::string& text, std::span<const char* const> words) {
   return std::any_of(words.begin(), words.end(),
@@ -135,6 +139,7 @@ CallFailure failure_of(int status, const Said& said) {
     return CallFailure::kContext;
   if (status == 402) return CallFailure::kMoney;
   if (status == 401 || status == 403) return CallFailure::kKey;
+  if (is_server_error && contains_any(said.words, kLoadingWords)) return CallFailure::kLoading;
   return is_transient(status) ? CallFailure::kDown : CallFailure::kRequest;
 }
 
@@ -147,6 +152,8 @@ std::string hint_for(CallFailure failure, int status, const Endpoint& endpoint) 
                                   : "check the key in " + endpoint.key;
     case CallFailure::kContext:
       return "lower `context` of the model in agents.toml to the server's";
+    case CallFailure::kLoading:
+      return "try again once the server has loaded its model";
     case CallFailure::kFiltered:
       return "give the role another model, or change the setting of the filter at the server";
     case CallFailure::kRequest:

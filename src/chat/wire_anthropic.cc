@@ -28,14 +28,14 @@ void add_messages(json& body, const ChatRequest& request, const std::string& suf
   std::vector<Message> turns;
   for (const Message& m : request.messages) {
     if (m.text.empty()) continue;
-    if (m.from == MessageRole::kSystem && turns.empty())
+    if (m.from == MessageAuthor::kSystem && turns.empty())
       system += (system.empty() ? "" : "\n\n") + m.text;
     else
-      turns.push_back({m.from == MessageRole::kAssistant ? m.from : MessageRole::kUser, m.text});
+      turns.push_back({m.from == MessageAuthor::kAssistant ? m.from : MessageAuthor::kUser, m.text});
   }
   // The first turn has to be the user's.
-  if (turns.empty() || turns.front().from != MessageRole::kUser)
-    turns.insert(turns.begin(), {MessageRole::kUser, "Begin."});
+  if (turns.empty() || turns.front().from != MessageAuthor::kUser)
+    turns.insert(turns.begin(), {MessageAuthor::kUser, "Begin."});
   turns.back().text += suffix;
   if (!system.empty()) body["system"] = json::array({block(system, /*cached=*/true)});
   body["messages"] = json::array();
@@ -53,8 +53,8 @@ void read_usage(const json& body, ParsedResponse& out) {
   const auto read = count_of(usage, "cache_read_input_tokens").value_or(0),
              written = count_of(usage, "cache_creation_input_tokens").value_or(0);
   // Anthropic's count of input excludes both.
-  out.usage =
-      TokenUsage{.input = *input + read + written, .cached = read, .written = written, .output = *output};
+  out.usage = TokenUsage{
+      .input = *input + read + written, .cache_read = read, .cache_written = written, .output = *output};
   out.is_usage_doubtful = out.usage->input == 0 && *output > 0;
 }
 
@@ -98,7 +98,7 @@ ParsedResponse parse_anthropic_response(const std::string& text, const ChatReque
   out.is_generated = true;
   Reply reply;
   const std::string end = text_of(body, "stop_reason");
-  reply.cut = end == "max_tokens" || end == "model_context_window_exceeded";
+  reply.was_cut = end == "max_tokens" || end == "model_context_window_exceeded";
   if (end == kBrokenOff) {
     out.is_usage_doubtful = true;
     fail_as(out, CallFailure::kDown, "the server broke off its reply");
@@ -116,7 +116,7 @@ ParsedResponse parse_anthropic_response(const std::string& text, const ChatReque
   }
   if (reply.text.empty() && is_answer(thoughts, request, endpoint)) reply.text = thoughts;
   if (reply.text.empty()) {
-    fail_without_text(end, thoughts, reply.cut, out);
+    fail_without_text(end, thoughts, reply.was_cut, out);
     return out;
   }
   if (out.usage && out.usage->output == 0) out.is_usage_doubtful = true;

@@ -72,8 +72,8 @@ void read_usage(const json& body, const ChatRequest& request, ParsedResponse& ou
   if (has_no_thoughts) counts.output += thoughts;
   out.is_usage_doubtful = (total && (*total < *input + *completion || has_no_thoughts)) ||
                           cached + written > *input || (*input == 0 && *completion > 0);
-  counts.cached = std::min(cached, counts.input);
-  counts.written = std::min(written, counts.input - counts.cached);
+  counts.cache_read = std::min(cached, counts.input);
+  counts.cache_written = std::min(written, counts.input - counts.cache_read);
   out.usage = counts;
 }
 
@@ -179,9 +179,9 @@ ParsedResponse parse_openai_response(const std::string& text, const ChatRequest&
   if (found.text.empty() && is_answer(found.elsewhere, request, endpoint)) found.text = found.elsewhere;
   Reply reply;
   const std::string end = text_of(choices[0], "finish_reason");
-  reply.cut = end == "length" || end == "max_tokens";
+  reply.was_cut = end == "length" || end == "max_tokens";
   if (found.text.empty()) {
-    fail_without_text(message, found, reply.cut, out);
+    fail_without_text(message, found, reply.was_cut, out);
     return out;
   }
   // A text without tokens was not counted.

@@ -26,6 +26,12 @@ namespace {
 std::string config_path(const std::string& dir) { return dir + "/agents.toml"; }
 std::string call_log_path(const std::string& dir) { return dir + "/calls.db"; }
 
+// Returns "about 5100 tokens and 0.0123", without money where nothing costs any.
+std::string text_of(const agents::DesignCost& cost) {
+  std::string out = fmt::format("about {:.0f} tokens", cost.tokens);
+  return cost.money > 0 ? out + fmt::format(" and {:.4f}", cost.money) : out;
+}
+
 }  // namespace
 
 // The members are ordered by dependence: the pool is destroyed first, so its threads end before the objects
@@ -43,16 +49,21 @@ struct AgentSetup::Parts {
 
   [[nodiscard]] chat::Chat& chat() const { return client ? static_cast<chat::Chat&>(*client) : *replay; }
   // Returns the line of the live view on the agents.
-  [[nodiscard]] std::string spending() const;
+  [[nodiscard]] std::string spending(const agents::TaskCosts& so_far) const;
+  // Returns the number of designs of this cost that the rest of the cap allows; infinite if it sets no limit.
+  [[nodiscard]] double designs_left(const agents::DesignCost& cost) const;
 };
 
-std::string AgentSetup::Parts::spending() const {
+std::string AgentSetup::Parts::spending(const agents::TaskCosts& so_far) const {
   if (replay) return "replayed from a record";
   const chat::Amount spent = log->spent();
   std::string out = fmt::format("spent {}", chat::money_text(spent.money));
   if (config.cap.money > 0) out += " of " + chat::money_text(config.cap.money);
   if (config.cap.tokens > 0) out += fmt::format(", {} of {} tokens", spent.tokens, config.cap.tokens);
   if (const auto why = client->pause_reason()) out += "; " + *why;
+  const agents::DesignCost cost = agents::design_cost(config, settings, so_far);
+  if (const double left = designs_left(cost); std::isfinite(left))
+    out += fmt::format("; enough for about {:.0f} designs of {}", left, text_of(cost));
   for (const std::string& doubt : client->doubts()) out += "; " + doubt;
   return out;
 }
@@ -62,33 +73,29 @@ AgentSetup::~AgentSetup() = default;
 campaign::Agents& AgentSetup::agents() { return parts_->agents; }
 const std::vector<std::string>& AgentSetup::hidden() const { return parts_->hidden; }
 
-std::string AgentSetup::estimate(std::int64_t designs) const {
+double AgentSetup::Parts::designs_left(const agents::DesignCost& cost) const {
   constexpr double kMicros = 1e6;  // chat::Micro
-  const chat::Amount spent = parts_->log ? parts_->log->spent() : chat::Amount{};
-  double tokens = 0, money = 0;  // of a design
-  if (designs > 0) {
-    tokens = static_cast<double>(spent.tokens) / static_cast<double>(designs);
-    money = static_cast<double>(spent.money) / kMicros / static_cast<double>(designs);
-  } else {
-    for (const chat::CostEstimate& e :
-         chat::estimate(parts_->config, agents::expected_calls(parts_->settings)))
-      tokens += e.tokens, money += e.money;
-  }
-  std::string out = designs > 0
-                        ? fmt::format("agents: each of {} designs took about {:.0f} tokens", designs, tokens)
-                        : fmt::format("agents: a design needs about {:.0f} tokens", tokens);
-  if (money > 0) out += fmt::format(" and {} about {:.4f}", designs > 0 ? "cost" : "costs", money);
-  const chat::Cap& cap = parts_->config.cap;
-  double most = std::numeric_limits<double>::infinity();  // designs
+  const chat::Amount spent = log ? log->spent() : chat::Amount{};
+  double left = std::numeric_limits<double>::infinity();
   const auto limit = [&](std::int64_t capped, std::int64_t used, double of_a_design) {
     if (capped > 0 && of_a_design > 0)
-      most = std::min(most, static_cast<double>(std::max<std::int64_t>(0, capped - used)) / of_a_design);
+      left = std::min(left, static_cast<double>(std::max<std::int64_t>(0, capped - used)) / of_a_design);
   };
-  limit(cap.tokens, spent.tokens, tokens);
-  limit(cap.money, spent.money, money * kMicros);
-  if (!std::isfinite(most)) return out + "; no cap is set";
+  limit(config.cap.tokens, spent.tokens, cost.tokens);
+  limit(config.cap.money, spent.money, cost.money * kMicros);
+  return left;
+}
+
+std::string AgentSetup::estimate(const agents::TaskCosts& so_far) const {
+  const agents::DesignCost cost = agents::design_cost(parts_->config, parts_->settings, so_far);
+  std::string out = so_far.designs > 0 ? fmt::format("agents: a design took {} (average of {})",
+                                                     text_of(cost), so_far.designs)
+                                       : fmt::format("agents: a design needs {}", text_of(cost));
+  const double left = parts_->designs_left(cost);
+  if (!std::isfinite(left)) return out + "; no cap is set";
   return out + fmt::format("; {} allows about {:.0f} designs",
-                           spent.tokens > 0 ? "the rest of the cap" : "the cap", most);
+                           parts_->log && parts_->log->spent().tokens > 0 ? "the rest of the cap" : "the cap",
+                           left);
 }
 
 bool AgentSetup::has_agents(const std::string& dir) {
@@ -137,9 +144,10 @@ Result<std::unique_ptr<AgentSetup>> AgentSetup::open(const std::string& dir, con
       [p](double seconds) {
         if (p->client) p->client->stop(seconds);
       });
-  p->agents = {.pool = p->pool.get(), .modes = settings.modes, .writing = settings.writing, .account = [p] {
-                 return p->spending();
-               }};
+  p->agents = {.pool = p->pool.get(),
+               .modes = settings.modes,
+               .writing = settings.writing,
+               .account = [p](const agents::TaskCosts& so_far) { return p->spending(so_far); }};
   return std::unique_ptr<AgentSetup>(new AgentSetup(std::move(parts)));
 }
 

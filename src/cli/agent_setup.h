@@ -22,10 +22,9 @@ class AgentSetup {
   [[nodiscard]] campaign::Agents& agents();
   /// Returns the names of the environment variables that hold keys; workers do not inherit them.
   [[nodiscard]] const std::vector<std::string>& hidden() const;
-  /// Describes in one line the expected cost of a design and the number of designs that the rest of the cap
-  /// allows. If agents have made `designs` before, the cost is what these have taken on average, with all
-  /// failed tasks.
-  [[nodiscard]] std::string estimate(std::int64_t designs) const;
+  /// Describes in one line the expected cost of a design (agents::design_cost) and the number of designs that
+  /// the rest of the cap allows.
+  [[nodiscard]] std::string estimate(const agents::TaskCosts& so_far) const;
 
   /// Copies the configuration `file` to DIR/agents.toml. Errors: those of the configuration, "io".
   static Result<bool> install(const std::string& file, const std::string& dir);

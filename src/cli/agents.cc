@@ -79,7 +79,7 @@ json to_json(const std::vector<chat::CallTotals>& totals) {
                    {"calls", t.calls},
                    {"failed", t.failed},
                    {"input", t.usage.input},
-                   {"cached", t.usage.cached},
+                   {"cached", t.usage.cache_read},
                    {"output", t.usage.output},
                    {"counted", to_json(t.counted)},
                    {"held", to_json(t.held)}});
@@ -92,7 +92,8 @@ void print_totals(const char* what, const std::vector<chat::CallTotals>& totals,
                                       "failed", "input", "cached", "output", "cost", "share")));
   for (const chat::CallTotals& t : totals)
     print("{:<16} {:>7} {:>7} {:>11} {:>11} {:>10} {:>11} {:>5.0f}%\n", t.name.empty() ? "(none)" : t.name,
-          t.calls, t.failed, t.usage.input, t.usage.cached, t.usage.output, chat::money_text(t.counted.money),
+          t.calls, t.failed, t.usage.input, t.usage.cache_read, t.usage.output,
+          chat::money_text(t.counted.money),
           all > 0 ? 100.0 * static_cast<double>(t.counted.money) / static_cast<double>(all) : 0.0);
 }
 

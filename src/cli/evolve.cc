@@ -132,12 +132,6 @@ bool asks_agents(const campaign::Campaign& c) {
                      [](const std::string& a) { return evolve::asks_agents(a); });
 }
 
-std::int64_t designs_of_agents(const evolve::Population& p) {
-  return std::count_if(p.tasks().begin(), p.tasks().end(), [](const evolve::AgentTask& t) {
-    return t.ended && t.report.outcome == record::TaskOutcome::kDesign;
-  });
-}
-
 // Returns a factory of screeners. A screener is this program, started again only to screen programs; the
 // argument of its hidden command `screener` is its limit of processor time.
 campaign::MakeScreener screener_factory(const std::string& dir) {
@@ -179,7 +173,7 @@ int run_campaign(campaign::Campaign& c, const EvolveCommand& o) {
     if (!opened) return failed("evolve", opened.error());
     agent_setup = std::move(*opened);
     c.use_agents(&agent_setup->agents());
-    if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate(designs_of_agents(c.population())));
+    if (o.replay.empty()) print(stderr, "{}\n", agent_setup->estimate(campaign::task_costs(c.population())));
   }
   const bool is_as_begun = o.workers < 0 && o.executor.empty() && o.slurm.empty();
   ExecutorChoice choice{.name = o.executor,

@@ -12,6 +12,7 @@
 #include <map>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "base/damaged.h"
 #include "campaign/screener.h"
@@ -454,6 +455,31 @@ class Program {
     return near.empty() ? "" : "; did you mean '" + near + "'?";
   }
 
+  // The commands that have an option.
+  struct OtherCommands {
+    std::vector<std::string> names;
+    bool takes_value = false;
+  };
+  [[nodiscard]] OtherCommands commands_with(const std::string& option) const {
+    OtherCommands out;
+    if (!option.starts_with("--")) return out;
+    for (const CLI::App* sub : app_.get_subcommands([](const CLI::App*) { return true; }))
+      if (const CLI::Option* found = sub->get_option_no_throw(option)) {
+        out.names.push_back(sub->get_name());
+        out.takes_value = out.takes_value || found->get_items_expected_max() > 0;
+      }
+    return out;
+  }
+
+  // Returns "`gabbro a`, `gabbro b` and 3 more".
+  static std::string quoted_commands(const std::vector<std::string>& names) {
+    constexpr std::size_t kMost = 3;
+    std::string out;
+    for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+      out += fmt::format("{}`gabbro {}`", i == 0 ? "" : i + 1 == names.size() ? " and " : ", ", names[i]);
+    return names.size() > kMost ? out + fmt::format(" and {} more", names.size() - kMost) : out;
+  }
+
   int unexpected_arguments() {
     std::vector<std::string> options{"--color", "--help", "--version"};
     const CLI::App* sub = &app_;
@@ -464,10 +490,21 @@ class Program {
     }
     for (const CLI::Option* option : sub->get_options())
       for (const std::string& known : option->get_lnames()) options.push_back("--" + known);
+    bool is_value = false;  // the word is the value of the option before it
     for (const std::string& word : app_.remaining(true)) {
-      if (word == "--") continue;
-      print(stderr, "{}: unexpected argument '{}'{}\n", name, word,
-            word.starts_with("-") ? suggestion(word, options) : "");
+      if (word == "--" || (std::exchange(is_value, false) && !word.starts_with("-"))) continue;
+      const std::string option = word.substr(0, word.find('='));
+      const OtherCommands others = commands_with(option);
+      is_value = others.takes_value && option == word;
+      if (others.names.empty())
+        print(stderr, "{}: unexpected argument '{}'{}\n", name, word,
+              word.starts_with("-") ? suggestion(word, options) : "");
+      else
+        print(stderr, "{}: unexpected option '{}'; {}\n", name, option,
+              name == "gabbro resume" &&
+                      std::find(others.names.begin(), others.names.end(), "evolve") != others.names.end()
+                  ? "a campaign continues as `gabbro evolve` began it"
+                  : "it belongs to " + quoted_commands(others.names));
     }
     print(stderr, "Run `{} --help` for its options.\n", name);
     return kUsage;

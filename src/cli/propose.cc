@@ -43,14 +43,14 @@ void print_step(const agents::Step& step) {
   if (step.kind == agents::StepKind::kReply) {
     const chat::Reply& r = step.reply;
     print(stderr, "{} {} ({} + {} tokens{}, {:.4f}, {:.1f} s)\n", paint(Ink::kBold, step.role), r.model,
-          r.usage.input, r.usage.output, r.usage.cached > 0 ? fmt::format(", {} cached", r.usage.cached) : "",
-          r.cost, r.seconds);
+          r.usage.input, r.usage.output,
+          r.usage.cache_read > 0 ? fmt::format(", {} cached", r.usage.cache_read) : "", r.cost, r.seconds);
     print(stderr, "{}", indented(step.text));
     return;
   }
   using enum agents::StepKind;
-  const bool is_good = step.kind == kPassed || step.kind == kValid || step.kind == kKept;
-  const bool is_bad = step.kind == kRefused || step.kind == kBroken;
+  const bool is_good = step.kind == kPassed || step.kind == kValid || step.kind == kPromiseKept;
+  const bool is_bad = step.kind == kRefused || step.kind == kPromiseBroken;
   std::string kind(record::word_of(step.kind));
   if (is_good || is_bad) kind = paint(is_good ? Ink::kGreen : Ink::kRed, kind);
   const std::string text = indented(step.text);

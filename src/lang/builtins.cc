@@ -373,6 +373,11 @@ Value run_concat(Elaborator& e, const Expr& call) {
   return e.arithmetic(call, "+", x, y);
 }
 
+constexpr std::string_view kGather =
+    "lookup(table, index, over=p) reads a table that is the same at all positions; of past positions, "
+    "shift(x, "
+    "n), or sum(w * past(x), over=s) with weights such as w = where(lag() == n, 1, 0)";
+
 Value run_lookup(Elaborator& e, const Expr& call) {
   const NodeId table = e.eval_tensor(call.args[0]), index = e.eval_tensor(call.args[1]);
   if (table < 0 || index < 0) return {};
@@ -380,7 +385,9 @@ Value run_lookup(Elaborator& e, const Expr& call) {
     return e.error(
         call.args[0], "shape",
         fmt::format("the table of lookup varies over time: {}", e.graph().type_name(e.builder().type(table))),
-        "a table is the same at all positions: lookup(param([p, D]), position(), over=p)");
+        e.builder().type(table).past()
+            ? std::string(kGather)
+            : "a table is the same at all positions: lookup(param([p, D]), position(), over=p)");
   const auto over = over_axes(e, call, e.builder().type(table), "lookup");
   if (!over) return {};
   if (over->size() != 1)
@@ -741,6 +748,14 @@ constexpr std::string_view kAroundStack =
     "embedding and output layer are made around the stack: the logits are a linear map of its result, and "
     "one "
     "distribution is predicted; shape that result in the last unit, or set tied = true in the design";
+constexpr std::string_view kLargest =
+    "top_k(x, 1, over=e) is 1 at the largest and 0 elsewhere; of scores y over past positions, "
+    "softmax(where(y "
+    "< max(y, over=s), -1e9, y), over=s) attends to the largest alone";
+constexpr std::string_view kScatter =
+    "a recurrence writes by content: scan S: [e, v] = 0: with S = S + softmax(y, over=e) * value in its "
+    "block, "
+    "for y [t, e] and value [t, v]";
 constexpr std::string_view kReorders = "positions cannot be reordered";
 constexpr std::string_view kUseShift = "shift(x, n) looks back n positions";
 
@@ -824,8 +839,14 @@ const Absent kAbsent[] = {
     {"var", "name", "there is no var", kSpread},
     {"std", "name", "there is no std", kSpread},
     {"min", "name", "there is no min", "-max(-x, over=D) along an axis, minimum(a, b) per element"},
-    {"argmax", "name", "there is no argmax", "top_k(x, 1, over=e) is 1 at the largest and 0 elsewhere"},
-    {"gather", "name", "there is no gather", "lookup(table, index, over=p), or a weighted sum over past(x)"},
+    {"argmax", "name", "there is no argmax", kLargest},
+    {"argsort", "future", kReorders, kLargest},
+    {"gather", "name", "there is no gather", kGather},
+    {"index_select", "name", "there is no index_select", kGather},
+    {"take", "name", "there is no take", kGather},
+    {"scatter", "name", "there is no scatter", kScatter},
+    {"scatter_add", "name", "there is no scatter_add", kScatter},
+    {"one_hot", "name", "there is no one_hot", "where(x == iota(e), 1, 0) has axis e, of any size"},
     {"cummax", "name", "there is no cummax", "max(past(x), over=s)"},
     {"cummean", "name", "there is no cummean", "mean(past(x), over=s)"},
     {"cumprod", "name", "there is no cumprod", "carry it: scan P: [D] = 1: with P = P * x in its block"},
@@ -839,6 +860,12 @@ const Absent kAbsent[] = {
     {"token_ids", "name", kEmbedded, kUseEmbedded},
     {"input_ids", "name", kEmbedded, kUseEmbedded},
     {"ids", "name", kEmbedded, kUseEmbedded},
+    {"embed_tokens", "name", kEmbedded, kUseEmbedded},
+    {"token_embedding", "name", kEmbedded, kUseEmbedded},
+    {"value_embedding", "name", kEmbedded, kUseEmbedded},
+    {"wte", "name", kEmbedded, kUseEmbedded},
+    {"ngram_hash", "name", kEmbedded, kUseEmbedded},
+    {"bigram_hash", "name", kEmbedded, kUseEmbedded},
     {"V", "name", kNoVocab, kAroundStack},
     {"vocab", "name", kNoVocab, kAroundStack},
     {"vocab_size", "name", kNoVocab, kAroundStack},

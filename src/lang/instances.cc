@@ -513,9 +513,12 @@ std::vector<Value> Elaborator::call_unit(const InstancePtr& instance, const std:
             fmt::format("input {} of {} is {}, expected [t, {}]{}", unit.inputs[i].name, unit.name,
                         graph().type_name(got), graph().axes[width].name,
                         got != type ? fmt::format(" like the first input {}", graph().type_name(type)) : ""),
-            got.past()  ? "reduce it over s first"
-            : !has_time ? "it does not vary over time"
-                        : size_one_hint(got, type));
+            got.past() ? "reduce it over s first"
+            : !has_time
+                ? "it does not vary over time"
+                : or_else(size_one_hint(got, type),
+                          "the inputs of a unit have the same axes: hand over linear(y, D), or write a "
+                          "`fn`, whose arguments may have any"));
       return {};
     }
   }

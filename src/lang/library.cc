@@ -98,6 +98,21 @@ void find_cycles(const std::unordered_map<std::string, Definition>& definitions,
   for (const auto& [at, name] : order) visit(name);
 }
 
+// Says what stands in for a port with other axes.
+std::string port_hint(const Port& port) {
+  const auto is_like = [](const std::string& name, const char* known) {
+    const Absent* absent = find_absent(name);
+    return absent && absent->message == find_absent(known)->message;
+  };
+  const bool has_vocab = std::find(port.axes.begin(), port.axes.end(), "V") != port.axes.end();
+  for (const char* known : {"V", "token_ids"})
+    if ((has_vocab && known == std::string_view("V")) || is_like(port.name, known))
+      return fmt::format("{}; {}", find_absent(known)->message, find_absent(known)->hint);
+  return "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, k]); a `fn` "
+         "takes "
+         "and returns values with any axes, such as a gate [t], heads [t, h, k] or scores [t, s]";
+}
+
 // Checks that units have ports [t, D] alone: no other axes can be guaranteed.
 void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
   const std::vector<std::string> only{"t", "D"};
@@ -108,10 +123,7 @@ void check_ports(const std::vector<Port>& ports, std::vector<Error>& errors) {
     const std::string name = port.name.empty() ? "the result" : port.name;
     errors.push_back({"type",
                       fmt::format("{} is declared as [{}], but units take and return [t, D]", name, shown),
-                      "write [t, D]; the batch does not appear, other axes are made inside: linear(x, [h, "
-                      "k]); a `fn` takes and "
-                      "returns values with any axes, such as a gate [t] or heads [t, h, k]",
-                      port.at});
+                      port_hint(port), port.at});
   }
 }
 

@@ -20,9 +20,16 @@ constexpr std::string_view kDesignForm =
 
 // Returns the hint for an entry that a design does not have.
 std::string entry_hint(std::string_view name) {
-  constexpr std::array<std::string_view, 11> kAround{"predict", "predicted_tokens", "multi_token",  "head",
-                                                     "lm_head", "output",           "output_layer", "logits",
-                                                     "heads",   "embedding",        "embed"};
+  constexpr std::array<std::string_view, 16> kAround{
+      "predict", "predicted_tokens", "multi_token",  "head",
+      "lm_head", "output",           "output_layer", "logits",
+      "heads",   "embedding",        "embed",        "mtp",
+      "horizon", "unembed",          "n_predict",    "num_predicted_tokens"};
+  constexpr std::array<std::string_view, 7> kTied{
+      "tie",          "tie_weights",     "tie_embeddings",     "tied_weights",
+      "weight_tying", "tied_embeddings", "tie_word_embeddings"};
+  if (std::find(kTied.begin(), kTied.end(), name) != kTied.end())
+    return fmt::format("did you mean tied? {}", kDesignForm);
   if (std::find(kAround.begin(), kAround.end(), name) != kAround.end())
     return "embedding and output layer are made around the stack, which predicts the next token; tied = true "
            "gives "

@@ -26,6 +26,8 @@ class Search {
   Result<Resized> run() {
     const auto written = shape(1, {});
     if (!written) return tl::unexpected(last_.errors.front());
+    vocab_ =
+        static_cast<std::int64_t>(last_.graph.env.vocab);  // the design's, or the default, if none is given
     hypers_ = last_.int_hypers;
     open_hypers_ = last_.open_hypers;
     free_hypers_ = last_.free_hypers;

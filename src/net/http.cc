@@ -57,6 +57,32 @@ int is_stopped(void* exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return stop && stop() ? 1 : 0;
 }
 
+// Describes how much of the response has arrived: "250 of 350 bytes", or "250 bytes" if it did not say how
+// long it is.
+std::string arrived_text(CURL* curl) {
+  curl_off_t arrived = 0, announced = -1;
+  curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &arrived);
+  curl_easy_getinfo(curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  return announced >= 0 ? fmt::format("{} of {} bytes", arrived, announced)
+                        : fmt::format("{} bytes", arrived);
+}
+
+// Says why there is no whole response. `sent` is true if the server may have the request.
+std::string failure_text(CURLcode code, const Exchange& x, CURL* curl, bool sent, const char* curl_text) {
+  const bool has_begun = !x.response.headers.empty() || !x.response.body.empty();
+  const double connecting = std::min(x.request.seconds, x.request.connect_seconds);
+  if (code == CURLE_OPERATION_TIMEDOUT && !sent)
+    return fmt::format("no connection within {:g} s", connecting);
+  if (code == CURLE_OPERATION_TIMEDOUT && has_begun)
+    return fmt::format("the response was not complete after {:g} s: {} had arrived", x.request.seconds,
+                       arrived_text(curl));
+  if (code == CURLE_OPERATION_TIMEDOUT) return fmt::format("no response within {:g} s", x.request.seconds);
+  if (code == CURLE_GOT_NOTHING) return "the server closed the connection without a response";
+  if (code == CURLE_PARTIAL_FILE)
+    return fmt::format("the server closed the connection after {} of its response", arrived_text(curl));
+  return *curl_text != 0 ? curl_text : curl_easy_strerror(code);
+}
+
 }  // namespace
 
 Result<HttpResponse> exchange(const HttpRequest& request, const std::function<bool()>& stop) {
@@ -98,16 +124,16 @@ Result<HttpResponse> exchange(const HttpRequest& request, const std::function<bo
   curl_off_t before_sending = 0;
   curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &before_sending);
   const bool sent = before_sending > 0;  // libcurl was ready to send, so the server may have the request
-  if (code == CURLE_OPERATION_TIMEDOUT)
-    return fail(sent ? "net time" : "net connect",
-                fmt::format("{}: no response within {:g} s", request.url,
-                            sent ? request.seconds : std::min(request.seconds, request.connect_seconds)));
   if (x.too_large)
     return fail("net", fmt::format("{}: the response is larger than {} bytes", request.url,
                                    request.max_response_bytes));
-  if (code != CURLE_OK)
-    return fail(sent ? "net" : "net connect",
-                fmt::format("{}: {}", request.url, *error_text != 0 ? error_text : curl_easy_strerror(code)));
+  if (code != CURLE_OK) {
+    const bool is_late = sent && code == CURLE_OPERATION_TIMEDOUT;
+    return fail(is_late ? "net time"
+                : sent  ? "net"
+                        : "net connect",
+                fmt::format("{}: {}", request.url, failure_text(code, x, c, sent, error_text)));
+  }
   long status = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   x.response.status = static_cast<int>(status);

@@ -204,7 +204,7 @@ json totals_json(const chat::CallLog& log, chat::CallLog::By by) {
                    {"calls", t.calls},
                    {"failed", t.failed},
                    {"input", t.usage.input},
-                   {"cached", t.usage.cached},
+                   {"cached", t.usage.cache_read},
                    {"output", t.usage.output},
                    {"cost", static_cast<double>(t.counted.money) / 1e6}});
   return out;

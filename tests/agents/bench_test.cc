@@ -7,6 +7,7 @@
 #include <atomic>
 #include <set>
 
+#include "agents/expected.h"
 #include "agents/pieces.h"
 
 namespace gabbro::agents {
@@ -134,6 +135,27 @@ TEST(Bench, TokensOfFailedTasksCountForTheValidDesigns) {
   EXPECT_EQ(spent->tokens, 1500);
   EXPECT_EQ(spent->cost, 0.75);
   EXPECT_FALSE(per_valid_design(results, 1)) << "no valid design";
+}
+
+TEST(DesignCost, FollowsTheTasksThatEnded) {
+  const auto config = chat::parse_config(
+      "[[endpoint]]\nname = \"e\"\nurl = \"http://h/v1\"\n[[model]]\nname = \"m\"\nendpoint = \"e\"\n"
+      "model = \"m\"\ninput = 1\noutput = 10\n");
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  const DesignCost first = design_cost(*config, {}, {});
+  EXPECT_GT(first.tokens, 5000);
+  EXPECT_GT(first.money, 0);
+  const auto tokens_after = [&](std::int64_t designs, double tokens) {
+    return design_cost(
+               *config, {},
+               {.designs = designs, .tokens = static_cast<std::int64_t>(tokens), .money = tokens / 1e6})
+        .tokens;
+  };
+  EXPECT_EQ(tokens_after(0, 100), first.tokens) << "a failed task that cost little says little";
+  EXPECT_EQ(tokens_after(0, 1e6), 1e6) << "a design takes at least what was spent without one";
+  EXPECT_EQ(tokens_after(1, 90'000), 90'000) << "a design that cost more moves the estimate for the next";
+  EXPECT_EQ(tokens_after(3, 9000), 3000);
+  EXPECT_DOUBLE_EQ(design_cost(*config, {}, {.designs = 2, .tokens = 1, .money = 0.5}).money, 0.25);
 }
 
 TEST(Bench, WilsonIntervals) {

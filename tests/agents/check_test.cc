@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using chat::CallLog;
 using chat::ChatClient;
 using chat::ChatRequest;
-using chat::MessageRole;
+using chat::MessageAuthor;
 using chat::parse_config;
 using chat::ReceivedRequest;
 using chat::ScriptedResponse;
@@ -115,6 +115,17 @@ TEST_F(CommandTest, AgentsTestReportsEachModel) {
     EXPECT_NE(missing.find("no [chat reply]: local: status 404: no such model"), std::string::npos)
         << missing;
   }
+  {
+    const Server cut([](const ReceivedRequest&) {
+      const nlohmann::json body{
+          {"choices", {{{"message", {{"content", "{\"colour\": \"r"}}}, {"finish_reason", "length"}}}}};
+      return ScriptedResponse{.body = body.dump()};
+    });
+    const std::string out = gabbro("agents test --agents " + write(toml(cut.url())));
+    EXPECT_NE(out.find("the reply was cut at its limit of 200 tokens and is not valid under the schema"),
+              std::string::npos)
+        << out;
+  }
   const std::string gone = gabbro("agents test --agents " + write(toml("http://127.0.0.1:1/v1")));
   EXPECT_EQ(code, 1);
   EXPECT_NE(gone.find("no [chat down]: local: http://127.0.0.1:1/v1/chat/completions"), std::string::npos)
@@ -137,7 +148,7 @@ TEST_F(CommandTest, CostPrintsTheSumsOfTheCallLog) {
     ASSERT_TRUE(config.has_value());
     const auto client = ChatClient::open(*config, **log);
     ChatRequest r;
-    r.messages = {{MessageRole::kUser, "hello"}};
+    r.messages = {{MessageAuthor::kUser, "hello"}};
     for (const char* role : {"coder", "coder", "planner"}) {
       r.role = role, r.task = 5;
       ASSERT_TRUE((*client)->ask(r).has_value());

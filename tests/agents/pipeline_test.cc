@@ -562,6 +562,77 @@ TEST(Pipeline, MalformedJsonGoesBackWithTheReason) {
   }
 }
 
+// Servers that mix up conversations, and models that continue an example, answer as another role.
+TEST(Pipeline, AReplyOfAnotherRoleIsAskedForAgain) {
+  const std::map<std::string, std::string> replies{{"librarian", R"({"queries": ["gated memory"]})"},
+                                                   {"proposer", kProposal},
+                                                   {"reviewer", review_reply(5)},
+                                                   {"planner", kPlan},
+                                                   {"observer", observation_reply(5)}};
+  for (const char* role : {"proposer", "reviewer", "planner", "observer"})
+    for (const auto& [other, text] : replies) {
+      if (role == other) continue;
+      Script s;
+      script_success(s);
+      s.lines[role].push_front(text);
+      const auto r = run(s, mutation());
+      EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << role << " as " << other << ": " << r.detail;
+      EXPECT_EQ(s.count(role), 2) << role << " as " << other;
+    }
+}
+
+TEST(Pipeline, AnObserverThatRatesLowHasToSayWhy) {
+  Script s;
+  script_success(s);
+  s.lines["observer"] = {R"({"rating": 2, "differences": [], "unit": "", "change": ""})",
+                         observation_reply(5)};
+  EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
+  EXPECT_EQ(s.count("coder"), 1) << "nothing is rewritten without a reason";
+  EXPECT_NE(s.last_said_to("observer", 1).find("neither differences nor change"), std::string::npos);
+}
+
+// A reply that reached its limit is asked for again with twice the room, whatever was to be read in it.
+TEST(Pipeline, ACutReplyIsAskedForAgainWithMoreRoom) {
+  for (const char* role : {"proposer", "reviewer", "planner", "coder", "observer"}) {
+    Script s;
+    script_success(s);
+    Said cut = std::string(role) == "coder" ? kUnit.substr(0, kUnit.size() / 2) : "{}";
+    cut.cut = true;
+    s.lines[role].push_front(cut);
+    const auto r = run(s, mutation());
+    EXPECT_EQ(r.outcome, record::TaskOutcome::kDesign) << role << ": " << r.detail;
+    ASSERT_EQ(s.count(role), 2) << role;
+    EXPECT_NE(s.last_said_to(role, 1).find("reply was cut at its limit of tokens"), std::string::npos)
+        << s.last_said_to(role, 1);
+    std::vector<int> limits;
+    for (const chat::ChatRequest& q : s.asked)
+      if (q.role == role) limits.push_back(q.max_tokens);
+    EXPECT_EQ(limits, (std::vector<int>{2048, 4096})) << role;
+    Script t;
+    script_success(t);
+    t.lines[role] = {cut};
+    const auto failed = run(t, mutation());
+    if (std::string(role) != "coder") {
+      EXPECT_NE(failed.detail.find("reply was cut at its limit of tokens (reply_tokens): "),
+                std::string::npos)
+          << failed.detail;
+    }
+  }
+}
+
+// Where no model's context has the room, the question is asked as it was.
+TEST(Pipeline, MoreRoomThanTheContextHasIsNotAskedFor) {
+  Script s;
+  script_success(s);
+  Said cut = "{}";
+  cut.cut = true;
+  s.lines["observer"].push_front(cut);
+  s.most_tokens = 3000;
+  EXPECT_EQ(run(s, mutation()).outcome, record::TaskOutcome::kDesign);
+  EXPECT_EQ(s.count("observer"), 3);
+  EXPECT_EQ(s.asked.back().max_tokens, 2048);
+}
+
 TEST(Pipeline, ImpossibleProposalsAreRefusedWithTheReason) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"title": "A", "idea": "b", "place": "stack.9", "units": []})", "no element '9'"},
@@ -962,7 +1033,7 @@ TEST(Pipeline, GrammarsAndSchemasAreSent) {
     EXPECT_EQ(q.task, 7);
     EXPECT_EQ(q.role == "coder", !q.grammar.empty()) << q.role;
     EXPECT_EQ(q.role != "coder", !q.schema.empty()) << q.role;
-    EXPECT_EQ(q.messages[0].from, chat::MessageRole::kSystem);
+    EXPECT_EQ(q.messages[0].from, chat::MessageAuthor::kSystem);
     if (q.role == "proposer") {
       EXPECT_NE(q.schema.find(R"(stack\\.0\\.\\*\\.mixer|)"), std::string::npos) << q.schema;
       EXPECT_NE(q.schema.find(R"("minItems":1,"maxItems":6)"), std::string::npos) << q.schema;

@@ -30,13 +30,15 @@ class Script : public chat::Chat {
   std::vector<chat::ChatRequest> asked;
   std::map<std::string, std::string> models;  // name of the model by role; default: "script"
   std::size_t context = 0;                    // longest conversation in bytes; 0: no limit
+  int most_tokens = 0;                        // of a reply that fits the context; 0: no limit
 
   Result<chat::Reply> ask(const chat::ChatRequest& request) override {
     const std::scoped_lock lock(mutex_);
     asked.push_back(request);
     std::size_t bytes = 0;
     for (const chat::Message& m : request.messages) bytes += m.text.size();
-    if (context > 0 && bytes > context) return fail("chat context", "the conversation is too long");
+    if ((context > 0 && bytes > context) || (most_tokens > 0 && request.max_tokens > most_tokens))
+      return fail("chat context", "the conversation is too long");
     auto& said = lines[request.role];
     if (said.empty()) return fail("replay", "nothing is scripted for " + request.role);
     const Said line = said.front();
@@ -44,7 +46,7 @@ class Script : public chat::Chat {
     if (!line.error.code.empty()) return tl::unexpected(line.error);
     chat::Reply reply;
     reply.text = line.text;
-    reply.cut = line.cut;
+    reply.was_cut = line.cut;
     reply.model = models.contains(request.role) ? models[request.role] : "script";
     reply.usage.input = estimated_tokens(bytes);
     reply.usage.output = estimated_tokens(line.text.size());

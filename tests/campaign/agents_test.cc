@@ -37,6 +37,7 @@ record::TaskReport write_design(const agents::Brief& brief) {
     const auto child = edit::vary(edit::Operator::kNewUnit, program, nullptr, catalogue, random);
     if (!child || (brief.admit && !brief.admit(*child))) continue;
     out.outcome = record::TaskOutcome::kDesign;
+    out.input_tokens = 900, out.output_tokens = 100, out.cost = 0.25;
     out.program = lang::print(*child);
     out.reviews = {{.model = "optimist", .probability = 0.9, .rating = 5, .text = "good"},
                    {.model = "coin", .probability = random.uniform(), .rating = 4, .text = "perhaps"}};
@@ -73,7 +74,11 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   auto c = Campaign::create({folder / "run"}, plan_with_agents(), quick_screener);
   ASSERT_TRUE(c) << c.error().message;
   agents::TaskPool pool(write_design, 2);
-  Agents agents{.pool = &pool, .modes = {}, .account = [] { return std::string("nothing spent"); }};
+  std::vector<agents::TaskCosts> costs;
+  Agents agents{.pool = &pool, .modes = {}, .account = [&](const agents::TaskCosts& so_far) {
+                  costs.push_back(so_far);
+                  return std::string("nothing spent");
+                }};
   c->use_agents(&agents);
   FakeExecutor executor(2, 2000, waiting_for_tasks(pool));
   std::string status;
@@ -82,6 +87,14 @@ TEST(Agents, WriteDesignsThatTheCampaignTrains) {
   ASSERT_TRUE(why) << why.error().message;
   EXPECT_GT(designs_of_agents(c->population()), 3);
   EXPECT_NE(status.find("nothing spent"), std::string::npos) << status;
+  // The costs follow the tasks during the session.
+  ASSERT_FALSE(costs.empty());
+  EXPECT_EQ(costs.front().designs, 0);
+  EXPECT_GT(costs.back().designs, 3);
+  for (const agents::TaskCosts& so_far : costs) {
+    EXPECT_EQ(so_far.tokens, 1000 * so_far.designs);
+    EXPECT_DOUBLE_EQ(so_far.money, 0.25 * static_cast<double>(so_far.designs));
+  }
   const auto credit = evolve::reviewer_scores(c->population());
   ASSERT_EQ(credit.size(), 2U);
   EXPECT_EQ(credit[1].model, "optimist");

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "chat/choice.h"
@@ -39,7 +40,7 @@ ScriptedResponse fault(Fault kind) { return {.body = "{\"choices\": [", .fault =
 ChatRequest question(const std::string& text, std::int64_t task = 0, const std::string& role = "coder") {
   ChatRequest r;
   r.role = role, r.task = task;
-  r.messages = {{MessageRole::kSystem, "You write units."}, {MessageRole::kUser, text}};
+  r.messages = {{MessageAuthor::kSystem, "You write units."}, {MessageAuthor::kUser, text}};
   r.max_tokens = 100;
   return r;
 }
@@ -470,6 +471,56 @@ TEST_F(ClientTest, ACallToAHangingServerTimesOut) {
   const Error e = error_of(question("Write."));
   EXPECT_EQ(e.code, "chat down");
   EXPECT_NE(e.message.find("no response within 0.05 s (tried 2 times)"), std::string::npos) << e.message;
+}
+
+TEST_F(ClientTest, ABrokenResponseSaysHowItBroke) {
+  const std::pair<Fault, const char*> rows[] = {
+      {Fault::kHang, "no response within 0.2 s (tried 1 time)"},
+      {Fault::kClose, "the server closed the connection without a response"},
+      {Fault::kShort, "the server closed the connection after 13 of 113 bytes of its response"},
+      {Fault::kStall, "the response was not complete after 0.2 s: 13 of 113 bytes had arrived"}};
+  for (const auto& [kind, says] : rows) {
+    serve([kind = kind](const ReceivedRequest&) { return fault(kind); });
+    config.endpoints[0].seconds = 0.2;
+    config.endpoints[0].retries = 0;
+    open(config);
+    const Error e = error_of(question("Write."));
+    EXPECT_EQ(e.code, "chat down");
+    EXPECT_NE(e.message.find(says), std::string::npos) << e.message;
+  }
+}
+
+// A server that says when to come back, or that loads its model, is not down.
+TEST_F(ClientTest, AServerThatWillAnswerIsWaitedFor) {
+  const ScriptedResponse loading{.status = 503,
+                                 .body = R"({"error":{"code":503,"message":"Loading model"}})"};
+  for (const ScriptedResponse& busy :
+       {loading, status(429, "Retry-After: 3\r\n"), status(503, "Retry-After: 3\r\n")}) {
+    serve([&](const ReceivedRequest& s) { return s.number < 6 ? busy : reply("at last"); });
+    config.endpoints[0].retries = 2;
+    open(config);
+    waits.clear();
+    EXPECT_EQ(error_of(question("Write.")).message, "at last");
+    EXPECT_EQ(waits.size(), 6u);
+    EXPECT_FALSE(client->pause_reason().has_value());
+  }
+  // It is not waited for without end, nor without retries.
+  serve([&](const ReceivedRequest&) { return loading; });
+  config.endpoints[0].retries = 2;
+  open(config);
+  waits.clear();
+  const Error e = error_of(question("Write."));
+  EXPECT_EQ(e.code, "chat down");
+  EXPECT_NE(e.message.find("Loading model (tried "), std::string::npos) << e.message;
+  EXPECT_NE(e.hint.find("has loaded its model"), std::string::npos) << e.hint;
+  const double total = std::accumulate(waits.begin(), waits.end(), 0.0);
+  EXPECT_GT(total, 60);
+  EXPECT_LE(total, 120);
+  config.endpoints[0].retries = 0;
+  open(config);
+  waits.clear();
+  EXPECT_EQ(error_of(question("Write.")).code, "chat down");
+  EXPECT_TRUE(waits.empty());
 }
 
 TEST_F(ClientTest, StopEndsCallsInProgressAndLaterOnes) {

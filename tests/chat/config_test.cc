@@ -123,7 +123,7 @@ TEST(Config, TheExampleOfTheDocumentationIsValid) {
 TEST(Config, MoneyIsExactAndRoundedUp) {
   const Price p{.input = 3'000'000, .cached = 300'000, .written = 3'750'000, .output = 15'000'000};
   EXPECT_EQ(cost_of(p, {.input = 1000, .output = 100}), 3000 + 1500);
-  EXPECT_EQ(cost_of(p, {.input = 1000, .cached = 600, .written = 200}), 200 * 3 + 180 + 750);
+  EXPECT_EQ(cost_of(p, {.input = 1000, .cache_read = 600, .cache_written = 200}), 200 * 3 + 180 + 750);
   EXPECT_EQ(cost_of({.input = 150'000}, {.input = 1}), 1);  // 0.15 millionths are rounded up to 1
   EXPECT_EQ(cost_of({}, {.input = 1'000'000'000, .output = 1'000'000'000}), 0);
   EXPECT_EQ(cost_of({.input = 100'000'000'000}, {.input = 1'000'000'000}), 100'000'000'000'000);

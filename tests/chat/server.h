@@ -24,8 +24,9 @@ struct ReceivedRequest {
 
 /// The response to a request, or a fault in its place.
 struct ScriptedResponse {
-  // kHang never answers; kClose closes the connection; kShort sends less of the body than announced.
-  enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort };
+  // kHang never answers; kClose closes the connection; kShort sends less of the body than announced and
+  // closes the connection; kStall does so and keeps it open.
+  enum class Fault : std::uint8_t { kNone, kHang, kClose, kShort, kStall };
   int status = 200;
   std::string body;
   std::string headers;  // lines that end in \r\n
@@ -102,14 +103,16 @@ class Server {
     }
     const ScriptedResponse response = answer_(request);
     if (response.fault == ScriptedResponse::Fault::kClose) return;
-    while (response.fault == ScriptedResponse::Fault::kHang && !stopping_) {
-      if (recv(connection, bytes, 1, MSG_DONTWAIT) == 0) return;  // The client has closed the connection.
-      usleep(2000);
-    }
-    const bool whole = response.fault != ScriptedResponse::Fault::kShort;
+    const auto hang = [&] {
+      // The client closes the connection in the end.
+      while (!stopping_ && recv(connection, bytes, 1, MSG_DONTWAIT) != 0) usleep(2000);
+    };
+    if (response.fault == ScriptedResponse::Fault::kHang) return hang();
+    const bool whole = response.fault == ScriptedResponse::Fault::kNone;
     send_all(connection, fmt::format("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n{}",
                                      response.status, response.body.size() + (whole ? 0 : 100),
                                      response.headers, response.body));
+    if (response.fault == ScriptedResponse::Fault::kStall) hang();
   }
 
   static void send_all(int connection, const std::string& text) {

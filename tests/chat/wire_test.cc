@@ -16,7 +16,7 @@ constexpr const char* kSchema =
 ChatRequest request(const std::string& schema = "", const std::string& grammar = "") {
   ChatRequest r;
   r.role = "coder";
-  r.messages = {{MessageRole::kSystem, "You write."}, {MessageRole::kUser, "Write \xff."}};
+  r.messages = {{MessageAuthor::kSystem, "You write."}, {MessageAuthor::kUser, "Write \xff."}};
   r.schema = schema, r.grammar = grammar;
   r.max_tokens = 100;
   return r;
@@ -137,9 +137,9 @@ TEST(Wire, AnthropicRequests) {
   EXPECT_FALSE(body(request("", "root ::= \"x\""), Wire::kAnthropic, Structured::kTool).contains("grammar"));
 
   ChatRequest more = request();
-  more.messages.push_back({MessageRole::kAssistant, "unit"});
-  more.messages.push_back({MessageRole::kUser, ""});
-  more.messages.push_back({MessageRole::kSystem, "Line 2 is wrong."});
+  more.messages.push_back({MessageAuthor::kAssistant, "unit"});
+  more.messages.push_back({MessageAuthor::kUser, ""});
+  more.messages.push_back({MessageAuthor::kSystem, "Line 2 is wrong."});
   const json turns = body(more, Wire::kAnthropic, Structured::kTool);
   ASSERT_EQ(turns["messages"].size(), 3u);
   EXPECT_EQ(turns["messages"][1]["role"], "assistant");
@@ -155,9 +155,9 @@ TEST(Wire, OpenaiReplies) {
     "usage":{"prompt_tokens":50,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":30}}})");
   ASSERT_TRUE(a.reply.has_value()) << a.reply.error().message;
   EXPECT_EQ(a.reply->text, "hello");
-  EXPECT_TRUE(a.reply->cut);
+  EXPECT_TRUE(a.reply->was_cut);
   EXPECT_EQ(a.reply->usage.input, 50);
-  EXPECT_EQ(a.reply->usage.cached, 30);
+  EXPECT_EQ(a.reply->usage.cache_read, 30);
   EXPECT_EQ(a.reply->usage.output, 7);
   const auto thought = openai(R"({"choices":[{"message":{"content":"<think>hm</think>\n\nyes"}}]})");
   EXPECT_EQ(thought.reply->text, "yes");
@@ -174,12 +174,24 @@ TEST(Wire, AnthropicReplies) {
   ASSERT_TRUE(tool.reply.has_value());
   EXPECT_EQ(tool.reply->text, R"({"a":"x"})");
   EXPECT_EQ(tool.usage->input, 115);
-  EXPECT_EQ(tool.usage->cached, 100);
-  EXPECT_EQ(tool.usage->written, 5);
+  EXPECT_EQ(tool.usage->cache_read, 100);
+  EXPECT_EQ(tool.usage->cache_written, 5);
   const auto text = anthropic(
       R"({"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"stop_reason":"max_tokens"})");
   EXPECT_EQ(text.reply->text, "ab");
-  EXPECT_TRUE(text.reply->cut);
+  EXPECT_TRUE(text.reply->was_cut);
+  // A tool call that was cut has no arguments, whole or streamed.
+  for (const char* body :
+       {R"({"content":[{"type":"tool_use","name":"reply","input":{}}],"stop_reason":"max_tokens"})",
+        "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"input\":{}}}\n"
+        "data: {\"type\":\"content_block_delta\",\"delta\":{\"partial_json\":\"{\\\"a\\\":\"}}\n"
+        "data: {\"type\":\"content_block_stop\"}\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n"}) {
+    const auto cut = anthropic(body);
+    ASSERT_TRUE(cut.reply.has_value()) << body << cut.reply.error().message;
+    EXPECT_EQ(cut.reply->text, "{}");
+    EXPECT_TRUE(cut.reply->was_cut);
+  }
 }
 
 TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
@@ -239,6 +251,10 @@ TEST(Wire, UnusableResponsesAreErrorsWithTheirBeginning) {
       {R"({"error":{"message":"Your input was flagged","code":403}})", 403, kFiltered, "flagged"},
       {R"({"error":{"message":"slow down"}})", 429, kDown, "slow down"},
       {R"({"error":"model overloaded"})", 503, kDown, "model overloaded"},
+      {R"({"error":{"code":503,"message":"Loading model","type":"unavailable_error"}})", 503, kLoading,
+       "status 503: Loading model"},
+      {R"({"error":"Model a/b is currently loading","estimated_time":20.0})", 503, kLoading, "loading"},
+      {R"({"error":"the prompt is loading"})", 400, kRequest, "status 400"},
       {R"({"error":{"message":"Provider returned error","metadata":{"raw":"GPU lost"}}})", 502, kDown,
        "GPU lost"},
       {page, 502, kDown, "status 502: <html>"},
@@ -412,7 +428,7 @@ TEST(Wire, ThoughtsThatAreBilledAreCounted) {
 // Ollama counts the part of a prompt that it read, and routers in front of it the whole in the total.
 TEST(Wire, TheRestOfACutPromptIsInputAndNotThoughts) {
   ChatRequest request;
-  request.messages = {{MessageRole::kUser, std::string(16'000, 'x')}};
+  request.messages = {{MessageAuthor::kUser, std::string(16'000, 'x')}};
   const auto read = [&](const std::string& usage) {
     return parse_response({.status = 200,
                            .headers = {},
@@ -462,7 +478,7 @@ TEST(Wire, InvalidUsageIsIgnored) {
 
 TEST(Wire, MaximumTokensAreAtLeastTheBytes) {
   ChatRequest r = request(kSchema);
-  r.messages.push_back({MessageRole::kUser, std::string(30000, 'x')});
+  r.messages.push_back({MessageAuthor::kUser, std::string(30000, 'x')});
   EXPECT_GE(estimate_tokens(r).maximum, 30000);
   EXPECT_GE(estimate_tokens(r).likely, 10000);
   EXPECT_LT(estimate_tokens(r).likely, 11000);

@@ -181,6 +181,22 @@ TEST(Cli, SuggestsCorrectionsOfMistypedWords) {
   EXPECT_EQ(gabbro("check --jsno x").code, 2);
 }
 
+TEST(Cli, OptionsOfOtherCommandsAreNamedWithoutTheirValues) {
+  EXPECT_EQ(
+      gabbro("resume x --threads 1").text,
+      "gabbro resume: unexpected option '--threads'; a campaign continues as `gabbro evolve` began it\nRun "
+      "`gabbro resume --help` for its options.\n");
+  EXPECT_EQ(gabbro("resume x --aa --preset=laptop").text,
+            "gabbro resume: unexpected option '--aa'; a campaign continues as `gabbro evolve` began it\n"
+            "gabbro resume: unexpected option '--preset'; a campaign continues as `gabbro evolve` began it\n"
+            "Run `gabbro resume --help` for its options.\n");
+  EXPECT_EQ(
+      gabbro("status --minutes 3 x").text,
+      "gabbro status: unexpected option '--minutes'; it belongs to `gabbro evolve` and `gabbro resume`\nRun "
+      "`gabbro status --help` for its options.\n");
+  EXPECT_EQ(gabbro("check --seed 3 x").code, 2);
+}
+
 TEST(Cli, DiffTellsWhatChanged) {
   const std::string a = write_program("a.gab", "design M:\n    stack = [4 * Block(mixer=GLA), RMSNorm]\n");
   const std::string b =

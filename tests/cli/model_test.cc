@@ -189,8 +189,8 @@ TEST_F(RealModel, UnitRepliesFollowTheGrammarSlow) {
     request.role = "coder";
     request.variant = i;
     request.messages = {
-        {chat::MessageRole::kSystem, "Reply with one unit and nothing else."},
-        {chat::MessageRole::kUser,
+        {chat::MessageAuthor::kSystem, "Reply with one unit and nothing else."},
+        {chat::MessageAuthor::kUser,
          "unit Scale(x: [t, D]) -> [t, D]:\n    return linear(silu(x), D)\n\nWrite a unit Mix like it."}};
     request.grammar = lang::gbnf_unit("Mix", inputs, {});
     request.max_tokens = 128;
@@ -198,7 +198,7 @@ TEST_F(RealModel, UnitRepliesFollowTheGrammarSlow) {
     ASSERT_TRUE(reply) << reply.error().message;
     const lang::testing::Grammar grammar(request.grammar);
     const std::size_t refused = lang::testing::refused_at(grammar, reply->text);
-    if (reply->cut) {
+    if (reply->was_cut) {
       ++cut;
       EXPECT_GE(refused, reply->text.size()) << reply->text;
       continue;

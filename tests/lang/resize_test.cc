@@ -163,6 +163,20 @@ TEST(Resize, TheDepthStays) {
 }
 
 // Only sizes that the program's own units declare are named: not heads, on which no size depends, nor depth.
+TEST(Resize, TheErrorNamesTheVocabularyThatCounts) {
+  const auto message = [](const std::string& vocab, std::int64_t given) {
+    const ParseResult parsed =
+        parse(std::string(kUnit) + "design X:\n" + vocab + "    stack = [2 * Residual(inner=M)]\n");
+    Library library = zoo::library();
+    EXPECT_TRUE(library.add(parsed.program).empty());
+    const auto out = resize(library, *last_design(parsed.program), 100, given);
+    return out ? "" : out.error().message;
+  };
+  EXPECT_NE(message("", 0).find("at a vocabulary of 4096: "), std::string::npos) << message("", 0);
+  EXPECT_NE(message("    vocab = 512\n", 0).find("at a vocabulary of 512: "), std::string::npos);
+  EXPECT_NE(message("    vocab = 512\n", 300).find("at a vocabulary of 300: "), std::string::npos);
+}
+
 TEST(Resize, TheErrorSaysWhatCouldBeFree) {
   const auto hint_of = [](const std::string& signature, const std::string& inner) {
     const Source source("unit Mem(x: [t, D], layers: int in {1 .. 64} = 8, " + signature +

@@ -86,7 +86,7 @@ inline void write_hostile_calls(const std::string& dir) {
   const auto asks = [](const std::string& role, const std::string& text) {
     chat::ChatRequest out;
     out.role = role, out.task = 1;
-    out.messages = {{chat::MessageRole::kSystem, "You work on Gab."}, {chat::MessageRole::kUser, text}};
+    out.messages = {{chat::MessageAuthor::kSystem, "You work on Gab."}, {chat::MessageAuthor::kUser, text}};
     return out;
   };
   const auto finds = [&](const std::string& query, const std::vector<agents::Excerpt>& found) {
@@ -100,7 +100,7 @@ inline void write_hostile_calls(const std::string& dir) {
            {.input = 1000, .output = 50}, 2'000);
   finds("gated memory" + kHostile, {gla, strange});
   add_call(**log, "large-model", asks("proposer", kHostile), kHostile,
-           {.input = 4000, .cached = 3000, .output = 500}, 70'000);
+           {.input = 4000, .cache_read = 3000, .output = 500}, 70'000);
   finds("a proposal of several sentences", {gla});
   add_call(**log, "small-model", asks("reviewer", kHostile), kHostile, {.input = 3000, .output = 100}, 5'000);
 }

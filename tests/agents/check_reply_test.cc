@@ -20,7 +20,7 @@ UnitCandidate judged(const std::string& reply, const std::string& name, const st
   PlannedUnit unit;
   unit.name = name;
   unit.inputs = {"x"};
-  return judge(reply, unit, Proposal{}, Base{}, items(written), /*is_last=*/false, zoo::library());
+  return check_reply(reply, unit, Proposal{}, Base{}, items(written), /*is_last=*/false, zoo::library());
 }
 
 constexpr const char* kInner =
@@ -28,7 +28,7 @@ constexpr const char* kInner =
     "    axis h = heads, k = D / heads\n"
     "    return linear(linear(x, [h, k]), D)\n";
 
-TEST(Judge, AnErrorInAnotherUnitNamesItAndQuotesItsLine) {
+TEST(CheckReply, AnErrorInAnotherUnitNamesItAndQuotesItsLine) {
   const UnitCandidate c = judged(
       "unit Outer(x: [t, D]) -> [t, D]:\n    y = silu(x)\n    return Inner(y, heads=48)\n", "Outer", kInner);
   ASSERT_EQ(c.errors.size(), 1U);
@@ -38,7 +38,7 @@ TEST(Judge, AnErrorInAnotherUnitNamesItAndQuotesItsLine) {
             "hint: sizes are whole numbers: choose hyperparameters that divide the width, or use //\n");
 }
 
-TEST(Judge, AnErrorInTheReplyQuotesTheReply) {
+TEST(CheckReply, AnErrorInTheReplyQuotesTheReply) {
   // The unit that is rewritten no longer has the hyperparameter that another passes.
   const UnitCandidate c =
       judged("unit Inner(x: [t, D]) -> [t, D]:\n    return linear(x, D)\n", "Inner",
@@ -50,7 +50,7 @@ TEST(Judge, AnErrorInTheReplyQuotesTheReply) {
             "slot heads");
 }
 
-TEST(Judge, AllErrorsOfAUnitAreShown) {
+TEST(CheckReply, AllErrorsOfAUnitAreShown) {
   std::string reply = "unit Many(x: [t, D]) -> [t, D]:\n";
   for (int i = 0; i < 8; ++i) reply += fmt::format("    y{0} = linear(x, k{0})\n", i);
   reply += "    return y0 + y1 + y2 + y3 + y4 + y5 + y6 + y7\n";
@@ -59,7 +59,7 @@ TEST(Judge, AllErrorsOfAUnitAreShown) {
   for (int i = 0; i < static_cast<int>(c.errors.size()); ++i) EXPECT_EQ(c.errors[i].at.line, 2 + i);
 }
 
-TEST(Judge, SignsAreReadAsAscii) {
+TEST(CheckReply, SignsAreReadAsAscii) {
   const UnitCandidate c =
       judged("unit Signs(x: [t, D]) → [t, D]:\n\ty = 2 × x − linear(x, D)\n\treturn y\n", "Signs", kInner);
   EXPECT_TRUE(c.valid()) << describe_errors(c.errors, c.text);

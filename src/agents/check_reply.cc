@@ -183,9 +183,9 @@ std::vector<std::size_t> UnitCandidate::sort_key() const {
   return {weight, static_cast<std::size_t>(broken_promises), text.size()};
 }
 
-UnitCandidate judge(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
-                    const Base& base, const std::vector<lang::Item>& written, bool is_last,
-                    const lang::Library& library) {
+UnitCandidate check_reply(const std::string& reply, const PlannedUnit& planned, const Proposal& proposal,
+                          const Base& base, const std::vector<lang::Item>& written, bool is_last,
+                          const lang::Library& library) {
   UnitCandidate c;
   c.text = find_code(lang::with_ascii_signs(reply));
   lang::ParseResult parsed = lang::parse(c.text);
