@@ -83,6 +83,9 @@ inline Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t
 }
 /// Draws the scores of all designs at the first rung by generation, and the lineage of the leader (0: none).
 Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
+/// Draws the family tree of the best designs, at most `limit`, with their ancestors and the known designs.
+/// `leader` is a design's id; 0: none. Nothing without a candidate.
+Figure family_figure(const CampaignReading& reading, std::int64_t leader, std::size_t limit = 60);
 /// Draws the best score that each strategy has found at the first rung against its training FLOPs so far.
 Figure strategies_figure(const CampaignReading& reading, const std::vector<StrategyRow>& strategies);
 /// Draws the leader's differences from the known designs with their intervals.
