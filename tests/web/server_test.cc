@@ -243,7 +243,9 @@ TEST(Server, ShowsHostileTextsAsText) {
   }
   for (const char* name : {"ladder", "learning", "progress", "plane", "forest", "generations",
                            "design&design=2", "documents&design=2"}) {
-    const std::string svg = d.get(std::string("/api/c/hostile/figure?name=") + name)["svg"];
+    const json figure = d.get(std::string("/api/c/hostile/figure?name=") + name);
+    const std::string svg = figure["svg"], caption = figure["caption"];
+    EXPECT_EQ(caption.find("\u202e"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<script"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<img"), std::string::npos) << name;
   }
