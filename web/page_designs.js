@@ -3,7 +3,8 @@
 import { query } from "/assets/api.js";
 import { h } from "/assets/dom.js";
 import { amount, bits, count } from "/assets/format.js";
-import { table } from "/assets/table.js";
+import { most } from "/assets/page_compare.js";
+import { compareLink, table } from "/assets/table.js";
 
 const page = 100;
 const filters = ["q", "unit", "source", "origin", "status", "rung", "sort", "order", "offset"];
@@ -12,7 +13,7 @@ export const title = (data, context) => `designs, ${context.key}`;
 export const load = (context, get) =>
   get(`/api/c/${context.key}/designs` + query({ ...Object.fromEntries(filters.map((f) => [f, context.params.get(f)])), limit: page }));
 
-const picked = new Set(); // designs to compare
+const picks = new Map(); // by campaign: the designs to compare
 
 function select(context, name, label, values, texts = values) {
   const chosen = context.params.get(name) || "";
@@ -37,6 +38,8 @@ export function draw(data, context) {
   const offset = Number(context.params.get("offset") || 0), sort = context.params.get("sort") || "bits";
   const descending = context.params.get("order") === "down";
   const link = (id, label) => h("a", { href: `${context.base}/design/${id}` }, label);
+  if (!picks.has(context.key)) picks.set(context.key, new Set());
+  const picked = picks.get(context.key);
   const columns = [
     { title: "", class: "pick", cell: (d) => h("input", { type: "checkbox", "aria-label": `compare design ${d.id}`, checked: picked.has(d.id), onchange: (e) => (e.target.checked ? picked.add(d.id) : picked.delete(d.id), context.redraw()) }) },
     { title: "#", sort: "id", number: true, cell: (d) => link(d.id, String(d.id)) },
@@ -61,7 +64,7 @@ export function draw(data, context) {
     h("div.headline", null, h("h1", null, "Designs"),
       h("p.soft", null, data.matches === data.all ? count(data.all) : `${count(data.matches)} of ${count(data.all)}`,
         data.with_units < data.all ? `; units of ${count(data.with_units)} are indexed so far` : ""),
-      chosen.length > 1 ? h("a.button", { href: "/compare?" + chosen.map((id) => `design=${context.key}:${id}`).join("&") }, `Compare ${chosen.length}`) : chosen.length ? h("span.soft", null, "Pick another one to compare.") : null),
+      compareLink(chosen.map((id) => `design=${context.key}:${id}`), most)),
     h("form.filters", { role: "search", onsubmit: (e) => e.preventDefault() },
       field(context, "q", "Search", "name, unit, operator, #id"),
       field(context, "unit", "Unit", "exact name, such as Mamba2"),

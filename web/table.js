@@ -2,6 +2,14 @@
 
 import { h } from "/assets/dom.js";
 
+// A link to the comparison of the rows that were picked, or what it lacks.
+export function compareLink(picked, most) {
+  if (!picked.length) return null;
+  if (picked.length === 1) return h("span.soft", null, "Pick another one to compare.");
+  if (picked.length > most) return h("span.soft", null, `${picked.length} are picked; at most ${most} can be compared.`);
+  return h("a.button", { href: "/compare?" + picked.join("&") }, `Compare ${picked.length}`);
+}
+
 // The order that the reader chose, by table.
 const orders = new Map();
 
@@ -34,7 +42,7 @@ export function table(columns, rows, options = {}) {
   const title = (c) => {
     const active = chosen && (chosen.title === c.title || (c.sort && chosen.sort === c.sort));
     const direction = active ? (chosen.descending ? "descending" : "ascending") : null;
-    return h(c.number ? "th.n" : "th", { scope: "col", "aria-sort": direction, title: c.hint },
+    return h("th", { class: [c.number && "n", c.class].filter(Boolean).join(" ") || null, scope: "col", "aria-sort": direction, title: c.hint },
       sortable(c)
         ? h("button.sort", { type: "button", onclick: () => sort(c) }, c.title, h("span.arrow", null, direction ? (chosen.descending ? "↓" : "↑") : ""))
         : c.title);
