@@ -23,8 +23,8 @@ export function draw(data, context) {
     { title: "designs", number: true, cell: (c) => count(c.designs), value: (c) => c.designs },
     { title: "runs", number: true, cell: (c) => count(c.runs), value: (c) => c.runs },
     { title: "highest rung", cell: (c) => c.leader_rung >= 0 ? `${c.rung} (${c.leader_rung + 1} of ${c.rungs})` : "–", value: (c) => c.leader_rung },
-    { title: "best", number: true, hint: "bits per byte of the leader at the highest rung", cell: (c) => c.leader ? h("a", { href: `/c/${c.key}/design/${c.leader}` }, bits(c.best)) : "–", value: (c) => c.best },
-    { title: "against baseline", number: true, hint: "difference of means on the seeds of the search; see the verdict for what can be claimed", cell: (c) => c.best && c.baseline ? signed(c.best - c.baseline) : "–", value: (c) => c.best && c.baseline ? c.best - c.baseline : null },
+    { title: "best", number: true, cell: (c) => c.leader ? h("a", { href: `/c/${c.key}/design/${c.leader}` }, bits(c.best)) : "–", value: (c) => c.best },
+    { title: "against baseline", number: true, cell: (c) => c.best && c.baseline ? signed(c.best - c.baseline) : "–", value: (c) => c.best && c.baseline ? c.best - c.baseline : null },
     { title: "worked", number: true, cell: (c) => duration(c.seconds), value: (c) => c.seconds },
     { title: "last event", number: true, cell: (c) => c.last ? ago(c.last) : "–", value: (c) => c.last },
     { title: "preset, corpus", cell: (c) => c.preset ? `${c.preset}, ${c.corpus}` : "", value: (c) => c.preset },
@@ -34,6 +34,6 @@ export function draw(data, context) {
     h("div.headline", null, h("h1", null, "Campaigns"),
       h("p.soft", null, `${count(all.length)} found, ${running} running`),
       compareLink(chosen.map((c) => "campaign=" + c.key), most)),
-    table(columns, all, { id: "campaigns", redraw: context.redraw, key: (c) => c.key,
+    table(columns, all, { id: "campaigns", hints: "campaigns", redraw: context.redraw, key: (c) => c.key,
       empty: "There is no campaign below this folder yet. `gabbro evolve` begins one, and it appears here." }));
 }
