@@ -106,6 +106,17 @@ function tabs(context) {
   }));
 }
 
+// On a narrow screen, the tab of a new page may be out of sight.
+let tabShown = "";
+function showTab(context) {
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (!tab || tabShown === context.key + context.section) return;
+  tabShown = context.key + context.section;
+  const row = tab.parentNode;
+  if (tab.offsetLeft < row.scrollLeft || tab.offsetLeft + tab.offsetWidth > row.scrollLeft + row.clientWidth)
+    row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+}
+
 function frame(content) {
   const { context, page } = current;
   const lost = connection === "lost";
@@ -137,6 +148,7 @@ function draw() {
   morph(app, next);
   refreshFigures(document.getElementById("app"), { onlyNew: true });
   if (data && page.drawn) page.drawn(data, context);
+  showTab(context);
   const title = page && data && page.title ? page.title(data, context) : context.key || "campaigns";
   document.title = `${title} · gabbro`;
 }

@@ -6,7 +6,7 @@ import { figure } from "/assets/figure.js";
 import { amount, bits, count, duration } from "/assets/format.js";
 import { changesTable } from "/assets/page_design.js";
 
-const most = 6;
+export const most = 6; // of designs, and of campaigns
 export const title = () => "compare";
 
 export async function load(context, get) {
@@ -52,12 +52,15 @@ function sideBySide(heads, rows) {
   return h("div.wide", null, h("table.side", null,
     h("thead", null, h("tr", null, h("th", null, ""), heads.map((head) => h("th", { scope: "col" }, head)))),
     h("tbody", null, rows.map(([name, cells]) => {
-      const best = cells.some((c) => c && c.value !== undefined) ? Math.min(...cells.map((c) => c?.value ?? Infinity)) : null;
-      return h("tr", null, h("th", { scope: "row" }, name), cells.map((c) => h("td", { class: c && c.value !== undefined && c.value === best && cells.length > 1 ? "lowest" : null }, c && c.text !== undefined ? c.text : c)));
+      const values = cells.map((c) => c?.value).filter((value) => value !== undefined);
+      const best = new Set(values).size > 1 ? Math.min(...values) : null;
+      return h("tr", null, h("th", { scope: "row" }, name), cells.map((c) => h("td", { class: c && c.value !== undefined && c.value === best ? "lowest" : null }, c && c.text !== undefined ? c.text : c)));
     }))));
 }
 
 function addForm(context, all) {
+  // Most often, a further design is of the campaign of the last one.
+  const newest = (context.params.getAll("design").at(-1) || "").split(":")[0];
   return h("form.row", { onsubmit: (event) => {
     event.preventDefault();
     const { campaign, design } = event.target.elements;
@@ -66,7 +69,7 @@ function addForm(context, all) {
     else next.append("campaign", campaign.value);
     design.value = "";
     context.go("/compare?" + next, { keepScroll: true });
-  } }, h("label", null, h("span", null, "Campaign"), h("select", { name: "campaign" }, all.map((c) => h("option", { value: c.key }, c.key)))),
+  } }, h("label", null, h("span", null, "Campaign"), h("select", { name: "campaign" }, all.map((c) => h("option", { value: c.key, selected: c.key === newest }, c.key)))),
     h("label", null, h("span", null, "Design"), h("input", { name: "design", inputmode: "numeric", pattern: "#?[0-9]*", placeholder: "id; empty: the campaign", autocomplete: "off" })),
     h("button", { type: "submit" }, "Add"));
 }

@@ -66,6 +66,26 @@ function conversation(context) {
   } }, h("summary", null, "Conversation of the agents"), found ? h("pre.conversation", null, found.text) : null, found && found.cut ? h("p.soft", null, "The rest is omitted; `gabbro show RUN#ID --talk` prints all of it.") : null);
 }
 
+// The documents on which a design differs most from another one, once the reader asks for them.
+const documents = new Map();
+function documentTexts(context, d, rung, against) {
+  const path = `/api/c/${context.key}/documents` + query({ id: d.id, against: against.id, rung, runs: d.runs.length }); // further runs change the answer
+  const found = documents.get(path), rows = found?.wins && [...found.wins, ...[...found.losses].reverse()];
+  const load = (event) => {
+    if (!event.target.open || documents.has(path)) return;
+    documents.set(path, { waits: true });
+    request(path).then((r) => documents.set(path, r), (e) => documents.set(path, { error: e.message })).then(context.redraw);
+  };
+  return h("details", { key: path, ontoggle: load }, h("summary", null, `Documents on which it differs most from ${against.label}`),
+    !found || found.waits ? h("p.soft", null, "Loading") : found.error ? h("p.soft", null, found.error) : [
+      table([
+        { title: "document", number: true, cell: (r) => count(r.document) },
+        { title: "difference", number: true, cell: (r) => h("span", { class: r.difference < 0 ? "better" : "worse" }, signed(r.difference)) },
+        { title: "bytes", number: true, cell: (r) => count(r.bytes) },
+        { title: "begins", class: "excerpt", cell: (r) => r.text ?? "" }], rows, { class: "dense", empty: "There is no difference." }),
+      found.problem ? h("p.soft", null, `The texts cannot be shown: ${found.problem}.`) : null]);
+}
+
 export function draw(d, context) {
   const name = `${context.key} ${context.id}`, found = units.get(name);
   const link = (id, label) => h("a", { href: `${context.base}/design/${id}` }, label ?? `#${id}`);
@@ -76,9 +96,9 @@ export function draw(d, context) {
     h("div.headline", null, h("h1", null, d.label), h("span", { class: "status " + d.status }, d.status), d.leader ? h("span.state.leader", null, "leader") : null,
       h("a.button", { href: `/compare?design=${context.key}:${d.id}` + (d.parent ? `&design=${context.key}:${d.parent}` : "") }, d.parent ? "Compare with parent" : "Compare")),
     d.title !== d.name ? h("p", null, d.title) : null,
-    h("p.soft", null, `${d.name}, ${d.maker}`, d.origin === "search" ? ` by ${d.source}` : "", `, created ${time(d.time)}`,
+    h("p.soft", null, [...new Set([d.name, d.origin === "search" && !d.maker.endsWith(` by ${d.source}`) ? `${d.maker} by ${d.source}` : d.maker])].join(", "), `, created ${time(d.time)}`,
       d.parent ? ["; parent ", link(d.parent, d.parent_label)] : null, d.second_parent ? [" with ", link(d.second_parent, d.second_label)] : null,
-      "; ", h("a", { href: `${context.base}/tree?root=${d.id}` }, "descendants"), d.description ? `; ${d.description}` : ""),
+      "; ", h("a", { href: `${context.base}/tree?root=${d.id}` }, "descendants"), d.description && d.description !== d.maker ? `; ${d.description}` : ""),
     h("dl.facts", null,
       h("div", null, h("dt", null, best ? `bits per byte at ${best.name}` : "bits per byte"), h("dd", null, best ? bits(best.bits) : "–")),
       h("div", null, h("dt", null, "mixes tokens by"), h("dd", null, d.species)),
@@ -89,7 +109,7 @@ export function draw(d, context) {
     d.rungs.length ? [h("h2", null, "Curves and documents"),
       h("div.row.choices", null, h("span.soft", null, "at"), d.rungs.map((r) => h("button", { type: "button", class: "choice", "aria-pressed": String(String(r.rung) === rung), onclick: () => context.set({ rung: r.rung }, { replace: true }) }, r.name))),
       draws("design", { rung }, { empty: "There is no curve at this rung." }),
-      draws("documents", { rung }, {}), d.parent ? draws("documents", { rung, against: d.parent }, {}) : null] : null,
+      (d.rungs.find((r) => String(r.rung) === rung)?.opponents || []).map((against) => [draws("documents", { rung, against: against.id }, {}), documentTexts(context, d, rung, against)])] : null,
     h("h2", null, "Program"),
     programView(d.program),
     d.parent ? [h("p.soft", null, d.changes_count ? d.changes_remark : "Its program equals its parent's."), d.changes.length ? changesTable(d.changes, d.changes_count) : null] : null,

@@ -48,17 +48,17 @@ function ladderTable(context, rows) {
     { title: "rung", cell: (r) => r.name },
     { title: "parameters", number: true, cell: (r) => amount(r.params) },
     { title: "tokens", number: true, cell: (r) => amount(r.tokens) },
-    { title: "rate", number: true, hint: "base learning rate; every design has a factor on it", cell: (r) => String(r.rate) },
+    { title: "rate", number: true, cell: (r) => String(r.rate) },
     { title: "promoted", number: true, cell: (r) => (r.promoted === null ? "" : percent(r.promoted)) },
     { title: "designs", number: true, cell: (r) => count(r.entered) },
     { title: "running", number: true, cell: (r) => count(r.running) },
     { title: "done", number: true, cell: (r) => count(r.done) },
-    { title: "stopped", number: true, hint: "stopped early at a hurdle", cell: (r) => count(r.stopped) },
+    { title: "stopped", number: true, cell: (r) => count(r.stopped) },
     { title: "failed", number: true, cell: (r) => count(r.failed) },
     { title: "best", number: true, cell: (r) => (r.best_design ? designLink(context, r.best_design, bits(r.best)) : "–") },
     { title: "best baseline", number: true, cell: (r) => (r.baseline ? [designLink(context, r.baseline, bits(r.baseline_bits)), h("span.soft", null, " " + r.baseline_name)] : "–") },
     { title: "baselines and controls", cell: (r) => r.known },
-  ], rows, {});
+  ], rows, { hints: "ladder" });
 }
 
 function standingsTable(context, data, remarks) {
@@ -67,14 +67,14 @@ function standingsTable(context, data, remarks) {
     { title: "mixes tokens by", cell: (r) => r.species, value: (r) => r.species },
     { title: "bits per byte", number: true, cell: (r) => bits(r.bits), value: (r) => r.bits },
     { title: "seeds", number: true, cell: (r) => r.seeds, value: (r) => r.seeds },
-    { title: "gain of context", number: true, hint: "bits per byte that the text before the last 8 tokens is worth", cell: (r) => r.context || "–", value: (r) => (r.context ? Number(r.context) : null) },
+    { title: "gain of context", number: true, cell: (r) => r.context || "–", value: (r) => (r.context ? Number(r.context) : null) },
     { title: "parameters", number: true, cell: (r) => amount(r.params), value: (r) => r.params },
-    { title: "tokens/s", number: true, hint: "of training, in the run that is shown", cell: (r) => amount(r.speed), value: (r) => r.speed },
-    { title: "train FLOPs", number: true, hint: "per token, at the first rung", cell: (r) => amount(r.train), value: (r) => r.train },
-    { title: "decode FLOPs", number: true, hint: "per token, at the first rung", cell: (r) => amount(r.decode), value: (r) => r.decode },
+    { title: "tokens/s", number: true, cell: (r) => amount(r.speed), value: (r) => r.speed },
+    { title: "train FLOPs", number: true, cell: (r) => amount(r.train), value: (r) => r.train },
+    { title: "decode FLOPs", number: true, cell: (r) => amount(r.decode), value: (r) => r.decode },
     { title: "state", number: true, cell: (r) => amount(r.state) + "B", value: (r) => r.state },
     { title: "source", cell: (r) => r.source, value: (r) => r.source },
-  ], data.rows, { id: "standings" + context.key, redraw: context.redraw, key: (r) => "design " + r.id, rowClass: (r) => (r.leader ? "own" : r.known ? "known" : null), empty: remarks.no_standings }),
+  ], data.rows, { id: "standings" + context.key, hints: "standings", redraw: context.redraw, key: (r) => "design " + r.id, rowClass: (r) => (r.leader ? "own" : r.known ? "known" : null), empty: remarks.no_standings }),
   data.rows.length ? h("p.soft", null, remarks.standings) : null,
   data.unscored.length ? h("p.soft", null, "Without a score there: ", data.unscored.map((u, k) => [k ? "; " : "", designLink(context, u.id, u.label), " (", u.why, ")"])) : null];
 }

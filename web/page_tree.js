@@ -10,65 +10,39 @@ import { bits, count } from "/assets/format.js";
 export const title = (data, context) => `family tree, ${context.key}`;
 export const load = (context, get) => get(`/api/c/${context.key}/tree` + query({ root: context.params.get("root"), limit: context.params.get("limit") }));
 
-const [ID, PARENT, BITS, RUNG, SPECIES, SOURCE, GENERATION, LABEL, STATUS, ORIGIN] = [...Array(10).keys()];
+const [ID, PARENT, BITS, RUNG, SPECIES, SOURCE, GENERATION, LABEL, STATUS, ORIGIN, COLUMN, ROW] = [...Array(12).keys()];
 const stepX = 120, stepY = 15;
 
 let nodes = [], byId = new Map(), size = { width: 0, height: 0 };
 let view = { x: 0, y: 0, scale: 1 }, fitted = "", signature = "", hovered = null;
 let focused = 0; // id of the design that the arrow keys reached
 
-// Places designs: leaves one below the other, a parent in the middle of its children.
+// The server places the designs; those of one parent come in their order.
 function place(data) {
-  const children = new Map(), roots = [];
-  byId = new Map(data.rows.map((row) => [row[ID], { row, children: [] }]));
-  for (const node of byId.values()) {
-    const parent = byId.get(node.row[PARENT]);
-    if (parent) parent.children.push(node);
-    else roots.push(node);
-  }
-  const best = (node) => node.best;
-  // Parents are older, so descending ids come to children first.
-  for (const node of [...byId.values()].sort((a, b) => b.row[ID] - a.row[ID])) {
-    node.best = Math.min(node.row[BITS] ?? Infinity, ...node.children.map(best));
-    node.children.sort((a, b) => a.best - b.best || a.row[ID] - b.row[ID]);
-  }
-  roots.sort((a, b) => a.best - b.best || a.row[ID] - b.row[ID]);
-  let y = 0, deepest = 0;
-  nodes = [];
-  // Without recursion, since families may be deep.
-  const stack = roots.reverse().map((node) => [node, 0, false]);
-  while (stack.length) {
-    const [node, depth, done] = stack.pop();
-    if (done) {
-      const [first, last] = [node.children[0], node.children.at(-1)];
-      node.y = (first.y + last.y) / 2;
-      continue;
-    }
-    node.x = depth * stepX;
-    deepest = Math.max(deepest, depth);
-    nodes.push(node);
-    if (!node.children.length) (node.y = y), (y += stepY);
-    else {
-      stack.push([node, depth, true]);
-      for (let k = node.children.length; k-- > 0;) stack.push([node.children[k], depth + 1, false]);
-    }
-  }
-  size = { width: deepest * stepX + 160, height: Math.max(stepY, y) };
-  void children;
+  byId = new Map(data.rows.map((row) => [row[ID], { row, children: [], x: row[COLUMN] * stepX, y: row[ROW] * stepY }]));
+  nodes = [...byId.values()];
+  for (const node of nodes) byId.get(node.row[PARENT])?.children.push(node);
+  for (const node of nodes) node.children.sort((a, b) => a.y - b.y);
+  size = { width: (data.columns - 1) * stepX + 160, height: Math.max(1, data.lines) * stepY };
 }
 
 // ---- Colours, readable by people who see red and green alike ----
 
-const ramp = [[0.993, 0.906, 0.144], [0.208, 0.719, 0.473], [0.128, 0.567, 0.551], [0.231, 0.318, 0.545], [0.267, 0.005, 0.329]]; // viridis, the best score first
-
-function rampColour(t) {
-  const at = Math.max(0, Math.min(0.9999, t)) * (ramp.length - 1), k = Math.floor(at), f = at - k;
-  return `rgb(${ramp[k].map((a, c) => Math.round(255 * (a + f * (ramp[k + 1][c] - a)))).join(" ")})`;
+// Returns a colour between those of the style sheet, the best score first.
+function rampColour(t, style) {
+  const ramp = [0, 1, 2, 3, 4].map((k) => style.getPropertyValue(`--r${k}`).trim());
+  const at = Math.max(0, Math.min(0.9999, t)) * (ramp.length - 1), k = Math.floor(at);
+  return mix(ramp[k], ramp[k + 1], at - k);
 }
+
+const mix = (a, b, share) => `rgb(${[1, 3, 5].map((at) => {
+  const [from, to] = [a, b].map((colour) => parseInt(colour.slice(at, at + 2), 16));
+  return Math.round(from + share * (to - from));
+}).join(" ")})`;
 
 function colours(data, by) {
   const style = getComputedStyle(document.documentElement);
-  const known = style.getPropertyValue("--base").trim(), none = style.getPropertyValue("--tertiary").trim();
+  const none = style.getPropertyValue("--tertiary").trim();
   const list = [...Array(8).keys()].map((k) => style.getPropertyValue(`--c${k}`).trim());
   if (by === "species" || by === "source") {
     const column = by === "species" ? SPECIES : SOURCE, words = by === "species" ? data.species : data.sources;
@@ -81,9 +55,8 @@ function colours(data, by) {
   const scores = data.rows.map((r) => r[BITS]).filter((b) => b !== null).sort((a, b) => a - b);
   const low = scores[0], high = scores[Math.floor(0.9 * (scores.length - 1))];
   return {
-    of: (row) => (row[BITS] === null ? none : rampColour(high > low ? (row[BITS] - low) / (high - low) : 0)),
-    legend: scores.length ? [[`${bits(low)} or less`, rampColour(0)], [bits((low + high) / 2), rampColour(0.5)], [`${bits(high)} or more`, rampColour(1)], ["no score", none]] : [],
-    known,
+    of: (row) => (row[BITS] === null ? none : rampColour(high > low ? (row[BITS] - low) / (high - low) : 0, style)),
+    legend: scores.length ? [[`${bits(low)} or less`, rampColour(0, style)], [bits((low + high) / 2), rampColour(0.5, style)], [`${bits(high)} or more`, rampColour(1, style)], ["no score", none]] : [],
   };
 }
 
@@ -297,5 +270,5 @@ export function draw(data, context) {
       data.rows.length < data.all && limit < 5000 ? h("button.small", { type: "button", onclick: () => context.set({ limit: 5000 }, { replace: true }) }, "More") : null),
     h("div.legend", null, colours(data, colour).legend.map(([name, c]) => h("span", null, h("i", { style: { background: c } }), name)), h("span.soft", null, "squares: baselines; line: the leader's lineage")),
     h("canvas", { id: "tree", key: "tree " + context.key, "data-keep": true, tabindex: "0", role: "img", "aria-label": "family tree; the table of designs lists the same designs" }),
-    h("p.soft", null, "Wheel or + and −: zoom. Drag: move. Click: open the design. Arrow keys and Enter do the same from design to design. The ", h("a", { href: context.base + "/designs" }, "table of designs"), " has the same designs as text."));
+    h("p.soft.for-screen", null, "Wheel or + and −: zoom. Drag: move. Click: open the design. Arrow keys and Enter do the same from design to design. The ", h("a", { href: context.base + "/designs" }, "table of designs"), " has the same designs as text."));
 }

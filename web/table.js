@@ -1,12 +1,21 @@
 // Tables that sort by a click on a title.
 
 import { h } from "/assets/dom.js";
+import { hints } from "/assets/hints.js";
+
+// A link to the comparison of the rows that were picked, or what it lacks.
+export function compareLink(picked, most) {
+  if (!picked.length) return null;
+  if (picked.length === 1) return h("span.soft", null, "Pick another one to compare.");
+  if (picked.length > most) return h("span.soft", null, `${picked.length} are picked; at most ${most} can be compared.`);
+  return h("a.button", { href: "/compare?" + picked.join("&") }, `Compare ${picked.length}`);
+}
 
 // The order that the reader chose, by table.
 const orders = new Map();
 
-// Columns: {title, cell(row) -> text or element, value(row) -> what to sort by (none: not sortable), number,
-// hint}. Options: {id, key(row), redraw(), rowClass(row), empty, onSort(column), order}.
+// Columns: {title, cell(row) -> text or element, value(row) -> what to sort by (none: not sortable),
+// number}. Options: {id, hints (the table's name in campaign/remarks.h), key(row), redraw(), rowClass(row), empty, onSort(column), order}.
 export function table(columns, rows, options = {}) {
   if (!rows.length && options.empty) return h("p.soft", null, options.empty);
   const chosen = options.order || orders.get(options.id);
@@ -34,7 +43,7 @@ export function table(columns, rows, options = {}) {
   const title = (c) => {
     const active = chosen && (chosen.title === c.title || (c.sort && chosen.sort === c.sort));
     const direction = active ? (chosen.descending ? "descending" : "ascending") : null;
-    return h(c.number ? "th.n" : "th", { scope: "col", "aria-sort": direction, title: c.hint },
+    return h("th", { class: [c.number && "n", c.class].filter(Boolean).join(" ") || null, scope: "col", "aria-sort": direction, title: hints[options.hints]?.[c.title] },
       sortable(c)
         ? h("button.sort", { type: "button", onclick: () => sort(c) }, c.title, h("span.arrow", null, direction ? (chosen.descending ? "↓" : "↑") : ""))
         : c.title);

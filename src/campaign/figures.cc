@@ -38,7 +38,7 @@ Figure funnel_figure(const CampaignReading& r, const std::vector<Funnel>& funnel
     const double y = 6 + kRow * static_cast<double>(k), middle = (kLeft + kRight) / 2;
     const double width =
         (kRight - kLeft) * std::sqrt(static_cast<double>(f.entered) / static_cast<double>(max_entered));
-    out.text(kLeft - 14, y + 24, one_line(r.rung(static_cast<int>(k)).name, 14), "strong", "end");
+    out.text(kLeft - 14, y + 24, one_line(r.rung(static_cast<int>(k)).name, 11), "strong", "end");
     double x = middle - width / 2;
     const auto part = [&](std::int64_t count, const char* style, const char* what) {
       const double w =
@@ -130,6 +130,8 @@ Figure strategies_figure(const CampaignReading& r, const std::vector<StrategyRow
 
 Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
   if (v.duels.empty()) return {};
+  const bool has_values =
+      std::any_of(v.duels.begin(), v.duels.end(), [](const Duel& d) { return d.difference.count > 0; });
   double low = 0, high = 0;
   for (const Duel& d : v.duels)
     for (const double b : {d.difference.mean, d.difference.low, d.difference.high})
@@ -137,9 +139,11 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
   constexpr double kLeft = 170, kRight = 620, kRow = 30, kTop = 18;
   const double bottom = kTop + kRow * static_cast<double>(v.duels.size());
   const Scale x = scale_of(low, high, kLeft, kRight);
-  Picture out(kWidth, bottom + 44, "The leader against the baselines");
-  out.x_axis(x, kTop, bottom, "difference in bits per byte (left of 0: the leader is better)", 5);
-  out.line(x.at(0), kTop - 6, x.at(0), bottom, "zero");
+  Picture out(kWidth, bottom + (has_values ? 44 : 0), "The leader against the baselines");
+  if (has_values) {
+    out.x_axis(x, kTop, bottom, "difference in bits per byte (left of 0: the leader is better)", 5);
+    out.line(x.at(0), kTop - 6, x.at(0), bottom, "zero");
+  }
   for (std::size_t k = 0; k < v.duels.size(); ++k) {
     const auto& d = v.duels[k].difference;
     const double y = kTop + kRow * (static_cast<double>(k) + 0.5);
@@ -157,7 +161,9 @@ Figure forest_figure(const CampaignReading& r, const CampaignVerdict& v) {
     } else
       out.line(kLeft, y, kRight, y, "unbounded");
     out.diamond(x.at(d.mean), y, 6, "mark " + style, interval_text(d));
-    out.text(kRight + 16, y + 4, fmt::format("{}, {}", interval_text(d), count_of(d.count, "seed")), "tick");
+    const bool says_seeds = !std::isfinite(d.low);
+    out.text(kRight + 16, y + 4,
+             interval_text(d) + (says_seeds ? "" : ", " + std::string(count_of(d.count, "seed"))), "tick");
     if (v.duels[k].word.find("on seed") != std::string::npos)
       out.text(kLeft, y + 15, one_line(v.duels[k].word, 110), "tick");
   }

@@ -51,8 +51,21 @@ std::vector<std::pair<double, double>> best_so_far(const CampaignReading& readin
 /// Draws the best score of a candidate so far at a rung against the time that passed since the campaign
 /// began, beside those of the known designs.
 Figure progress_figure(const CampaignReading& reading, int rung, double from = 0, double to = 0);
-/// Draws the difference of two designs on each held-out document, sorted, on one seed that both have at the
-/// rung.
+/// The difference of two designs on a held-out document.
+struct DocumentDifference {
+  double bits = 0;           // per byte; below 0: the first design is better
+  std::size_t document = 0;  // its index among the held-out documents of the corpus
+  std::uint64_t bytes = 0;
+};
+/// The differences on one seed that both designs have at a rung, the least first.
+struct DocumentComparison {
+  std::uint64_t seed = 0;
+  std::vector<DocumentDifference> differences;
+};
+/// Compares two designs by document; nothing if no seed has runs of both on the same text.
+std::optional<DocumentComparison> compare_documents(const evolve::Population& population, std::int64_t design,
+                                                    std::int64_t against, int rung);
+/// Draws what compare_documents returns.
 Figure documents_figure(const CampaignReading& reading, std::int64_t design, std::int64_t against, int rung);
 
 /// Maximum number of designs drawn in one figure: the better half of them are the best designs, the others an
@@ -83,6 +96,9 @@ inline Figure cost_figure(const CampaignReading& reading, int rung, std::int64_t
 }
 /// Draws the scores of all designs at the first rung by generation, and the lineage of the leader (0: none).
 Figure generations_figure(const CampaignReading& reading, std::int64_t leader);
+/// Draws the family tree of the best designs, at most `limit`, with their ancestors and the known designs.
+/// `leader` is a design's id; 0: none. Nothing without a candidate.
+Figure family_figure(const CampaignReading& reading, std::int64_t leader, std::size_t limit = 60);
 /// Draws the best score that each strategy has found at the first rung against its training FLOPs so far.
 Figure strategies_figure(const CampaignReading& reading, const std::vector<StrategyRow>& strategies);
 /// Draws the leader's differences from the known designs with their intervals.

@@ -285,8 +285,8 @@ Figure progress_figure(const CampaignReading& r, int rung, double from, double t
   return out;
 }
 
-Figure documents_figure(const CampaignReading& r, std::int64_t design, std::int64_t against, int rung) {
-  const Population& p = r.population;
+std::optional<DocumentComparison> compare_documents(const Population& p, std::int64_t design,
+                                                    std::int64_t against, int rung) {
   const evolve::Trial *a = nullptr, *b = nullptr;
   for (const std::int64_t id : p.individual(design).trials) {
     const evolve::Trial& t = p.trial(id);
@@ -294,30 +294,41 @@ Figure documents_figure(const CampaignReading& r, std::int64_t design, std::int6
     const evolve::Trial* other = p.scored(against, rung, t.begun.seed);
     if (other && evolve::have_same_texts(t, *other) && !t.documents.empty()) a = &t, b = other;
   }
-  if (!a) return {};
-  std::vector<std::pair<double, std::size_t>> order;  // difference, number of the document
+  if (!a) return std::nullopt;
+  DocumentComparison out{.seed = a->begun.seed, .differences = {}};
+  const std::size_t first = a->fresh_documents ? p.documents_of_search() : 0;
   for (std::size_t k = 0; k < a->documents.size(); ++k)
-    order.emplace_back(a->documents[k].bits_per_byte - b->documents[k].bits_per_byte, k);
-  std::sort(order.begin(), order.end());
+    out.differences.push_back({.bits = a->documents[k].bits_per_byte - b->documents[k].bits_per_byte,
+                               .document = first + k,
+                               .bytes = a->documents[k].bytes});
+  std::stable_sort(out.differences.begin(), out.differences.end(),
+                   [](const DocumentDifference& x, const DocumentDifference& y) { return x.bits < y.bits; });
+  return out;
+}
+
+Figure documents_figure(const CampaignReading& r, std::int64_t design, std::int64_t against, int rung) {
+  const Population& p = r.population;
+  const auto compared = compare_documents(p, design, against, rung);
+  if (!compared) return {};
+  const std::vector<DocumentDifference>& order = compared->differences;
   constexpr double kBottom = 250, kRight = 880, kWidest = 30;
   const Scale x{.low = 0, .high = static_cast<double>(order.size()), .from = kLeft, .to = kRight},
-      y = scale_of(std::min(0.0, order.front().first), std::max(0.0, order.back().first), kBottom, kTop);
+      y = scale_of(std::min(0.0, order.front().bits), std::max(0.0, order.back().bits), kBottom, kTop);
   Picture out(900, kBottom + 24, "Difference by held-out document");
   out.y_axis(y, kLeft, kRight, "difference in bits per byte (below 0: the design is better)", 5);
   std::size_t wins = 0;
   for (std::size_t k = 0; k < order.size(); ++k) {
-    const auto& [difference, document] = order[k];
+    const auto& [difference, document, bytes] = order[k];
     wins += difference < 0;
     const double slot = x.at(1) - x.at(0), width = std::min(0.8 * slot, kWidest);
     const double left = x.at(static_cast<double>(k) + 0.5) - width / 2;
     const double top = std::min(y.at(difference), y.at(0)), height = std::abs(y.at(difference) - y.at(0));
     out.rect(left, top, width, std::max(height, 0.5), difference < 0 ? "bar mark better" : "bar mark worse",
-             fmt::format("document {}: {:+.4f} bits per byte, {} bytes", document + 1, difference,
-                         a->documents[document].bytes));
+             fmt::format("document {}: {:+.4f} bits per byte, {} bytes", document + 1, difference, bytes));
   }
   out.line(kLeft, y.at(0), kRight, y.at(0), "zero");
   return {out.str(), fmt::format("Against {} on seed {} at {}: better on {} of {} held-out documents.",
-                                 one_line(label_of(p.individual(against)), 40), a->begun.seed,
+                                 one_line(label_of(p.individual(against)), 40), compared->seed,
                                  r.rung(rung).name, wins, order.size())};
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 
+#include "campaign/family_tree.h"
 #include "campaign/figures.h"
 #include "campaign/format.h"
 #include "campaign/svg.h"
@@ -300,6 +301,89 @@ Figure generations_figure(const CampaignReading& r, std::int64_t leader) {
           "Every scored design by generation, with a line to its parent; diamonds are baselines. The strong "
           "line is the leader's lineage. Scores far behind are drawn at the upper edge." +
               drawn_text(drawn.size(), all.size())};
+}
+
+// ---- Family tree ----
+
+namespace {
+
+// Returns the style of a design's mark: scores in five steps, the best first.
+std::string score_style(double first, double low, double high) {
+  if (!(first > 0)) return "no-score";
+  const double share = high > low ? std::clamp((first - low) / (high - low), 0.0, 1.0) : 0;
+  return fmt::format("score{}", static_cast<int>(std::lround(4 * share)));
+}
+
+}  // namespace
+
+Figure family_figure(const CampaignReading& r, std::int64_t leader, std::size_t limit) {
+  const Population& p = r.population;
+  const std::vector<FamilyMember> members = family_members(p);
+  const FamilyTree tree = family_tree(members, /*root=*/0, limit);
+  const auto member = [&](std::int64_t id) -> const FamilyMember& {
+    return members[static_cast<std::size_t>(id - 1)];
+  };
+  if (std::all_of(tree.nodes.begin(), tree.nodes.end(),
+                  [&](const FamilyNode& n) { return member(n.id).known; }))
+    return {};
+  std::vector<double> scores;
+  for (const FamilyNode& n : tree.nodes)
+    if (member(n.id).first > 0) scores.push_back(member(n.id).first);
+  std::sort(scores.begin(), scores.end());
+  // As on the page: the worst tenth has one colour.
+  const double low = scores.empty() ? 0 : scores.front(),
+               high = scores.empty() ? 0 : scores[(scores.size() - 1) * 9 / 10];
+  constexpr double kLeft = 14, kTop = 12, kRow = 16, kLabels = 190, kWidest = 120;
+  const double step = std::min(kWidest, (kWidth - kLeft - kLabels) / std::max(1, tree.columns - 1));
+  Picture out(kWidth, 2 * kTop + kRow * std::max(0, tree.rows - 1), "Family tree");
+  std::vector<const FamilyNode*> node_of(members.size() + 1);
+  for (const FamilyNode& n : tree.nodes) node_of[static_cast<std::size_t>(n.id)] = &n;
+  const auto x = [&](const FamilyNode& n) { return kLeft + step * n.column; };
+  const auto y = [&](const FamilyNode& n) { return kTop + kRow * n.row; };
+  std::vector<bool> in_line(members.size() + 1);
+  for (const std::int64_t id : leader > 0 ? lineage(p, leader, members.size()) : std::vector<std::int64_t>())
+    in_line[static_cast<std::size_t>(id)] = true;
+  for (const bool is_line : {false, true})  // the leader's lineage is drawn over the others
+    for (const FamilyNode& n : tree.nodes)
+      if (n.parent > 0 && in_line[static_cast<std::size_t>(n.id)] == is_line) {
+        const FamilyNode& parent = *node_of[static_cast<std::size_t>(n.parent)];
+        out.link(x(parent), y(parent), x(n), y(n), is_line ? "curve winner" : "edge");
+      }
+  for (const FamilyNode& n : tree.nodes) {
+    const Individual& i = p.individual(n.id);
+    const double first = member(n.id).first;
+    const std::string style = score_style(first, low, high), name = label_of(i),
+                      hover = fmt::format(
+                          "{} · {} · {} · {}", name,
+                          first > 0 ? fmt::format("{:.4f} bits per byte at the first rung", first)
+                                    : std::string("no score"),
+                          one_line(i.created.species, 40), one_line(evolve::source_of(i.created), 20));
+    if (evolve::is_known(i))
+      out.rect(x(n) - 4, y(n) - 4, 8, 8, style, hover);
+    else
+      out.dot(x(n), y(n), 4.2, style, hover, n.id);
+    if (n.id == leader) out.dot(x(n), y(n), 7, "ring", hover, n.id);
+    const char* name_style = n.id == leader ? "strong text-winner" : evolve::is_known(i) ? "label" : "tick";
+    constexpr double kCharWidth = 6.6;  // an estimate, in pixels
+    const bool has_room = step - 24 > kCharWidth * static_cast<double>(name.size());
+    if (n.is_leaf)  // beside it is no other design
+      out.text(x(n) + 11, y(n) + 4, one_line(name, 28), name_style);
+    else if (n.id == leader || (evolve::is_known(i) && has_room))
+      out.text(x(n) + 11, y(n) - 4, one_line(name, 28), name_style);
+  }
+  std::string caption =
+      tree.nodes.size() < tree.all
+          ? fmt::format("{} of {}: the best, their ancestors and the baselines. ", tree.nodes.size(),
+                        count_of(static_cast<std::int64_t>(tree.all), "design"))
+          : "All designs. ";
+  caption +=
+      "Generations go right. Squares are baselines and controls; the strong line is the leader's lineage.";
+  if (high > low)
+    caption += fmt::format(
+        " The colour is that of the score at the first rung, in five steps from {:.4f} or less to {:.4f} or "
+        "more; grey: no score.",
+        low, high);
+  return {out.str(), caption};
 }
 
 }  // namespace gabbro::campaign

@@ -67,8 +67,9 @@ void ladder(Content& c) {
   const Figure f = funnel_figure(c.reading, c.funnel);
   if (f.svg.empty()) c.remark(kNoEntry);
   c.figure(f);
-  Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted share", ">designs", ">done", ">stopped",
-           ">failed", ">best", ">best baseline", "baselines and controls"});
+  Table t({"rung", ">parameters", ">tokens", ">rate", ">promoted", ">designs", ">done", ">stopped", ">failed",
+           ">best", ">best baseline", "baselines and controls"},
+          "ladder");
   for (std::size_t k = 0; k < c.funnel.size(); ++k) {
     const int rung = static_cast<int>(k);
     const evolve::Rung& r = c.reading.rung(rung);
@@ -94,7 +95,8 @@ void standings(Content& c) {
     return;
   }
   Table t({"design", "mixes tokens by", ">bits per byte", ">seeds", ">gain of context", ">parameters",
-           ">tokens/s", ">train FLOPs", ">decode FLOPs", ">state", "strategy"});
+           ">tokens/s", ">train FLOPs", ">decode FLOPs", ">state", "strategy"},
+          "standings");
   std::size_t shown = 0;
   constexpr std::size_t kShown = 12;
   std::string resized;
@@ -119,7 +121,7 @@ void standings(Content& c) {
   }
   c.out += t.str();
   c.remark(fmt::format(
-      "{} {}", kStandingsRemark,
+      "{} {}", standings_remark(),
       shown > kShown ? fmt::format("The best {} of {} designs, and all baselines.", kShown, shown) : ""));
   if (!resized.empty())
     c.remark(fmt::format("Hyperparameters changed to reach the rung's number of parameters: {}.", resized));

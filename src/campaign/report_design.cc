@@ -106,6 +106,7 @@ void family_section(Content& c) {
   if (generations.svg.empty()) return;
   c.heading("Where it came from");
   c.figure(generations);
+  c.figure(family_figure(c.reading, c.verdict.leader.rung < 0 ? 0 : c.verdict.leader.design));
   if (c.verdict.leader.rung < 0) return;
   const Population& p = c.population();
   const std::vector<std::int64_t> line = lineage(p, c.verdict.leader.design, 100'000);

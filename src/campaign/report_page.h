@@ -12,6 +12,7 @@
 #include "campaign/figures.h"
 #include "campaign/format.h"
 #include "campaign/reading.h"
+#include "campaign/remarks.h"
 #include "campaign/svg.h"
 #include "record/scale.h"
 
@@ -60,12 +61,15 @@ struct Content {
 /// text.
 class Table {
  public:
-  explicit Table(const std::vector<std::string>& titles) {
+  /// `name` is that of its hints (campaign/remarks.h); "": none.
+  explicit Table(const std::vector<std::string>& titles, std::string_view name = {}) {
     text_ = "<div class=\"wide\"><table>\n<thead><tr>";
     for (const std::string& t : titles) {
       numeric_.push_back(t.starts_with('>'));
-      text_ += fmt::format("<th{}>{}</th>", numeric_.back() ? " class=\"n\"" : "",
-                           escape(numeric_.back() ? t.substr(1) : t));
+      const std::string title = numeric_.back() ? t.substr(1) : t;
+      const std::string_view hint = hint_of(name, title);
+      text_ += fmt::format("<th{}{}>{}</th>", numeric_.back() ? " class=\"n\"" : "",
+                           hint.empty() ? "" : fmt::format(" title=\"{}\"", escape(hint)), escape(title));
     }
     text_ += "</tr></thead>\n<tbody>\n";
   }

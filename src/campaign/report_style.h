@@ -12,12 +12,14 @@ inline constexpr const char* kFigureStyle = R"css(
   --page: #fcfcfa; --ink: #1c2128; --secondary: #5b6570; --tertiary: #646e79; --border: #dfe3e6; --panel: #f3f4f2;
   --accent: #c2410c; --good: #15803d; --bad: #b91c1c; --base: #1f2937; --mark: #fff1d6;
   --c0: #2563a8; --c1: #0f8a7a; --c2: #8a5cc2; --c3: #b0851f; --c4: #c05a8e; --c5: #5f7f2a; --c6: #50627a; --c7: #8c5a3c;
+  --r0: #440154; --r1: #453781; --r2: #2d6f8e; --r3: #1f958b; --r4: #55ad60; /* scores, the best first; readable by people who see red and green alike */
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #14171b; --ink: #e8e6e1; --secondary: #a9b1ba; --tertiary: #8b95a1; --border: #2d333a; --panel: #1c2026;
     --accent: #ff8a4c; --good: #4ade80; --bad: #f87171; --base: #e5e7eb; --mark: #41331a;
     --c0: #6fb1f5; --c1: #4fd1bd; --c2: #bd9af0; --c3: #e3b955; --c4: #ee93c0; --c5: #a8cc6b; --c6: #9db1ca; --c7: #d19f7d;
+    --r0: #fde725; --r1: #8fd744; --r2: #35b779; --r3: #26a08f; --r4: #4a7ba6;
   }
 }
 /* Boxes that scroll sideways have a shadow at an edge beyond which there is more; the page's colour covers it at the end. */
@@ -29,12 +31,13 @@ svg text { fill: var(--secondary); paint-order: stroke; stroke: var(--page); str
 svg .strong { fill: var(--ink); font-weight: 600; font-size: 13px; } svg .axis-title { fill: var(--secondary); font-size: 12px; }
 svg .grid { stroke: var(--border); stroke-width: 1; } svg .axis { stroke: var(--tertiary); stroke-width: 1; }
 svg .zero { stroke: var(--ink); stroke-width: 1.2; } svg .threshold { stroke: var(--base); stroke-width: 1.3; stroke-dasharray: 5 4; }
-svg .label-line { stroke: var(--border); stroke-width: 1; } svg .edge { stroke: var(--tertiary); stroke-width: 0.6; opacity: 0.35; }
+svg .label-line { stroke: var(--border); stroke-width: 1; } svg .edge { fill: none; stroke: var(--tertiary); stroke-width: 0.6; opacity: 0.35; }
 svg .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; } svg .front-line { fill: none; stroke: var(--accent); stroke-width: 1.2; opacity: 0.7; }
 svg .winner { stroke: var(--accent); stroke-width: 3; } svg .runner-up { stroke: var(--accent); stroke-width: 1.6; stroke-dasharray: 5 3; opacity: 0.75; }
 svg .text-winner { fill: var(--accent); font-weight: 700; } svg .text-runner-up { fill: var(--accent); }
 svg .candidate { fill: var(--accent); opacity: 0.32; } svg .front { fill: var(--accent); stroke: var(--page); stroke-width: 1; }
 svg .baseline { fill: var(--base); stroke: var(--page); stroke-width: 1.2; } svg .ring { fill: none; stroke: var(--accent); stroke-width: 2.4; }
+svg .score0 { fill: var(--r0); } svg .score1 { fill: var(--r1); } svg .score2 { fill: var(--r2); } svg .score3 { fill: var(--r3); } svg .score4 { fill: var(--r4); } svg .no-score { fill: var(--tertiary); }
 svg .done { fill: var(--c0); opacity: 0.85; } svg .running { fill: var(--c3); } svg .stopped { fill: var(--tertiary); opacity: 0.5; } svg .failed { fill: var(--bad); opacity: 0.8; }
 svg .cell { fill: var(--panel); } svg .whisker { stroke-width: 2; } svg .whisker.better { stroke: var(--good); } svg .whisker.worse { stroke: var(--bad); } svg .whisker.inconclusive { stroke: var(--tertiary); }
 svg .mark.better { fill: var(--good); } svg .mark.worse { fill: var(--bad); } svg .mark.inconclusive { fill: var(--tertiary); }

@@ -162,6 +162,13 @@ void Picture::diamond(double x, double y, double r, std::string_view style, std:
   close("path", hover);
 }
 
+void Picture::link(double x1, double y1, double x2, double y2, std::string_view style) {
+  if (!are_finite({x1, y1, x2, y2})) return;
+  const std::string middle = coordinate((x1 + x2) / 2), from = coordinate(y1), to = coordinate(y2);
+  body_ += fmt::format("<path class=\"{}\" d=\"M{} {}C{} {} {} {} {} {}\"/>\n", style, coordinate(x1), from,
+                       middle, from, middle, to, coordinate(x2), to);
+}
+
 void Picture::text(double x, double y, std::string_view text, std::string_view style,
                    std::string_view anchor) {
   if (!are_finite({x, y})) return;

@@ -47,6 +47,8 @@ class Picture {
            std::int64_t design = 0);
   void diamond(double x, double y, double radius, std::string_view style, std::string_view hover = {},
                std::int64_t design = 0);
+  /// Draws a curve that leaves its first point and reaches its second one horizontally.
+  void link(double x1, double y1, double x2, double y2, std::string_view style);
   /// `anchor`: "start", "middle" or "end".
   void text(double x, double y, std::string_view text, std::string_view style = "label",
             std::string_view anchor = "start");

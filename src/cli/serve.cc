@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/held_out_texts.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "web/guard.h"
@@ -36,7 +37,12 @@ bool is_loopback(const std::string& host) {
 }  // namespace
 
 int run_serve(const ServeCommand& c) {
-  web::ServerOptions options{.host = c.host, .port = c.port, .token = web::draw_token()};
+  HeldOutTexts texts;
+  web::ServerOptions options{
+      .host = c.host,
+      .port = c.port,
+      .token = web::draw_token(),
+      .document_text = [&texts](const web::HeldOutDocument& document) { return texts(document); }};
   if (!c.folders.empty()) options.folders = c.folders;
   const Signals signals;
   auto server = web::Server::start(options);

@@ -272,14 +272,18 @@ void Population::charge_flops(Trial& trial, double flops) {
     spent_[source_of(individual(trial.begun.design).created)] += flops;
 }
 
-void Population::leave_out_seen_documents(Trial& trial) const {
-  // Runs of the search see the first documents of one fixed order, at every rung.
+std::size_t Population::documents_of_search() const {
   std::size_t seen = 0;
   for (const Rung& rung : settings_.rungs) {
-    if (rung.documents == 0) return;
+    if (rung.documents == 0) return 0;
     seen = std::max(seen, static_cast<std::size_t>(rung.documents));
   }
-  if (!is_verdict_run(trial) || trial.status != record::Status::kDone ||
+  return seen;
+}
+
+void Population::leave_out_seen_documents(Trial& trial) const {
+  const std::size_t seen = documents_of_search();
+  if (seen == 0 || !is_verdict_run(trial) || trial.status != record::Status::kDone ||
       trial.documents.size() < seen + kLeastDocuments)
     return;
   trial.documents.erase(trial.documents.begin(), trial.documents.begin() + static_cast<std::ptrdiff_t>(seen));

@@ -206,6 +206,8 @@ class Population {
   /// seed and text.
   [[nodiscard]] std::vector<double> differences(std::int64_t design, std::int64_t against, int rung,
                                                 RunKind kind) const;
+  /// Returns the number of documents, the first of the corpus, that runs of the search are scored on; 0: all.
+  [[nodiscard]] std::size_t documents_of_search() const;
   /// Returns the id of the baseline with the best mean at `rung`; 0 if none is done there.
   [[nodiscard]] std::int64_t best_baseline(int rung) const;
   /// Returns the training FLOPs that a strategy has spent at the first rung, without searches for rates.

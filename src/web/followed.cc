@@ -46,7 +46,12 @@ void Followed::read_live_state() {
   constexpr double kStale = 10;  // seconds
   auto live = campaign::read_live(dir_);
   if (live && std::abs(now() - live->time) > kStale) live.reset();
-  is_running_ = live.has_value() || Lock::is_held(campaign::CampaignPaths{dir_}.lock_folder());
+  const bool is_held = Lock::is_held(campaign::CampaignPaths{dir_}.lock_folder());
+  if (is_held) last_held_ = now();
+  // Without the lock that was seen before, the process was killed, unless another machine wrote since then.
+  constexpr double kClocksDiffer = 1;  // seconds
+  if (live && !is_held && last_held_ > 0 && live->time < last_held_ + kClocksDiffer) live.reset();
+  is_running_ = live.has_value() || is_held;
   const std::lock_guard lock(small_mutex_);
   live_ = std::move(live);
 }

@@ -75,6 +75,7 @@ class Followed {
   std::string key_, dir_;
   std::atomic<std::int64_t> version_{0};
   std::atomic<bool> is_running_{false};
+  double last_held_ = 0;  // when a poll last saw the campaign's lock, in seconds since 1970; 0: never
 
   mutable std::shared_mutex mutex_;  // of state_
   std::unique_ptr<State> state_;     // null: not read yet

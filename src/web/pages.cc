@@ -190,6 +190,12 @@ std::string error_json(const Error& e) {
   return text_of({{"error", shown(e.message)}, {"code", e.code}, {"hint", shown(e.hint)}});
 }
 
+std::string hints_json() {
+  json out = json::object();
+  for (const campaign::Hint& h : campaign::kHints) out[std::string(h.table)][std::string(h.column)] = h.text;
+  return text_of(out);
+}
+
 std::string campaigns_json(const std::vector<std::shared_ptr<Followed>>& campaigns) {
   json out = json::array();
   for (const auto& c : campaigns) {
@@ -235,7 +241,7 @@ Result<std::string> overview_json(const CampaignView& view) {
                                  : json();
   out["remarks"] = {{"ladder", campaign::kNoEntry},
                     {"no_standings", campaign::kNoScore},
-                    {"standings", campaign::kStandingsRemark},
+                    {"standings", campaign::standings_remark()},
                     {"duels", campaign::kNoDuel},
                     {"refusals", campaign::kNoRefusal},
                     {"failures", campaign::kNoFailure}};

@@ -9,6 +9,7 @@
 #include "campaign/figures.h"
 #include "web/collection.h"
 #include "web/followed.h"
+#include "web/server.h"
 
 namespace gabbro::web {
 
@@ -54,6 +55,11 @@ Result<std::string> figure_json(const CampaignView& view, const FigureQuery& que
 Result<std::string> run_figure_json(const CampaignView& view, const std::optional<campaign::LiveState>& live,
                                     std::int64_t trial);
 
+/// Returns the documents on which a design is better than another one by most, and those on which it is
+/// worse, with their beginnings. Errors: "store" for an unknown design; "usage" if nothing can be compared.
+Result<std::string> documents_json(const CampaignView& view, std::int64_t design, std::int64_t against,
+                                   int rung, const DocumentText& text_of_document);
+
 /// A curve of a campaign at a rung, for figures that compare campaigns.
 struct RungCurve {
   std::string rung;  // name
@@ -77,6 +83,8 @@ struct DesignName {
 /// Returns the changes from one program to another.
 std::string diff_json(const DesignName& before, const DesignName& after);
 
+/// Returns the hints of columns, by table and title.
+std::string hints_json();
 /// Returns an error as JSON.
 std::string error_json(const Error& error);
 

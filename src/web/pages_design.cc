@@ -7,6 +7,7 @@
 
 #include "campaign/agents_text.h"
 #include "campaign/design_view.h"
+#include "campaign/figures.h"
 #include "campaign/remarks.h"
 #include "chat/call_log.h"
 #include "chat/transcript.h"
@@ -196,8 +197,19 @@ json parts_json(const CampaignView& view, std::int64_t design) {
 json rungs_of(const CampaignReading& r, const Individual& i) {
   json out = json::array();
   for (int rung = static_cast<int>(r.plan.settings.rungs.size()) - 1; rung >= 0; --rung)
-    if (const evolve::Standing s = r.population.standing(i, rung); s.done > 0)
-      out.push_back({{"rung", rung}, {"name", shown(r.rung(rung).name)}, {"bits", number(s.bits)}});
+    if (const evolve::Standing s = r.population.standing(i, rung); s.done > 0) {
+      // Designs with which its documents are compared: the best baseline, and the parent.
+      json opponents = json::array();
+      for (const std::int64_t id : {r.population.best_baseline(rung), i.created.parent})
+        if (id > 0 && id != i.created.id && (opponents.empty() || opponents[0]["id"] != id) &&
+            campaign::compare_documents(r.population, i.created.id, id, rung))
+          opponents.push_back(
+              {{"id", id}, {"label", shown(campaign::label_of(r.population.individual(id)))}});
+      out.push_back({{"rung", rung},
+                     {"name", shown(r.rung(rung).name)},
+                     {"bits", number(s.bits)},
+                     {"opponents", opponents}});
+    }
   return out;
 }
 
@@ -305,6 +317,56 @@ Result<std::string> units_json(const CampaignView& view, std::int64_t design) {
                            {"unit", shown_line(unit.unit, 80)},
                            {"hypers", shown_line(unit.hypers, 200)},
                            {"params", unit.params}});
+  return text_of(out);
+}
+
+namespace {
+
+json document_rows(const CampaignView& view, const std::vector<campaign::DocumentDifference>& wanted,
+                   const DocumentText& text_of_document, std::string& problem) {
+  json out = json::array();
+  for (const campaign::DocumentDifference& d : wanted) {
+    json row{{"document", d.document + 1}, {"difference", number(d.bits)}, {"bytes", d.bytes}};
+    if (text_of_document && problem.empty()) {
+      constexpr std::size_t kText = 400;
+      const auto text =
+          text_of_document({view.reading.plan.corpus, view.reading.plan.corpus_hash, d.document});
+      if (text)
+        row["text"] = shown_line(*text, kText);
+      else
+        problem = shown_line(text.error().message, 300);
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> documents_json(const CampaignView& view, std::int64_t design, std::int64_t against,
+                                   int rung, const DocumentText& text_of_document) {
+  constexpr std::size_t kShown = 4;  // on either side
+  const Population& p = view.reading.population;
+  const auto count = static_cast<std::int64_t>(p.individuals().size());
+  for (const std::int64_t id : {design, against})
+    if (id < 1 || id > count) return fail("store", fmt::format("unknown design {}", id));
+  if (rung < 0 || rung >= static_cast<int>(p.settings().rungs.size()))
+    return fail("usage", fmt::format("unknown rung {}", rung));
+  const auto compared = campaign::compare_documents(p, design, against, rung);
+  if (!compared)
+    return fail("usage",
+                fmt::format("designs {} and {} have no runs to compare at this rung", design, against));
+  std::vector<campaign::DocumentDifference> wins, losses;
+  for (auto d = compared->differences.begin();
+       d != compared->differences.end() && d->bits < 0 && wins.size() < kShown; ++d)
+    wins.push_back(*d);
+  for (auto d = compared->differences.rbegin();
+       d != compared->differences.rend() && d->bits > 0 && losses.size() < kShown; ++d)
+    losses.push_back(*d);
+  std::string problem = text_of_document ? "" : "this server was started without them";
+  json out{{"wins", document_rows(view, wins, text_of_document, problem)},
+           {"losses", document_rows(view, losses, text_of_document, problem)}};
+  out["problem"] = problem;
   return text_of(out);
 }
 

@@ -17,8 +17,23 @@ namespace {
 using campaign::Figure;
 
 std::string figure_text(const Figure& f) {
-  return json({{"svg", f.svg}, {"caption", f.caption}})
+  return json({{"svg", f.svg}, {"caption", shown(f.caption)}})
       .dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
+// Returns a curve of a run in progress as finished ones are drawn: without its beginning, each point the mean
+// over the last tenth of the tokens so far.
+std::vector<std::pair<double, double>> smoothed(const std::vector<std::pair<double, double>>& all,
+                                                double from) {
+  std::vector<std::pair<double, double>> out;
+  double sum = 0;
+  std::size_t first = 0;  // of the points in the sum
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    sum += all[k].second;
+    for (; first < k && all[first].first <= 0.9 * all[k].first; ++first) sum -= all[first].second;
+    if (all[k].first >= from) out.emplace_back(all[k].first, sum / static_cast<double>(k - first + 1));
+  }
+  return out;
 }
 
 // Returns the highest rung at which both designs have a score; -1 if there is none.
@@ -180,12 +195,10 @@ Result<std::string> run_figure_json(const CampaignView& view, const std::optiona
   if (parent != baseline) add_finished(parent, "line2", fmt::format("parent #{}", parent));
   // As in finished curves, the first tokens would compress the rest.
   const double from = 0.04 * static_cast<double>(r.rung(begun.rung).tokens);
-  campaign::Curve now{.label = fmt::format("#{} now {:.3f}", begun.design, run->progress.loss),
-                      .style = "winner",
-                      .points = {}};
-  for (const auto& point : run->curve)
-    if (point.first >= from) now.points.push_back(point);
-  curves.push_back(std::move(now));
+  std::vector<std::pair<double, double>> points = smoothed(run->curve, from);
+  if (points.empty()) return figure_text({});
+  const std::string label = fmt::format("#{} now {:.3f}", begun.design, points.back().second);
+  curves.push_back({.label = label, .style = "winner", .points = std::move(points)});
   return figure_text(
       campaign::curves_figure(std::move(curves), {.title = "Training loss of a run in progress",
                                                   .x_title = "tokens seen",

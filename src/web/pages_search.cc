@@ -9,6 +9,7 @@
 
 #include "campaign/agents.h"
 #include "campaign/agents_text.h"
+#include "campaign/family_tree.h"
 #include "campaign/literature.h"
 #include "campaign/remarks.h"
 #include "chat/call_log.h"
@@ -52,51 +53,33 @@ class WordList {
 
 Result<std::string> tree_json(const CampaignView& view, std::int64_t root, std::size_t limit) {
   const auto& entries = view.designs.entries();
-  const auto is_wanted_kind = [](const DesignEntry& e) { return e.origin != record::Origin::kAblation; };
-  // A parent is older than its children, so one pass finds all descendants.
-  std::vector<bool> below(entries.size() + 1, root == 0);
-  if (root != 0) {
-    if (root < 1 || root > static_cast<std::int64_t>(entries.size()))
-      return fail("store", fmt::format("unknown design {}", root));
-    below[static_cast<std::size_t>(root)] = true;
-    for (const DesignEntry& e : entries)
-      if (e.parent > 0 && below[static_cast<std::size_t>(e.parent)])
-        below[static_cast<std::size_t>(e.id)] = true;
-  }
-  std::vector<const DesignEntry*> order;
+  if (root < 0 || root > static_cast<std::int64_t>(entries.size()))
+    return fail("store", fmt::format("unknown design {}", root));
+  std::vector<campaign::FamilyMember> members;
+  members.reserve(entries.size());
   for (const DesignEntry& e : entries)
-    if (is_wanted_kind(e) && below[static_cast<std::size_t>(e.id)]) order.push_back(&e);
-  const std::size_t all = order.size();
-  const auto comes_before = [](const DesignEntry* a, const DesignEntry* b) {
-    const bool known_a = a->origin != record::Origin::kSearch, known_b = b->origin != record::Origin::kSearch;
-    if (known_a != known_b) return known_a;
-    if (a->rung != b->rung) return a->rung > b->rung;
-    if (a->bits != b->bits) return a->bits < b->bits;
-    return a->id < b->id;
-  };
-  const std::size_t count = std::min(limit, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    comes_before);
-  std::vector<bool> drawn(entries.size() + 1);
-  for (std::size_t k = 0; k < count; ++k) {
-    // All ancestors are drawn, so that every design hangs on its root.
-    for (std::int64_t id = order[k]->id; id > 0 && !drawn[static_cast<std::size_t>(id)];
-         id = entries[static_cast<std::size_t>(id - 1)].parent) {
-      drawn[static_cast<std::size_t>(id)] = true;
-      if (id == root) break;
-    }
-  }
+    members.push_back({.id = e.id,
+                       .parent = e.parent,
+                       .rung = e.rung,
+                       .bits = e.bits,
+                       .first = e.first,
+                       .known = e.origin != record::Origin::kSearch,
+                       .belongs = e.origin != record::Origin::kAblation});
+  const campaign::FamilyTree tree = campaign::family_tree(members, root, limit);
   WordList species, sources;
   json rows = json::array();
-  for (const DesignEntry& e : entries)
-    if (drawn[static_cast<std::size_t>(e.id)])
-      rows.push_back({e.id, e.id == root ? 0 : e.parent, e.first > 0 ? number(e.first) : json(), e.rung,
-                      species.number_of(e.species), sources.number_of(e.source), e.generation, shown(e.label),
-                      record::word_of(e.status), record::word_of(e.origin)});
+  for (const campaign::FamilyNode& n : tree.nodes) {
+    const DesignEntry& e = entries[static_cast<std::size_t>(n.id - 1)];
+    rows.push_back({e.id, n.parent, e.first > 0 ? number(e.first) : json(), e.rung,
+                    species.number_of(e.species), sources.number_of(e.source), e.generation, shown(e.label),
+                    record::word_of(e.status), record::word_of(e.origin), n.column, n.row});
+  }
   json rungs = json::array();
   for (const evolve::Rung& rung : view.reading.plan.settings.rungs) rungs.push_back(shown(rung.name));
   return text_of({{"rows", rows},
-                  {"all", all},
+                  {"all", tree.all},
+                  {"columns", tree.columns},
+                  {"lines", tree.rows},
                   {"species", species.words()},
                   {"sources", sources.words()},
                   {"rungs", rungs},

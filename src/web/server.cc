@@ -127,9 +127,11 @@ std::optional<record::Steered> request_of(const json& body, Error& error) {
 }  // namespace
 
 struct Server::Parts {
-  explicit Parts(const ServerOptions& options) : collection(options.folders) {}
+  explicit Parts(const ServerOptions& options)
+      : collection(options.folders), document_text(options.document_text) {}
 
   Collection collection;
+  DocumentText document_text;
   httplib::Server http;
   std::optional<Guard> guard;
   std::thread thread;
@@ -187,6 +189,11 @@ void Server::Parts::add_campaign_routes() {
   page("units", [=](const CampaignView& v, const Request& r) { return units_json(v, design_of(r)); });
   page("conversation",
        [=](const CampaignView& v, const Request& r) { return conversation_json(v, design_of(r)); });
+  page("documents", [this, design_of](const CampaignView& v, const Request& r) {
+    return documents_json(v, design_of(r), integer(r, "against", 0),
+                          static_cast<int>(std::clamp<std::int64_t>(integer(r, "rung", -1), -1, 1000)),
+                          document_text);
+  });
   page("tree", [](const CampaignView& v, const Request& r) {
     return tree_json(v, integer(r, "root", 0),
                      static_cast<std::size_t>(std::clamp<std::int64_t>(integer(r, "limit", 1500), 10, 5000)));
@@ -370,6 +377,9 @@ void Server::Parts::add_routes() {
   add_steering_route();
   http.Get("/assets/figures.css", [](const Request&, Response& out) {
     out.set_content(campaign::kFigureStyle, "text/css; charset=utf-8");
+  });
+  http.Get("/assets/hints.js", [](const Request&, Response& out) {
+    out.set_content("export const hints = " + hints_json() + ";\n", type_of("hints.js"));
   });
   http.Get("/assets/([a-z_]+\\.[a-z]+)", [](const Request& request, Response& out) {
     for (const Asset& asset : assets())

@@ -56,6 +56,16 @@ void expect_says(std::string html, const std::vector<std::string>& texts) {
   for (const std::string& text : texts) EXPECT_NE(html.find(text), std::string::npos) << text;
 }
 
+TEST(Report, DrawsTheFamilyTree) {
+  const std::string html = report_of(whole_campaign());
+  const std::size_t tree = html.find("aria-label=\"Family tree\"");
+  ASSERT_NE(tree, std::string::npos);
+  const std::string svg = html.substr(tree, html.find("</figure>", tree) - tree);
+  for (const char* part : {">#5 set_hyper<", "class=\"curve winner\"", "class=\"score0\"", "All designs. "})
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
+  EXPECT_EQ(svg.find("LayerNorm removed"), std::string::npos) << "ablations are no offspring";
+}
+
 TEST(Report, HoldsTheNumbersOfTheRecord) {
   const RecordBuilder made = whole_campaign();
   const std::string html = report_of(made);

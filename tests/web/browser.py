@@ -134,7 +134,7 @@ class BrowserTest(unittest.TestCase):
 
     def test_every_page_of_every_campaign(self):
         self.open("/")
-        names = [e.text for e in self.driver.find_elements(By.CSS_SELECTOR, "tbody td:first-child")]
+        names = [e.text for e in self.driver.find_elements(By.CSS_SELECTOR, "tbody td a.strong")]
         self.assertLessEqual({"whole", "undecided", "hostile", "large"}, set(names))
         for campaign in ("whole", "undecided", "hostile", "large"):
             for page in PAGES:
@@ -268,6 +268,30 @@ class BrowserTest(unittest.TestCase):
         self.open("/compare?campaign=whole&campaign=undecided")
         self.assertIn("Best scores over time", self.text())
         self.assertEqual(self.errors(), [])
+
+    def test_rows_are_picked_for_a_comparison(self):
+        pick = lambda name: self.driver.find_element(By.CSS_SELECTOR, f"input[aria-label='compare {name}']").click()
+        button = lambda: self.driver.find_element(By.CSS_SELECTOR, ".headline a.button[href^='/compare']")
+        self.open("/c/whole/designs")
+        pick("design 2"), pick("design 5")
+        self.until(lambda: button().text == "Compare 2", "two designs are picked, but not compared")
+        self.open_link("/c/undecided/designs")
+        self.assertEqual(self.driver.find_elements(By.CSS_SELECTOR, "input:checked"), [], "picks belong to a campaign")
+        self.open_link("/c/whole/designs")
+        for k in (1, 3, 4, 6, 7):
+            pick(f"design {k}")
+        self.until(lambda: "7 are picked; at most 6 can be compared." in self.text(), "too many picks are not said")
+        self.open("/")
+        pick("campaign whole"), pick("campaign undecided")
+        self.until(lambda: button().text == "Compare 2", "two campaigns are picked, but not compared")
+        button().click()
+        self.until(lambda: "Best scores over time" in self.text(), "picked campaigns are not compared")
+        self.assertEqual(self.errors(), [])
+
+    def open_link(self, path):
+        """Follows a link of the page, so that its state is kept."""
+        self.driver.execute_script("const a = document.body.appendChild(document.createElement('a')); a.href = arguments[0]; a.click(); a.remove()", path)
+        self.until(lambda: self.driver.current_url.endswith(path) and not self.driver.find_elements(By.CSS_SELECTOR, ".waiting"), f"{path} is not shown")
 
     def test_a_comparison_says_what_it_leaves_out(self):
         self.open("/compare?design=whole:2&design=whole:99&design=whole:5&campaign=nowhere&campaign=whole")
@@ -431,6 +455,24 @@ class BrowserTest(unittest.TestCase):
                         self.assertEqual(self.errors(driver), [])
             finally:
                 driver.quit()
+        driver = browser(390, 844)
+        try:
+            self.open("/c/whole/literature", driver)
+            tab = driver.execute_script("return document.querySelector('.tabs [aria-current]').getBoundingClientRect().toJSON()")
+            self.assertTrue(0 <= tab["left"] and tab["right"] <= 390, f"the tab of the page is out of sight: {tab}")
+        finally:
+            driver.quit()
+        # Titles of columns that sort, and the family tree, are printed; what only a screen needs is not.
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        try:
+            is_printed = lambda selector: self.driver.find_element(By.CSS_SELECTOR, selector).is_displayed()
+            self.open("/c/whole/designs")
+            self.assertTrue(is_printed("th button.sort"))
+            self.assertFalse(is_printed("td.pick") or is_printed(".filters"))
+            self.open("/c/whole/tree")
+            self.assertTrue(is_printed("canvas"))
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         self.open("/c/whole")
         printed = self.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
         self.assertGreater(len(printed), 20_000)

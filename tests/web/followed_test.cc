@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "campaign/live.h"
 #include "campaign/record_text.h"
 #include "web/collection.h"
 #include "web/records.h"
@@ -14,6 +15,25 @@ namespace gabbro::web {
 namespace {
 
 using campaign::TemporaryFolder;
+
+TEST(Followed, AKilledCampaignIsSeenAtOnce) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  const std::string locked = campaign::CampaignPaths{folder.file("c")}.lock_folder();
+  std::optional<Lock> lock = std::move(*Lock::take(locked));
+  if (!Lock::is_held(locked)) GTEST_SKIP() << "this kernel lists no locks";
+  const evolve::Population population = campaign::whole_campaign().population();
+  campaign::LiveFile file(folder.file("c"));
+  file({.population = population, .phase = evolve::Phase::kSearch});
+  Followed followed("c", folder.file("c"));
+  followed.poll();
+  EXPECT_TRUE(followed.is_running());
+  EXPECT_TRUE(followed.live().has_value());
+  lock.reset();  // as the kernel does with the locks of a process that is killed; the file stays
+  EXPECT_TRUE(followed.poll());
+  EXPECT_FALSE(followed.is_running());
+  EXPECT_FALSE(followed.live().has_value());
+}
 
 TEST(RecordFollower, EqualsAReadingOfTheWholeRecordAtEveryEvent) {
   for (const auto& m : {campaign::whole_campaign(), hostile_campaign()}) {

@@ -27,8 +27,9 @@ constexpr const char* kToken = "0123456789abcdef0123456789abcdef";
 // A server for the campaigns in a folder, and a client.
 class Dashboard {
  public:
-  explicit Dashboard(const std::string& folder) {
-    auto server = Server::start({.folders = {folder}, .port = 0, .token = kToken});
+  explicit Dashboard(const std::string& folder, DocumentText document_text = {}) {
+    auto server = Server::start(
+        {.folders = {folder}, .port = 0, .token = kToken, .document_text = std::move(document_text)});
     EXPECT_TRUE(server.has_value()) << (server ? "" : server.error().message);
     server_.emplace(std::move(*server));
   }
@@ -117,6 +118,53 @@ TEST(Server, ListsCampaignsAndShowsTheirPages) {
 }
 
 // Texts of both the report and the pages are written once, in C++.
+TEST(Server, ShowsDocumentsOnWhichADesignDiffers) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  std::vector<HeldOutDocument> asked;
+  bool is_missing = false;
+  const Dashboard d(folder.file(""), [&](const HeldOutDocument& document) -> Result<std::string> {
+    asked.push_back(document);
+    if (is_missing) return fail("corpus", "the corpus is not there");
+    return fmt::format("text \u202e {}\nmore", document.index + 1);
+  });
+  const json rungs = d.get("/api/c/c/design?id=5")["rungs"];
+  ASSERT_EQ(rungs[0]["opponents"].size(), 1U) << "its parent has no run there";
+  EXPECT_EQ(rungs[0]["opponents"][0]["label"], "llama");
+  const json found = d.get("/api/c/c/documents?id=5&against=1&rung=2");
+  EXPECT_EQ(found["problem"], "");
+  EXPECT_TRUE(found["losses"].empty());
+  ASSERT_EQ(found["wins"].size(), 2U);
+  EXPECT_LT(found["wins"][0]["difference"], 0);
+  EXPECT_EQ(found["wins"][0]["text"],
+            fmt::format("text \\u202e {} more", found["wins"][0]["document"].get<int>()));
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_EQ(asked[0].index + 1, found["wins"][0]["document"]);
+  is_missing = true;
+  const json without = d.get("/api/c/c/documents?id=5&against=1&rung=2&again");
+  EXPECT_EQ(without["problem"], "the corpus is not there");
+  EXPECT_EQ(without["wins"].size(), 2U);
+  EXPECT_EQ(d.get("/api/c/c/documents?id=5&against=99&rung=2", 404)["error"], "unknown design 99");
+  EXPECT_EQ(d.get("/api/c/c/documents?id=5&against=1&rung=9", 400)["error"], "unknown rung 9");
+}
+
+TEST(Server, SendsTheHintsOfColumnsToThePages) {
+  const TemporaryFolder folder;
+  write_record(campaign::whole_campaign(), folder.file("c"));
+  const Dashboard d(folder.file(""));
+  const auto answer = d.client().Get("/assets/hints.js");
+  EXPECT_EQ(answer->get_header_value("Content-Type").substr(0, 15), "text/javascript");
+  const std::string html = d.client().Get("/api/c/c/report.html")->body;
+  for (const campaign::Hint& hint : campaign::kHints) {
+    EXPECT_NE(answer->body.find(hint.text), std::string::npos) << hint.text;
+    for (const Asset& asset : assets())
+      EXPECT_EQ(asset.text.find(hint.text), std::string_view::npos) << asset.name;
+    if (hint.table != "ladder" && hint.table != "standings") continue;
+    EXPECT_NE(html.find(fmt::format("title=\"{}\">{}</th>", hint.text, hint.column)), std::string::npos)
+        << hint.column;
+  }
+}
+
 TEST(Server, SendsTheTextsOfTheReport) {
   const TemporaryFolder folder;
   write_record(campaign::whole_campaign(), folder.file("c"));
@@ -129,10 +177,11 @@ TEST(Server, SendsTheTextsOfTheReport) {
       design["lineage"]["remark"],      design["promotions"][0],
       design["changes_remark"],         d.get("/api/c/c/strategies")["remark"]};
   for (const std::string& text : in_report) EXPECT_NE(html.find(text), std::string::npos) << text;
-  std::vector<std::string> all = {
-      campaign::kNoEntry,   campaign::kNoScore,         campaign::kNoDuel,        campaign::kNoRefusal,
-      campaign::kNoFailure, campaign::kStandingsRemark, campaign::kLineageRemark, campaign::kOperatorsRemark,
-      "When it started",    "Marked lines are"};
+  std::vector<std::string> all = {campaign::kNoEntry,       campaign::kNoScore,
+                                  campaign::kNoDuel,        campaign::kNoRefusal,
+                                  campaign::kNoFailure,     campaign::standings_remark(),
+                                  campaign::kLineageRemark, campaign::kOperatorsRemark,
+                                  "When it started",        "Marked lines are"};
   for (const Asset& asset : assets())
     for (const std::string& text : all)
       EXPECT_EQ(asset.text.find(text), std::string_view::npos) << asset.name << ": " << text;
@@ -243,7 +292,9 @@ TEST(Server, ShowsHostileTextsAsText) {
   }
   for (const char* name : {"ladder", "learning", "progress", "plane", "forest", "generations",
                            "design&design=2", "documents&design=2"}) {
-    const std::string svg = d.get(std::string("/api/c/hostile/figure?name=") + name)["svg"];
+    const json figure = d.get(std::string("/api/c/hostile/figure?name=") + name);
+    const std::string svg = figure["svg"], caption = figure["caption"];
+    EXPECT_EQ(caption.find("\u202e"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<script"), std::string::npos) << name;
     EXPECT_EQ(svg.find("<img"), std::string::npos) << name;
   }
