@@ -17,7 +17,8 @@ namespace {
 // U+2581: SentencePiece encodes a space as this, and cannot distinguish it from one in the text.
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
-// Replaces space marks by spaces, as decoding does.
+// Replaces space marks by spaces. SentencePiece does so where a piece holds the mark, and not where it is
+// written as three bytes, since the vocabulary lacks it.
 std::string with_spaces(std::string text) {
   for (std::size_t at = 0; (at = text.find(kSpaceMark, at)) != std::string::npos;)
     text.replace(at, kSpaceMark.size(), " ");
@@ -204,7 +205,7 @@ std::string Tokenizer::decode(const std::vector<int>& ids) const {
   std::string out;
   const auto status = model_->processor.Decode(ids, &out);
   GABBRO_CHECK(status.ok());
-  return out;
+  return with_spaces(std::move(out));
 }
 
 std::size_t Tokenizer::decoded_bytes(std::vector<int> ids) const {
@@ -221,7 +222,7 @@ std::size_t Tokenizer::reproduced_bytes(std::string_view text) {
 
 bool Tokenizer::reproduces(const std::string& text, const std::vector<int>& ids) const {
   return std::find(ids.begin(), ids.end(), model_->processor.unk_id()) == ids.end() &&
-         with_spaces(decode(ids)) == with_spaces(text);
+         decode(ids) == with_spaces(text);
 }
 
 }  // namespace gabbro::data

@@ -299,11 +299,16 @@ TEST_F(Data, TokenizersAreLossless) {
 }
 
 // Trains a vocabulary as other programs do.
-std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::string, std::string> arguments) {
+std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::string, std::string> arguments,
+                              bool has_spaces = true) {
   Random random(1);
   {
     std::ofstream sample(root / "sample.txt");
-    for (int i = 0; i < 20; ++i) sample << random_words(random, 400) << "\n";
+    for (int i = 0; i < 20; ++i) {
+      std::string line = random_words(random, 400);
+      if (!has_spaces) std::erase(line, ' ');
+      sample << line << "\n";
+    }
   }
   const std::string name = root / "foreign";
   arguments.merge(std::unordered_map<std::string, std::string>{{"input", root / "sample.txt"},
@@ -314,6 +319,28 @@ std::string foreign_tokenizer(const fs::path& root, std::unordered_map<std::stri
                                                                {"minloglevel", "3"}});
   EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
   return name + ".model";
+}
+
+// A vocabulary that was made from text without spaces writes one as the three bytes of U+2581.
+TEST_F(Data, SpacesCountAsOneByteInEveryVocabulary) {
+  std::string text;
+  for (int i = 0; i < 40'000; ++i) text += "\xE6\xBC\xA2\xE5\xAD\x97";
+  const auto own = Tokenizer::train({text + " " + text}, 265);
+  ASSERT_TRUE(own) << own.error().message;
+  const auto foreign = Tokenizer::load(foreign_tokenizer(root,
+                                                         {{"byte_fallback", "true"},
+                                                          {"remove_extra_whitespaces", "false"},
+                                                          {"add_dummy_prefix", "false"},
+                                                          {"normalization_rule_name", "identity"}},
+                                                         /*has_spaces=*/false));
+  ASSERT_TRUE(foreign) << foreign.error().message;
+  for (const Tokenizer* tokenizer : {&*own, &*foreign}) {
+    std::vector<int> ids;
+    tokenizer->encode("a b  c", ids);
+    EXPECT_EQ(tokenizer->decode(ids), "a b  c");
+    EXPECT_EQ(tokenizer->decoded_bytes(ids), 6U);
+    EXPECT_TRUE(tokenizer->reproduces("a b  c", ids));
+  }
 }
 
 // Encoding takes 200 bytes of memory for each byte of text, so long texts are cut into parts. Their tokens
